@@ -1,0 +1,26 @@
+//! slo-router: a proxy-wasm filter that routes LLM requests so that they meet their latency objectives (SLOs).
+//!
+//! A request goes one straight way: *classify → place (now or later) → forward → observe → release*.
+//!
+//! - [`scheduling`]: the pure core. No host calls, no clock, no randomness of its own.
+//! - [`protocol`]: what clients and model servers say on the wire, read once into types that cannot hold nonsense.
+//! - [`config`]: the filter's JSON configuration.
+//! - [`sources`]: where profiles and pods come from.
+//! - [`shared`]: what Envoy's VMs share.
+//! - `filter`: the only place that talks to the proxy (built for wasm32-wasip1 only).
+
+// A trap kills a worker's VM and every request it holds, so what could trap is not allowed outside tests.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable,
+        clippy::integer_division_remainder_used,
+        clippy::string_slice
+    )
+)]
+
+pub mod scheduling;

@@ -1,0 +1,68 @@
+//! Pending load: the share of a pod that a request takes while it runs.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
+/// Millionths of a pod. Integers, so that sums neither drift nor depend on the order of additions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Load(u32);
+
+// === impl Load ===
+
+impl Load {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// All that a pod sustains within its SLO: capacity 1.0.
+    pub const CAPACITY: Self = Self(1_000_000);
+
+    /// From millionths of a pod.
+    pub const fn from_micro(micro: u32) -> Self {
+        Self(micro)
+    }
+
+    /// Millionths of a pod.
+    pub const fn as_micro(self) -> u32 {
+        self.0
+    }
+
+    /// The load of one request where a pod sustains `concurrency` of them at once, at most 1.0: an idle pod always
+    /// takes one. `None` unless `concurrency` is positive and finite.
+    pub fn of_one_in(concurrency: f64) -> Option<Self> {
+        (concurrency.is_finite() && concurrency > 0.0)
+            .then(|| Self(((1e6 / concurrency).round().min(1e6) as u32).max(1)))
+    }
+
+    /// As a share of a pod: 1.0 is its capacity.
+    pub fn as_share(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// Whether `self` and `more` together stay within a pod's capacity.
+    pub fn fits(self, more: Self) -> bool {
+        self + more <= Self::CAPACITY
+    }
+
+    /// The difference, zero at least.
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Load {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Load {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Load {
+    fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
+        loads.fold(Self::ZERO, Add::add)
+    }
+}

@@ -1,0 +1,8 @@
+//! The pure scheduling core: it can be read, tested and simulated with no proxy in mind.
+//!
+//! Time comes in as an argument ([`time::Instant`], monotonic), randomness as a seeded generator.
+
+pub mod load;
+pub mod shape;
+pub mod slo;
+pub mod time;
