@@ -1,0 +1,9 @@
+//! The host shows its guests what Envoy shows them. Each fact here was seen on a real Envoy.
+
+mod bodies;
+mod calls;
+mod nesting;
+mod shared;
+mod streams;
+mod support;
+mod vms;
