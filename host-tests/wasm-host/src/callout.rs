@@ -73,16 +73,21 @@ impl CallAnswer {
 // === impl CallReply ===
 
 impl CallReply {
-    /// A response with a status, a content length and a body.
+    /// A response with a status, a content length, a body, and the header that Envoy adds.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        let body = body.into();
+        let mut reply = Self::local(status, body.into());
+        reply.headers.add("x-envoy-upstream-service-time", "1");
+        reply
+    }
+
+    fn local(status: u16, body: Vec<u8>) -> Self {
         let headers = [(":status", status.to_string()), ("content-length", body.len().to_string())];
         Self { headers: headers.into_iter().collect(), body, trailers: Headers::default() }
     }
 
     /// What Envoy answers itself when a callout's time is over: three headers and a text.
     fn timed_out() -> Self {
-        let mut reply = Self::new(504, "upstream request timeout");
+        let mut reply = Self::local(504, b"upstream request timeout".to_vec());
         reply.headers.add("content-type", "text/plain");
         reply
     }

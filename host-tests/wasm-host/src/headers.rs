@@ -1,6 +1,6 @@
 //! Header maps: names in lower case, order kept, repeated names allowed; and their form on the wire between guest and host.
 
-/// An ordered multimap of header names (lower case) to values.
+/// An ordered multimap of header names (lower case) to values. `host` is another name of `:authority`, as in Envoy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -9,7 +9,8 @@ pub struct Headers(Vec<(String, String)>);
 impl Headers {
     /// The first value of `name`; the guest, too, sees no other.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        let name = canonical(name);
+        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
     }
 
     /// All entries, in order.
@@ -29,27 +30,29 @@ impl Headers {
 
     /// Appends an entry, beside any of the same name.
     pub fn add(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_ascii_lowercase(), value.to_owned()));
+        self.0.push((canonical(name), value.to_owned()));
     }
 
     /// Puts `value` in the place of all entries of `name`.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter().position(|(key, _)| key.eq_ignore_ascii_case(name)) {
+        let name = canonical(name);
+        match self.0.iter().position(|(key, _)| *key == name) {
             Some(first) => {
                 self.0[first].1 = value.to_owned();
                 let mut index = 0;
                 self.0.retain(|(key, _)| {
                     index += 1;
-                    index <= first + 1 || !key.eq_ignore_ascii_case(name)
+                    index <= first + 1 || *key != name
                 });
             }
-            None => self.add(name, value),
+            None => self.add(&name, value),
         }
     }
 
     /// Takes away all entries of `name`.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        let name = canonical(name);
+        self.0.retain(|(key, _)| *key != name);
     }
 
     /// The sum of the lengths of all names and values, in bytes.
@@ -100,6 +103,11 @@ impl Headers {
         }
         Some(headers)
     }
+}
+
+fn canonical(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    if name == "host" { ":authority".to_owned() } else { name }
 }
 
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Headers {

@@ -72,7 +72,11 @@ impl VmState {
 
 impl StreamState {
     fn attribute(&self, parts: &[&str]) -> Option<Vec<u8>> {
-        let header = |name: &str| self.request.headers.get(name).map(|value| value.as_bytes().to_vec());
+        // Once the headers have gone on, they cannot be read this way either, until the log.
+        let header = |name: &str| {
+            let there = self.in_log || self.request.headers_visible;
+            there.then(|| self.request.headers.get(name)).flatten().map(|value| value.as_bytes().to_vec())
+        };
         match parts {
             ["request", "path"] => header(":path"),
             ["request", "method"] => header(":method"),
@@ -82,12 +86,15 @@ impl StreamState {
             ["request", "headers", name] => header(name),
             ["response", "code"] => Some(i64::from(self.code?).to_le_bytes().to_vec()),
             ["response", "flags"] => Some(self.flags.to_le_bytes().to_vec()),
-            ["response", "headers", name] => Some(self.response.headers.get(name)?.as_bytes().to_vec()),
+            ["response", "headers", name] if self.in_log || self.response.headers_visible => {
+                Some(self.response.headers.get(name)?.as_bytes().to_vec())
+            }
             ["connection", "id"] | ["connection_id"] => Some(self.connection_id.to_le_bytes().to_vec()),
             ["source", "address"] => Some(b"127.0.0.1:40000".to_vec()),
             // Known once the response shows that there was a connection.
             ["upstream", "address"] if self.response.begun && self.local_reply.is_none() => {
-                header("x-gateway-destination-endpoint")
+                let chosen = self.request.headers.get("x-gateway-destination-endpoint")?;
+                Some(chosen.as_bytes().to_vec())
             }
             _ => None,
         }

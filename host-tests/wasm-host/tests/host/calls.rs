@@ -20,7 +20,7 @@ fn an_answer_comes_to_the_context_that_asked() {
         seen,
         [
             "#2 call -> Ok(())",
-            "#2 call headers=2 body=4",
+            "#2 call headers=3 body=4",
             "#2 get_call -> (0, \"200\")",
             "#2 call_body -> (0, \"pods\")"
         ]
@@ -32,7 +32,7 @@ fn a_root_that_asks_in_a_tick_is_answered() {
     let configuration = "configure: tick_every=10; tick: tick_every=0, call=c~100; call: call_body";
     let world = builder(configuration).cluster("c", |_| CallAnswer::response(ms(5), 200, "pods")).build().unwrap();
     world.advance(ms(100));
-    assert_eq!(seen(&world, 0)[5..], ["#1 call headers=2 body=4", "#1 call_body -> (0, \"pods\")"]);
+    assert_eq!(seen(&world, 0)[5..], ["#1 call headers=3 body=4", "#1 call_body -> (0, \"pods\")"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_answer_may_have_trailers_and_headers_of_its_own() {
     reply.headers.add("a", "b");
     let answer = CallAnswer::Response { after: ms(1), reply };
     let seen = after_call(answer, "request_headers: call=c~100; call: get_call=a");
-    assert_eq!(seen[1..], ["#2 call headers=3 body=1", "#2 get_call -> (0, \"b\")"]);
+    assert_eq!(seen[1..], ["#2 call headers=4 body=1", "#2 get_call -> (0, \"b\")"]);
 }
 
 #[test]

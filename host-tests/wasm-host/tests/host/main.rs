@@ -2,7 +2,10 @@
 
 mod bodies;
 mod calls;
+mod differential;
+mod envoy;
 mod nesting;
+mod scenario;
 mod shared;
 mod streams;
 mod support;

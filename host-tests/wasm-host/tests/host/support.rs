@@ -31,10 +31,10 @@ pub fn world(configuration: &str) -> World {
 pub fn builder(configuration: &str) -> Builder {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| Program::load(probe_path()).unwrap());
-    World::builder(program).name("probe").configuration(configuration)
+    World::builder(program).name("probe").vm_id("probe").configuration(configuration)
 }
 
-pub fn ms(milliseconds: u64) -> Duration {
+pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 

@@ -1,0 +1,226 @@
+//! The same script on this host and on a real Envoy leaves the same log in the guest. Without an Envoy these tests say
+//! so and pass: the facts that they prove are asserted for this host alone in the other modules.
+
+use crate::envoy::{Setup, binary};
+use crate::scenario::{Step, on_envoy, on_host};
+use crate::support::ms;
+
+fn same(setup: Setup, steps: &[Step]) {
+    let Some(binary) = binary() else {
+        eprintln!("no Envoy (set ENVOY): not compared");
+        return;
+    };
+    let here = on_host(setup, steps);
+    let there = on_envoy(&binary, setup, steps);
+    assert_eq!(here.worker, there.worker, "left: this host, right: Envoy");
+    assert_eq!(here.statuses, there.statuses, "left: this host, right: Envoy");
+    assert_eq!(here.main, there.main, "left: this host, right: Envoy");
+}
+
+const WAKING: Setup = with("configure: tick_every=10; tick: wake");
+
+const fn with(configuration: &'static str) -> Setup {
+    Setup { configuration, allow_on_headers_stop_iteration: true, idle_timeout: ms(300_000) }
+}
+
+#[test]
+fn a_request_resumed_by_a_tick() {
+    same(
+        WAKING,
+        &[Step::Get("/", "request_headers: wait, pause; response_headers: set_response=a~b; log: code, get=x-woken")],
+    );
+}
+
+#[test]
+fn headers_after_a_resume() {
+    same(
+        with(""),
+        &[Step::Get("/", "request_headers: set=a~1, resume, set=b~2, get=a, pairs, pause; log: get=a, get=b")],
+    );
+}
+
+#[test]
+fn a_resume_in_the_callback_with_a_body_to_come() {
+    same(with(""), &[Step::Post("request_headers: resume, pause; request_body: body", &["one", "two"])]);
+}
+
+#[test]
+fn a_split_body_in_body_mode() {
+    same(with(""), &[Step::Post("request_headers: pause; request_body: body, pause", &["hello ", "world"])]);
+    same(
+        WAKING,
+        &[
+            Step::Post("request_headers: wait, pause; request_body: body, pause", &["hello ", "world"]),
+            Step::Wait(ms(50)),
+        ],
+    );
+}
+
+#[test]
+fn a_body_without_the_flag() {
+    let setup = Setup { allow_on_headers_stop_iteration: false, ..with("configure: tick_every=100; tick: wake") };
+    same(
+        setup,
+        &[Step::Post("request_headers: wait, body, pause; request_body: body, pause", &["hello"]), Step::Wait(ms(200))],
+    );
+}
+
+#[test]
+fn changes_to_a_body() {
+    let script = "request_headers: pause; request_body: prepend=<<, append=>>, body";
+    same(with(""), &[Step::Post(script, &["one", "two"])]);
+}
+
+#[test]
+fn a_local_reply() {
+    same(
+        with(""),
+        &[Step::Get(
+            "/",
+            "request_headers: reply=429, set=a~1; response_headers: get_response=:status; log: code, flags, get=a, get_response=:status",
+        )],
+    );
+}
+
+#[test]
+fn a_local_reply_from_a_tick() {
+    same(
+        with("configure: tick_every=10; tick: refuse_all"),
+        &[
+            Step::Get("/", "request_headers: wait, pause; log: code"),
+            Step::Get("/", "request_headers: wait, pause; response_headers: pairs"),
+        ],
+    );
+}
+
+#[test]
+fn a_client_that_leaves() {
+    same(
+        with(""),
+        &[
+            Step::Get("/", "request_headers: pause; log: code, flags, get=:method, get_response=:status, pairs"),
+            Step::Leave(0),
+            Step::Get("/", "request_headers: effective_of_last, effective=4711"),
+        ],
+    );
+}
+
+#[test]
+fn waking_another_stream_at_each_callback() {
+    for event in ["request_headers", "response_headers", "response_body", "log", "done"] {
+        let script: &'static str = Box::leak(format!("{event}: wake").into_boxed_str());
+        same(with(""), &[Step::Get("/", "request_headers: wait, pause; log: get=x-woken"), Step::Get("/", script)]);
+    }
+}
+
+#[test]
+fn a_queue_as_a_trampoline() {
+    same(
+        with("configure: register=own; queue: dequeue=own, dequeue=own, wake"),
+        &[
+            Step::Get("/", "request_headers: wait, pause; done: enqueue=own"),
+            Step::Get("/", "request_headers: wait, pause"),
+            Step::Get("/", "done: enqueue=own"),
+            Step::Get("/", "request_headers: enqueue_unknown, enqueue=nobody, dequeue=nobody"),
+            Step::Get("/", "request_headers: enqueue=own, enqueue=own"),
+        ],
+    );
+}
+
+#[test]
+fn a_release_into_a_cluster_without_hosts() {
+    let waiting = Step::Get("/none", "request_headers: wait, pause; log: code, flags");
+    let waking = Step::Get("/none", "request_headers: wake_all");
+    same(with(""), &[waiting.clone(), waiting.clone(), waiting.clone(), waking, waiting]);
+}
+
+#[test]
+fn a_forwarded_request_whose_vm_dies() {
+    same(with(""), &[Step::Get("/late", "a: b"), Step::Get("/", "request_headers: trap"), Step::Wait(ms(500))]);
+}
+
+#[test]
+fn an_upstream_that_breaks() {
+    same(with(""), &[Step::Get("/breaking", "response_headers: get_response=:status; log: code, flags")]);
+}
+
+#[test]
+fn shared_data_and_metrics() {
+    let script = "request_headers: shared=k, share_at_77=k~1, share_at_77=k~2, share_again=k~3, share=k~, shared=k, count=c, gauge=g, foreign=none";
+    same(with(""), &[Step::Get("/", script)]);
+}
+
+#[test]
+fn properties() {
+    let script = "request_headers: property=plugin_name, property=plugin_root_id, property=plugin_vm_id, property=request.path, \
+                  property=request.headers.host, property=xds.node.id, property=cluster_name, property=upstream.address; \
+                  response_headers: property=request.path; log: property=request.method";
+    same(with(""), &[Step::Get("/p", script)]);
+}
+
+#[test]
+fn callouts() {
+    let look = "call: get_call=:status, call_body";
+    for call in [
+        "call=answering~500",
+        "call=silent~50",
+        "call=breaking~500",
+        "call=none~500",
+        "call=unknown~500",
+        "call_without_path=answering~500",
+    ] {
+        let script: &'static str = Box::leak(format!("request_headers: {call}, pause; {look}").into_boxed_str());
+        same(with(""), &[Step::Get("/", script), Step::Wait(ms(150))]);
+    }
+}
+
+#[test]
+fn a_callout_whose_stream_is_gone() {
+    same(
+        with(""),
+        &[
+            Step::Get("/", "request_headers: call=silent~200, pause"),
+            Step::Leave(0),
+            Step::Wait(ms(300)),
+            Step::Get("/", "a: b"),
+        ],
+    );
+}
+
+#[test]
+fn a_trap_and_the_way_back() {
+    let setup = Setup { idle_timeout: ms(2_000), ..WAKING };
+    same(
+        setup,
+        &[
+            Step::Wait(ms(2_000)),
+            Step::Get("/", "request_headers: trap"),
+            Step::Get("/", "request_headers: shared=k"),
+            Step::Get("/", "request_headers: wait, pause"),
+            Step::Get("/", "request_headers: trap"),
+            Step::Get("/", "request_headers: shared=k"),
+            Step::Wait(ms(2_200)),
+            Step::Get("/", "request_headers: shared=k"),
+        ],
+    );
+}
+
+#[test]
+fn a_stream_idle_timeout() {
+    let setup = Setup { idle_timeout: ms(1_000), ..with("") };
+    same(setup, &[Step::Get("/", "request_headers: pause; log: code, flags"), Step::Wait(ms(1_300))]);
+}
+
+#[test]
+fn two_configurations_side_by_side() {
+    same(
+        WAKING,
+        &[
+            Step::Get("/", "request_headers: pause, set=a~1; log: code"),
+            Step::Update("configure: share=b~1"),
+            Step::Get("/", "request_headers: shared=b"),
+            Step::Get("/", "request_headers: wait, pause"),
+            Step::Wait(ms(3_000)),
+        ],
+    );
+}
