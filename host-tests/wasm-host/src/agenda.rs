@@ -32,7 +32,8 @@ pub(crate) enum Task {
         vm: usize,
         root: u32,
         token: u32,
-        reply: CallReply,
+        /// None after a reset.
+        reply: Option<CallReply>,
     },
     Upstream {
         stream: StreamKey,

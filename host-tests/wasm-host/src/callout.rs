@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::Headers;
+use crate::stream::LocalReply;
 
 /// A callout that the guest made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +31,14 @@ pub enum CallAnswer {
         /// Status, headers and body.
         reply: CallReply,
     },
-    /// With a reset, after a time: the guest sees no headers at all.
+    /// With a connection that breaks before the answer's headers: Envoy makes a 503 of it.
+    Broken {
+        /// Time from the call to the break.
+        after: Duration,
+    },
+    /// With a connection that breaks amid the answer: the guest sees no headers at all.
     Reset {
-        /// Time from the call to the reset.
+        /// Time from the call to the break.
         after: Duration,
     },
     /// Not at all, so that the timeout strikes.
@@ -44,7 +50,7 @@ pub enum CallAnswer {
 /// What the guest sees of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallReply {
-    /// Headers, `:status` first; none after a reset.
+    /// Headers, `:status` first.
     pub headers: Headers,
     /// The body.
     pub body: Vec<u8>,
@@ -85,9 +91,19 @@ impl CallReply {
         Self { headers: headers.into_iter().collect(), body, trailers: Headers::default() }
     }
 
-    /// What Envoy answers itself when a callout's time is over: three headers and a text.
+    /// What Envoy answers itself when a callout's time is over.
     fn timed_out() -> Self {
-        let mut reply = Self::local(504, b"upstream request timeout".to_vec());
+        Self::text(504, "upstream request timeout")
+    }
+
+    /// What Envoy answers itself when the connection breaks.
+    fn broken() -> Self {
+        Self::text(503, LocalReply::UPSTREAM_RESET)
+    }
+
+    /// Three headers and a text.
+    fn text(status: u16, text: &str) -> Self {
+        let mut reply = Self::local(status, text.into());
         reply.headers.add("content-type", "text/plain");
         reply
     }
@@ -104,19 +120,20 @@ impl Clusters {
         self.answers.contains_key(cluster)
     }
 
-    /// When the guest hears what; `Err` where there is no host, `Ok(None)` where it never hears anything.
-    pub(crate) fn answer(&mut self, call: Call) -> Result<Option<(Duration, CallReply)>, ()> {
+    /// When the guest hears what, where no reply is a reset; `Err` where there is no host, `Ok(None)` where it never hears anything.
+    pub(crate) fn answer(&mut self, call: Call) -> Result<Option<(Duration, Option<CallReply>)>, ()> {
         let answer = self.answers.get_mut(&call.cluster).map_or(CallAnswer::NoHosts, |answers| answers(&call));
         let timeout = (!call.timeout.is_zero()).then_some(call.timeout);
         self.calls.push(call);
         let (after, reply) = match answer {
             CallAnswer::NoHosts => return Err(()),
-            CallAnswer::Silence => (Duration::MAX, CallReply::default()),
-            CallAnswer::Reset { after } => (after, CallReply::default()),
-            CallAnswer::Response { after, reply } => (after, reply),
+            CallAnswer::Silence => (Duration::MAX, None),
+            CallAnswer::Broken { after } => (after, Some(CallReply::broken())),
+            CallAnswer::Reset { after } => (after, None),
+            CallAnswer::Response { after, reply } => (after, Some(reply)),
         };
         Ok(match timeout {
-            Some(timeout) if timeout < after => Some((timeout, CallReply::timed_out())),
+            Some(timeout) if timeout < after => Some((timeout, Some(CallReply::timed_out()))),
             _ if after == Duration::MAX => None,
             _ => Some((after, reply)),
         })

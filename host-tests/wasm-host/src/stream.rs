@@ -252,6 +252,9 @@ fn with_status(status: u16, headers: Headers) -> Headers {
 // === impl LocalReply ===
 
 impl LocalReply {
+    pub(crate) const UPSTREAM_RESET: &str =
+        "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Headers::default(), body: body.into(), flags: 0 }
     }
@@ -265,8 +268,7 @@ impl LocalReply {
     }
 
     pub(crate) fn upstream_reset() -> Self {
-        let text = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-        Self::flagged(503, text, flags::UPSTREAM_CONNECTION_TERMINATION)
+        Self::flagged(503, Self::UPSTREAM_RESET, flags::UPSTREAM_CONNECTION_TERMINATION)
     }
 
     pub(crate) fn idle_timeout() -> Self {

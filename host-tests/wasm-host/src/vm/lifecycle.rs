@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Context, Plugin, RootState, StreamState, Vm, VmState};
-use crate::Headers;
 use crate::agenda::Task;
 use crate::callout::CallReply;
 use crate::half::Half;
@@ -147,15 +146,17 @@ impl Vm {
         }
     }
 
-    /// A callout's answer. None where the root is gone.
-    pub(crate) fn call_done(&mut self, root: u32, token: u32, reply: CallReply) {
+    /// A callout is answered, or reset. Nothing happens where the root is gone.
+    pub(crate) fn call_done(&mut self, root: u32, token: u32, reply: Option<CallReply>) {
         let Some(state) = self.state().root(root) else { return };
         let Some(index) = state.calls.iter().position(|call| *call == token) else { return };
         state.calls.remove(index);
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-        let count = |headers: &Headers| number(headers.len());
-        let arguments = [root, token, count(&reply.headers), number(reply.body.len()), count(&reply.trailers)];
-        state.reply = Some(reply);
+        let counts = reply.as_ref().map_or([0; 3], |reply| {
+            [number(reply.headers.len()), number(reply.body.len()), number(reply.trailers.len())]
+        });
+        state.reply = reply;
+        let arguments = [root, token, counts[0], counts[1], counts[2]];
         self.enter(root, "proxy_on_http_call_response", &arguments);
         if let Some(state) = self.state().root(root) {
             state.reply = None;

@@ -42,9 +42,15 @@ fn a_timeout_is_a_504_with_three_headers() {
 }
 
 #[test]
-fn a_reset_has_no_headers() {
+fn a_connection_that_breaks_before_the_answer_is_a_503() {
+    let seen = after_call(CallAnswer::Broken { after: ms(1) }, CALL_AND_LOOK);
+    assert_eq!(seen[1..3], ["#2 call headers=3 body=95", "#2 get_call -> (0, \"503\")"]);
+}
+
+#[test]
+fn a_connection_that_breaks_amid_the_answer_has_no_headers() {
     let seen = after_call(CallAnswer::Reset { after: ms(1) }, CALL_AND_LOOK);
-    assert_eq!(seen[1..3], ["#2 call headers=0 body=0", "#2 get_call -> (1, \"\")"]);
+    assert_eq!(seen[1..3], ["#2 call headers=0 body=0", "#2 get_call -> (2, \"\")"]);
 }
 
 #[test]

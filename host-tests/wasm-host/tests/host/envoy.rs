@@ -48,8 +48,8 @@ impl Default for Setup {
 // === impl Envoy ===
 
 impl Envoy {
-    /// Starts Envoy; clusters are `answering`, `silent`, `breaking` at these addresses and `none` without hosts.
-    pub fn start(binary: &Path, setup: Setup, clusters: [(&str, SocketAddr); 3]) -> Self {
+    /// Starts Envoy; clusters are these, at their addresses, and `none` without hosts.
+    pub fn start(binary: &Path, setup: Setup, clusters: [(&str, SocketAddr); 4]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // A port that was free a moment ago; nothing else on this machine asks for one of its number meanwhile.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -130,7 +130,7 @@ fn write_listener(directory: &Path, listener: &Value) {
     file.persist(directory.join("listeners.json")).unwrap();
 }
 
-fn bootstrap(directory: &Path, clusters: [(&str, SocketAddr); 3]) -> Value {
+fn bootstrap(directory: &Path, clusters: [(&str, SocketAddr); 4]) -> Value {
     let empty = json!({ "name": "none", "type": "STATIC", "load_assignment": { "cluster_name": "none" } });
     let with_host = clusters.iter().map(|(name, address)| {
         json!({ "name": name, "type": "STATIC", "load_assignment": { "cluster_name": name, "endpoints": [

@@ -44,6 +44,12 @@ fn is_late(path: &str) -> bool {
     path.starts_with("/late")
 }
 
+/// What the last answers need after the last step.
+fn rest(steps: &[Step]) -> Duration {
+    let late = |step: &Step| matches!(step, Step::Post(..)) || matches!(step, Step::Get(path, _) if is_late(path));
+    if steps.iter().any(late) { LATE + PAUSE } else { Duration::ZERO }
+}
+
 // === on this host ===
 
 fn route(request: &Forwarded<'_>) -> Route {
@@ -71,7 +77,8 @@ pub fn on_host(setup: Setup, steps: &[Step]) -> Outcome {
         .upstream(route)
         .cluster("answering", |_| CallAnswer::response(ms(1), 200, "ok"))
         .cluster("silent", |_| CallAnswer::Silence)
-        .cluster("breaking", |_| CallAnswer::Reset { after: ms(1) })
+        .cluster("breaking", |_| CallAnswer::Broken { after: ms(1) })
+        .cluster("cutting", |_| CallAnswer::Reset { after: ms(1) })
         .cluster("none", |_| CallAnswer::NoHosts)
         .build()
         .unwrap();
@@ -90,6 +97,7 @@ pub fn on_host(setup: Setup, steps: &[Step]) -> Outcome {
         }
         world.advance(PAUSE);
     }
+    world.advance(rest(steps));
     let seen = |main: bool| {
         let of_thread = |event: &wasm_host::Event| (event.thread == Thread::Main) == main;
         let lines = world.events().into_iter().filter(of_thread).filter_map(|event| match event.what {
@@ -122,6 +130,7 @@ pub fn on_envoy(binary: &Path, setup: Setup, steps: &[Step]) -> Outcome {
         ("answering", upstream(answer)),
         ("silent", upstream(|_, _| Ok(()))),
         ("breaking", upstream(|_, peer| peer.shutdown(Shutdown::Both))),
+        ("cutting", upstream(cut)),
     ];
     let mut envoy = Envoy::start(binary, setup, clusters);
     envoy.settle();
@@ -152,6 +161,7 @@ pub fn on_envoy(binary: &Path, setup: Setup, steps: &[Step]) -> Outcome {
         }
         thread::sleep(PAUSE);
     }
+    thread::sleep(rest(steps));
     envoy.settle();
     // Read first: clients that go end their streams.
     let [main, worker] = envoy.seen();
@@ -172,6 +182,11 @@ fn answer(head: &str, mut peer: &TcpStream) -> std::io::Result<()> {
         thread::sleep(LATE);
     }
     peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+}
+
+fn cut(_: &str, mut peer: &TcpStream) -> std::io::Result<()> {
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf")?;
+    peer.shutdown(Shutdown::Both)
 }
 
 /// A server that does `answer` with the head of each request.
