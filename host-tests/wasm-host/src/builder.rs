@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Call, CallAnswer};
+use crate::callout::{Answers, Call, CallAnswer};
 use crate::process::Process;
 use crate::upstream::{Forwarded, Route, Router};
 use crate::world::{Inner, World};
@@ -53,7 +53,7 @@ pub struct Builder {
     timing: Timing,
     seed: Option<u64>,
     router: Router,
-    clusters: Vec<(String, Box<dyn FnMut(&Call) -> CallAnswer>)>,
+    clusters: Vec<(String, Answers)>,
 }
 
 /// What stays as it is while a world lives.

@@ -58,7 +58,8 @@ pub struct CallReply {
     pub trailers: Headers,
 }
 
-type Answers = Box<dyn FnMut(&Call) -> CallAnswer>;
+/// Decides over each callout to a cluster.
+pub(crate) type Answers = Box<dyn FnMut(&Call) -> CallAnswer>;
 
 /// The clusters that exist, and the calls that were made.
 #[derive(Default)]

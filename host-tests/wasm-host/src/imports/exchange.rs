@@ -56,7 +56,6 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
     linker.func_wrap(
         "env",
         "proxy_http_call",
-        #[expect(clippy::too_many_arguments, reason = "the ABI's")]
         |mut guest: Guest<'_>,
          cluster: u32,
          cluster_size: u32,

@@ -19,7 +19,6 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
     linker.func_wrap(
         "env",
         "proxy_send_local_response",
-        #[expect(clippy::too_many_arguments, reason = "the ABI's")]
         |mut guest: Guest<'_>,
          code: u32,
          _details: u32,

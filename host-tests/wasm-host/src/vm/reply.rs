@@ -4,6 +4,7 @@ use super::Vm;
 use crate::abi::{Direction, flags};
 use crate::agenda::{StreamKey, Task};
 use crate::event::What;
+use crate::half::Sent;
 use crate::stream::LocalReply;
 use crate::upstream::{Forwarded, Route, Router};
 
@@ -73,14 +74,15 @@ impl Vm {
     }
 
     /// `sendLocalReply`: through the filter if no response has begun, which then sees its own reply; waits while a decode
-    /// callback of this stream is on the stack. After the response has begun, all it can do is cut the stream.
+    /// callback of this stream is on the stack. If a response is held in the filter, past it; if its headers are with the
+    /// client, all that can be done is to cut the stream.
     pub(super) fn send_local_reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.state().stream(context) else { return };
         if stream.ended || stream.local_reply.is_some() {
             return;
         }
         if stream.response.begun {
-            self.end_stream(context);
+            self.send_direct_reply(context, &reply);
             return;
         }
         stream.aborted = true;
@@ -108,12 +110,19 @@ impl Vm {
             return;
         }
         stream.failed = true;
-        stream.aborted = true;
         stream.prepared = None;
-        if stream.response.sent.headers.is_none() {
-            stream.code = Some(503);
-            stream.response.sent.headers = Some(LocalReply::new(503, "").all_headers());
-            stream.response.sent.ended = true;
+        self.send_direct_reply(context, &LocalReply::new(503, ""));
+    }
+
+    /// A reply past the filter, or a cut if the client has headers already.
+    fn send_direct_reply(&mut self, context: u32, reply: &LocalReply) {
+        let Some(stream) = self.state().stream(context) else { return };
+        stream.aborted = true;
+        let sent = &mut stream.response.sent;
+        if sent.headers.is_none() {
+            *sent = Sent { headers: Some(reply.all_headers()), body: reply.body.clone(), trailers: None, ended: true };
+            stream.code = Some(reply.status);
+            stream.local_reply = Some(reply.clone());
         }
         self.end_stream(context);
     }

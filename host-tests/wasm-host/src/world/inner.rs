@@ -172,6 +172,16 @@ impl Inner {
         StreamKey { vm, context: self.vms[vm].new_stream(root, &connection) }
     }
 
+    pub(crate) fn clear_history(&mut self) {
+        let mut process = self.process.borrow_mut();
+        process.events.clear();
+        process.clusters.calls.clear();
+        drop(process);
+        for vm in &mut self.vms {
+            vm.state().past.clear();
+        }
+    }
+
     /// The worker's current VM.
     pub(crate) fn vm_of(&mut self, worker: usize) -> usize {
         self.locals[worker + 1].vm

@@ -106,9 +106,10 @@ impl World {
         traps.collect()
     }
 
-    /// Forgets the events so far, in long runs.
-    pub fn clear_events(&self) {
-        self.inner.borrow().process.borrow_mut().events.clear();
+    /// Forgets the events, the callouts and the ended streams so far, so that long runs stay small. The handles of those
+    /// streams must not be used any more.
+    pub fn clear_history(&self) {
+        self.inner.borrow_mut().clear_history();
     }
 
     /// The value of a key of shared data.

@@ -224,3 +224,78 @@ fn two_configurations_side_by_side() {
         ],
     );
 }
+
+#[test]
+fn own_reply_and_anothers_release_in_one_callback() {
+    let waiting = Step::Get("/none", "request_headers: wait, pause");
+    same(with(""), &[waiting.clone(), waiting, Step::Get("/", "request_headers: wake, reply=429, wake; log: code")]);
+}
+
+#[test]
+fn a_reply_to_another_from_the_end_of_one() {
+    same(
+        with(""),
+        &[
+            Step::Get("/", "request_headers: wait, pause; log: code"),
+            Step::Get("/", "request_headers: wait, pause; log: code"),
+            Step::Get("/", "done: refuse_all"),
+        ],
+    );
+}
+
+#[test]
+fn a_reply_after_the_response_began() {
+    same(with(""), &[Step::Get("/", "response_body: reply=500; log: code, flags")]);
+    same(with(""), &[Step::Get("/", "response_headers: reply=500; log: code, flags")]);
+}
+
+#[test]
+fn a_response_that_is_held() {
+    same(with(""), &[Step::Get("/", "response_headers: pause; response_body: response_body, pause")]);
+    same(
+        with(""),
+        &[Step::Get("/", "response_headers: pause; response_body: response_body; log: get_response=:status")],
+    );
+    let without_flag = Setup { allow_on_headers_stop_iteration: false, ..with("") };
+    same(without_flag, &[Step::Get("/", "response_headers: pause, resume_response; log: code")]);
+}
+
+#[test]
+fn a_trap_at_each_callback() {
+    for event in ["request_headers", "response_headers", "response_body", "log", "done"] {
+        let script: &'static str = Box::leak(format!("{event}: trap").into_boxed_str());
+        let waiting = Step::Get("/", "request_headers: wait, pause");
+        same(with(""), &[waiting, Step::Get("/", script), Step::Leave(0), Step::Get("/", "a: b")]);
+    }
+}
+
+#[test]
+fn a_trap_in_a_tick_after_a_release() {
+    same(
+        with("configure: tick_every=400; tick: wake, trap"),
+        &[Step::Get("/late", "request_headers: wait, pause"), Step::Wait(ms(500)), Step::Get("/", "a: b")],
+    );
+}
+
+#[test]
+fn a_second_resume_and_a_resume_of_what_flows() {
+    same(with(""), &[Step::Get("/late", "request_headers: resume, resume, pause; response_headers: resume")]);
+    same(with(""), &[Step::Get("/late", "request_headers: wait"), Step::Get("/", "request_headers: wake")]);
+}
+
+#[test]
+fn a_client_that_leaves_after_the_release() {
+    let script = "request_headers: set=a~1; log: code, flags, get=a, get_response=:status";
+    same(with(""), &[Step::Get("/late", script), Step::Leave(0)]);
+}
+
+#[test]
+fn a_body_of_another_stream_read_from_a_queue() {
+    same(
+        with("configure: register=own; queue: wake"),
+        &[
+            Step::Post("request_headers: pause; request_body: pause, wait; done: body", &["hello"]),
+            Step::Get("/", "request_headers: enqueue=own; done: enqueue=own"),
+        ],
+    );
+}
