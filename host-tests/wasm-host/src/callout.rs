@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::Headers;
-use crate::stream::LocalReply;
+use crate::local_reply::LocalReply;
 
 /// A callout that the guest made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,6 +55,12 @@ impl Headers {
         self.0.retain(|(key, _)| *key != name);
     }
 
+    /// The same with `:status` before all else.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.insert(0, (":status".to_owned(), status.to_string()));
+        self
+    }
+
     /// The sum of the lengths of all names and values, in bytes.
     pub(crate) fn byte_size(&self) -> usize {
         self.0.iter().map(|(key, value)| key.len() + value.len()).sum()

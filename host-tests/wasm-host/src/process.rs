@@ -17,6 +17,15 @@ use crate::{LogLevel, Timing};
 /// Shared by all VMs of a world; one thread runs them all, so a cell is enough.
 pub(crate) type SharedProcess = Rc<RefCell<Process>>;
 
+/// What may happen to the notification of an enqueue. The message itself is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationFault {
+    /// It never comes.
+    Lost,
+    /// It comes twice.
+    Doubled,
+}
+
 pub(crate) struct Process {
     /// Monotonic time since the world began.
     pub(crate) now: Duration,
@@ -32,8 +41,8 @@ pub(crate) struct Process {
     pub(crate) clusters: Clusters,
     pub(crate) router: Router,
     pub(crate) random: Random,
-    /// So many notifications of queues get lost from now on.
-    pub(crate) lose_notifications: usize,
+    /// What happens to so many notifications of queues from now on.
+    pub(crate) notification_fault: (NotificationFault, usize),
     timers_made: u64,
 }
 
@@ -55,7 +64,7 @@ impl Process {
             clusters: Clusters::default(),
             router,
             random: Random::new(seed.unwrap_or(0).wrapping_add(1)),
-            lose_notifications: 0,
+            notification_fault: (NotificationFault::Lost, 0),
             timers_made: 0,
         }
     }
@@ -77,11 +86,16 @@ impl Process {
 
     /// Tells a queue's consumer, later and on its own thread.
     pub(crate) fn notify(&mut self, consumer: crate::shared_queue::Consumer, queue: u32) {
-        if self.lose_notifications > 0 {
-            self.lose_notifications -= 1;
-            return;
+        let (fault, left) = &mut self.notification_fault;
+        let times = match fault {
+            _ if *left == 0 => 1,
+            NotificationFault::Lost => 0,
+            NotificationFault::Doubled => 2,
+        };
+        *left = left.saturating_sub(1);
+        for _ in 0..times {
+            let task = Task::QueueReady { context: consumer.context, queue };
+            self.after(self.timing.queue_delay, consumer.thread, task);
         }
-        let task = Task::QueueReady { context: consumer.context, queue };
-        self.after(self.timing.queue_delay, consumer.thread, task);
     }
 }

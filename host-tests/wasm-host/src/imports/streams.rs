@@ -6,7 +6,7 @@ use wasmtime::Linker;
 use super::memory::{read, read_headers};
 use super::{Guest, Outcome, status};
 use crate::abi::{Direction, Status};
-use crate::stream::LocalReply;
+use crate::local_reply::LocalReply;
 use crate::vm::{Context, Deferred, VmState};
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {

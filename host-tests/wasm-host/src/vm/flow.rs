@@ -7,7 +7,7 @@ use super::Vm;
 use crate::Headers;
 use crate::abi::Direction;
 use crate::half::Iteration;
-use crate::stream::LocalReply;
+use crate::local_reply::LocalReply;
 
 /// What the filter said about a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +84,11 @@ impl Vm {
             size
         };
         if direction == Direction::Request && half.buffering && size > limit {
+            // Found while decoding, so the guest is told of the body all the same before the reply goes out.
+            if let Some(stream) = self.state().stream(context) {
+                stream.in_decode = true;
+            }
             self.send_local_reply(context, LocalReply::payload_too_large());
-            return;
         }
         let verdict = self.announce(context, direction, Frame::Body { size, last });
         let Some(half) = self.open_half(context, direction) else { return };

@@ -5,7 +5,7 @@ use crate::abi::{Direction, flags};
 use crate::agenda::{StreamKey, Task};
 use crate::event::What;
 use crate::half::Sent;
-use crate::stream::LocalReply;
+use crate::local_reply::LocalReply;
 use crate::upstream::{Forwarded, Route, Router};
 
 // === impl Vm ===

@@ -10,9 +10,9 @@ use crate::abi::Direction;
 use crate::callout::CallReply;
 use crate::event::{Event, Role, Thread, What};
 use crate::half::Half;
+use crate::local_reply::LocalReply;
 use crate::metrics::MetricIds;
 use crate::process::SharedProcess;
-use crate::stream::LocalReply;
 
 /// A plugin's configuration; two generations differ in it.
 #[derive(Debug)]

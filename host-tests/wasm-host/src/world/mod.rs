@@ -10,8 +10,8 @@ pub(crate) use inner::Inner;
 
 use crate::builder::{Builder, Rejected};
 use crate::event::{Event, What};
-use crate::stream::RequestBuilder;
-use crate::{Call, Metric, Program};
+use crate::request::RequestBuilder;
+use crate::{Call, Metric, NotificationFault, Program};
 
 /// A running proxy. Handles are cheap to clone and name the same proxy.
 #[derive(Clone)]
@@ -165,9 +165,9 @@ impl World {
         self.inner.borrow().process.borrow_mut().wall_origin += by;
     }
 
-    /// Loses the next notifications of shared queues; the messages stay in them.
-    pub fn lose_notifications(&self, count: usize) {
-        self.inner.borrow().process.borrow_mut().lose_notifications = count;
+    /// Makes a fault of the next `count` notifications of shared queues.
+    pub fn fault_notifications(&self, fault: NotificationFault, count: usize) {
+        self.inner.borrow().process.borrow_mut().notification_fault = (fault, count);
     }
 }
 

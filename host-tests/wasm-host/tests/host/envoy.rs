@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wasm_host::FailurePolicy;
 
 use crate::support::probe_path;
 
@@ -19,6 +20,8 @@ pub struct Setup {
     pub configuration: &'static str,
     pub allow_on_headers_stop_iteration: bool,
     pub idle_timeout: Duration,
+    pub policy: FailurePolicy,
+    pub body_limit: usize,
 }
 
 /// An Envoy with one worker. Its process ends with it.
@@ -30,18 +33,25 @@ pub struct Envoy {
     pub address: SocketAddr,
 }
 
-/// Envoy's binary, from `ENVOY` or where the project installs it; none if it is not there.
-pub fn binary() -> Option<PathBuf> {
+/// Envoy's binary: `ENVOY`, or the one that `host-tests/install-envoy.sh` installs.
+fn binary() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/envoy");
     let path = std::env::var_os("ENVOY").map_or(installed, PathBuf::from);
-    path.is_file().then_some(path)
+    assert!(path.is_file(), "no Envoy at {}: run host-tests/install-envoy.sh, or set ENVOY", path.display());
+    path
 }
 
 // === impl Setup ===
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { configuration: "", allow_on_headers_stop_iteration: true, idle_timeout: Duration::from_secs(300) }
+        Self {
+            configuration: "",
+            allow_on_headers_stop_iteration: true,
+            idle_timeout: Duration::from_secs(300),
+            policy: FailurePolicy::Reload,
+            body_limit: 1 << 20,
+        }
     }
 }
 
@@ -49,7 +59,7 @@ impl Default for Setup {
 
 impl Envoy {
     /// Starts Envoy; clusters are these, at their addresses, and `none` without hosts.
-    pub fn start(binary: &Path, setup: Setup, clusters: [(&str, SocketAddr); 4]) -> Self {
+    pub fn start(setup: Setup, clusters: [(&str, SocketAddr); 4]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // A port that was free a moment ago; nothing else on this machine asks for one of its number meanwhile.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -57,7 +67,7 @@ impl Envoy {
         fs::write(directory.path().join("envoy.json"), bootstrap.to_string()).unwrap();
         write_listener(directory.path(), &listener(setup, address));
         let log = File::create(directory.path().join("log")).unwrap();
-        let child = Command::new(binary)
+        let child = Command::new(binary())
             .args(["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "2", "--log-format", "%t %v", "-c"])
             .arg(directory.path().join("envoy.json"))
             .stdout(log.try_clone().unwrap())
@@ -156,7 +166,11 @@ fn listener(setup: Setup, address: SocketAddr) -> Value {
             "config": {
                 "name": "probe",
                 "root_id": "probe",
-                "failure_policy": "FAIL_RELOAD",
+                "failure_policy": match setup.policy {
+                    FailurePolicy::Closed => "FAIL_CLOSED",
+                    FailurePolicy::Reload => "FAIL_RELOAD",
+                    FailurePolicy::Open => "FAIL_OPEN",
+                },
                 "allow_on_headers_stop_iteration": setup.allow_on_headers_stop_iteration,
                 "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": setup.configuration },
                 "vm_config": {
@@ -187,6 +201,7 @@ fn listener(setup: Setup, address: SocketAddr) -> Value {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": "gateway",
         "address": socket(address),
+        "per_connection_buffer_limit_bytes": setup.body_limit,
         "filter_chains": [{ "filters": [{ "name": "http", "typed_config": manager }] }],
     })
 }

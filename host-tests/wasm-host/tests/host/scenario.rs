@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -73,7 +72,11 @@ fn route(request: &Forwarded<'_>) -> Route {
 pub fn on_host(setup: Setup, steps: &[Step]) -> Outcome {
     let world = builder(setup.configuration)
         .allow_on_headers_stop_iteration(setup.allow_on_headers_stop_iteration)
-        .timing(|timing| timing.idle_timeout = setup.idle_timeout)
+        .failure_policy(setup.policy)
+        .timing(|timing| {
+            timing.idle_timeout = setup.idle_timeout;
+            timing.body_limit = setup.body_limit;
+        })
         .upstream(route)
         .cluster("answering", |_| CallAnswer::response(ms(1), 200, "ok"))
         .cluster("silent", |_| CallAnswer::Silence)
@@ -125,14 +128,14 @@ fn post(world: &World, script: &str, pieces: &[&str]) -> Stream {
 // === on Envoy ===
 
 /// Runs the steps over sockets.
-pub fn on_envoy(binary: &Path, setup: Setup, steps: &[Step]) -> Outcome {
+pub fn on_envoy(setup: Setup, steps: &[Step]) -> Outcome {
     let clusters = [
         ("answering", upstream(answer)),
         ("silent", upstream(|_, _| Ok(()))),
         ("breaking", upstream(|_, peer| peer.shutdown(Shutdown::Both))),
         ("cutting", upstream(cut)),
     ];
-    let mut envoy = Envoy::start(binary, setup, clusters);
+    let mut envoy = Envoy::start(setup, clusters);
     envoy.settle();
     let mut clients: Vec<Option<TcpStream>> = Vec::new();
     for step in steps {

@@ -1,6 +1,6 @@
 //! Shared data, queues, metrics, ticks.
 
-use wasm_host::{Thread, What};
+use wasm_host::{NotificationFault, Thread, What};
 
 use crate::support::{builder, ms, seen, seen_of_requests, world};
 
@@ -76,17 +76,21 @@ fn an_unknown_queue_is_not_found() {
     );
 }
 
-#[test]
-fn a_lost_notification_leaves_the_message() {
+fn notified_and_dequeued(fault: NotificationFault) -> (usize, usize) {
     let world = world("configure: register=own; queue: dequeue=own, dequeue=own");
-    world.lose_notifications(1);
+    world.fault_notifications(fault, 1);
     for _ in 0..2 {
         world.worker(0).request().header("x-script", "request_headers: enqueue=own").send();
         world.advance(ms(1));
     }
-    let lines = seen_of_requests(&world);
-    assert_eq!(lines.iter().filter(|line| line.ends_with("queue_ready")).count(), 1);
-    assert_eq!(lines.iter().filter(|line| line.ends_with("(0, \"look\")")).count(), 2);
+    let count = |end: &str| seen_of_requests(&world).iter().filter(|line| line.ends_with(end)).count();
+    (count("queue_ready"), count("(0, \"look\")"))
+}
+
+#[test]
+fn a_lost_or_doubled_notification_leaves_the_messages_as_they_are() {
+    assert_eq!(notified_and_dequeued(NotificationFault::Lost), (1, 2));
+    assert_eq!(notified_and_dequeued(NotificationFault::Doubled), (3, 2));
 }
 
 #[test]
