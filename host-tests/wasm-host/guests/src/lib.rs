@@ -29,6 +29,7 @@ struct Root {
 struct Stream {
     id: u32,
     script: Script,
+    body_begun: bool,
 }
 
 // === impl Root ===
@@ -74,7 +75,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { id, script: Script::default() }))
+        Some(Box::new(Stream { id, script: Script::default(), body_begun: false }))
     }
 }
 
@@ -83,7 +84,11 @@ impl RootContext for Root {
 impl Stream {
     fn event(&mut self, name: &str, detail: String) -> Action {
         seen(self.id, &format!("{name}{detail}"));
-        if self.script.run(self.id, name) { Action::Pause } else { Action::Continue }
+        self.act(name)
+    }
+
+    fn act(&mut self, event: &str) -> Action {
+        if self.script.run(self.id, event) { Action::Pause } else { Action::Continue }
     }
 }
 
@@ -106,7 +111,10 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        self.event("request_body", format!(" size={size} end={end}"))
+        let first = !std::mem::replace(&mut self.body_begun, true);
+        let event = if first && self.script.has("first_request_body") { "first_request_body" } else { "request_body" };
+        seen(self.id, &format!("request_body size={size} end={end}"));
+        self.act(event)
     }
 
     fn on_http_request_trailers(&mut self, count: usize) -> Action {

@@ -101,7 +101,10 @@ impl Vm {
             }
             Verdict::Continue => {
                 let last = last && half.trailers.is_none();
-                self.send_body(context, direction, piece, last);
+                // After a resume amid the body, the piece was announced out of the buffer.
+                let mut body = half.buffered.take().unwrap_or_default();
+                body.extend(piece);
+                self.send_body(context, direction, body, last);
             }
             Verdict::Pause => {
                 half.iteration = Iteration::Stopped;

@@ -101,3 +101,20 @@ fn without_the_flag_a_body_beyond_the_limit_is_held_and_arrives_whole() {
     world.advance(ms(20));
     assert_eq!(stream.upstream_body(), body);
 }
+
+#[test]
+fn pieces_after_a_resume_amid_the_body_go_on_one_by_one() {
+    let world = world("configure: tick_every=10; tick: wake");
+    let script = "request_headers: pause; first_request_body: pause, wait; request_body: body";
+    let stream = world.worker(0).request().header("x-script", script).open().send();
+    stream.send("one");
+    world.advance(ms(20));
+    assert_eq!(stream.upstream_body(), b"one");
+    stream.send("two").send_last("three");
+    assert_eq!(stream.upstream_body(), b"onetwothree");
+    let lines = seen_of_requests(&world);
+    assert_eq!(
+        lines[lines.len() - 4..][..3],
+        ["#2 request_body size=3 end=false", "#2 body -> (0, \"two\")", "#2 request_body size=5 end=true"]
+    );
+}

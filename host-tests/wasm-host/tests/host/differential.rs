@@ -61,6 +61,12 @@ fn a_split_body_in_body_mode() {
 }
 
 #[test]
+fn a_resume_amid_the_body() {
+    let script = "request_headers: pause; first_request_body: pause, wait; request_body: body";
+    same(waking(), &[Step::Post(script, &["one", "two", "three"])]);
+}
+
+#[test]
 fn a_body_without_the_flag() {
     let setup = Setup { allow_on_headers_stop_iteration: false, ..with("") };
     let waiting = "request_headers: wait, body, pause; request_body: body, pause";

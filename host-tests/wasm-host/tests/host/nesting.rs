@@ -94,3 +94,13 @@ fn a_nested_callback_finishes_what_is_put_off_before_the_outer_goes_on() {
         ]
     );
 }
+
+#[test]
+fn a_reply_in_a_decode_callback_waits_for_what_was_put_off_after_it() {
+    let world = builder("").upstream(|_| Route::NoHealthyUpstream).build().unwrap();
+    waiting(&world, 1);
+    world.worker(0).request().header("x-script", "request_headers: reply=429, wake").send();
+    let replies: Vec<_> =
+        seen_of_requests(&world).into_iter().filter(|line| line.contains("response_headers")).collect();
+    assert_eq!(replies, ["#2 response_headers end=false", "#3 response_headers end=false"]);
+}

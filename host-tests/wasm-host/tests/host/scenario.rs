@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -25,12 +27,17 @@ pub enum Step {
     Update(&'static str),
 }
 
-/// What the probe saw, on the main thread and on the worker, and the status of each answer that came.
+/// What came of the steps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
+    /// What the probe saw on the main thread.
     pub main: Vec<String>,
+    /// What the probe saw on the worker.
     pub worker: Vec<String>,
+    /// The status of each request's answer, if one came.
     pub statuses: Vec<Option<u16>>,
+    /// How much body the upstream got, over all requests.
+    pub upstream_bytes: usize,
 }
 
 /// Between steps, long enough for ticks and queues, short enough for timeouts.
@@ -110,7 +117,8 @@ pub fn on_host(setup: Setup, steps: &[Step]) -> Outcome {
         lines.collect()
     };
     let statuses = streams.iter().map(|stream| stream.response().map(|response| response.status)).collect();
-    Outcome { main: seen(true), worker: seen(false), statuses }
+    let upstream_bytes = streams.iter().map(|stream| stream.upstream_body().len()).sum();
+    Outcome { main: seen(true), worker: seen(false), statuses, upstream_bytes }
 }
 
 fn post(world: &World, script: &str, pieces: &[&str]) -> Stream {
@@ -129,11 +137,12 @@ fn post(world: &World, script: &str, pieces: &[&str]) -> Stream {
 
 /// Runs the steps over sockets.
 pub fn on_envoy(setup: Setup, steps: &[Step]) -> Outcome {
+    let bytes = Arc::new(AtomicUsize::new(0));
     let clusters = [
-        ("answering", upstream(answer)),
-        ("silent", upstream(|_, _| Ok(()))),
-        ("breaking", upstream(|_, peer| peer.shutdown(Shutdown::Both))),
-        ("cutting", upstream(cut)),
+        ("answering", upstream(&bytes, answer)),
+        ("silent", upstream(&bytes, |_, _| Ok(()))),
+        ("breaking", upstream(&bytes, |_, peer| peer.shutdown(Shutdown::Both))),
+        ("cutting", upstream(&bytes, cut)),
     ];
     let mut envoy = Envoy::start(setup, clusters);
     envoy.settle();
@@ -169,7 +178,7 @@ pub fn on_envoy(setup: Setup, steps: &[Step]) -> Outcome {
     // Read first: clients that go end their streams.
     let [main, worker] = envoy.seen();
     let statuses = clients.into_iter().map(|client| client.and_then(status)).collect();
-    Outcome { main, worker, statuses }
+    Outcome { main, worker, statuses, upstream_bytes: bytes.load(Ordering::SeqCst) }
 }
 
 /// The status of what has come by now.
@@ -180,11 +189,15 @@ fn status(mut client: TcpStream) -> Option<u16> {
     std::str::from_utf8(&head[..length]).ok()?.split(' ').nth(1)?.parse().ok()
 }
 
-fn answer(head: &str, mut peer: &TcpStream) -> std::io::Result<()> {
-    if head.split(' ').nth(1).is_some_and(is_late) {
-        thread::sleep(LATE);
-    }
-    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+fn answer(head: &str, peer: &TcpStream) -> std::io::Result<()> {
+    let mut peer = peer.try_clone()?;
+    let delay = if head.split(' ').nth(1).is_some_and(is_late) { LATE } else { Duration::ZERO };
+    // Beside the reading, so that a body is taken in meanwhile.
+    thread::spawn(move || {
+        thread::sleep(delay);
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+    });
+    Ok(())
 }
 
 fn cut(_: &str, mut peer: &TcpStream) -> std::io::Result<()> {
@@ -192,18 +205,25 @@ fn cut(_: &str, mut peer: &TcpStream) -> std::io::Result<()> {
     peer.shutdown(Shutdown::Both)
 }
 
-/// A server that does `answer` with the head of each request.
-fn upstream(answer: impl Fn(&str, &TcpStream) -> std::io::Result<()> + Copy + Send + 'static) -> SocketAddr {
+/// A server that does `answer` with the head of each request, and counts the bytes of the bodies.
+fn upstream(
+    bytes: &Arc<AtomicUsize>,
+    answer: impl Fn(&str, &TcpStream) -> std::io::Result<()> + Copy + Send + 'static,
+) -> SocketAddr {
+    let bytes = Arc::clone(bytes);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut peer in listener.incoming().flatten() {
+            let bytes = Arc::clone(&bytes);
             thread::spawn(move || {
-                let mut bytes = [0; 65_536];
-                while let Ok(length @ 1..) = peer.read(&mut bytes) {
-                    let text = String::from_utf8_lossy(&bytes[..length]);
+                let mut buffer = [0; 65_536];
+                while let Ok(length @ 1..) = peer.read(&mut buffer) {
+                    let text = String::from_utf8_lossy(&buffer[..length]);
                     // What comes without a head is the rest of a body.
-                    if text.contains("HTTP/1.1") && answer(&text, &peer).is_err() {
+                    let (head, body) = text.split_once("\r\n\r\n").unwrap_or(("", &text));
+                    bytes.fetch_add(body.len(), Ordering::SeqCst);
+                    if !head.is_empty() && answer(head, &peer).is_err() {
                         break;
                     }
                 }

@@ -63,6 +63,14 @@ fn every_enqueue_is_one_notification_to_the_last_registrant() {
 }
 
 #[test]
+fn a_queue_that_a_stream_registers_is_its_roots() {
+    let world = world("");
+    world.worker(0).request().header("x-script", "request_headers: register=own, enqueue=own").send();
+    world.advance(ms(1));
+    assert_eq!(seen_of_requests(&world).last().unwrap(), "#1 queue_ready");
+}
+
+#[test]
 fn an_unknown_queue_is_not_found() {
     let world = world("");
     world

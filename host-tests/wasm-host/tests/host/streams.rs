@@ -35,6 +35,23 @@ fn headers_are_gone_once_the_request_is_resumed() {
 }
 
 #[test]
+fn headers_are_gone_once_the_request_went_on_by_itself() {
+    let world = world("");
+    let script = "request_headers: property=request.path; response_headers: set=a~1, get=a, property=request.path";
+    world.worker(0).request().header("x-script", script).send().respond(200, []);
+    assert_eq!(
+        seen_of_requests(&world)[1..],
+        [
+            "#2 property -> (0, \"/\")",
+            "#2 response_headers end=false",
+            "#2 set -> 2",
+            "#2 get -> (2, \"\")",
+            "#2 property -> (1, \"\")"
+        ]
+    );
+}
+
+#[test]
 fn a_local_reply_is_seen_by_the_guest_itself_and_then_the_stream_ends() {
     let world = world("");
     let stream = world.worker(0).request().header("x-script", "request_headers: reply=429; log: code, flags").send();
@@ -172,4 +189,27 @@ fn a_local_reply_after_the_response_began_cuts_the_stream() {
     stream.respond(200, []).chunk("x");
     assert!(stream.is_ended());
     assert!(!stream.response().unwrap().complete);
+}
+
+#[test]
+fn a_local_reply_while_the_response_is_held_goes_past_the_filter() {
+    let world = world("");
+    let stream = world.worker(0).request().header("x-script", "response_headers: reply=500").send();
+    stream.respond(200, []).body("x");
+    let response = stream.response().unwrap();
+    assert_eq!((response.status, response.complete), (500, true));
+    assert_eq!(seen_of_requests(&world)[3..], ["#2 log", "#2 done", "#2 delete"]);
+}
+
+#[test]
+fn the_idle_timeout_begins_anew_with_all_that_moves() {
+    let world = builder("").timing(|timing| timing.idle_timeout = ms(2_000)).build().unwrap();
+    let script = "request_headers: pause; request_body: pause";
+    let stream = world.worker(0).request().header("x-script", script).open().send();
+    world.advance(ms(1_000));
+    stream.send("x");
+    world.advance(ms(1_999));
+    assert!(stream.is_paused());
+    world.advance(ms(1));
+    assert!(stream.is_ended());
 }
