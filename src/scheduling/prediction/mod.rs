@@ -1,0 +1,1 @@
+//! How long an answer will be: estimated once, when its request arrives, from the lengths of recent answers.
