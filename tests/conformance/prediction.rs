@@ -68,7 +68,7 @@ fn the_window_spans_whole_slots() {
 }
 
 #[test]
-fn the_window_is_aibrix_s_by_default() {
+fn aibrix_s_window_is_240_s_in_slots_of_10_s() {
     assert_eq!(DrawWindow::aibrix(), DrawWindow::new(Duration::from_secs(240), SLOT));
 }
 
