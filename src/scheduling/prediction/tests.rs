@@ -30,8 +30,9 @@ fn nothing_is_estimated_without_a_completion() {
 
 #[test]
 fn without_running_requests_the_median_is_the_lower_middle() {
-    for (outputs, median) in [(&[7][..], 7), (&[9, 1, 5], 5), (&[4, 1, 3, 2], 2), (&[6, 1, 2, 3, 4, 5], 3)] {
-        assert_eq!(estimate_median(&history(outputs), &[], 64), Some(median), "{outputs:?}");
+    for count in 1..=100 {
+        let descending: Vec<u32> = (1..=count).rev().collect();
+        assert_eq!(estimate_median(&history(&descending), &[], 64), Some(count.div_ceil(2)), "of {count}");
     }
 }
 
@@ -54,9 +55,11 @@ fn answers_still_running_make_up_for_those_that_ended_early() {
 
 #[test]
 fn a_request_that_has_produced_nothing_yet_tells_nothing() {
-    let outputs = history(&[10, 20, 30]);
-    let [with, without] = [&running(50, 0)[..], &[]].map(|it| LengthDistribution::estimate(&outputs, it, 64).unwrap());
-    assert!((1..40).map(f64::from).all(|tokens| (with.survival(tokens) - without.survival(tokens)).abs() < 1e-12));
+    let mixed: History = (0..15).flat_map(|_| [completion(64, 10), completion(4096, 100)]).collect();
+    let [with, without] = [&running(50, 0)[..], &[]].map(|it| LengthDistribution::estimate(&mixed, it, 64).unwrap());
+    for tokens in (1..110).map(f64::from) {
+        assert!((with.survival(tokens) - without.survival(tokens)).abs() < 1e-12, "{tokens}");
+    }
 }
 
 #[test]

@@ -74,6 +74,12 @@ fn what_is_not_a_profile_is_refused_with_the_parser_s_reason() {
 }
 
 #[test]
+fn a_gpu_costs_1_unless_the_profile_says_otherwise() {
+    assert_eq!(small().cost, 1.0);
+    assert_eq!(changed("\"gpu\"", "\"cost\": 0.3, \"gpu\"").unwrap().cost, 0.3);
+}
+
+#[test]
 fn only_objectives_that_are_set_are_read() {
     let expected =
         Slo { tpot: Some(Duration::from_millis(50)), e2e_per_token: Some(Duration::from_millis(10)), ..Slo::default() };
