@@ -23,4 +23,5 @@
     )
 )]
 
+pub mod protocol;
 pub mod scheduling;
