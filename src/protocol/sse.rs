@@ -126,7 +126,7 @@ impl SseReader {
     fn end_event(&mut self) {
         let mut data = std::mem::take(&mut self.data);
         let truncated = std::mem::take(&mut self.truncated);
-        if truncated || !(data.is_empty() || data.trim_ascii() == b"[DONE]") {
+        if truncated || !matches!(data.trim_ascii(), b"" | b"[DONE]") {
             // What cannot be read is taken for output, in favour of timing the first token.
             let event = if truncated { Event::unreadable() } else { Event::read(&data) };
             self.events = self.events.saturating_add(1);
@@ -140,12 +140,8 @@ impl SseReader {
 
 const NAME: &[u8] = b"data";
 
-/// The value of a line if its field is `data`.
+/// The value of a line if its field is `data`. The space that leads it is as nothing to JSON.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
     let value = line.strip_prefix(NAME)?;
-    if value.is_empty() {
-        return Some(value);
-    }
-    let value = value.strip_prefix(b":")?;
-    Some(value.strip_prefix(b" ").unwrap_or(value))
+    if value.is_empty() { Some(value) } else { value.strip_prefix(b":") }
 }

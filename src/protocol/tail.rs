@@ -127,10 +127,13 @@ mod tests {
             format!(r#"{{"metadata":{{{USAGE}}}}}"#),
             format!(r#"{{"choices":[{{{USAGE}}}]}}"#),
             format!(r#"[{{{USAGE}}}]"#),
+            r#"{"a \"usage":{"prompt_tokens":7}}"#.to_owned(),
             r#"{"usage":null}"#.to_owned(),
             r#"{"text":"usage"}"#.to_owned(),
             format!(r#"{{"choices":[],{USAGE}"#),
             format!(r#"{{"choices":[],{USAGE},"more":"tex"#),
+            format!(r#"{{"deeper":{{{USAGE}}},"more":"tex"#),
+            format!(r#"{{"deeper":{{{USAGE}}},"more":[1,"#),
             USAGE.to_owned(),
             String::new(),
         ] {

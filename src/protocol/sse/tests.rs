@@ -77,9 +77,15 @@ fn what_is_no_data_is_no_event() {
 }
 
 #[test]
-fn data_in_several_lines_is_one_event() {
-    let stream = b"data: {\"choices\":[],\ndata:\"usage\":{\"prompt_tokens\":7,\ndata: \"completion_tokens\":3}}\n\n";
-    assert_eq!(read([stream.as_slice()]), (1, 0, 3, Some((7, 3))));
+fn data_in_several_lines_is_one_event_wherever_it_is_split() {
+    let stream = "data: {\"choices\":[],\ndata:\"usage\":{\"prompt_tokens\":7,\ndata: \"completion_tokens\":3}}\n\n";
+    for ending in ["\n", "\r", "\r\n"] {
+        let stream = stream.replace('\n', ending);
+        for at in 0..=stream.len() {
+            let (head, tail) = stream.as_bytes().split_at(at);
+            assert_eq!(read([head, tail]), (1, 0, 3, Some((7, 3))), "split at {at}, lines ended by {ending:?}");
+        }
+    }
 }
 
 #[test]
@@ -90,6 +96,22 @@ fn an_error_in_the_stream_is_an_event_without_output() {
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
     ] {
         assert_eq!(read([format!("data: {error}\n\n").as_bytes()]), (1, 0, 0, None), "{error}");
+    }
+}
+
+#[test]
+fn labels_without_text_are_no_output() {
+    for event in [
+        r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
+        r#"{"choices":[{"delta":{"role":"assistant","content":[],"audio":{}}}]}"#,
+        r#"{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#,
+        r#"{"choices":null}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+        r#"{"type":"response.output_text.delta","delta":""}"#,
+        r#"{"type":"response.output_text.done","text":"all of it"}"#,
+    ] {
+        assert_eq!(read([format!("data: {event}\n\n").as_bytes()]), (1, 0, 0, None), "{event}");
     }
 }
 
@@ -114,6 +136,18 @@ fn a_line_too_long_is_counted_skipped_and_still_tells_its_usage() {
     }
     assert_eq!(told(reader), (3, 3, 3, Some((7, 3))));
     assert_eq!(read([stream.as_bytes()]), (3, 3, 3, Some((7, 3))), "in one chunk");
+}
+
+#[test]
+fn a_line_only_just_too_long_tells_its_usage_too() {
+    let usage = "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}";
+    for bytes in LINE_BYTES_MAX - 1..LINE_BYTES_MAX + 3 {
+        let text = "x".repeat(bytes - "data: {\"text\":\"\",}".len() - usage.len());
+        let stream = format!("data: {{\"text\":\"{text}\",{usage}}}\n\n");
+        for chunk in [1, bytes] {
+            assert_eq!(read(stream.as_bytes().chunks(chunk)).3, Some((7, 3)), "{bytes} bytes in chunks of {chunk}");
+        }
+    }
 }
 
 #[test]
