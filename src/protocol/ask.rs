@@ -12,8 +12,8 @@ pub use self::error::BodyError;
 use super::endpoint::Endpoint;
 use super::tokens::TokenCounter;
 
-/// The most outputs that one request is taken to generate. Servers refuse more (vLLM's own limit apart, which is meant
-/// for offline batches), and a forged number must not reserve the whole pool.
+/// The most outputs that one request is taken to generate: far above what anyone asks for in earnest, so that a number
+/// made up by a client cannot charge it with more than this.
 pub const CHOICES_MAX: u32 = 1024;
 
 /// What a request asks of a model server, as far as it matters for scheduling.
