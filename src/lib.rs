@@ -25,5 +25,6 @@
 
 pub mod dispatcher;
 pub mod learning;
+pub mod protocol;
 pub mod scheduling;
 pub mod shared;
