@@ -6,6 +6,7 @@
 //! - [`protocol`]: what clients and model servers say on the wire, read once into types that cannot hold nonsense.
 //! - [`config`]: the filter's JSON configuration.
 //! - [`sources`]: where profiles and pods come from.
+//! - [`json`]: strict reading of what operators write, with the path in every error.
 //! - [`shared`]: what Envoy's VMs share.
 //! - `filter`: the only place that talks to the proxy (built for wasm32-wasip1 only).
 
@@ -23,4 +24,7 @@
     )
 )]
 
+pub mod config;
+pub mod json;
 pub mod scheduling;
+pub mod sources;

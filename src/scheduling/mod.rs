@@ -3,6 +3,7 @@
 //! Time comes in as an argument ([`time::Instant`], monotonic), randomness as a seeded generator.
 
 pub mod load;
+pub mod policies;
 pub mod prediction;
 pub mod profile;
 pub mod shape;
