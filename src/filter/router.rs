@@ -52,7 +52,7 @@ pub struct Router {
     pub(super) records: HashMap<RequestId, Record>,
     pub(super) sources: Sources,
     paths: EndpointPaths,
-    guard: Guard,
+    pub(super) guard: Guard,
     models: HashSet<String>,
     rng: fastrand::Rng,
     tick: Duration,
@@ -257,9 +257,8 @@ impl Router {
 
     fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {
         let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
-        let text = ask.prompt.tokens.unwrap_or_else(|| {
-            self.learning.tokens_of_characters(label, ask.prompt.characters)
-        });
+        let text =
+            ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
         text.saturating_add(ask.prompt.images.saturating_mul(self.config.request.image_tokens))
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::host::{self, Buffer, Map};
 use super::router::Router;
 use crate::config::Config;
-use crate::scheduling::pool::{Pool, PodSpec, ProfileEntry};
+use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::SharedDocument;

@@ -26,12 +26,8 @@ unsafe extern "C" {
         value_size: usize,
     ) -> Status;
     pub(super) fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> Status;
-    pub(super) fn proxy_get_property(
-        path: *const u8,
-        path_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> Status;
+    pub(super) fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize)
+    -> Status;
     pub(super) fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,

@@ -123,9 +123,7 @@ pub fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
 /// Sets a shared value if it still has this version.
 pub fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), Refused> {
     // SAFETY: pointers and lengths are those of the slices.
-    checked(unsafe {
-        ffi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
-    })
+    checked(unsafe { ffi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
 }
 
 /// Opens a queue: what is sent to it wakes the root context of the caller.

@@ -13,8 +13,7 @@ impl Headers {
     pub(super) fn decode(bytes: &[u8]) -> Self {
         let mut sizes = bytes.chunks_exact(4).map(|chunk| chunk.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)));
         let count = sizes.next().unwrap_or_default().min(bytes.len());
-        let sizes: Vec<(usize, usize)> =
-            (0..count).map_while(|_| Some((sizes.next()?, sizes.next()?))).collect();
+        let sizes: Vec<(usize, usize)> = (0..count).map_while(|_| Some((sizes.next()?, sizes.next()?))).collect();
         let mut rest = bytes.get(4 + 8 * sizes.len()..).unwrap_or_default();
         let mut take = |size: usize| {
             let (text, behind) = rest.split_at_checked(size)?;
