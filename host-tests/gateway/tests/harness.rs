@@ -89,17 +89,6 @@ async fn a_clients_own_header_names_no_pod() -> Test {
 }
 
 #[tokio::test]
-async fn a_clients_wish_for_retries_is_not_heard() -> Test {
-    let _turn = common::turn()?;
-    let pods = common::pods(2, &Plan::Answer(Answer::status(503)))?;
-    let envoy = Envoy::start(without_filter(&pods)).await?;
-    let request = Client::http1(envoy.address()).get("/").header("x-envoy-retry-on", "5xx");
-    assert_eq!(request.header("x-envoy-max-retries", "3").send().await?.status, 503);
-    assert_eq!(pods.iter().map(|pod| pod.arrivals().len()).sum::<usize>(), 1);
-    Ok(())
-}
-
-#[tokio::test]
 async fn profiles_are_served_from_a_file() -> Test {
     let _turn = common::turn()?;
     // Through the gateway's own route, as the listener of the profiles has no port here.
