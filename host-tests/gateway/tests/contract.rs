@@ -137,10 +137,10 @@ async fn a_client_that_leaves_in_mid_upload_costs_nothing() -> Test {
     let (request, mut upload) = rig.client.post(CHAT).header("content-type", "application/json").upload();
     let pending = request.start();
     upload.send_data("{\"model\":".into()).await?;
-    let active = async || rig.envoy.stats().await.map_or(0, |stats| stats.value("http.gateway.downstream_rq_active"));
-    until("the request is there", async || active().await == 1).await;
+    let active = "http.gateway.downstream_rq_active";
+    until("the request is there", async || rig.stat(active).await == Some(1)).await;
     drop(pending);
-    until("the request is gone", async || active().await == 0).await;
+    until("the request is gone", async || rig.stat(active).await == Some(0)).await;
     let next = rig.ask().start();
     rig.pods[0].arrival(0).await;
     rig.pods[0].answer(0, Answer::completion(10, 5));
@@ -152,13 +152,15 @@ async fn a_client_that_leaves_in_mid_upload_costs_nothing() -> Test {
 #[tokio::test]
 async fn a_long_prompt_arrives_whole() -> Test {
     let rig = Rig::answering(1, 4, |_| {}).await?;
-    for megabytes in [1, 3, 12] {
+    for megabytes in [1, 12] {
         let mut body = chat();
-        body["messages"][0]["content"] = json!("word ".repeat(megabytes << 20).split_off(4 * (megabytes << 20)));
+        body["messages"][0]["content"] = "word ".repeat((megabytes << 20) / 5).into();
+        let body = bytes::Bytes::from(body.to_string());
         for client in [rig.client.clone(), Client::http2(rig.envoy.address()).await?] {
-            let reply = within("an answer", client.post(CHAT).json(&body).send()).await?;
+            let request = client.post(CHAT).header("content-type", "application/json").body(body.clone());
+            let reply = within("an answer", request.send()).await?;
             assert_eq!(reply.status, 200, "{megabytes} MiB: {}", reply.text());
-            assert_eq!(rig.pods[0].arrivals().last().map(|arrival| arrival.json() == body), Some(true));
+            assert!(rig.pods[0].arrivals().last().is_some_and(|arrival| arrival.body == body));
         }
     }
     rig.idle().await;

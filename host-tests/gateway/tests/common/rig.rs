@@ -86,19 +86,25 @@ impl Rig {
 
     /// Waits until so many requests are in the queue.
     pub async fn waiting(&self, count: usize) {
-        until(&format!("{count} requests wait"), async || self.gauge(WAITING).await == count as f64).await;
+        until(&format!("{count} requests wait"), async || self.gauge(WAITING).await == Some(count as f64)).await;
     }
 
-    /// Waits until nothing waits, runs or is accounted for any more.
+    /// Waits until nothing waits, runs or is accounted for any more; and sees that no VM has crashed on the way.
     pub async fn idle(&self) {
         until("nothing waits and all load is released", async || {
-            self.gauge(WAITING).await == 0.0 && self.gauge(RUNNING).await == 0.0
+            self.gauge(WAITING).await == Some(0.0) && self.gauge(RUNNING).await == Some(0.0)
         })
         .await;
         assert!(self.pods.iter().all(|pod| pod.running() == 0));
+        assert_eq!(self.stat("wasm.slo-router.vm_reload").await, Some(0), "a VM has crashed");
     }
 
-    async fn gauge(&self, name: &str) -> f64 {
-        self.envoy.prometheus().await.map_or(f64::NAN, |metrics| metrics.sum(name, &[("pool", "test")]))
+    /// One of Envoy's own counters or gauges.
+    pub async fn stat(&self, name: &str) -> Option<u64> {
+        self.envoy.stats().await.ok()?.get(name)
+    }
+
+    async fn gauge(&self, name: &str) -> Option<f64> {
+        self.envoy.prometheus().await.ok()?.sum(name, &[("pool", "test")])
     }
 }
