@@ -1,7 +1,7 @@
 //! Requests that wait for room.
 
 use gateway::backend::{Answer, Plan};
-use gateway::client::{Client, Pending};
+use gateway::client::{Client, Pending, Reply};
 use gateway::{until, within};
 use serde_json::{Value, json};
 
@@ -26,10 +26,11 @@ async fn a_request_is_held_until_capacity_is_freed() -> Test {
     rig.pods[0].answer(2, done());
     let reply = within("the held request's answer", held.reply()).await?;
     assert_eq!(reply.status, 200);
-    let wait = reply.header("x-slo-router-wait-ms").map(str::parse::<f64>);
-    assert!(matches!(wait, Some(Ok(ms)) if ms > 0.0), "{wait:?}");
+    let wait_ms = |reply: &Reply| reply.header("x-slo-router-wait-ms").and_then(|ms| ms.parse::<f64>().ok());
+    let held_ms = wait_ms(&reply);
     for running in running {
-        assert_eq!(running.reply().await?.header("x-slo-router-wait-ms"), Some("0"));
+        let placed_ms = wait_ms(&running.reply().await?);
+        assert!(placed_ms.is_some() && placed_ms < held_ms, "{placed_ms:?}, {held_ms:?}");
     }
     assert_eq!(rig.pods[0].most_running(), 2);
     rig.idle().await;

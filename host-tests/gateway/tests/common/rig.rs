@@ -12,9 +12,9 @@ use super::{CHAT, chat, filter, pods};
 const NAME: &str = "x-test-name";
 
 /// Requests that wait in the pool's queue.
-const WAITING: &str = "slo_router_waiting_requests";
+const WAITING: &str = "slo_router_waiting";
 /// Requests that run on the pool's pods.
-const RUNNING: &str = "slo_router_running_requests";
+const RUNNING: &str = "slo_router_in_flight";
 
 /// The gateway under test.
 #[derive(Debug)]
