@@ -128,15 +128,24 @@ fn an_explicit_cold_start_stands_for_both_kinds() {
 }
 
 #[test]
-fn a_base_may_be_a_model_that_only_pods_name() {
-    let text = |models: &str| {
+fn a_base_may_be_a_model_that_only_pods_name_or_may_name_later() {
+    let text = |models: &str, more: &str| {
         format!(
             r#"{{"models": {{"adapter": {{"base": "m"}}}}, "default_model": "adapter",
-                "pods": {{"static": [{{"address": "10.0.0.7:80", "deployment": "a" {models}}}]}}}}"#
+                "pods": {{"static": [{{"address": "10.0.0.7:80", "deployment": "a" {models}}}] {more}}}}}"#
         )
     };
-    assert_eq!(good(&text(r#", "models": ["m"]"#)).models["adapter"].base.as_deref(), Some("m"));
-    assert_eq!(good(&text("")).models["adapter"].base.as_deref(), Some("m"));
+    assert_eq!(good(&text(r#", "models": ["m"]"#, "")).models["adapter"].base.as_deref(), Some("m"));
+    assert_eq!(good(&text("", "")).models["adapter"].base.as_deref(), Some("m"));
+    let fetched = r#", "http": { "cluster": "pods", "path": "/" }"#;
+    assert_eq!(good(&text(r#", "models": ["other"]"#, fetched)).models["adapter"].base.as_deref(), Some("m"));
+}
+
+#[test]
+fn the_base_of_an_objective_may_be_zero() {
+    let mut config: Value = serde_json::from_str(MINIMAL).unwrap();
+    config["slo"] = json!({ "default": { "e2e_base": "0s", "e2e_per_output_token": "50ms" } });
+    assert_eq!(good(&config.to_string()).slo.default.unwrap().e2e_base, Some(Duration::ZERO));
 }
 
 #[test]
@@ -168,7 +177,11 @@ fn what_is_no_text_of_json_is_told_what_envoy_wants() {
     // A google.protobuf.Struct {"pool": "chat"}: a map entry of a key and a string value.
     let binary = b"\x0a\x0e\x0a\x04pool\x12\x06\x1a\x04chat";
     assert_eq!(error(binary), format!("{hint}it is binary, as a google.protobuf.Struct is"));
-    // A mistake in JSON is none of this.
+    // A mistake in JSON is none of this, nor is one in a value.
+    assert_eq!(
+        error("{\"pool\": \"\x7f\"}"),
+        "pool: invalid value: string \"\\u{7f}\", expected 1 to 63 of a-z, 0-9 and -"
+    );
     assert_eq!(error("{\n\t\"pool\": chat}"), "pool: expected value (line 2, column 10)");
     assert_eq!(error("pool: chat"), "expected value (line 1, column 1)");
 }
@@ -199,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_or_changed_text_is_read_or_refused(at in 0..FULL.len(), byte in any::<u8>()) {
+    fn a_cut_text_is_refused_and_a_changed_one_read_or_refused(at in 0..FULL.trim_end().len(), byte in any::<u8>()) {
         let mut text = FULL.as_bytes().to_vec();
         prop_assert!(Config::from_json(&text[..at]).is_err());
         text[at] = byte;

@@ -41,6 +41,19 @@ fn a_bare_profile_is_its_gpu_in_the_default_namespace_for_any_model() {
 }
 
 #[test]
+fn aibrix_files_are_documents_as_they_are() {
+    for (file, name) in [
+        (&include_bytes!("../../../tests/data/profiles/simulator-llama2-7b-a100.json")[..], "simulator-llama2-7b-a100"),
+        (
+            include_bytes!("../../../tests/data/profiles/simulator-llama2-7b-a100_obsoleted_v1.json"),
+            "simulator-llama2-7b-a100",
+        ),
+    ] {
+        assert_eq!(keys(&parse(file).unwrap()), [format!("deployment default/{name}, any model")]);
+    }
+}
+
+#[test]
 fn a_bad_entry_does_not_cost_the_others() {
     let text = format!(
         r#"{{"profiles": [{{"deployment": "c", "model": "m", "profile": {NEGATIVE}}},
