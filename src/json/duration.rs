@@ -17,10 +17,7 @@ const UNITS: [(&str, u64); 5] = [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m
 pub fn parse(text: &str) -> Option<Duration> {
     let (number, unit_us) = UNITS.iter().find_map(|(unit, micros)| Some((text.strip_suffix(unit)?, *micros)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let whole_us = digits(whole)?.checked_mul(unit_us)?;
-    digits(fraction)?;
-    let fraction = fraction.trim_end_matches('0');
-    let micros = whole_us.checked_add(if fraction.is_empty() { 0 } else { fraction_us(fraction, unit_us)? })?;
+    let micros = digits(whole)?.checked_mul(unit_us)?.checked_add(fraction_us(fraction, unit_us)?)?;
     Some(Duration::from_micros(micros)).filter(|duration| *duration <= MAX)
 }
 

@@ -9,9 +9,8 @@ pub struct JsonError {
     /// Such as `classes[0].slo.ttft`; empty for the text as a whole.
     path: String,
     message: String,
-    /// Line and column, from 1; `None` for what is wrong with no single place.
+    /// Line and column, from 1, of what is no JSON. All else has its path, and a reader that noticed it only behind it.
     position: Option<(usize, usize)>,
-    syntax: bool,
 }
 
 // === impl JsonError ===
@@ -25,8 +24,7 @@ impl JsonError {
         Self {
             path: if path == "." { String::new() } else { path },
             message: message.strip_suffix(&position).unwrap_or(&message).to_owned(),
-            position: (line > 0).then_some((line, column)),
-            syntax: error.is_syntax() || error.is_eof(),
+            position: (error.is_syntax() || error.is_eof()).then_some((line, column)),
         }
     }
 
@@ -37,12 +35,12 @@ impl JsonError {
 
     /// A value that its own type refused, for this reason.
     pub fn refused(path: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self { path: path.to_string(), message: reason.to_string(), position: None, syntax: false }
+        Self { path: path.to_string(), message: reason.to_string(), position: None }
     }
 
     /// Whether the text is no JSON at all.
     pub fn is_syntax(&self) -> bool {
-        self.syntax
+        self.position.is_some()
     }
 
     /// The error as seen from a document that holds the text at `path`. The position, which counts from the start of the

@@ -71,14 +71,8 @@ mod tests {
 
     #[test]
     fn an_error_names_path_value_and_what_is_allowed() {
-        refused(
-            r#"{"list": [{}, {"number": "x"}]}"#,
-            "list[1].number: invalid type: string \"x\", expected u8 (line 1, column 28)",
-        );
-        refused(
-            r#"{"map": {"a": {"nummer": 1}}}"#,
-            "map.a.nummer: unknown field `nummer`, expected `number` (line 1, column 23)",
-        );
+        refused(r#"{"list": [{}, {"number": "x"}]}"#, "list[1].number: invalid type: string \"x\", expected u8");
+        refused(r#"{"map": {"a": {"nummer": 1}}}"#, "map.a.nummer: unknown field `nummer`, expected `number`");
     }
 
     #[test]
@@ -92,16 +86,13 @@ mod tests {
             let error = read::<Outer>(json.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{path}: invalid type: sequence, expected an object")), "{error}");
         }
-        refused("[]", "invalid type: sequence, expected an object (line 1, column 0)");
+        refused("[]", "invalid type: sequence, expected an object");
     }
 
     #[test]
     fn a_key_may_stand_once() {
-        refused(
-            r#"{"map": {"a": {}, "a": {}}}"#,
-            "map: the name \"a\" stands here twice, expected names to be unique (line 1, column 26)",
-        );
-        refused(r#"{"inner": {}, "inner": {}}"#, "inner: duplicate field `inner` (line 1, column 21)");
+        refused(r#"{"map": {"a": {}, "a": {}}}"#, "map: the name \"a\" stands here twice, expected names to be unique");
+        refused(r#"{"inner": {}, "inner": {}}"#, "duplicate field `inner`");
     }
 
     #[test]

@@ -3,16 +3,16 @@
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 
-/// A finite number above 0.
+/// A number above 0; JSON has no infinite ones.
 pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let number = f64::deserialize(deserializer)?;
-    if number.is_finite() && number > 0.0 {
+    if number > 0.0 {
         return Ok(number);
     }
     Err(D::Error::invalid_value(Unexpected::Float(number), &"a number above 0"))
 }
 
-/// A finite number above 0, or none (`null`).
+/// A number above 0, or none (`null`).
 pub fn optional_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     struct Positive(f64);
     impl<'de> Deserialize<'de> for Positive {
