@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::learning::PredictionKind;
+use crate::scheduling::policies::Prefer;
+use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::slo::Slo;
 
 const FULL: &str = include_str!("../../tests/data/configs/full.json");
@@ -54,9 +57,9 @@ fn everything_that_is_written_is_taken() {
     let expected =
         SloConfig { default, allow_headers: false, infeasible: Infeasible::Reject, prefer: Prefer::Cheapest };
     assert_eq!(config.slo, expected);
-    assert_eq!(config.prediction, PredictionConfig { kind: PredictionKind::Draw, cold_tokens: 1 });
+    assert_eq!(config.prediction, Prediction { kind: PredictionKind::Draw, cold_tokens: 1 });
     assert_eq!(config.capacity, CapacityConfig { default_concurrency: Some(8.5) });
-    let expected = QueueConfig { max_requests: 100, max_wait: Duration::from_secs(30), late: Late::First };
+    let expected = QueueConfig { max_requests: 100, max_wait: Duration::from_secs(30), late: LatePolicy::First };
     assert_eq!(config.queue, expected);
     let http = config.profiles.http.unwrap();
     assert_eq!(
@@ -84,9 +87,12 @@ fn everything_but_the_pods_has_a_default() {
     assert_eq!(config.default_model, None);
     let slo = SloConfig { default: None, allow_headers: true, infeasible: Infeasible::Serve, prefer: Prefer::Slack };
     assert_eq!(config.slo, slo);
-    assert_eq!(config.prediction, PredictionConfig { kind: PredictionKind::Median, cold_tokens: 256 });
+    assert_eq!(config.prediction, Prediction { kind: PredictionKind::Median, cold_tokens: 256 });
     assert_eq!(config.capacity.default_concurrency, None);
-    assert_eq!(config.queue, QueueConfig { max_requests: 4096, max_wait: Duration::from_secs(60), late: Late::Last });
+    assert_eq!(
+        config.queue,
+        QueueConfig { max_requests: 4096, max_wait: Duration::from_secs(60), late: LatePolicy::Last }
+    );
     assert_eq!(config.profiles, ProfileSources::default());
     assert_eq!(config.upstream.header, "x-gateway-destination-endpoint");
     assert!(!config.response.show_pod);
