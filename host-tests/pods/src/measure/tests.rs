@@ -17,7 +17,7 @@ fn spec(gpu: Gpu) -> EngineSpec {
 fn mean_concurrency(spec: EngineSpec, shape: Shape, rate_per_s: f64) -> f64 {
     let mut engine = Engine::new(spec);
     let (mut area_s, mut last_at) = (0.0, Instant::ZERO);
-    for id in 0..2_000 {
+    for id in 0..2_000_u32 {
         let arrival = Instant::ZERO.offset_seconds(f64::from(id) / rate_per_s);
         while let Some(at) =
             engine.next_event_at().filter(|at| *at <= arrival).or((last_at < arrival).then_some(arrival))
