@@ -3,6 +3,8 @@
 //! Time comes in as an argument ([`time::Instant`], monotonic), randomness as a seeded generator.
 
 pub mod load;
+pub mod prediction;
+pub mod profile;
 pub mod shape;
 pub mod slo;
 pub mod time;
