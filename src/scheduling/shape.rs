@@ -22,3 +22,18 @@ pub fn log2_bucket(tokens: u32) -> u8 {
     let bucket = if square >= 1_u64 << (2 * floor + 1) { floor + 1 } else { floor };
     u8::try_from(bucket).unwrap_or(LAST_BUCKET).min(LAST_BUCKET)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LAST_BUCKET, log2_bucket};
+
+    proptest! {
+        #[test]
+        fn a_bucket_is_the_rounded_logarithm(tokens in prop_oneof![1..=u32::MAX, 1..=5000_u32]) {
+            let rounded = f64::from(tokens).log2().round().min(f64::from(LAST_BUCKET));
+            prop_assert_eq!(f64::from(log2_bucket(tokens)), rounded);
+        }
+    }
+}

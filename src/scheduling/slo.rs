@@ -125,3 +125,6 @@ pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> 
 pub fn latest_start(slo: &Slo, shape: Shape, profile: &Profile, arrival: Instant) -> Option<Instant> {
     Some(arrival.offset_seconds(slack_s(slo, shape, profile, Duration::ZERO)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,14 +20,17 @@ impl Axis {
         let mut checked = Vec::with_capacity(ticks.len());
         let mut last = 0.0;
         for (index, tick) in ticks.iter().enumerate() {
-            // No data reads as NaN here, which is above nothing.
-            let tick = tick.unwrap_or(f64::NAN);
-            if !tick.is_finite() || tick <= last {
-                let expected = "positive, finite numbers of tokens, strictly ascending";
-                return Err(ProfileError::invalid(format_args!("{field}[{index}]"), tick, expected));
+            match *tick {
+                Some(tick) if tick.is_finite() && tick > last => {
+                    last = tick;
+                    checked.push(tick);
+                }
+                other => {
+                    let found = other.map_or_else(|| "no number".to_owned(), |tick| tick.to_string());
+                    let expected = "positive, finite numbers of tokens, strictly ascending";
+                    return Err(ProfileError::invalid(format_args!("{field}[{index}]"), found, expected));
+                }
             }
-            last = tick;
-            checked.push(tick);
         }
         Ok(Self(checked))
     }

@@ -16,6 +16,7 @@ type Cells = Vec<Vec<Option<f64>>>;
 #[derive(Deserialize)]
 pub(super) struct Document {
     gpu: String,
+    /// 1 if absent, as AIBrix's generator has it.
     cost: Option<f64>,
     created: Option<f64>,
     /// `[output ticks, input ticks]`, in tokens.
@@ -52,6 +53,7 @@ impl TryFrom<Document> for Profile {
         };
         let output_ticks = Axis::try_new("indexes[0]", output_ticks)?;
         let input_ticks = Axis::try_new("indexes[1]", input_ticks)?;
+        let cost = document.cost.unwrap_or(1.0);
         let axes = (&output_ticks, &input_ticks);
         let latencies = |field, cells: Option<Cells>| {
             cells
@@ -68,8 +70,7 @@ impl TryFrom<Document> for Profile {
             )?,
             e2e: latencies("e2e", document.e2e)?,
             ttft: latencies("ttft", document.ttft)?,
-            cost: not_negative(document.cost.unwrap_or(1.0))
-                .ok_or_else(|| ProfileError::invalid("cost", document.cost.unwrap_or(1.0), "a cost of 0 or more"))?,
+            cost: not_negative(cost).ok_or_else(|| ProfileError::invalid("cost", cost, "a cost of 0 or more"))?,
             slo: document.slos.unwrap_or_default().slo()?,
             gpu: document.gpu,
             created_s: document.created,

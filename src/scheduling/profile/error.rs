@@ -31,7 +31,7 @@ impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(error) => write!(f, "not a profile in AIBrix's JSON format: {error}"),
-            Self::Invalid { field, found, expected } => write!(f, "{field} is {found}, expected {expected}"),
+            Self::Invalid { field, found, expected } => write!(f, "{field}: {found}, expected {expected}"),
         }
     }
 }
