@@ -1,0 +1,4 @@
+//! The filter in a real Envoy, over sockets.
+
+mod common;
+mod harness;
