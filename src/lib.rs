@@ -23,4 +23,7 @@
     )
 )]
 
+pub mod dispatcher;
+pub mod learning;
 pub mod scheduling;
+pub mod shared;

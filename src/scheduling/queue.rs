@@ -45,6 +45,7 @@ pub struct Queue {
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<(Instant, RequestId)>,
     by_aging: BTreeSet<(Instant, RequestId)>,
+    work: Duration,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// How long one pod would take for all that waits.
+    pub fn work(&self) -> Duration {
+        self.work
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -84,6 +90,7 @@ impl Queue {
         self.by_latest_start.insert((start, id));
         let ages_at = request.arrival.at.after(self.patience(&request));
         self.by_aging.insert((ages_at, id));
+        self.work = self.work.saturating_add(request.work());
         self.waiting.insert(id, Waiting { request, ages_at });
     }
 
@@ -101,6 +108,7 @@ impl Queue {
         self.by_arrival.remove(&(request.arrival.at, id));
         self.by_latest_start.remove(&(start, id));
         self.by_aging.remove(&(ages_at, id));
+        self.work = self.work.saturating_sub(request.work());
         Some(request)
     }
 
@@ -134,7 +142,7 @@ impl Queue {
             .flat_map(|lane| lane.range(pivot..).take(depth).chain(lane.range(..pivot).take(depth)))
             .filter_map(|(_, _, id)| self.get(*id))
             .collect();
-        let aged = self.aged(now).map(|request| request.arrival.id);
+        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
         candidates.retain(|request| Some(request.arrival.id) != aged);
         candidates.sort_by_key(|request| (self.urgency(request, now), request.arrival.id));
         if let Some(request) = aged.and_then(|id| self.get(id)) {
@@ -143,9 +151,10 @@ impl Queue {
         candidates
     }
 
-    /// The one that has waited longest beyond its patience and so may reserve a pod.
-    pub fn aged(&self, now: Instant) -> Option<&Request> {
-        self.by_aging.first().filter(|(at, _)| *at <= now).and_then(|(_, id)| self.get(*id))
+    /// The one that has waited longest beyond its patience and so may reserve a pod, and since when it may.
+    pub fn aged(&self, now: Instant) -> Option<(&Request, Instant)> {
+        let (since, id) = self.by_aging.first().filter(|(at, _)| *at <= now)?;
+        Some((self.get(*id)?, *since))
     }
 
     /// Starts the patience of those that have become late anew: in overload nearly all are late, and if they kept the

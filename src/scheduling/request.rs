@@ -130,6 +130,12 @@ impl Request {
         if self.infeasible { Duration::ZERO } else { self.latest_start.since(self.arrival.at) }
     }
 
+    /// How long a whole pod of the deployment that serves it fastest takes for it: 1/λ, zero where no profile tells.
+    pub fn work(&self) -> Duration {
+        let fastest = self.prospects.iter().filter_map(|prospect| prospect.rate_per_s).fold(0.0, f64::max);
+        Duration::try_from_secs_f64(1.0 / fastest).unwrap_or_default()
+    }
+
     /// The prospect on a deployment of the pool.
     pub fn on(&self, deployment: usize) -> Option<&Prospect> {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)

@@ -5,6 +5,7 @@
 
 pub mod claim;
 pub mod directory;
+pub mod document;
 pub mod health;
 pub mod keys;
 pub mod ledger;

@@ -11,6 +11,7 @@ mod tests;
 
 pub use self::name::{PolicyName, UnknownPolicy};
 
+use super::pool::PodId;
 use super::request::{Request, RequestId};
 use super::slo::Outcome;
 use super::time::Instant;
@@ -47,8 +48,8 @@ pub struct Decision {
 /// What happened to a request that a policy placed.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
-    /// It was forwarded to the pod at this position.
-    Placed(&'a Request, usize),
+    /// It was forwarded to this pod.
+    Placed(&'a Request, PodId),
     /// It ended well, with this outcome.
     Finished(RequestId, Outcome),
     /// It ended otherwise.

@@ -37,7 +37,7 @@ impl Pull {
     fn choose(&self, view: &View<'_>, request: &Request, pass: &mut Pass<'_>) -> Option<usize> {
         let mut prospects: Vec<&Prospect> = request.prospects.iter().collect();
         prospects.sort_by(|a, b| self.compare(a, b, pass.now));
-        let Some((first, others)) = prospects.split_first() else { return None };
+        let (first, others) = prospects.split_first()?;
         let others = others.iter().filter(|prospect| in_time(prospect, pass.now));
         std::iter::once(first).chain(others).find_map(|prospect| {
             let room =
