@@ -50,7 +50,8 @@ impl<S: Store> Dispatcher<S> {
         let mut claim = Claim::of(head, self.queue.urgency(head, now));
         if let Some((request, since)) = aged {
             claim.aged_since = Some(since);
-            claim.reserved = self.may_reserve((request, since), directory, now).then(|| self.reserved_pod(request, now))?;
+            claim.reserved =
+                self.may_reserve((request, since), directory, now).then(|| self.reserved_pod(request, now))?;
         }
         Some(claim)
     }

@@ -190,8 +190,7 @@ impl Request {
         if self.prospects.is_empty() {
             self.infeasible = !infeasible.is_empty();
             self.prospects = infeasible;
-            self.unjudged = (!self.infeasible)
-                .then_some(if profiled { Unjudged::NoSlo } else { Unjudged::NoProfile });
+            self.unjudged = (!self.infeasible).then_some(if profiled { Unjudged::NoSlo } else { Unjudged::NoProfile });
         }
         if let Some(latest) = self.prospects.iter().filter_map(|prospect| prospect.latest_start).max() {
             self.latest_start = latest;
@@ -226,9 +225,10 @@ impl Request {
 }
 
 fn serving<'a>(pool: &'a Pool, model: &Model) -> impl Iterator<Item = (usize, &'a Deployment)> {
-    pool.deployments().iter().enumerate().filter(move |(position, _)| {
-        pool.pods().iter().any(|pod| pod.deployment == *position && pod.serves(model))
-    })
+    pool.deployments()
+        .iter()
+        .enumerate()
+        .filter(move |(position, _)| pool.pods().iter().any(|pod| pod.deployment == *position && pod.serves(model)))
 }
 
 fn whole_pod(position: usize, deployment: &Deployment, cost: f64) -> Prospect {

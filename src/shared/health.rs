@@ -95,9 +95,6 @@ impl Failing {
 
     /// Gives the right to probe back: the probe ended without showing anything.
     pub fn end_probe(&mut self, id: PodId) -> bool {
-        self.pods
-            .iter_mut()
-            .find(|pod| pod.id == id)
-            .is_some_and(|pod| pod.probed_until.take().is_some())
+        self.pods.iter_mut().find(|pod| pod.id == id).is_some_and(|pod| pod.probed_until.take().is_some())
     }
 }

@@ -84,11 +84,7 @@ fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Ite
 }
 
 /// The item with the smallest key; one at random among equals.
-fn min_at_random<T>(
-    items: impl Iterator<Item = T>,
-    key: impl Fn(&T) -> f64,
-    rng: &mut fastrand::Rng,
-) -> Option<T> {
+fn min_at_random<T>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> f64, rng: &mut fastrand::Rng) -> Option<T> {
     let mut best: Option<(f64, T)> = None;
     let mut ties = 0_u32;
     for item in items {

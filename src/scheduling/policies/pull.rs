@@ -40,8 +40,7 @@ impl Pull {
         let (first, others) = prospects.split_first()?;
         let others = others.iter().filter(|prospect| in_time(prospect, pass.now));
         std::iter::once(first).chain(others).find_map(|prospect| {
-            let room =
-                view.with_room(request).filter(|candidate| candidate.prospect.deployment == prospect.deployment);
+            let room = view.with_room(request).filter(|candidate| candidate.prospect.deployment == prospect.deployment);
             min_at_random(room, |candidate| self.key(candidate), pass.rng).map(|candidate| candidate.position)
         })
     }
@@ -51,9 +50,7 @@ impl Pull {
         let by_slack = b.latest_start.cmp(&a.latest_start);
         match self.prefer {
             Prefer::Slack => by_slack,
-            Prefer::Cheapest => {
-                in_time(b, now).cmp(&in_time(a, now)).then(a.cost.total_cmp(&b.cost)).then(by_slack)
-            }
+            Prefer::Cheapest => in_time(b, now).cmp(&in_time(a, now)).then(a.cost.total_cmp(&b.cost)).then(by_slack),
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::scheduling::time::Instant;
 
 /// A request that completed, as the model server counted its tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// Tokens of the prompt.
     pub input_tokens: u32,
@@ -16,7 +18,7 @@ pub struct Completion {
 }
 
 /// The last [`History::CAPACITY`] completions of one model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History(VecDeque<Completion>);
 
 // === impl History ===
