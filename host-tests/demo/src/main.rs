@@ -12,6 +12,7 @@ use demo::cluster::{self, Cluster};
 use demo::load::{self, Record};
 use demo::report::{Report, Setup};
 use demo::workload::{Arrival, arrivals};
+use slo_router_pods::engine::Gpu;
 
 use self::progress::Display;
 
@@ -100,7 +101,7 @@ fn setup(flags: &Flags) -> Setup {
         seconds: flags.seconds as f64,
         seed: flags.seed,
         slo: "end-to-end latency at most 50 ms per output token",
-        pods: cluster::GPUS.map(slo_router_pods::engine::Gpu::name).to_vec(),
+        pods: cluster::GPUS.map(Gpu::name).to_vec(),
         model: cluster::MODEL.name(),
         envoy_workers: flags.workers,
     }

@@ -50,15 +50,23 @@ fn draw_all(area: Panel<'_>, setup: &Setup, runs: &[PolicyRun]) -> Drawn {
         "{} req/s, chat : text-to-SQL = 7 : 4, {} on {}",
         setup.rate_per_s,
         setup.model,
-        setup.pods.join(" + ")
+        counted(&setup.pods)
     );
-    title.draw(&Text::new("Who keeps 50 ms per output token, end to end", (24, 14), style(20, TEXT)))?;
-    title.draw(&Text::new(what, (24, 42), style(13, FAINT)))?;
+    title.draw(&Text::new("Who keeps 50 ms per output token, end to end", (24, 14), style(20, &TEXT)))?;
+    title.draw(&Text::new(what, (24, 42), style(13, &FAINT)))?;
     let (left, right) = panels.split_horizontally(SPLIT.1);
     draw_distribution(&left, runs)?;
     draw_attainment(&right, runs)?;
     area.present()?;
     Ok(())
+}
+
+/// Such as `1×A10 + 4×L20`, from a list in which equals are neighbours.
+fn counted(pods: &[&str]) -> String {
+    let groups = pods.chunk_by(|one, other| one == other);
+    let groups: Vec<_> =
+        groups.filter_map(|group| Some(format!("{}×{}", group.len(), group.first()?.to_uppercase()))).collect();
+    groups.join(" + ")
 }
 
 /// Of all arrivals: what was not answered never gets in, so the line at the objective is the attainment.
@@ -74,7 +82,7 @@ fn draw_distribution(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         .light_line_style(TRANSPARENT)
         .bold_line_style(GRID)
         .axis_style(FAINT)
-        .label_style(style(13, TEXT))
+        .label_style(style(13, &TEXT))
         .x_desc("latency per output token, ms")
         .y_desc("% of all requests")
         .x_label_formatter(&|ms| format!("{ms:.0}"))
@@ -82,7 +90,7 @@ fn draw_distribution(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         .draw()?;
     let objective = [(OBJECTIVE_MS, 0.0), (OBJECTIVE_MS, 100.0)];
     chart.draw_series(DashedLineSeries::new(objective, 5, 4, FAINT.stroke_width(1)))?;
-    chart.draw_series([Text::new("SLO", (OBJECTIVE_MS + 1.5, 5.0), style(13, FAINT))])?;
+    chart.draw_series([Text::new("SLO", (OBJECTIVE_MS + 1.5, 5.0), style(13, &FAINT))])?;
     for (run, color) in runs.iter().zip(COLORS.iter().cycle()) {
         chart
             .draw_series(LineSeries::new(distribution(run), color.stroke_width(2)))?
@@ -94,7 +102,7 @@ fn draw_distribution(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE)
         .border_style(GRID)
-        .label_font(style(13, TEXT))
+        .label_font(style(13, &TEXT))
         .margin(8)
         .draw()?;
     Ok(())
@@ -116,7 +124,7 @@ fn distribution(run: &PolicyRun) -> Vec<(f64, f64)> {
     steps
 }
 
-/// A bar per policy, the best figure of each said beside it.
+/// A bar per policy, with its attainment beside it and its classes below.
 fn draw_attainment(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
     const LEFT: i32 = 8;
     const BAR: i32 = 20;
@@ -128,11 +136,11 @@ fn draw_attainment(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         let top = 8 + index * step;
         let filled = LEFT + (f64::from(width) * all.attainment) as i32;
         let (from, to) = (top + 22, top + 22 + BAR);
-        area.draw(&Text::new(run.policy.clone(), (LEFT, top), style(15, TEXT)))?;
+        area.draw(&Text::new(run.policy.clone(), (LEFT, top), style(15, &TEXT)))?;
         area.draw(&Rectangle::new([(LEFT, from), (LEFT + width, to)], GRID.filled()))?;
         area.draw(&Rectangle::new([(LEFT, from), (filled, to)], color.filled()))?;
         let figure = format!("{:.1} %", 100.0 * all.attainment);
-        area.draw(&Text::new(figure, (LEFT + width + 10, from + 2), style(17, TEXT)))?;
+        area.draw(&Text::new(figure, (LEFT + width + 10, from + 2), style(17, &TEXT)))?;
         let classes: Vec<_> = run
             .figures
             .iter()
@@ -140,11 +148,11 @@ fn draw_attainment(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
             .map(|figures| format!("{} {:.0} %", figures.class, 100.0 * figures.attainment))
             .collect();
         let detail = format!("{} · {:.1} kept/s", classes.join(" · "), all.goodput_per_s);
-        area.draw(&Text::new(detail, (LEFT, to + 5), style(13, FAINT)))?;
+        area.draw(&Text::new(detail, (LEFT, to + 5), style(13, &FAINT)))?;
     }
     Ok(())
 }
 
-fn style(size: i32, color: RGBColor) -> TextStyle<'static> {
-    TextStyle::from((FONT, size).into_font()).color(&color).pos(Pos::new(HPos::Left, VPos::Top))
+fn style(size: i32, color: &'static RGBColor) -> TextStyle<'static> {
+    TextStyle::from((FONT, size).into_font()).color(color).pos(Pos::new(HPos::Left, VPos::Top))
 }

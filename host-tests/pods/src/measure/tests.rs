@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::Slo;
 use slo_router::scheduling::time::Instant;
 
 use super::*;
@@ -71,7 +73,7 @@ fn a_shape_that_an_idle_pod_is_too_slow_for_has_no_rate_but_its_idle_latency() {
 }
 
 #[test]
-fn a_profile_document_has_a_row_per_output_length_and_a_column_per_input_length() {
+fn the_filter_reads_from_a_profile_document_what_was_measured() {
     let grid = Grid { output_tokens: vec![16, 32], input_tokens: vec![64, 128, 256] };
     let cells = grid.measure(spec(Gpu::H100), SLO_A, || {});
     let document = ProfileDocument {
@@ -82,12 +84,12 @@ fn a_profile_document_has_a_row_per_output_length_and_a_column_per_input_length(
         grid,
         cells,
     };
-    let read: serde_json::Value = serde_json::from_str(&document.to_json()).unwrap();
-    assert_eq!(read["gpu"], "llama-h100");
-    assert_eq!(read["slos"], serde_json::json!({"percentile": 99, "e2e_per_output_token": 0.05}));
-    assert_eq!(read["indexes"], serde_json::json!([[16, 32], [64, 128, 256]]));
-    for matrix in ["tputs", "e2e", "ttft", "tpot"] {
-        let rows = read[matrix].as_array().unwrap();
-        assert!(rows.len() == 2 && rows.iter().all(|row| row.as_array().unwrap().len() == 3), "{matrix}");
-    }
+    let read = Profile::from_json(document.to_json().as_bytes()).unwrap();
+    assert_eq!(read.gpu, "llama-h100");
+    assert_eq!(read.slo, Slo { e2e_per_output_token: Some(SLO_A.e2e_per_output_token), ..Slo::default() });
+    let shape = Shape { output_tokens: 32, input_tokens: 256 };
+    let rate_per_s = read.rate_per_s(read.cell(shape)).unwrap();
+    assert!((rate_per_s - document.cells[1][2].throughput_per_s).abs() < 1e-4);
+    let latency = read.latency(read.cell(shape)).unwrap();
+    assert!(latency.abs_diff(document.cells[1][2].e2e) < Duration::from_millis(1));
 }

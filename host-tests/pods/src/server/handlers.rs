@@ -1,7 +1,7 @@
 //! The endpoints of a pod.
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,8 @@ pub(super) fn router(pod: PodState) -> Router {
         .route("/v1/models", get(models))
         .route("/health", get(|| async {}))
         .route("/metrics", get(metrics))
+        // The gateway's limits are to be seen, not ours.
+        .layer(DefaultBodyLimit::disable())
         .with_state(pod)
 }
 
