@@ -29,9 +29,11 @@ pub struct Prediction {
 }
 
 /// The rule by which an output length is estimated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PredictionKind {
     /// The median of recent completions with prompts of that size.
+    #[default]
     Median,
     /// One of them at random (AIBrix).
     Draw,

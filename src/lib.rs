@@ -23,7 +23,18 @@
     )
 )]
 
+pub mod config;
 pub mod dispatcher;
+#[cfg(target_os = "wasi")]
+mod filter;
+pub mod json;
 pub mod learning;
+pub mod protocol;
 pub mod scheduling;
 pub mod shared;
+pub mod sources;
+
+#[cfg(target_os = "wasi")]
+proxy_wasm::main! {{
+    filter::start();
+}}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::{RequestId, Unjudged};
-use crate::scheduling::slo::Outcome;
+use crate::scheduling::slo::{Outcome, Slo};
 
 /// What is to be done with a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Placement {
     pub unjudged: Option<Unjudged>,
     /// How long it waited.
     pub waited: Duration,
+    /// The objective that holds for it there.
+    pub slo: Option<Slo>,
     /// What it takes of the pod.
     pub load: Load,
     /// Whether it could not meet its objective any more when it was placed.
@@ -65,10 +67,25 @@ pub enum RefusalReason {
 pub enum End {
     /// The pod answered; the outcome is what the client saw.
     Finished(Outcome),
+    /// The pod answered, but not to the end, or that the request was wrong.
+    Answered,
     /// The pod refused, reset before headers, or answered 5xx.
     PodFailed,
     /// It ended without showing anything of the pod, such as by the client leaving.
     Abandoned,
+}
+
+/// What all VMs of a pool hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Requests that wait.
+    pub waiting: u32,
+    /// Requests that run.
+    pub in_flight: u32,
+    /// Pods.
+    pub pods: usize,
+    /// Pods that are out or probed.
+    pub pods_failing: usize,
 }
 
 // === impl RefusalReason ===

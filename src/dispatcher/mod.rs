@@ -16,14 +16,16 @@ mod tests;
 mod wake;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use self::actions::{Action, End, Placement, RefusalReason};
+pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
 use self::membership::Membership;
+use self::reading::Reading;
 use self::running::{Run, Running};
-use crate::scheduling::policies::{self, Observation, Policy, PolicyName, Prefer};
-use crate::scheduling::pool::Pool;
+use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, Prefer};
+use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::time::Instant;
@@ -145,7 +147,7 @@ impl<S: Store> Dispatcher<S> {
         self.note_health(&run, end, now);
         let observation = match end {
             End::Finished(outcome) => Observation::Finished(id, *outcome),
-            End::PodFailed | End::Abandoned => Observation::Failed(id),
+            End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
         self.policies.get(run.policy).observe(&observation);
         self.membership.publish_column(&mut self.running, &run.deployment, now);
@@ -161,6 +163,40 @@ impl<S: Store> Dispatcher<S> {
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.membership.beat(&mut self.running, now);
         self.look_again(now)
+    }
+
+    /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
+    pub fn pick(&mut self, now: Instant) -> Option<SocketAddr> {
+        let policy = self.settings.assessment.fallback_policy;
+        let passing = Arrival { at: now, model: Model::ANY, policy, ..Arrival::default() };
+        let request =
+            Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
+        let pool = Rc::clone(&self.pool);
+        let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
+        let own = |deployment: &Deployment| self.running.column(&deployment.name);
+        let mut view = reading.view(&pool, self.membership.ticket(), own, now);
+        let mut pass = Pass { now, rng: &mut self.rng };
+        let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
+        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| pod.address)
+    }
+
+    /// What all VMs hold; told only in one of them, the one on the lowest seat.
+    pub fn survey(&self, now: Instant) -> Option<Survey> {
+        let directory = self.membership.directory();
+        let ticket = self.membership.ticket()?;
+        if directory.others(Some(ticket), now).any(|seat| seat.ticket.slot < ticket.slot) {
+            return None;
+        }
+        let reading = Reading::take(&self.membership, &self.pool, 0..self.pool.deployments().len(), now);
+        let own = |deployment: &Deployment| self.running.column(&deployment.name);
+        let view = reading.view(&self.pool, Some(ticket), own, now);
+        let positions = 0..self.pool.pods().len();
+        Some(Survey {
+            waiting: self.waiting_everywhere(now),
+            in_flight: positions.map(|position| view.state(position).in_flight).sum(),
+            pods: self.pool.pods().len(),
+            pods_failing: reading.failing.len(),
+        })
     }
 
     /// The configuration that this served is gone: gives the seat up.
@@ -202,7 +238,7 @@ impl<S: Store> Dispatcher<S> {
         let note = |failing: &mut Failing| {
             let changed = match end {
                 End::PodFailed => failing.failed(run.pod, &pods(), now),
-                End::Finished(_) => failing.recovered(run.pod),
+                End::Finished(_) | End::Answered => failing.recovered(run.pod),
                 End::Abandoned => run.probe && failing.end_probe(run.pod),
             };
             changed.then_some(())

@@ -8,7 +8,7 @@ use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
 use crate::scheduling::policies::{Decision, Observation, Pass};
 use crate::scheduling::pool::Pod;
-use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::request::{Prospect, Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, View};
 use crate::shared::claim::Claim;
@@ -154,7 +154,7 @@ impl<S: Store> Dispatcher<S> {
         now: Instant,
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
-        let load = request.on(decided.pod.deployment)?.load;
+        let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
         let run = Run { pod: decided.pod.id, deployment, load, policy: request.policy, probe: decided.probe };
         self.running.insert(decided.request, run);
         self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
@@ -163,6 +163,7 @@ impl<S: Store> Dispatcher<S> {
             policy: request.policy,
             unjudged: request.unjudged,
             waited: now.since(request.arrival.at),
+            slo,
             load,
             late: request.is_late(now),
             infeasible: request.infeasible,

@@ -14,7 +14,7 @@ use crate::shared::store::{self, Store};
 /// See the module.
 pub(super) struct Reading {
     pub(super) directory: Directory,
-    failing: Failing,
+    pub(super) failing: Failing,
     /// By position of the deployment in the pool.
     ledgers: BTreeMap<usize, (Ledger, u32)>,
 }

@@ -1,14 +1,16 @@
 //! The pool as its sources describe it: pods, their deployments and the deployments' profiles. Immutable; a new
 //! description makes a new [`Pool`].
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
-use std::rc::Rc;
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::DeploymentName;
 use super::profile::Profile;
+use crate::json::{self, address, text};
 
 /// A pod's identity over changes of the pool and over VMs: a hash of its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ pub struct Deployment {
     /// `namespace/name`.
     pub name: DeploymentName,
     /// Profiles by model; `None` stands for any model.
-    profiles: Vec<(Option<String>, Rc<Profile>)>,
+    profiles: Vec<(Option<String>, Profile)>,
 }
 
 /// A model as requests name it; an adapter shares the pods and profiles of its base.
@@ -51,26 +53,42 @@ pub struct Model {
     pub base: Option<String>,
 }
 
-/// A pod as a source describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pod as the configuration or a document names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PodSpec {
-    /// Where Envoy reaches it.
+    /// Where it listens.
+    #[serde(deserialize_with = "address::unicast")]
     pub address: SocketAddr,
-    /// The deployment that it belongs to.
+    /// Whose pod it is.
     pub deployment: DeploymentName,
-    /// The models it serves; empty means any.
+    /// The names it serves; empty if it serves any.
+    #[serde(default, deserialize_with = "text::list::<text::ModelName, _>")]
     pub models: Vec<String>,
 }
 
-/// A profile as a source describes it.
-#[derive(Clone, Debug)]
+/// The profile of a deployment, for one model or for all that have none of their own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProfileEntry {
-    /// The deployment that was measured.
+    /// Whose pods were measured.
     pub deployment: DeploymentName,
-    /// The model that was measured; `None` stands for any.
+    /// With which model; `None` for any.
+    #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     pub model: Option<String>,
     /// What was measured.
-    pub profile: Rc<Profile>,
+    #[serde(deserialize_with = "json::object")]
+    pub profile: Profile,
+}
+
+/// What a profile is for; at most one entry of a document has the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub struct ProfileKey {
+    /// As [`ProfileEntry::deployment`].
+    pub deployment: DeploymentName,
+    /// As [`ProfileEntry::model`].
+    #[serde(default)]
+    pub model: Option<String>,
 }
 
 /// All pods behind one filter configuration.
@@ -96,12 +114,38 @@ impl DeploymentId {
     }
 }
 
+// === impl ProfileEntry, ProfileKey ===
+
+impl ProfileEntry {
+    /// What the profile is for.
+    pub fn key(&self) -> ProfileKey {
+        ProfileKey { deployment: self.deployment.clone(), model: self.model.clone() }
+    }
+}
+
+impl fmt::Display for ProfileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.model {
+            Some(model) => write!(f, "deployment {}, model {model:?}", self.deployment),
+            None => write!(f, "deployment {}, any model", self.deployment),
+        }
+    }
+}
+
+// === impl Model ===
+
+impl Model {
+    /// Stands for whatever a pod serves.
+    pub const ANY: Self = Self { name: String::new(), base: None };
+}
+
 // === impl Pod ===
 
 impl Pod {
     /// Whether the pod serves `model` or its base.
     pub fn serves(&self, model: &Model) -> bool {
         self.models.is_empty()
+            || *model == Model::ANY
             || self.models.iter().any(|served| *served == model.name || Some(served) == model.base.as_ref())
     }
 }
@@ -115,7 +159,7 @@ impl Deployment {
         named(&model.name)
             .or_else(|| model.base.as_deref().and_then(named))
             .or_else(|| self.profiles.iter().find(|(of, _)| of.is_none()))
-            .map(|(_, profile)| profile.as_ref())
+            .map(|(_, profile)| profile)
     }
 }
 
@@ -153,32 +197,18 @@ impl Pool {
     }
 }
 
-fn of_deployment(entries: &[ProfileEntry], name: &DeploymentName) -> Vec<(Option<String>, Rc<Profile>)> {
-    let mut profiles: Vec<(Option<String>, Rc<Profile>)> = Vec::new();
+fn of_deployment(entries: &[ProfileEntry], name: &DeploymentName) -> Vec<(Option<String>, Profile)> {
+    let mut profiles: Vec<(Option<String>, Profile)> = Vec::new();
     for entry in entries.iter().filter(|entry| entry.deployment == *name) {
         profiles.retain(|(model, _)| *model != entry.model);
-        profiles.push((entry.model.clone(), Rc::clone(&entry.profile)));
+        profiles.push((entry.model.clone(), entry.profile.clone()));
     }
     profiles
 }
 
 /// FNV-1a: the same in every VM and version, which std's hashers do not promise.
 fn stable_hash(value: &impl Hash) -> u64 {
-    let mut hasher = Fnv1a(0xcbf2_9ce4_8422_2325);
+    let mut hasher = FnvHasher::default();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-struct Fnv1a(u64);
-
-impl Hasher for Fnv1a {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

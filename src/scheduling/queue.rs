@@ -13,7 +13,8 @@ use super::request::{Footprint, Request, RequestId};
 use super::time::Instant;
 
 /// What becomes of requests that cannot meet their objective any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LatePolicy {
     /// They go behind those that still can.
     #[default]

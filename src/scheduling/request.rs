@@ -12,11 +12,11 @@ use super::slo::Slo;
 use super::time::Instant;
 
 /// A request within one VM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 
 /// What arrives: everything about a request that does not depend on the pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Arrival {
     /// Which one.
     pub id: RequestId,
@@ -60,6 +60,8 @@ pub struct Prospect {
     pub rate_per_s: Option<f64>,
     /// Until when it can start here and still meet its objective; `None` without an objective or a profile.
     pub latest_start: Option<Instant>,
+    /// The objective that holds here.
+    pub slo: Option<Slo>,
     /// Cost per unit of time of a pod, from the profile.
     pub cost: f64,
 }
@@ -167,7 +169,7 @@ impl Request {
             let feasible = profile.load(cell).is_some();
             let Some(charged) = profile.nearest_feasible(cell) else {
                 // Not one feasible cell: the profile says that this deployment never keeps its objective.
-                infeasible.push(whole_pod(position, deployment, profile.cost));
+                infeasible.push(whole_pod(position, deployment, slo, profile.cost));
                 continue;
             };
             let Some(expected) = profile.expected(kind, cell).or_else(|| profile.expected(kind, charged)) else {
@@ -183,6 +185,7 @@ impl Request {
                 bounded: true,
                 rate_per_s: profile.rate_per_s(charged),
                 latest_start: Some(self.arrival.at.offset_seconds(slack_s)),
+                slo: Some(slo),
                 cost: profile.cost,
             };
             if feasible { self.prospects.push(prospect) } else { infeasible.push(prospect) }
@@ -214,6 +217,7 @@ impl Request {
                 bounded: flat.is_some(),
                 rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
                 latest_start: None,
+                slo: self.arrival.slo.or(how.default_slo),
                 cost: profile.map_or(0.0, |profile| profile.cost),
             });
         }
@@ -231,7 +235,7 @@ fn serving<'a>(pool: &'a Pool, model: &Model) -> impl Iterator<Item = (usize, &'
         .filter(move |(position, _)| pool.pods().iter().any(|pod| pod.deployment == *position && pod.serves(model)))
 }
 
-fn whole_pod(position: usize, deployment: &Deployment, cost: f64) -> Prospect {
+fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> Prospect {
     Prospect {
         deployment: position,
         deployment_id: deployment.id,
@@ -239,6 +243,7 @@ fn whole_pod(position: usize, deployment: &Deployment, cost: f64) -> Prospect {
         bounded: true,
         rate_per_s: None,
         latest_start: None,
+        slo: Some(slo),
         cost,
     }
 }

@@ -5,13 +5,11 @@ use gateway::client::Client;
 use gateway::{Envoy, find, path, until};
 use serde_json::json;
 
-use crate::common;
-
-type Test = anyhow::Result<()>;
+use crate::common::{self, Test};
 
 /// The shipped gateway with its filter taken out.
 fn without_filter(pods: &[gateway::backend::Pod]) -> gateway::Options {
-    common::options(json!({}), pods).change(|yaml| {
+    gateway::Options::new(json!({}), pods.iter().map(gateway::backend::Pod::address)).change(|yaml| {
         let filters = find(yaml, path::HTTP_FILTERS).as_sequence_mut();
         filters.into_iter().for_each(|filters| filters.retain(|filter| filter["name"] != "slo-router"));
     })
@@ -39,7 +37,8 @@ fn naming(options: gateway::Options, pod: std::net::SocketAddr) -> gateway::Opti
 async fn shipped_configuration_is_valid() -> Test {
     let _turn = common::turn()?;
     let pods = common::pods(1, &Plan::Hold)?;
-    Envoy::validate(&common::options(common::filter(&pods, 4), &pods)).await?;
+    let addresses = pods.iter().map(gateway::backend::Pod::address);
+    Envoy::validate(&gateway::Options::new(common::filter(&pods, 4), addresses)).await?;
     Ok(())
 }
 

@@ -11,6 +11,8 @@ mod tests;
 
 pub use self::name::{PolicyName, UnknownPolicy};
 
+use serde::Deserialize;
+
 use super::pool::PodId;
 use super::request::{Request, RequestId};
 use super::slo::Outcome;
@@ -57,7 +59,8 @@ pub enum Observation<'a> {
 }
 
 /// How deployments are preferred while several can meet the objective.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Prefer {
     /// The one that leaves most slack.
     #[default]

@@ -56,8 +56,10 @@ impl Answer {
     /// Where it breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while let Some(frame) = self.body.frame().await {
-            if let Ok(data) = frame?.into_data() {
-                return Ok(Some(data));
+            match frame?.into_data() {
+                // An empty part is but HTTP/2's way to end.
+                Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                _ => {}
             }
         }
         Ok(None)

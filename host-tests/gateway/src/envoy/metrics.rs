@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use prometheus_parse::{Scrape, Value};
+use prometheus_parse::{Sample, Scrape, Value};
 
 use super::Error;
 
@@ -19,7 +19,7 @@ pub struct Metrics(Scrape);
 
 impl Stats {
     pub(super) fn parse(text: &str) -> Self {
-        // Names may hold `: ` no more than values do; histograms are no numbers and are left out.
+        // Histograms are no numbers and are left out.
         let line = |line: &str| {
             let (name, value) = line.rsplit_once(": ")?;
             Some((name.to_owned(), value.parse().ok()?))
@@ -27,9 +27,9 @@ impl Stats {
         Self(text.lines().filter_map(line).collect())
     }
 
-    /// The value of a counter or gauge; 0 where Envoy has none of that name (it creates many on first use).
-    pub fn value(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or(0)
+    /// The value of a counter or gauge; `None` where Envoy has none of that name, or not yet: it creates many on first use.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.0.get(name).copied()
     }
 }
 
@@ -40,17 +40,16 @@ impl Metrics {
         Ok(Self(Scrape::parse(text.lines().map(|line| io::Result::Ok(line.to_owned())))?))
     }
 
-    /// The sum of a metric's values over all samples that have these labels; for a histogram, of its counts. 0 where there
-    /// is none.
-    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        // The parser folds a histogram's series into one, whose count is a sample of its own.
-        let matches = |sample: &&prometheus_parse::Sample| {
+    /// The sum of a metric's values over all samples that have these labels; `None` where there is no such sample. A
+    /// histogram's count is a metric of its own, its name with `_count`.
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let matches = |sample: &&Sample| {
             sample.metric == name && labels.iter().all(|(label, value)| sample.labels.get(label) == Some(*value))
         };
-        let number = |sample: &prometheus_parse::Sample| match sample.value {
-            Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => value,
-            Value::Histogram(_) | Value::Summary(_) => 0.0,
+        let number = |sample: &Sample| match sample.value {
+            Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => Some(value),
+            Value::Histogram(_) | Value::Summary(_) => None,
         };
-        self.0.samples.iter().filter(matches).map(number).sum()
+        self.0.samples.iter().filter(matches).filter_map(number).reduce(|sum, value| sum + value)
     }
 }

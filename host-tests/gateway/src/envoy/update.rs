@@ -35,7 +35,7 @@ impl Envoy {
     /// Updates of the listener that were taken, and that were refused.
     async fn updates(&self) -> Result<(u64, u64), Error> {
         let stats = self.stats().await?;
-        let count = |what: &str| stats.value(&format!("listener_manager.lds.update_{what}"));
+        let count = |what: &str| stats.get(&format!("listener_manager.lds.update_{what}")).unwrap_or(0);
         Ok((count("success"), count("rejected")))
     }
 }

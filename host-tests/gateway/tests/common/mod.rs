@@ -1,82 +1,69 @@
 //! What the tests share.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+mod rig;
+mod turn;
 
 use gateway::backend::{Plan, Pod};
-use gateway::{Envoy, Options};
 use serde_json::{Value, json};
 
-/// How many Envoys run side by side, in all test processes: more would slow each other down.
-const SIDE_BY_SIDE: usize = 2;
+pub use self::rig::Rig;
+pub use self::turn::turn;
 
-/// The right to run an Envoy, for as long as it lives.
-#[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "its lock is the right")] File);
+/// What a test returns.
+pub type Test = anyhow::Result<()>;
 
-/// Waits for one's turn.
-pub fn turn() -> io::Result<Turn> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(directory)?;
-    let open = |number| File::create(directory.join(format!("envoy-{number}.lock")));
-    for number in 0..SIDE_BY_SIDE {
-        let file = open(number)?;
-        if file.try_lock().is_ok() {
-            return Ok(Turn(file));
-        }
-    }
-    let file = open(std::process::id() as usize % SIDE_BY_SIDE)?;
-    file.lock()?;
-    Ok(Turn(file))
-}
+/// Where chat requests go.
+pub const CHAT: &str = "/v1/chat/completions";
 
 /// The deployment of all pods, unless a test says otherwise.
 pub const DEPLOYMENT: &str = "default/a";
 
-/// A profile of one cell, by which so many requests fit on a pod and each is expected to take `latency_s`.
-pub fn profile(deployment: &str, fit: u32, latency_s: f64) -> Value {
-    let rate_per_s = f64::from(fit) / latency_s;
+/// What a deployment's profile says of every request for this model: so many fit on a pod at a time, and each is expected
+/// to take one second.
+pub fn profile(deployment: &str, model: &str, fit: u32) -> Value {
+    let mut document = unattainable(deployment, model);
+    document["profile"]["tputs"] = json!([[fit]]);
+    document
+}
+
+/// A profile by which no rate meets the objective.
+pub fn unattainable(deployment: &str, model: &str) -> Value {
     json!({
         "deployment": deployment,
+        "model": model,
         "profile": {
-            "gpu": deployment,
+            "gpu": "any",
             "cost": 1.0,
             "indexes": [[64], [64]],
-            "tputs": [[rate_per_s]],
-            "e2e": [[latency_s]],
-            "ttft": [[latency_s / 4.0]],
+            "tputs": [[0]],
+            "e2e": [[1.0]],
+            "ttft": [[0.25]],
             "slos": { "percentile": 99, "e2e": 60.0 },
         },
     })
 }
 
-/// The filter's configuration for these pods, of which each takes `fit` requests at a time.
+/// The filter's configuration for these pods, of which each takes `fit` requests at a time. Requests have an objective
+/// that leaves a minute.
 pub fn filter(pods: &[Pod], fit: u32) -> Value {
-    let pod = |pod: &Pod| json!({ "address": pod.address().to_string(), "deployment": DEPLOYMENT });
     json!({
         "pool": "test",
         "slo": { "default": { "e2e": "60s" } },
         "models": { "m": {} },
         "default_model": "m",
-        "profiles": { "inline": [profile(DEPLOYMENT, fit, 1.0)] },
-        "pods": { "static": pods.iter().map(pod).collect::<Vec<_>>() },
+        "profiles": { "inline": [profile(DEPLOYMENT, "m", fit)] },
+        "pods": { "static": pods.iter().map(|pod| entry(pod, DEPLOYMENT, "m")).collect::<Vec<_>>() },
     })
 }
 
+/// A pod as a pod document names it.
+pub fn entry(pod: &Pod, deployment: &str, model: &str) -> Value {
+    json!({ "address": pod.address().to_string(), "deployment": deployment, "models": [model] })
+}
+
 /// So many pods that follow this plan.
-pub fn pods(count: usize, plan: &Plan) -> io::Result<Vec<Pod>> {
+pub fn pods(count: usize, plan: &Plan) -> std::io::Result<Vec<Pod>> {
     (0..count).map(|_| Pod::start(plan.clone())).collect()
-}
-
-/// Starts Envoy with this filter configuration in front of these pods.
-pub async fn start(filter: Value, pods: &[Pod], workers: u32) -> Result<Envoy, gateway::Error> {
-    Envoy::start(options(filter, pods).workers(workers)).await
-}
-
-/// What [`start`] starts, with one worker.
-pub fn options(filter: Value, pods: &[Pod]) -> Options {
-    Options::new(filter, pods.iter().map(Pod::address))
 }
 
 /// A chat request.
