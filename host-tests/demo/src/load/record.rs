@@ -101,7 +101,8 @@ impl Record {
 impl Routing {
     pub(super) fn of(answer: &Answer) -> Self {
         let header = |name: &str| answer.headers.get(name)?.to_str().ok();
-        let wait = header("x-slo-router-wait-ms").and_then(|wait| wait.parse().ok()).map(Duration::from_millis);
+        let wait_ms = header("x-slo-router-wait-ms").and_then(|wait| wait.parse::<f64>().ok());
+        let wait = wait_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
         Self { policy: header("x-slo-router-policy").map(str::to_owned), wait }
     }
 }

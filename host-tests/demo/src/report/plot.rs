@@ -46,12 +46,8 @@ pub(super) fn draw(setup: &Setup, runs: &[PolicyRun]) -> Result<String> {
 fn draw_all(area: Panel<'_>, setup: &Setup, runs: &[PolicyRun]) -> Drawn {
     area.fill(&WHITE)?;
     let (title, panels) = area.split_vertically(SPLIT.0);
-    let what = format!(
-        "{} req/s, chat : text-to-SQL = 7 : 4, {} on {}",
-        setup.rate_per_s,
-        setup.model,
-        counted(&setup.pods)
-    );
+    let what =
+        format!("{} req/s, chat : text-to-SQL = 7 : 4, {} on {}", setup.rate_per_s, setup.model, counted(&setup.pods));
     title.draw(&Text::new("Who keeps 50 ms per output token, end to end", (24, 14), style(20, &TEXT)))?;
     title.draw(&Text::new(what, (24, 42), style(13, &FAINT)))?;
     let (left, right) = panels.split_horizontally(SPLIT.1);
