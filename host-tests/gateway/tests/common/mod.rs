@@ -20,9 +20,9 @@ pub const DEPLOYMENT: &str = "default/a";
 
 /// What a deployment's profile says of every request for this model: so many fit on a pod at a time, and each is expected
 /// to take one second.
-pub fn profile(deployment: &str, model: &str, fit: impl Into<f64>) -> Value {
+pub fn profile(deployment: &str, model: &str, fit: u32) -> Value {
     let mut document = unattainable(deployment, model);
-    document["profile"]["tputs"] = json!([[fit.into()]]);
+    document["profile"]["tputs"] = json!([[fit]]);
     document
 }
 
