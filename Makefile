@@ -27,9 +27,7 @@ help: ## Says what there is.
 .PHONY: targets
 targets:
 	@if command -v rustup >/dev/null; then \
-	  for target in wasm32-wasip1 wasm32-unknown-unknown; do \
-	    rustup target list --installed | grep -qx $$target || rustup target add $$target; \
-	  done; \
+	  rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1; \
 	fi
 
 .PHONY: envoy
@@ -76,6 +74,11 @@ lint: targets ## Formatting and clippy, natively and for the proxy.
 test-native: ## The core, natively.
 	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host
 	$(CARGO) test --features exact --lib tokens
+
+.PHONY: test-wasm32
+test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
+	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
 
 .PHONY: test-envoy
 test-envoy: build envoy python ## Scenarios in a real Envoy.
