@@ -2,7 +2,15 @@
 //!
 //! Time comes in as an argument ([`time::Instant`], monotonic), randomness as a seeded generator.
 
+pub mod deployment;
 pub mod load;
+pub mod policies;
+pub mod pool;
+pub mod prediction;
+pub mod profile;
+pub mod queue;
+pub mod request;
 pub mod shape;
 pub mod slo;
 pub mod time;
+pub mod view;

@@ -1,6 +1,10 @@
-//! Latency objectives of a request.
+//! Latency objectives of a request: what is promised, whether it was kept, and how long a request can still wait.
 
 use std::time::Duration;
+
+use super::profile::Profile;
+use super::shape::Shape;
+use super::time::Instant;
 
 /// What a request must meet; all that are set must hold. All times count from arrival at the gateway, so waiting counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,3 +22,109 @@ pub struct Slo {
     /// End to end, per token of input and output together (AIBrix's TPAT).
     pub e2e_per_token: Option<Duration>,
 }
+
+/// The one objective of an [`Slo`] that ranks requests. It only ranks: whether an SLO is kept takes all of them.
+///
+/// In the order of precedence, which is AIBrix's (TPOT, TTFT, TPAT, E2E) with the objective per output token after TPOT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SloKind {
+    /// [`Slo::tpot`], with [`Slo::ttft`] on top where that is set.
+    Tpot,
+    /// [`Slo::e2e_per_output_token`] with [`Slo::e2e_base`].
+    E2ePerOutputToken,
+    /// [`Slo::ttft`].
+    Ttft,
+    /// [`Slo::e2e_per_token`].
+    E2ePerToken,
+    /// [`Slo::e2e`].
+    E2e,
+}
+
+/// How a request went, as its client saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Tokens in and out, as the model server counted them.
+    pub shape: Shape,
+    /// From arrival at the gateway to the first token.
+    pub ttft: Duration,
+    /// From arrival at the gateway to the end of the answer.
+    pub e2e: Duration,
+}
+
+// === impl Slo ===
+
+impl Slo {
+    /// Whether nothing is promised.
+    pub fn is_empty(&self) -> bool {
+        self.kind().is_none()
+    }
+
+    /// The objective that ranks; `None` if there is none.
+    pub fn kind(&self) -> Option<SloKind> {
+        self.ranking().map(|(kind, _)| kind)
+    }
+
+    /// The time from arrival within which a request of this shape is to reach what its [`SloKind`] looks at: the first
+    /// token for [`SloKind::Ttft`], the end for all others.
+    pub fn target(&self, shape: Shape) -> Option<Duration> {
+        let (kind, value) = self.ranking()?;
+        Some(match kind {
+            SloKind::Tpot => value.saturating_mul(shape.output_tokens).saturating_add(self.ttft.unwrap_or_default()),
+            SloKind::E2ePerOutputToken => self.per_output_token(value, shape),
+            SloKind::E2ePerToken => per_token(value, shape),
+            SloKind::Ttft | SloKind::E2e => value,
+        })
+    }
+
+    /// Whether every objective that is set held. A mean time between tokens needs two of them, so an answer of one
+    /// token keeps any [`Slo::tpot`].
+    pub fn kept(&self, outcome: &Outcome) -> bool {
+        let Outcome { shape, ttft, e2e } = *outcome;
+        let within = |actual: Duration, limit: Option<Duration>| limit.is_none_or(|limit| actual <= limit);
+        let gaps = shape.output_tokens.saturating_sub(1);
+        within(ttft, self.ttft)
+            && (gaps == 0 || within(e2e.saturating_sub(ttft), self.tpot.map(|tpot| tpot.saturating_mul(gaps))))
+            && within(e2e, self.e2e)
+            && within(e2e, self.e2e_per_output_token.map(|value| self.per_output_token(value, shape)))
+            && within(e2e, self.e2e_per_token.map(|value| per_token(value, shape)))
+    }
+
+    /// The objective that ranks, and its value.
+    fn ranking(&self) -> Option<(SloKind, Duration)> {
+        [
+            (SloKind::Tpot, self.tpot),
+            (SloKind::E2ePerOutputToken, self.e2e_per_output_token),
+            (SloKind::Ttft, self.ttft),
+            (SloKind::E2ePerToken, self.e2e_per_token),
+            (SloKind::E2e, self.e2e),
+        ]
+        .into_iter()
+        .find_map(|(kind, value)| Some((kind, value?)))
+    }
+
+    fn per_output_token(&self, value: Duration, shape: Shape) -> Duration {
+        value.saturating_mul(shape.output_tokens).saturating_add(self.e2e_base.unwrap_or_default())
+    }
+}
+
+fn per_token(value: Duration, shape: Shape) -> Duration {
+    value.saturating_mul(shape.input_tokens.saturating_add(shape.output_tokens))
+}
+
+/// Seconds that a request which has waited this long can still wait on a deployment with this profile and be expected
+/// to meet its target: target − waited − expected, negative once it is late. AIBrix's rank is the negation.
+///
+/// `None` if nothing is promised, or if the profile has no latency for what is.
+pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> Option<f64> {
+    let expected = profile.expected(slo.kind()?, profile.cell(shape))?;
+    Some(slo.target(shape)?.as_secs_f64() - waited.as_secs_f64() - expected.as_secs_f64())
+}
+
+/// When a request must start at the latest to be expected to meet its target on a deployment with this profile:
+/// arrival + target − expected, in the past if it never could. `None` as for [`slack_s`].
+pub fn latest_start(slo: &Slo, shape: Shape, profile: &Profile, arrival: Instant) -> Option<Instant> {
+    Some(arrival.offset_seconds(slack_s(slo, shape, profile, Duration::ZERO)?))
+}
+
+#[cfg(test)]
+mod tests;

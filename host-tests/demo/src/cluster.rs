@@ -1,0 +1,113 @@
+//! The pods and the Envoy of one run.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use gateway::{Envoy, Options};
+use serde_json::{Value, json};
+use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::server::{PodOptions, Pods};
+
+use crate::workload::Class;
+
+/// One A10 and four L20.
+pub const GPUS: [Gpu; 5] = [Gpu::A10, Gpu::L20, Gpu::L20, Gpu::L20, Gpu::L20];
+/// What they serve.
+pub const MODEL: Model = Model::Mha7b;
+
+/// Fresh pods with a fresh Envoy in front; all are gone when it is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    envoy: Envoy,
+    _pods: Pods,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts it with this policy and this many Envoy workers.
+    ///
+    /// # Errors
+    /// Where a pod cannot listen, or Envoy does not start or refuses its configuration.
+    pub async fn start(policy: &str, workers: u32, profiles: &Path) -> Result<Self> {
+        let pods = start_pods()?;
+        let addresses: Vec<_> = pods.pods().iter().map(|pod| pod.address).collect();
+        let file = fs::canonicalize(profiles)?.display().to_string();
+        let options = Options::new(filter(policy, &addresses), addresses)
+            .workers(workers)
+            .change(move |config| *gateway::find(config, PROFILES_FILE) = file.as_str().into());
+        let envoy = Envoy::start(options).await.with_context(|| format!("the gateway with policy {policy}"))?;
+        Ok(Self { envoy, _pods: pods })
+    }
+
+    /// Where requests go.
+    pub fn address(&self) -> SocketAddr {
+        self.envoy.address()
+    }
+
+    /// Ends Envoy as an operator does.
+    ///
+    /// # Errors
+    /// Where it had crashed; the error carries its log.
+    pub async fn stop(self) -> Result<()> {
+        self.envoy.stop().await?;
+        Ok(())
+    }
+}
+
+/// Where the shipped configuration names the file that the profiles' listener serves.
+const PROFILES_FILE: &str = "static_resources/listeners/profiles/filter_chains/0/filters/0/typed_config/route_config/\
+                             virtual_hosts/0/routes/0/direct_response/body/filename";
+
+/// Puts the measured profiles of [`GPUS`] into the one document that the filter fetches.
+///
+/// # Errors
+/// Where a profile is missing or is not JSON.
+pub fn write_profiles(from: &Path, to: &Path) -> Result<()> {
+    let mut gpus = GPUS.to_vec();
+    gpus.dedup();
+    let read = |gpu: &Gpu| -> Result<Value> {
+        let file: PathBuf = from.join(format!("{}.json", gpu.name()));
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let profile: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+        Ok(json!({"deployment": deployment(*gpu), "profile": profile}))
+    };
+    let profiles = gpus.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let document = json!({"profiles": profiles}).to_string();
+    fs::write(to, document).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn start_pods() -> Result<Pods> {
+    let options = |(index, gpu): (usize, Gpu)| {
+        let spec = EngineSpec::new(gpu, MODEL).with_context(|| format!("the model does not fit a {}", gpu.name()))?;
+        Ok(PodOptions {
+            name: format!("{}-{index}", gpu.name()),
+            served_model: "llama".into(),
+            spec,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        })
+    };
+    let options = GPUS.into_iter().enumerate().map(options).collect::<Result<_>>()?;
+    Pods::start(options).context("cannot start the pods")
+}
+
+/// The filter's configuration.
+fn filter(policy: &str, addresses: &[SocketAddr]) -> Value {
+    let pod = |(address, gpu): (&SocketAddr, Gpu)| json!({"address": address, "deployment": deployment(gpu)});
+    let pods: Vec<_> = addresses.iter().zip(GPUS).map(pod).collect();
+    let class = |class: Class| json!({"name": class.name(), "header": {"name": "x-class", "value": class.name()}});
+    json!({
+        "pool": "demo",
+        "policy": policy,
+        "classes": Class::ALL.map(class),
+        "slo": {"default": {"e2e_per_output_token": "50ms"}},
+        "profiles": {"http": {"cluster": "profiles", "path": "/profiles.json"}},
+        "pods": {"static": pods},
+    })
+}
+
+fn deployment(gpu: Gpu) -> String {
+    format!("default/llama-{}", gpu.name())
+}

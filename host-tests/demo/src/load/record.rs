@@ -1,0 +1,122 @@
+//! What became of a request.
+
+use std::time::Duration;
+
+use gateway::client::Answer;
+use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::{Outcome, Slo};
+
+use crate::workload::Arrival;
+
+/// SLO A of the evaluations: end to end within 50 ms per output token.
+pub const SLO: Slo = Slo {
+    ttft: None,
+    tpot: None,
+    e2e: None,
+    e2e_per_output_token: Some(Duration::from_millis(50)),
+    e2e_base: None,
+    e2e_per_token: None,
+};
+
+/// A request, how it was routed, and how it ended.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The request.
+    pub arrival: Arrival,
+    /// How it was routed; unknown until the head of its answer is there.
+    pub routing: Routing,
+    /// How it ended.
+    pub fate: Fate,
+}
+
+/// What the filter said of a request in its answer's headers.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// The policy that placed it.
+    pub policy: Option<String>,
+    /// How long it waited at the gateway.
+    pub wait: Option<Duration>,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// With all of its answer.
+    Completed(Completed),
+    /// With an error instead of an answer.
+    Refused {
+        /// Its status.
+        status: u16,
+    },
+    /// In mid-air.
+    Broken {
+        /// What broke.
+        reason: String,
+    },
+    /// Not before the run was over.
+    Unfinished,
+}
+
+/// An answer's figures, from when the request was due.
+#[derive(Clone, Copy, Debug)]
+pub struct Completed {
+    /// Until its first token.
+    pub ttft: Duration,
+    /// Until its end.
+    pub e2e: Duration,
+    /// Tokens by the server's own count.
+    pub output_tokens: u32,
+}
+
+// === impl Record ===
+
+impl Record {
+    pub(super) fn new(arrival: Arrival) -> Self {
+        Self { arrival, routing: Routing::default(), fate: Fate::Unfinished }
+    }
+
+    pub(super) fn end(&mut self, routing: Routing, fate: Fate) {
+        (self.routing, self.fate) = (routing, fate);
+    }
+
+    /// Its figures, if it was answered.
+    pub fn completed(&self) -> Option<Completed> {
+        match self.fate {
+            Fate::Completed(completed) => Some(completed),
+            _ => None,
+        }
+    }
+
+    /// Whether it kept [`SLO`]. What was not answered has not.
+    pub fn is_kept(&self) -> bool {
+        self.completed().is_some_and(|Completed { ttft, e2e, output_tokens }| {
+            let shape = Shape { output_tokens, input_tokens: self.arrival.prompt_tokens };
+            SLO.kept(&Outcome { shape, ttft, e2e })
+        })
+    }
+}
+
+// === impl Routing ===
+
+impl Routing {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let header = |name: &str| answer.headers.get(name)?.to_str().ok();
+        let wait_ms = header("x-slo-router-wait-ms").and_then(|wait| wait.parse::<f64>().ok());
+        let wait = wait_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
+        Self { policy: header("x-slo-router-policy").map(str::to_owned), wait }
+    }
+}
+
+// === impl Completed ===
+
+impl Completed {
+    /// Mean time per output token after the first; none if there is one only.
+    pub fn tpot(&self) -> Option<Duration> {
+        (self.output_tokens > 1).then(|| (self.e2e - self.ttft) / (self.output_tokens - 1))
+    }
+
+    /// End-to-end latency per output token, which [`SLO`] bounds.
+    pub fn latency_per_token(&self) -> Duration {
+        self.e2e / self.output_tokens.max(1)
+    }
+}

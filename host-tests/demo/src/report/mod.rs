@@ -1,0 +1,94 @@
+//! Figures per policy and class.
+
+mod figures;
+mod plot;
+mod table;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+pub use self::figures::{Figures, Percentiles};
+use crate::load::Record;
+
+/// What was run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Setup {
+    /// Mean arrivals per second.
+    pub rate_per_s: f64,
+    /// For how long they came.
+    pub seconds: f64,
+    /// Of the arrivals.
+    pub seed: u64,
+    /// What is counted as kept.
+    pub slo: &'static str,
+    /// The GPU of each pod.
+    pub pods: Vec<&'static str>,
+    /// What they serve.
+    pub model: &'static str,
+    /// Envoy's worker threads.
+    pub envoy_workers: u32,
+}
+
+/// What came of it under each policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    #[serde(flatten)]
+    setup: Setup,
+    policies: Vec<PolicyRun>,
+}
+
+/// One policy's run.
+#[derive(Clone, Debug, Serialize)]
+struct PolicyRun {
+    policy: String,
+    /// Requests that another policy placed, or none: the filter had no usable profile, or was bypassed.
+    placed_otherwise: usize,
+    /// For all requests, then for each class.
+    figures: Vec<Figures>,
+    #[serde(skip)]
+    records: Vec<Record>,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// Nothing has run yet.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, policies: Vec::new() }
+    }
+
+    /// Adds a policy's run.
+    pub fn add(&mut self, policy: &str, records: Vec<Record>) {
+        let placed_otherwise = records
+            .iter()
+            .filter(|record| record.completed().is_some() && record.routing.policy.as_deref() != Some(policy))
+            .count();
+        let figures = Figures::of_all_and_each_class(&records, self.setup.seconds);
+        self.policies.push(PolicyRun { policy: policy.to_owned(), placed_otherwise, figures, records });
+    }
+
+    /// A table for the terminal.
+    pub fn table(&self) -> String {
+        let mut text = table::draw(&self.policies);
+        for run in self.policies.iter().filter(|run| run.placed_otherwise > 0) {
+            text += &format!("\n{}: {} requests were not placed by it", run.policy, run.placed_otherwise);
+        }
+        text
+    }
+
+    /// Writes `report.json` and the plot `report.svg`.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let file = folder.join("report.json");
+        fs::write(&file, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let file = folder.join("report.svg");
+        fs::write(&file, plot::draw(&self.setup, &self.policies)?)
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}

@@ -1,0 +1,52 @@
+//! The load generator against a simulated pod, without a gateway.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use demo::load::{self, Fate};
+use demo::workload::{Arrival, Class};
+use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::server::{PodOptions, Pods};
+
+fn pod() -> Pods {
+    let spec = EngineSpec::new(Gpu::H100, Model::Gqa8b).unwrap();
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Pods::start(vec![PodOptions { name: "h100".into(), served_model: "llama".into(), spec, listen }]).unwrap()
+}
+
+fn arrival(output_tokens: u32) -> Arrival {
+    Arrival { at: Duration::ZERO, class: Class::Chat, prompt_tokens: 100, output_tokens }
+}
+
+#[tokio::test]
+async fn a_request_is_timed_and_its_tokens_are_the_pods_own_count() {
+    let pods = pod();
+    let records = load::run(pods.pods()[0].address, &[arrival(20)], Duration::from_secs(20), |_| {}).await;
+    let completed = records[0].completed().expect("an answer");
+    assert_eq!(completed.output_tokens, 20);
+    assert!(Duration::ZERO < completed.ttft && completed.ttft < completed.e2e);
+}
+
+#[tokio::test]
+async fn what_has_no_end_when_the_run_is_over_has_missed_the_slo() {
+    let pods = pod();
+    let records = load::run(pods.pods()[0].address, &[arrival(1_000)], Duration::from_millis(50), |_| {}).await;
+    assert!(matches!(records[0].fate, Fate::Unfinished));
+    assert!(!records[0].is_kept());
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_with_its_status() {
+    let pods = pod();
+    let too_long = Arrival { prompt_tokens: 500_000, ..arrival(1) };
+    let records = load::run(pods.pods()[0].address, &[too_long], Duration::from_secs(20), |_| {}).await;
+    assert!(matches!(records[0].fate, Fate::Refused { status: 400 }), "{:?}", records[0].fate);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_breaks_the_request() {
+    // A port that was just free is free still.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let records = load::run(address, &[arrival(1)], Duration::from_secs(20), |_| {}).await;
+    assert!(matches!(records[0].fate, Fate::Broken { .. }), "{:?}", records[0].fate);
+}

@@ -1,0 +1,110 @@
+//! A gateway with its pods and a client.
+
+use gateway::backend::{Answer, Plan, Pod};
+use gateway::client::{Client, Request};
+use gateway::{Envoy, Options, until};
+use serde_json::Value;
+
+use super::turn::{Turn, turn};
+use super::{CHAT, chat, filter, pods};
+
+/// Tells requests apart; passed on to the pod as any header is.
+const NAME: &str = "x-test-name";
+
+/// Requests that wait in the pool's queue.
+const WAITING: &str = "slo_router_waiting";
+/// Requests that run on the pool's pods.
+const RUNNING: &str = "slo_router_in_flight";
+
+/// The gateway under test.
+#[derive(Debug)]
+pub struct Rig {
+    /// Envoy with the filter.
+    pub envoy: Envoy,
+    /// The pods behind it.
+    pub pods: Vec<Pod>,
+    /// An HTTP/1.1 client of it.
+    pub client: Client,
+    _turn: Turn,
+}
+
+// === impl Rig ===
+
+impl Rig {
+    /// `count` pods that hold what they get, of which each takes `fit` at a time, behind so many workers.
+    pub async fn holding(count: usize, fit: u32, workers: u32) -> anyhow::Result<Self> {
+        Self::start(count, &Plan::Hold, fit, |_| {}, |options| options.workers(workers)).await
+    }
+
+    /// One worker and `count` pods that answer at once, with a change of the filter's configuration.
+    pub async fn answering(count: usize, fit: u32, change: impl FnOnce(&mut Value)) -> anyhow::Result<Self> {
+        Self::start(count, &Plan::Answer(Answer::completion(10, 5)), fit, change, |options| options).await
+    }
+
+    /// `count` pods that follow `plan`, with changes of the filter's configuration and of Envoy's.
+    pub async fn start(
+        count: usize,
+        plan: &Plan,
+        fit: u32,
+        change: impl FnOnce(&mut Value),
+        envoy: impl FnOnce(Options) -> Options,
+    ) -> anyhow::Result<Self> {
+        let pods = pods(count, plan)?;
+        let mut filter = filter(&pods, fit);
+        change(&mut filter);
+        Self::with(pods, filter, envoy).await
+    }
+
+    /// These pods, with the filter's configuration and changes of Envoy's.
+    pub async fn with(pods: Vec<Pod>, filter: Value, envoy: impl FnOnce(Options) -> Options) -> anyhow::Result<Self> {
+        let turn = turn()?;
+        let envoy = Envoy::start(envoy(Options::new(filter, pods.iter().map(Pod::address)))).await?;
+        let client = Client::http1(envoy.address());
+        Ok(Self { envoy, pods, client, _turn: turn })
+    }
+
+    /// A chat request.
+    pub fn ask(&self) -> Request {
+        self.client.post(CHAT).json(&chat())
+    }
+
+    /// A chat request that can be told apart.
+    pub fn ask_as(&self, name: &str) -> Request {
+        self.ask().header(NAME, name)
+    }
+
+    /// Names of the requests that have arrived at a pod, in order.
+    pub fn names(&self, pod: usize) -> Vec<String> {
+        let name = |arrival: &gateway::backend::Arrival| arrival.header(NAME).unwrap_or_default().to_owned();
+        self.pods[pod].arrivals().iter().map(name).collect()
+    }
+
+    /// How many requests each pod has got.
+    pub fn counts(&self) -> Vec<usize> {
+        self.pods.iter().map(|pod| pod.arrivals().len()).collect()
+    }
+
+    /// Waits until so many requests are in the queue.
+    pub async fn waiting(&self, count: usize) {
+        until(&format!("{count} requests wait"), async || self.gauge(WAITING).await == Some(count as f64)).await;
+    }
+
+    /// Waits until nothing waits, runs or is accounted for any more; and sees that no VM has crashed on the way.
+    pub async fn idle(&self) {
+        until("nothing waits and all load is released", async || {
+            self.gauge(WAITING).await == Some(0.0) && self.gauge(RUNNING).await == Some(0.0)
+        })
+        .await;
+        assert!(self.pods.iter().all(|pod| pod.running() == 0));
+        assert_eq!(self.stat("wasm.slo-router.vm_reload").await, Some(0), "a VM has crashed");
+    }
+
+    /// One of Envoy's own counters or gauges.
+    pub async fn stat(&self, name: &str) -> Option<u64> {
+        self.envoy.stats().await.ok()?.get(name)
+    }
+
+    async fn gauge(&self, name: &str) -> Option<f64> {
+        self.envoy.prometheus().await.ok()?.sum(name, &[("pool", "test")])
+    }
+}

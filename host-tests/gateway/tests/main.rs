@@ -1,0 +1,12 @@
+//! The filter in a real Envoy, over sockets.
+
+mod common;
+mod configuration;
+mod contract;
+mod faults;
+mod harness;
+mod holding;
+mod istio_shape;
+mod openai_sdk;
+mod placement;
+mod refusals;

@@ -1,0 +1,218 @@
+//! A model server as continuous batching, iteration by iteration, in virtual time.
+//!
+//! Pure and deterministic: time comes in as an argument, nothing is random, and no socket is in sight. The same engine
+//! serves HTTP against the real clock ([`crate::server`]), is measured for profiles ([`crate::measure`]) and runs in
+//! simulations.
+//!
+//! Scheduling follows vLLM: the sequences that run come first, each with one token or a chunk of its prompt, within a
+//! token budget per iteration; then waiting ones are admitted first come, first served, while the cache has room for all of
+//! their tokens. A running sequence that finds no free block preempts the youngest, which is computed again later.
+//! How long an iteration takes is the roofline of the GPU and the model (`roofline.rs`).
+
+mod batch;
+mod gpu;
+mod model;
+mod roofline;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashSet, VecDeque};
+
+use slo_router::scheduling::time::Instant;
+
+pub use self::gpu::Gpu;
+pub use self::model::Model;
+use self::roofline::{BLOCK_TOKENS, Roofline};
+use self::sequence::Sequence;
+
+/// A caller's own number of a request; unique among those in the engine.
+pub type RequestId = u64;
+
+/// A model on a GPU; there is none unless the model fits.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSpec {
+    roofline: Roofline,
+}
+
+/// The model server.
+#[derive(Debug)]
+pub struct Engine {
+    spec: EngineSpec,
+    ids: HashSet<RequestId>,
+    /// In order of admission.
+    running: Vec<Sequence>,
+    waiting: VecDeque<Sequence>,
+    free_blocks: u32,
+    /// When the iteration in flight ends; none while the engine is idle.
+    iteration_ends_at: Option<Instant>,
+    /// The latest time that the engine was told of.
+    now: Instant,
+    /// Preemptions since the last [`Engine::advance`].
+    preempted: Vec<Event>,
+}
+
+/// Something that happened to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The request.
+    pub id: RequestId,
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Instant,
+}
+
+/// What happened to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Its n-th output token (from 1) is there.
+    Token {
+        /// Output tokens so far, this one included.
+        n: u32,
+    },
+    /// It is complete; comes right after its last token.
+    Finished,
+    /// It lost its cache and waits to be computed again; its tokens so far stand.
+    Preempted,
+}
+
+/// How busy an engine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// Requests that hold cache.
+    pub running: usize,
+    /// Requests that wait for cache.
+    pub waiting: usize,
+    /// Blocks of cache held.
+    pub kv_blocks_used: u32,
+    /// Blocks of cache in all.
+    pub kv_blocks: u32,
+}
+
+/// Why an engine does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Its prompt and output would never fit the cache.
+    #[error("{tokens} tokens of prompt and output exceed the {limit} that the server's cache holds")]
+    TooLong {
+        /// Prompt and output.
+        tokens: u64,
+        /// What the whole cache holds.
+        limit: u64,
+    },
+    /// A request with that number is in the engine.
+    #[error("request {0} is there already")]
+    Duplicate(RequestId),
+}
+
+// === impl EngineSpec ===
+
+impl EngineSpec {
+    /// `None` if the model's weights do not fit the GPU.
+    pub fn new(gpu: Gpu, model: Model) -> Option<Self> {
+        Roofline::new(gpu, model).map(|roofline| Self { roofline })
+    }
+
+    /// Tokens that the whole cache holds: the longest prompt and output together.
+    pub fn kv_tokens(&self) -> u64 {
+        u64::from(self.roofline.kv_blocks()) * u64::from(BLOCK_TOKENS)
+    }
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// An idle server.
+    pub fn new(spec: EngineSpec) -> Self {
+        Self {
+            spec,
+            ids: HashSet::new(),
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            free_blocks: spec.roofline.kv_blocks(),
+            iteration_ends_at: None,
+            now: Instant::ZERO,
+            preempted: Vec::new(),
+        }
+    }
+
+    /// Takes a request at `now`; an idle engine starts on it at once. An empty prompt counts as one token; no output
+    /// tokens means that only the prompt is computed (embeddings).
+    ///
+    /// [`Engine::advance`] to `now` first, or what happened until then is told late.
+    pub fn submit(
+        &mut self,
+        id: RequestId,
+        prompt_tokens: u32,
+        output_tokens: u32,
+        now: Instant,
+    ) -> Result<(), SubmitError> {
+        let prompt_tokens = prompt_tokens.max(1);
+        let (tokens, limit) = (u64::from(prompt_tokens) + u64::from(output_tokens), self.spec.kv_tokens());
+        if tokens > limit {
+            return Err(SubmitError::TooLong { tokens, limit });
+        }
+        if !self.ids.insert(id) {
+            return Err(SubmitError::Duplicate(id));
+        }
+        self.now = self.now.max(now);
+        self.waiting.push_back(Sequence::new(id, prompt_tokens, output_tokens));
+        self.start_if_idle();
+        Ok(())
+    }
+
+    /// Removes a request at `now` and frees its cache; no event of it follows. `false` if it is not there. The iteration
+    /// in flight still takes its time.
+    pub fn cancel(&mut self, id: RequestId, now: Instant) -> bool {
+        if !self.ids.remove(&id) {
+            return false;
+        }
+        self.now = self.now.max(now);
+        self.waiting.retain(|sequence| sequence.id != id);
+        if let Some(place) = self.running.iter().position(|sequence| sequence.id == id) {
+            self.free_blocks += self.running.remove(place).blocks();
+        }
+        self.preempted.retain(|event| event.id != id);
+        true
+    }
+
+    /// When the iteration in flight ends; `None` while the engine is idle.
+    pub fn next_event_at(&self) -> Option<Instant> {
+        self.iteration_ends_at
+    }
+
+    /// Moves time on to `to`; what happened until then, in order of time.
+    pub fn advance(&mut self, to: Instant) -> Vec<Event> {
+        let mut events = std::mem::take(&mut self.preempted);
+        while let Some(ends_at) = self.iteration_ends_at.filter(|at| *at <= to) {
+            self.now = ends_at;
+            self.complete_iteration(&mut events);
+            self.iteration_ends_at = None;
+            self.start_if_idle();
+            events.append(&mut self.preempted);
+        }
+        self.now = self.now.max(to);
+        events
+    }
+
+    /// How busy it is.
+    pub fn gauges(&self) -> Gauges {
+        let kv_blocks = self.spec.roofline.kv_blocks();
+        Gauges {
+            running: self.running.len(),
+            waiting: self.waiting.len(),
+            kv_blocks_used: kv_blocks - self.free_blocks,
+            kv_blocks,
+        }
+    }
+}
+
+// === impl Gauges ===
+
+impl Gauges {
+    /// Share of the cache in use, 0 to 1.
+    pub fn kv_usage(&self) -> f64 {
+        f64::from(self.kv_blocks_used) / f64::from(self.kv_blocks)
+    }
+}

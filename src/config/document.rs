@@ -1,0 +1,91 @@
+//! The configuration as it is written, and what must hold of its parts together.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{
+    CapacityConfig, Class, Config, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig, RequestConfig,
+    ResponseConfig, SloConfig, UpstreamConfig, classes, models, scheduling,
+};
+use crate::json::{self, JsonError, text};
+use crate::learning::Prediction;
+use crate::scheduling::policies::PolicyName;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    #[serde(default = "default_pool", deserialize_with = "text::one::<text::Label, _>")]
+    pool: String,
+    #[serde(default)]
+    policy: PolicyName,
+    #[serde(default)]
+    allowed_strategies: Vec<PolicyName>,
+    #[serde(default)]
+    fallback_policy: FallbackPolicy,
+    #[serde(default, deserialize_with = "json::object")]
+    request: RequestConfig,
+    #[serde(default, deserialize_with = "json::object_map")]
+    models: BTreeMap<String, Model>,
+    #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
+    default_model: Option<String>,
+    #[serde(default, deserialize_with = "json::object_list")]
+    classes: Vec<Class>,
+    #[serde(default, deserialize_with = "json::object")]
+    slo: SloConfig,
+    #[serde(default = "scheduling::default_prediction", deserialize_with = "scheduling::prediction")]
+    prediction: Prediction,
+    #[serde(default, deserialize_with = "json::object")]
+    capacity: CapacityConfig,
+    #[serde(default, deserialize_with = "json::object")]
+    queue: QueueConfig,
+    #[serde(default, deserialize_with = "json::object")]
+    profiles: ProfileSources,
+    #[serde(deserialize_with = "json::object")]
+    pods: PodSources,
+    #[serde(default, deserialize_with = "json::object")]
+    upstream: UpstreamConfig,
+    #[serde(default, deserialize_with = "json::object")]
+    response: ResponseConfig,
+}
+
+fn default_pool() -> String {
+    "default".to_owned()
+}
+
+// === impl Document ===
+
+impl Document {
+    /// The configuration, if its parts go together.
+    pub(super) fn check(self, fingerprint: u64) -> Result<Config, JsonError> {
+        self.request.check()?;
+        self.profiles.check()?;
+        self.pods.check()?;
+        classes::check(&self.classes)?;
+        let served = models::Served::by(&self.models, &self.pods);
+        models::check(&self.models, &served)?;
+        served.check("default_model", self.default_model.as_deref())?;
+        for (index, class) in self.classes.iter().enumerate() {
+            served.check(format_args!("classes[{index}].model"), class.model.as_deref())?;
+        }
+        Ok(Config {
+            pool: self.pool,
+            policy: self.policy,
+            allowed_strategies: self.allowed_strategies,
+            fallback_policy: self.fallback_policy,
+            request: self.request,
+            models: self.models,
+            default_model: self.default_model,
+            classes: self.classes,
+            slo: self.slo,
+            prediction: self.prediction,
+            capacity: self.capacity,
+            queue: self.queue,
+            profiles: self.profiles,
+            pods: self.pods,
+            upstream: self.upstream,
+            response: self.response,
+            fingerprint,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The filter's configuration: JSON in, a checked [`Config`] out.
+//!
+//! All of Envoy's VMs read it for themselves, and Envoy lets none of them differ, so the outcome depends on the text
+//! alone. Everything but the pods has a default.
+
+mod classes;
+mod document;
+mod error;
+mod models;
+mod pool;
+mod request;
+mod scheduling;
+mod slo;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+
+use fnv::FnvHasher;
+
+pub use self::classes::{Class, HeaderMatch};
+pub use self::error::ConfigError;
+pub use self::models::Model;
+pub use self::pool::{PodSources, ProfileSources, ResponseConfig, UpstreamConfig};
+pub use self::request::{DEFAULT_PATHS, Inspect, PromptTokens, RequestConfig};
+pub use self::scheduling::{CapacityConfig, FallbackPolicy, QueueConfig};
+pub use self::slo::{Infeasible, SloConfig};
+
+use self::document::Document;
+use crate::dispatcher::Settings;
+use crate::json;
+use crate::learning::Prediction;
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::request::Assessment;
+
+/// The name that a class cannot have: requests that match no class are in the class `default`.
+pub const DEFAULT_CLASS: &str = "default";
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Names the pool in metrics and in what VMs share: 1 to 63 of a-z, 0-9 and `-`.
+    pub pool: String,
+    /// The policy of requests that ask for none.
+    pub policy: PolicyName,
+    /// The policies that requests may ask for.
+    pub allowed_strategies: Vec<PolicyName>,
+    /// Serves what has no usable profile or SLO, and what is not scheduled at all.
+    pub fallback_policy: FallbackPolicy,
+    /// How requests are read.
+    pub request: RequestConfig,
+    /// What is known of models, by the name in requests. A model that is not here may be served all the same.
+    pub models: BTreeMap<String, Model>,
+    /// The model of requests that name none.
+    pub default_model: Option<String>,
+    /// The classes; the first that matches a request is its class.
+    pub classes: Vec<Class>,
+    /// Objectives, and what they are used for.
+    pub slo: SloConfig,
+    /// How output lengths are estimated.
+    pub prediction: Prediction,
+    /// What a pod holds where no profile says it.
+    pub capacity: CapacityConfig,
+    /// How requests wait.
+    pub queue: QueueConfig,
+    /// Where profiles come from.
+    pub profiles: ProfileSources,
+    /// Where pods come from.
+    pub pods: PodSources,
+    /// How the choice reaches Envoy's cluster.
+    pub upstream: UpstreamConfig,
+    /// What clients are told.
+    pub response: ResponseConfig,
+    fingerprint: u64,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads and checks the filter's configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong first, with its path, its value and what is allowed there.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        // Inline profiles are AIBrix's files, which hold bare `NaN`.
+        let strict = crate::scheduling::profile::without_nan(text);
+        let document: Document = json::read(&strict).map_err(|error| ConfigError::of_text(text, error))?;
+        document.check(fingerprint(text)).map_err(ConfigError::from)
+    }
+
+    /// The same for the same text, in every build: marks what VMs share under this configuration.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// What of it concerns the scheduling of requests.
+    pub fn dispatch_settings(&self) -> Settings {
+        Settings {
+            pool: self.pool.clone(),
+            fingerprint: self.fingerprint,
+            assessment: Assessment {
+                default_slo: self.slo.default,
+                default_concurrency: self.capacity.default_concurrency,
+                fallback_policy: self.fallback_policy.into(),
+            },
+            reject_infeasible: self.slo.infeasible == Infeasible::Reject,
+            prefer: self.slo.prefer,
+            max_waiting: self.queue.max_requests,
+            max_wait: self.queue.max_wait,
+            late: self.queue.late,
+        }
+    }
+
+    /// What the configuration comes to, in one line for the log at start.
+    pub fn summary(&self) -> String {
+        summary::Summary(self).to_string()
+    }
+}
+
+fn fingerprint(text: &[u8]) -> u64 {
+    let mut hasher = FnvHasher::default();
+    hasher.write(text);
+    hasher.finish()
+}

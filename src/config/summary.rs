@@ -1,0 +1,56 @@
+//! A configuration in one line.
+
+use std::fmt;
+
+use super::{Config, Inspect, PromptTokens};
+use crate::scheduling::policies::PolicyName;
+use crate::sources::http::HttpSource;
+
+/// The configuration, for people who want to see that it is the one they wrote.
+pub(super) struct Summary<'a>(pub &'a Config);
+
+// === impl Summary ===
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { pool, policy, request, models, classes, queue, profiles, pods, upstream, .. } = self.0;
+        let inspect = match request.inspect {
+            Inspect::Body => "body",
+            Inspect::Headers => "headers",
+        };
+        let prompt_tokens = match request.prompt_tokens {
+            PromptTokens::Estimate => "estimated",
+            PromptTokens::Exact => "counted",
+        };
+        write!(
+            f,
+            "pool {pool}, policy {policy} (fallback {}), by the {inspect} of requests to {} paths, prompts \
+             {prompt_tokens}, {} models and {} classes declared, at most {} waiting for {:?}, profiles: {} inline{}, \
+             pods: {} static{}, pod named in {}",
+            PolicyName::from(self.0.fallback_policy),
+            request.paths.len(),
+            models.len(),
+            classes.len(),
+            queue.max_requests,
+            queue.max_wait,
+            profiles.inline.len(),
+            Fetched(profiles.http.as_ref()),
+            pods.fixed.len(),
+            Fetched(pods.http.as_ref()),
+            upstream.header,
+        )
+    }
+}
+
+struct Fetched<'a>(Option<&'a HttpSource>);
+
+// === impl Fetched ===
+
+impl fmt::Display for Fetched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(source) => write!(f, " and from {}{} every {:?}", source.cluster, source.path, source.interval),
+            None => Ok(()),
+        }
+    }
+}

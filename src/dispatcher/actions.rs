@@ -1,0 +1,98 @@
+//! What the dispatcher asks of its caller, and what it is told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::scheduling::load::Load;
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::request::{RequestId, Unjudged};
+use crate::scheduling::slo::{Outcome, Slo};
+
+/// What is to be done with a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Send it to a pod.
+    Forward(RequestId, Placement),
+    /// Answer it.
+    Refuse(RequestId, RefusalReason, RetryAfter),
+}
+
+/// Where a request goes, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// The pod.
+    pub address: SocketAddr,
+    /// The policy that chose it.
+    pub policy: PolicyName,
+    /// Set if no profile judged the request.
+    pub unjudged: Option<Unjudged>,
+    /// How long it waited.
+    pub waited: Duration,
+    /// The objective that holds for it there.
+    pub slo: Option<Slo>,
+    /// What it takes of the pod.
+    pub load: Load,
+    /// Whether it could not meet its objective any more when it was placed.
+    pub late: bool,
+    /// Whether no deployment could ever have met its objective.
+    pub infeasible: bool,
+    /// Whether its shape lies outside a profile's axes.
+    pub clamped: bool,
+    /// Whether its objective is another than its profile was measured for.
+    pub foreign_slo: bool,
+}
+
+/// When to try again; `None` where waiting does not help.
+pub type RetryAfter = Option<Duration>;
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalReason {
+    /// No pod serves its model.
+    UnknownModel,
+    /// There is no ready pod.
+    NoReadyPod,
+    /// No deployment can meet its objective, and the configuration rejects such requests.
+    Infeasible,
+    /// As many wait as may.
+    QueueFull,
+    /// It waited as long as it may.
+    WaitedTooLong,
+    /// It cannot meet its objective any more, and the configuration rejects such requests.
+    Late,
+}
+
+/// How a placed request ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// The pod answered; the outcome is what the client saw.
+    Finished(Outcome),
+    /// The pod answered, but not to the end, or that the request was wrong.
+    Answered,
+    /// The pod refused, reset before headers, or answered 5xx.
+    PodFailed,
+    /// It ended without showing anything of the pod, such as by the client leaving.
+    Abandoned,
+}
+
+/// What all VMs of a pool hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Requests that wait.
+    pub waiting: u32,
+    /// Requests that run.
+    pub in_flight: u32,
+    /// Pods.
+    pub pods: usize,
+    /// Pods that are out or probed.
+    pub pods_failing: usize,
+}
+
+// === impl RefusalReason ===
+
+impl RefusalReason {
+    /// Whether the request may pass if it is sent again later.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::QueueFull | Self::WaitedTooLong | Self::Late)
+    }
+}

@@ -1,0 +1,274 @@
+//! One VM's part in a pool: its queue, its running requests, and the passes that place the one on pods by what all VMs
+//! have published of the other.
+//!
+//! A *pass* runs on every event that can free or add room. It reads the ledgers, lets the policies decide, and takes the
+//! room by compare-and-swap; what another VM took meanwhile is decided again. A fresh request gives way to a more urgent
+//! one that waits in another VM, but only to one that was just woken and would fit the same room: nothing is left idle
+//! for a VM that does not come.
+
+mod actions;
+mod membership;
+mod pass;
+mod reading;
+mod running;
+#[cfg(test)]
+mod tests;
+mod wake;
+mod yields;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
+use self::membership::Membership;
+use self::reading::Reading;
+use self::running::{Run, Running};
+use self::yields::Yields;
+use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, Prefer};
+use crate::scheduling::pool::{Deployment, Model, Pool};
+use crate::scheduling::queue::{LatePolicy, Queue};
+use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::time::Instant;
+use crate::shared::directory::Generation;
+use crate::shared::health::Failing;
+use crate::shared::{Keys, Store, update};
+
+/// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
+/// overflows at some 250.
+pub const MOST_ACTIONS: usize = 64;
+
+/// How to schedule; from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names the pool in shared data.
+    pub pool: String,
+    /// Tells configurations of the pool apart.
+    pub fingerprint: u64,
+    /// How requests are judged.
+    pub assessment: Assessment,
+    /// Whether requests that no deployment can serve in time are refused.
+    pub reject_infeasible: bool,
+    /// Which deployment is preferred.
+    pub prefer: Prefer,
+    /// How many requests wait at most, over all VMs.
+    pub max_waiting: u32,
+    /// How long a request waits at most.
+    pub max_wait: Duration,
+    /// What becomes of late ones.
+    pub late: LatePolicy,
+}
+
+/// See the module.
+pub struct Dispatcher<S> {
+    membership: Membership<S>,
+    settings: Settings,
+    pool: Rc<Pool>,
+    queue: Queue,
+    running: Running,
+    policies: Policies,
+    yields: Yields,
+    rng: fastrand::Rng,
+}
+
+/// The policies that requests asked for so far.
+struct Policies {
+    prefer: Prefer,
+    built: HashMap<PolicyName, Box<dyn Policy>>,
+}
+
+// === impl Dispatcher ===
+
+impl<S: Store> Dispatcher<S> {
+    /// With an empty pool. Takes no seat before the first request comes: some VMs never get one.
+    pub fn new(store: S, settings: Settings, seed: u64, now: Instant) -> Self {
+        let generation = Generation { since: now, fingerprint: settings.fingerprint };
+        Self {
+            membership: Membership::new(store, Keys::of(&settings.pool), generation),
+            pool: Rc::default(),
+            queue: Queue::new(settings.late, settings.max_wait),
+            running: Running::default(),
+            policies: Policies { prefer: settings.prefer, built: HashMap::new() },
+            rng: fastrand::Rng::with_seed(seed),
+            yields: Yields::default(),
+            settings,
+        }
+    }
+
+    /// How many requests wait here.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many requests run that were placed here.
+    pub fn in_flight(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The pool in force.
+    pub fn pool(&self) -> &Rc<Pool> {
+        &self.pool
+    }
+
+    /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new profiles.
+    pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
+        self.pool = pool;
+        let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
+        self.running.recharge(|run| {
+            let position = pool.deployments().iter().position(|deployment| deployment.name == run.deployment);
+            let request = Request::assess(run.arrival.clone(), &pool, &how);
+            // A pod that is gone keeps what it was charged.
+            position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
+        });
+        self.membership.publish_pool(&self.pool);
+        self.membership.publish_columns(&mut self.running, now);
+        for request in self.queue.drain() {
+            let request = Request::assess(request.arrival, &self.pool, &self.settings.assessment);
+            self.queue.push(request);
+        }
+        self.look_again(now)
+    }
+
+    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it.
+    pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
+        self.membership.join(&self.pool, &mut self.running, now);
+        let id = arrival.id;
+        if let Some(reason) = self.refusal_at_the_door(&arrival) {
+            return vec![self.refuse(id, reason, now)];
+        }
+        let request = Request::assess(arrival, &self.pool, &self.settings.assessment);
+        if request.infeasible && self.settings.reject_infeasible {
+            return vec![self.refuse(id, RefusalReason::Infeasible, now)];
+        }
+        self.queue.push(request);
+        let mut actions = self.pass(now);
+        if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
+            let refusal = self.refuse(id, RefusalReason::QueueFull, now);
+            self.cancel(id, now);
+            actions.push(refusal);
+        }
+        actions
+    }
+
+    /// The client of a waiting request left.
+    pub fn cancel(&mut self, id: RequestId, now: Instant) {
+        if self.queue.remove(id).is_some() {
+            self.tell_others(now);
+        }
+    }
+
+    /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
+    pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
+        let Some(run) = self.running.remove(id) else { return };
+        self.note_health(&run, end, now);
+        let observation = match end {
+            End::Finished(outcome) => Observation::Finished(id, *outcome),
+            End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
+        };
+        self.policies.get(run.policy).observe(&observation);
+        self.membership.publish_column(&mut self.running, &run.deployment, now);
+        self.wake_after_release(now);
+    }
+
+    /// A message came: room was freed, somewhere.
+    pub fn look_again(&mut self, now: Instant) -> Vec<Action> {
+        if self.queue.is_empty() { Vec::new() } else { self.pass(now) }
+    }
+
+    /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
+    pub fn tick(&mut self, now: Instant) -> Vec<Action> {
+        self.membership.beat(&self.pool, &mut self.running, now);
+        self.look_again(now)
+    }
+
+    /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
+    pub fn pick(&mut self, now: Instant) -> Option<SocketAddr> {
+        let policy = self.settings.assessment.fallback_policy;
+        let passing = Arrival { at: now, model: Model::ANY, policy, ..Arrival::default() };
+        let request =
+            Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
+        let pool = Rc::clone(&self.pool);
+        let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
+        let own = |deployment: &Deployment| self.running.column(&deployment.name);
+        let mut view = reading.view(&pool, self.membership.ticket(), own, now);
+        let mut pass = Pass { now, rng: &mut self.rng };
+        let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
+        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| pod.address)
+    }
+
+    /// What all VMs hold; told only in one of them, the one on the lowest seat.
+    pub fn survey(&self, now: Instant) -> Option<Survey> {
+        let directory = self.membership.directory();
+        let ticket = self.membership.ticket()?;
+        if directory.others(Some(ticket), now).any(|seat| seat.ticket.slot < ticket.slot) {
+            return None;
+        }
+        let reading = Reading::take(&self.membership, &self.pool, 0..self.pool.deployments().len(), now);
+        let own = |deployment: &Deployment| self.running.column(&deployment.name);
+        let view = reading.view(&self.pool, Some(ticket), own, now);
+        let positions = 0..self.pool.pods().len();
+        Some(Survey {
+            waiting: self.waiting_everywhere(now),
+            in_flight: positions.map(|position| view.state(position).in_flight).sum(),
+            pods: self.pool.pods().len(),
+            pods_failing: reading.failing.len(),
+        })
+    }
+
+    /// The configuration that this served is gone: gives the seat up.
+    pub fn leave(&mut self) {
+        self.membership.leave();
+    }
+
+    fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
+        if self.pool.pods().is_empty() {
+            Some(RefusalReason::NoReadyPod)
+        } else if !self.pool.serves(&arrival.model) {
+            Some(RefusalReason::UnknownModel)
+        } else {
+            None
+        }
+    }
+
+    /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
+    /// whole pod, and the other VMs' requests are taken to be like those here.
+    fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
+        let retry_after = reason.is_temporary().then(|| {
+            let here = self.queue.len().max(1) as f64;
+            let everywhere = f64::from(self.waiting_everywhere(now)).max(here);
+            let pods = self.pool.pods().len().max(1) as f64;
+            let work_s = self.queue.work().as_secs_f64() * everywhere / here;
+            Duration::from_secs_f64((work_s / pods).clamp(1.0, self.settings.max_wait.as_secs_f64().max(1.0)))
+        });
+        Action::Refuse(id, reason, retry_after)
+    }
+
+    fn waiting_everywhere(&self, now: Instant) -> u32 {
+        let own = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        self.membership.directory().waiting_elsewhere(self.membership.ticket(), now).saturating_add(own)
+    }
+
+    /// Learns from how a request ended whether its pod is well.
+    fn note_health(&self, run: &Run, end: &End, now: Instant) {
+        let pods = || self.pool.pods().iter().map(|pod| pod.id).collect::<Vec<_>>();
+        let note = |failing: &mut Failing| {
+            let changed = match end {
+                End::PodFailed => failing.failed(run.pod, &pods(), now),
+                End::Finished(_) | End::Answered => failing.recovered(run.pod),
+                End::Abandoned => run.probe && failing.end_probe(run.pod),
+            };
+            changed.then_some(())
+        };
+        // If it fails, another VM's verdict stands.
+        let _ = update(&self.membership.store, &self.membership.keys.health(), note);
+    }
+}
+
+// === impl Policies ===
+
+impl Policies {
+    fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
+        self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
+    }
+}

@@ -1,0 +1,90 @@
+//! This VM's table of what it has placed: the truth that its columns in the ledgers repeat.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::scheduling::deployment::DeploymentName;
+use crate::scheduling::load::Load;
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::PodId;
+use crate::scheduling::request::{Arrival, RequestId};
+use crate::shared::ledger::Column;
+
+/// Requests that run, and their sums.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    runs: HashMap<RequestId, Run>,
+    columns: HashMap<DeploymentName, Column>,
+    unpublished: HashSet<DeploymentName>,
+}
+
+/// A request that runs on a pod.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) pod: PodId,
+    pub(super) deployment: DeploymentName,
+    pub(super) load: Load,
+    /// What came, to charge it anew when profiles change.
+    pub(super) arrival: Arrival,
+    pub(super) policy: PolicyName,
+    /// It shows whether a pod that failed is back.
+    pub(super) probe: bool,
+}
+
+// === impl Running ===
+
+impl Running {
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    pub(super) fn insert(&mut self, id: RequestId, run: Run) {
+        let column = self.columns.entry(run.deployment.clone()).or_default();
+        column.entry(run.pod).or_default().charge(run.load);
+        self.runs.insert(id, run);
+    }
+
+    pub(super) fn remove(&mut self, id: RequestId) -> Option<Run> {
+        let run = self.runs.remove(&id)?;
+        if let Some(column) = self.columns.get_mut(&run.deployment) {
+            if let Some(entry) = column.get_mut(&run.pod) {
+                entry.release(run.load);
+            }
+            column.retain(|_, entry| entry.count > 0);
+        }
+        Some(run)
+    }
+
+    /// Charges what runs anew.
+    pub(super) fn recharge(&mut self, load: impl Fn(&Run) -> Load) {
+        self.columns.values_mut().for_each(Column::clear);
+        for run in self.runs.values_mut() {
+            run.load = load(run);
+            let column = self.columns.entry(run.deployment.clone()).or_default();
+            column.entry(run.pod).or_default().charge(run.load);
+        }
+    }
+
+    /// What runs here on the pods of a deployment.
+    pub(super) fn column(&self, deployment: &DeploymentName) -> Column {
+        self.columns.get(deployment).cloned().unwrap_or_default()
+    }
+
+    /// The deployments on which something ran.
+    pub(super) fn deployments(&self) -> Vec<DeploymentName> {
+        self.columns.keys().cloned().collect()
+    }
+
+    /// Notes whether the ledger of a deployment says what its column says.
+    pub(super) fn set_published(&mut self, deployment: &DeploymentName, published: bool) {
+        if published {
+            self.unpublished.remove(deployment);
+        } else {
+            self.unpublished.insert(deployment.clone());
+        }
+    }
+
+    /// Whether a ledger could not be written.
+    pub(super) fn has_unpublished(&self) -> bool {
+        !self.unpublished.is_empty()
+    }
+}

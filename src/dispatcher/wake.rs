@@ -1,0 +1,87 @@
+//! Telling the other VMs what waits here, and waking those whose claims fit the room that there is.
+
+use std::rc::Rc;
+
+use super::Dispatcher;
+use super::reading::Reading;
+use crate::scheduling::pool::PodId;
+use crate::scheduling::request::Request;
+use crate::scheduling::time::Instant;
+use crate::shared::claim::Claim;
+use crate::shared::directory::Directory;
+use crate::shared::store::Store;
+
+impl<S: Store> Dispatcher<S> {
+    /// After a pass: publishes what is left in the queue, and wakes VMs for which there is room left.
+    pub(super) fn tell_others(&mut self, now: Instant) {
+        let directory = self.membership.directory();
+        let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        let claim = self.claim(&directory, now);
+        self.membership.publish_queue(waiting, claim, &directory);
+        self.wake_claims(&directory, now);
+    }
+
+    /// After a release, where nothing may be forwarded: wakes this VM and the others that may use the room.
+    pub(super) fn wake_after_release(&mut self, now: Instant) {
+        if !self.queue.is_empty() {
+            // The pass that follows also looks at the others' claims.
+            self.membership.wake_self();
+            return;
+        }
+        let directory = self.membership.directory();
+        self.wake_claims(&directory, now);
+    }
+
+    /// Whether the aged request of this VM may have a pod drained: of all VMs only the one that aged first, so that
+    /// requests that waited too long never take more than one pod from those that still can be in time.
+    pub(super) fn may_reserve(&self, (_, since): (&Request, Instant), directory: &Directory, now: Instant) -> bool {
+        let own = self.membership.ticket();
+        directory
+            .others(own, now)
+            .filter_map(|seat| Some((seat.claim.as_ref()?.aged_since?, seat.ticket.slot)))
+            .all(|other| own.is_some_and(|own| (since, own.slot) < other))
+    }
+
+    /// The claim of the most urgent request that waits for room here.
+    fn claim(&self, directory: &Directory, now: Instant) -> Option<Claim> {
+        let aged = self.queue.aged(now);
+        let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
+        let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
+        if let Some((request, since)) = aged {
+            claim.aged_since = Some(since);
+            claim.reserved =
+                self.may_reserve((request, since), directory, now).then(|| self.reserved_pod(request, now))?;
+        }
+        Some(claim)
+    }
+
+    fn reserved_pod(&self, request: &Request, now: Instant) -> Option<PodId> {
+        let pool = Rc::clone(&self.pool);
+        let wanted = request.prospects.iter().map(|prospect| prospect.deployment);
+        let reading = Reading::take(&self.membership, &pool, wanted, now);
+        let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
+        let mut view = reading.view(&pool, self.membership.ticket(), own, now);
+        let position = view.reserve_for(request)?;
+        pool.pods().get(position).map(|pod| pod.id)
+    }
+
+    fn wake_claims(&self, directory: &Directory, now: Instant) {
+        let ticket = self.membership.ticket();
+        let mut claims: Vec<_> =
+            directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
+        if claims.is_empty() {
+            return;
+        }
+        claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
+        let pool = Rc::clone(&self.pool);
+        let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
+        let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
+        let mut view = reading.view(&pool, ticket, own, now);
+        for (claim, seat) in claims {
+            if let Some((pod, load)) = claim.fits(&view) {
+                view.place(pod, load);
+                self.membership.wake(seat, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a request's headers say: pass it, schedule it, or refuse it.
+
+use super::host::Headers;
+use crate::config::{Class, Config, Inspect};
+use crate::protocol::{Endpoint, EndpointPaths, Refusal, slo_from_headers};
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::slo::Slo;
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// It is none of ours: it goes on by the fallback policy, never buffered.
+    Pass,
+    /// It is scheduled.
+    Schedule(Wish),
+    /// It is answered here.
+    Refuse(Refusal),
+}
+
+/// What the headers of a request that is scheduled say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// How to read its body.
+    pub endpoint: Endpoint,
+    /// The policy that it asks for, or the default.
+    pub policy: PolicyName,
+    /// The objective in its headers.
+    pub slo: Option<Slo>,
+    /// The model in its headers, which counts only where the body is not read.
+    pub model: Option<String>,
+    /// Bytes of its body, where they are announced.
+    pub bytes: Option<u64>,
+    /// Whether its body can be read and is to be.
+    pub read_body: bool,
+    /// The classes whose header it carries, or that ask for none, by position.
+    pub classes: Vec<usize>,
+}
+
+// === impl Intent ===
+
+impl Intent {
+    /// Judges a request by its headers.
+    pub fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
+        let is_post = headers.get(":method") == Some("POST");
+        let endpoint = headers.get(":path").and_then(|path| paths.endpoint_of(path));
+        let foreign = headers.get("upgrade").is_some()
+            || headers.get("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
+        match endpoint {
+            Some(endpoint) if is_post && !foreign => {
+                Wish::of(headers, config, endpoint).map_or_else(Self::Refuse, Self::Schedule)
+            }
+            _ => Self::Pass,
+        }
+    }
+}
+
+// === impl Wish ===
+
+impl Wish {
+    fn of(headers: &Headers, config: &Config, endpoint: Endpoint) -> Result<Self, Refusal> {
+        let policy = match headers.get("routing-strategy") {
+            None => config.policy,
+            Some(name) => allowed(name, config)?,
+        };
+        let slo = if config.slo.allow_headers {
+            slo_from_headers(|name| headers.get(name).map(str::to_owned)).map_err(Refusal::SloHeaderMalformed)?
+        } else {
+            None
+        };
+        let is_plain = headers.get("content-encoding").is_none_or(|encoding| {
+            let encoding = encoding.trim();
+            encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")
+        });
+        let carries = |class: &Class| {
+            class.header.as_ref().is_none_or(|header| headers.get(&header.name) == Some(header.value.as_str()))
+        };
+        let classes = config.classes.iter().enumerate().filter(|(_, class)| carries(class));
+        Ok(Self {
+            endpoint,
+            policy,
+            slo,
+            model: headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(str::to_owned),
+            bytes: headers.get("content-length").and_then(|length| length.trim().parse().ok()),
+            read_body: is_plain && config.request.inspect == Inspect::Body,
+            classes: classes.map(|(position, _)| position).collect(),
+        })
+    }
+}
+
+fn allowed(name: &str, config: &Config) -> Result<PolicyName, Refusal> {
+    let Ok(policy) = name.parse::<PolicyName>() else {
+        return Err(Refusal::StrategyUnknown { strategy: name.to_owned() });
+    };
+    if config.allowed_strategies.contains(&policy) || policy == config.policy {
+        return Ok(policy);
+    }
+    let allowed = config.allowed_strategies.iter().map(ToString::to_string).collect();
+    Err(Refusal::StrategyNotAllowed { strategy: name.to_owned(), allowed })
+}

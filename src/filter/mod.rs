@@ -1,0 +1,15 @@
+//! The filter inside a proxy: contexts, streams, callouts and metrics. It decides nothing; it reads what passes, asks the
+//! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
+
+mod contexts;
+mod guard;
+mod host;
+mod intent;
+mod record;
+mod response;
+mod router;
+mod sources;
+mod stats;
+mod store;
+
+pub use self::contexts::start;

@@ -1,0 +1,69 @@
+//! The record that travels with a request, from its headers to its end.
+
+use super::intent::Wish;
+use crate::dispatcher::Placement;
+use crate::protocol::ResponseObserver;
+use crate::scheduling::request::RequestId;
+use crate::scheduling::shape::Shape;
+use crate::scheduling::time::Instant;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Record {
+    /// Which request.
+    pub id: RequestId,
+    /// When its headers came.
+    pub arrived_at: Instant,
+    /// How far it is.
+    pub stage: Stage,
+    /// What was read of it, once it was.
+    pub facts: Option<Facts>,
+    /// Reads its response as it passes.
+    pub observer: Option<ResponseObserver>,
+    /// Status of the response.
+    pub status: Option<u16>,
+    /// Whether the response came to its end.
+    pub complete: bool,
+}
+
+/// How far a request is.
+#[derive(Debug)]
+pub enum Stage {
+    /// Its body is coming.
+    Reading {
+        /// What its headers say.
+        wish: Wish,
+        /// Bytes of the body that have come.
+        received: usize,
+    },
+    /// It waits for room.
+    Waiting,
+    /// It was sent to a pod.
+    Forwarded(Placement),
+    /// It was answered here.
+    Refused,
+}
+
+/// What was read of a request: enough to learn from its response.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The model, as histories and metrics call it.
+    pub model: String,
+    /// Position of its class in the configuration; none for the default class.
+    pub class: Option<usize>,
+    /// Its prompt and the estimate of its output.
+    pub shape: Shape,
+    /// Characters of its prompt, where the body was read and held nothing but text.
+    pub characters: Option<u64>,
+    /// Bytes of its body.
+    pub bytes: Option<u64>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// A request whose headers came at `now`.
+    pub fn new(id: RequestId, stage: Stage, now: Instant) -> Self {
+        Self { id, arrived_at: now, stage, facts: None, observer: None, status: None, complete: false }
+    }
+}

@@ -1,0 +1,146 @@
+//! Responses: what clients are told, what is learned, and the release of what a request took.
+
+use std::time::Duration;
+
+use super::host::{self, Buffer, Map};
+use super::record::{Record, Stage};
+use super::router::Router;
+use super::stats::{Ending, reason_of};
+use crate::config::DEFAULT_CLASS;
+use crate::dispatcher::{End, Placement};
+use crate::learning::Sample;
+use crate::protocol::{Observed, ResponseFacts, ResponseObserver};
+use crate::scheduling::prediction::Completion;
+use crate::scheduling::request::RequestId;
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::Outcome;
+use crate::scheduling::time::Instant;
+
+impl Router {
+    /// A response's headers came.
+    pub fn on_response_headers(&mut self, id: RequestId) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        let Stage::Forwarded(placement) = &record.stage else { return };
+        let headers = host::headers(Map::Response);
+        let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
+        record.status = Some(status);
+        record.observer = Some(ResponseObserver::new(ResponseFacts {
+            status,
+            content_type: headers.get("content-type"),
+            content_encoding: headers.get("content-encoding"),
+        }));
+        let set = |name: &str, value: &str| {
+            // Refused only without a header map.
+            let _ = host::set_header(Map::Response, name, value);
+        };
+        set("x-slo-router-policy", placement.policy.as_str());
+        set("x-slo-router-wait-ms", &format!("{:.1}", placement.waited.as_secs_f64() * 1e3));
+        if let Some(unjudged) = placement.unjudged {
+            set("x-slo-router-reason", reason_of(unjudged));
+        }
+        if self.config.response.show_pod {
+            set("x-slo-router-pod", &placement.address.to_string());
+        }
+    }
+
+    /// A part of a response's body passes.
+    pub fn on_response_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        record.complete |= end_of_stream;
+        if let (Some(observer), true) = (&mut record.observer, size > 0)
+            && let Some(chunk) = host::buffer(Buffer::ResponseBody, size)
+        {
+            observer.feed(&chunk, host::now());
+        }
+    }
+
+    /// A stream ended, however it did. Nothing may be forwarded here.
+    pub fn on_stream_end(&mut self, id: RequestId) {
+        let Some(mut record) = self.records.remove(&id) else { return };
+        let now = host::now();
+        match std::mem::replace(&mut record.stage, Stage::Refused) {
+            Stage::Reading { .. } => self.guard.forget(id),
+            Stage::Waiting => self.dispatcher.cancel(id, now),
+            Stage::Forwarded(placement) => self.finish(record, &placement, now),
+            Stage::Refused => {}
+        }
+    }
+
+    fn finish(&mut self, mut record: Record, placement: &Placement, now: Instant) {
+        let observed = record.observer.take().map(ResponseObserver::finish).unwrap_or_default();
+        let (end, ending) = match record.status {
+            None => (End::Abandoned, Ending::Abandoned),
+            Some(500..) => (End::PodFailed, Ending::Failed),
+            Some(400..) => (End::Answered, Ending::ClientError),
+            Some(_) if !record.complete && is_cut_by_client() => (End::Answered, Ending::Abandoned),
+            Some(_) if !record.complete => (End::Answered, Ending::Failed),
+            Some(_) => {
+                let outcome = outcome(&record, &observed, now);
+                self.learn(&record, &observed, now);
+                let ttft = observed.first_token_at.map(|at| millis(at.since(record.arrived_at)));
+                self.stats.timed(ttft, millis(outcome.e2e));
+                let ending = match placement.slo {
+                    None => Ending::NoObjective,
+                    Some(slo) if slo.kept(&outcome) => Ending::Kept,
+                    Some(_) => Ending::Missed,
+                };
+                (End::Finished(outcome), ending)
+            }
+        };
+        let class = record.facts.as_ref().and_then(|facts| self.config.classes.get(facts.class?));
+        let class = class.map_or(DEFAULT_CLASS, |class| class.name.as_str());
+        self.stats.ended(class, placement, ending);
+        self.dispatcher.finish(record.id, &end, now);
+    }
+
+    fn learn(&mut self, record: &Record, observed: &Observed, now: Instant) {
+        let Some(facts) = &record.facts else { return };
+        let sample = match observed.usage {
+            Some(usage) => Sample {
+                completion: Completion {
+                    input_tokens: usage.prompt_tokens,
+                    output_tokens: usage.completion_tokens,
+                    completed_at: now,
+                },
+                characters: facts.characters,
+                bytes: facts.bytes,
+            },
+            // The prompt's tokens are an estimate here, so they teach nothing of characters.
+            None if observed.output_events > 0 => Sample {
+                completion: Completion {
+                    input_tokens: facts.shape.input_tokens,
+                    output_tokens: observed.output_events,
+                    completed_at: now,
+                },
+                characters: None,
+                bytes: None,
+            },
+            None => return,
+        };
+        self.learning.record(&facts.model, sample);
+    }
+}
+
+/// What the client saw; where the server did not say how much it generated, what passed or was expected stands for it.
+fn outcome(record: &Record, observed: &Observed, now: Instant) -> Outcome {
+    let expected = record.facts.as_ref().map(|facts| facts.shape).unwrap_or_default();
+    let shape = match observed.usage {
+        Some(usage) => Shape { output_tokens: usage.completion_tokens, input_tokens: usage.prompt_tokens },
+        None if observed.output_events > 0 => Shape { output_tokens: observed.output_events, ..expected },
+        None => expected,
+    };
+    let e2e = now.since(record.arrived_at);
+    let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));
+    Outcome { shape, ttft, e2e }
+}
+
+/// Whether the connection of the client broke off, by Envoy's response flag DC.
+fn is_cut_by_client() -> bool {
+    const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
+    let flags = host::property(&["response", "flags"]).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    flags.is_some_and(|flags| flags & DOWNSTREAM_CONNECTION_TERMINATION != 0)
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

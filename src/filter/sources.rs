@@ -1,0 +1,184 @@
+//! Callouts for profiles and pods: one VM at a time fetches, all take what changed. A bad answer changes nothing and is
+//! logged when it first differs from what was said before.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::host::{self, Buffer, Map};
+use super::router::Router;
+use crate::config::Config;
+use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
+use crate::scheduling::time::Instant;
+use crate::shared::Keys;
+use crate::shared::document::SharedDocument;
+use crate::sources::http::{HttpSource, check_answer};
+use crate::sources::{pods, profiles};
+
+/// What the sources of a configuration gave so far.
+pub struct Sources {
+    profiles: Option<Source>,
+    pods: Option<Source>,
+    fetched_profiles: Vec<ProfileEntry>,
+    fetched_pods: Vec<PodSpec>,
+}
+
+/// One document that is fetched over HTTP.
+struct Source {
+    name: &'static str,
+    http: HttpSource,
+    document: SharedDocument,
+    /// The callout that this VM waits for.
+    token: Option<u32>,
+    /// What was last said to be wrong.
+    complaint: Option<String>,
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Of a configuration; nothing was fetched yet.
+    pub fn new(config: &Config) -> Self {
+        let source = |name: &'static str, http: &Option<HttpSource>| {
+            let document = SharedDocument::new(name, config.fingerprint());
+            http.clone().map(|http| Source { name, http, document, token: None, complaint: None })
+        };
+        Self {
+            profiles: source("profiles", &config.profiles.http),
+            pods: source("pods", &config.pods.http),
+            fetched_profiles: Vec::new(),
+            fetched_pods: Vec::new(),
+        }
+    }
+
+    /// The pool: what the configuration says, and what was fetched.
+    pub fn pool(&self, config: &Config) -> Rc<Pool> {
+        let pods = config.pods.fixed.iter().chain(&self.fetched_pods).cloned();
+        let profiles: Vec<ProfileEntry> =
+            config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
+        Rc::new(Pool::new(pods, &profiles))
+    }
+}
+
+impl Router {
+    /// Fetches what is due, and takes what other VMs fetched.
+    pub(super) fn refresh_sources(&mut self, now: Instant) {
+        let (store, keys) = (self.store, &self.keys);
+        let Sources { profiles, pods, fetched_profiles, fetched_pods } = &mut self.sources;
+        for source in [&mut *profiles, &mut *pods].into_iter().flatten() {
+            source.fetch_if_due(keys, now);
+        }
+        let mut changed = false;
+        if let Some(source) = profiles
+            && let Some(bytes) = source.document.take_newer(&store, keys)
+        {
+            match profiles::parse(&bytes) {
+                Ok(document) => {
+                    changed = true;
+                    let complaint = document.complaint();
+                    *fetched_profiles = document.over(std::mem::take(fetched_profiles));
+                    self.stats.source(source.name, complaint.is_none());
+                    source.complain(complaint);
+                }
+                Err(error) => source.complain(Some(error.to_string())),
+            }
+        }
+        if let Some(source) = pods
+            && let Some(bytes) = source.document.take_newer(&store, keys)
+        {
+            match pods::parse(&bytes) {
+                Ok(pods) => {
+                    changed = true;
+                    *fetched_pods = pods;
+                    self.stats.source(source.name, true);
+                    source.complain(None);
+                }
+                Err(error) => source.complain(Some(error.to_string())),
+            }
+        }
+        if changed {
+            let pool = self.sources.pool(&self.config);
+            let actions = self.dispatcher.set_pool(pool, now);
+            self.perform(actions, None);
+        }
+    }
+
+    /// A callout was answered, or failed.
+    pub fn on_callout_answer(&mut self, token: u32, has_headers: bool, body_size: usize) {
+        let Sources { profiles, pods, .. } = &mut self.sources;
+        let sources = [profiles, pods].into_iter().flatten();
+        let Some(source) = sources.into_iter().find(|source| source.token == Some(token)) else { return };
+        source.token = None;
+        let result = read_answer(has_headers, body_size).and_then(|bytes| {
+            source.check(&bytes)?;
+            Ok(bytes)
+        });
+        match result {
+            Ok(bytes) => source.document.publish(&self.store, &self.keys, &bytes),
+            Err(complaint) => {
+                self.stats.source(source.name, false);
+                source.document.keep(&self.store, &self.keys);
+                source.complain(Some(complaint));
+            }
+        }
+        self.refresh_sources(host::now());
+    }
+}
+
+/// The body of an answer, if it is worth copying into the VM.
+fn read_answer(has_headers: bool, body_size: usize) -> Result<Vec<u8>, String> {
+    let headers = host::headers(Map::CalloutAnswer);
+    let status = headers.get(":status").filter(|_| has_headers).and_then(|status| status.parse().ok());
+    check_answer(status, headers.get("content-type"), body_size).map_err(|error| error.to_string())?;
+    host::buffer(Buffer::CalloutAnswer, body_size).ok_or_else(|| "the answer's body is gone".to_owned())
+}
+
+// === impl Source ===
+
+impl Source {
+    fn fetch_if_due(&mut self, keys: &Keys, now: Instant) {
+        let store = super::store::HostStore;
+        let HttpSource { interval, timeout, .. } = self.http;
+        if self.token.is_some() || !self.document.lease(&store, keys, interval, timeout, now) {
+            return;
+        }
+        match call(&self.http, timeout) {
+            Ok(token) => self.token = Some(token),
+            Err(complaint) => {
+                self.document.keep(&store, keys);
+                self.complain(Some(complaint));
+            }
+        }
+    }
+
+    /// Whether a document is good enough to put into force.
+    fn check(&self, bytes: &[u8]) -> Result<(), String> {
+        if self.name == "pods" {
+            pods::parse(bytes).map(drop).map_err(|error| error.to_string())
+        } else {
+            let document = profiles::parse(bytes).map_err(|error| error.to_string())?;
+            match document.complaint() {
+                Some(complaint) if document.profiles.is_empty() => Err(complaint),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    /// Logs what is wrong, if that is new, or that all is well again.
+    fn complain(&mut self, complaint: Option<String>) {
+        if complaint == self.complaint {
+            return;
+        }
+        match &complaint {
+            Some(complaint) => log::warn!("slo-router: {}: {complaint}; the last good ones stay in force", self.name),
+            None => log::info!("slo-router: {}: all is well again", self.name),
+        }
+        self.complaint = complaint;
+    }
+}
+
+/// Starts a callout. The SDK does it, since it leads the answer back to this context by what it noted here.
+fn call(http: &HttpSource, timeout: Duration) -> Result<u32, String> {
+    let headers = http.headers().to_vec();
+    proxy_wasm::hostcalls::dispatch_http_call(&http.cluster, headers, None, Vec::new(), timeout)
+        .map_err(|status| format!("the callout to cluster `{}` could not be sent ({status:?})", http.cluster))
+}

@@ -1,0 +1,28 @@
+//! Addresses of pods.
+
+use std::net::SocketAddr;
+
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
+
+/// The address of one pod, written as Envoy writes it. For `#[serde(deserialize_with)]`.
+///
+/// # Errors
+///
+/// What is no address, or reaches no single pod.
+pub fn unicast<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().ok().filter(is_unicast).ok_or_else(|| {
+        let expected = "the IP address of one pod and a port, such as 10.0.0.7:8000 or [2001:db8::7]:8000";
+        D::Error::invalid_value(Unexpected::Str(&text), &expected)
+    })
+}
+
+fn is_unicast(address: &SocketAddr) -> bool {
+    let one = match address {
+        SocketAddr::V4(v4) => !v4.ip().is_broadcast(),
+        // A scope names an interface of this host, and Envoy's override header cannot carry it.
+        SocketAddr::V6(v6) => v6.scope_id() == 0,
+    };
+    one && address.port() > 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
+}

@@ -1,0 +1,200 @@
+//! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
+//! have. Shared by the VMs of a pool, one value for each model.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scheduling::prediction::{Completion, DrawWindow, History, Running, estimate_median};
+use crate::scheduling::shape::log2_bucket;
+use crate::scheduling::time::Instant;
+use crate::shared::{Keys, Store, update};
+
+/// Characters per token before anything is known: the mean of ShareGPT's English-heavy turns in cl100k.
+const COLD_CHARACTERS_PER_TOKEN: f64 = 4.24;
+/// Bytes of a request's body per token before anything is known: its text and the JSON around it.
+const COLD_BYTES_PER_TOKEN: f64 = 5.0;
+/// How many requests the cold ratios weigh as, in tokens: some prompts outvote them.
+const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
+/// Old ratios fade: what lies this many tokens back weighs half.
+const HALF_LIFE_TOKENS: f64 = 1_000_000.0;
+
+/// How output lengths are estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// By which rule.
+    pub kind: PredictionKind,
+    /// Output tokens before anything is known.
+    pub cold_tokens: u32,
+}
+
+/// The rule by which an output length is estimated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PredictionKind {
+    /// The median of recent completions with prompts of that size.
+    #[default]
+    Median,
+    /// One of them at random (AIBrix).
+    Draw,
+}
+
+/// A response that told its usage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Tokens in and out, as the model server counts them, and when it ended.
+    pub completion: Completion,
+    /// Characters of the prompt, where the body was read.
+    pub characters: Option<u64>,
+    /// Bytes of the request's body, where they are known.
+    pub bytes: Option<u64>,
+}
+
+/// What is known of all models of a pool, as one VM sees it.
+#[derive(Debug)]
+pub struct Learning {
+    prediction: Prediction,
+    models: HashMap<String, Model>,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    known: Known,
+    /// Seen here and not shared yet.
+    pending: Vec<Sample>,
+    /// Estimates by bucket of the prompt; of no use once `known` changes.
+    medians: HashMap<u8, u32>,
+}
+
+/// The shared value.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Known {
+    history: History,
+    characters: Ratio,
+    bytes: Ratio,
+}
+
+/// A ratio of units (characters, bytes) to tokens; both sums fade.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Ratio {
+    units: f64,
+    tokens: f64,
+}
+
+// === impl Learning ===
+
+impl Learning {
+    /// Knows nothing yet.
+    pub fn new(prediction: Prediction) -> Self {
+        Self { prediction, models: HashMap::new() }
+    }
+
+    /// Tokens of a prompt of so many characters.
+    pub fn tokens_of_characters(&mut self, model: &str, characters: u64) -> u32 {
+        self.model(model).known.characters.tokens(characters, COLD_CHARACTERS_PER_TOKEN)
+    }
+
+    /// Tokens of a prompt whose body has so many bytes; without them the model's median.
+    pub fn tokens_of_body(&mut self, model: &str, bytes: Option<u64>) -> u32 {
+        let known = &self.model(model).known;
+        match bytes {
+            Some(bytes) => known.bytes.tokens(bytes, COLD_BYTES_PER_TOKEN),
+            None => median_input(&known.history),
+        }
+    }
+
+    /// Tokens that an answer will have. `running` are this VM's requests that still run, which a median of the
+    /// completions alone would forget.
+    pub fn output_tokens(
+        &mut self,
+        model: &str,
+        input_tokens: u32,
+        running: impl FnOnce() -> Vec<Running>,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) -> u32 {
+        let Prediction { kind, cold_tokens } = self.prediction;
+        let model = self.model(model);
+        match kind {
+            PredictionKind::Draw => {
+                DrawWindow::aibrix().draw(&model.known.history, input_tokens, now, rng).unwrap_or(cold_tokens)
+            }
+            PredictionKind::Median => *model.medians.entry(log2_bucket(input_tokens)).or_insert_with(|| {
+                estimate_median(&model.known.history, &running(), input_tokens).unwrap_or(cold_tokens)
+            }),
+        }
+    }
+
+    /// Learns from a response.
+    pub fn record(&mut self, model: &str, sample: Sample) {
+        let model = self.model(model);
+        model.known.learn(&sample);
+        model.pending.push(sample);
+    }
+
+    /// Exchanges what was learned with the other VMs.
+    pub fn share(&mut self, store: &impl Store, keys: &Keys) {
+        for (name, model) in &mut self.models {
+            let key = keys.lengths(name);
+            if model.pending.is_empty() {
+                model.known = crate::shared::store::read(store, &key).0;
+            } else {
+                let merged = update(store, &key, |known: &mut Known| {
+                    model.pending.iter().for_each(|sample| known.learn(sample));
+                    Some(known.clone())
+                });
+                if let Ok(Some(known)) = merged {
+                    model.known = known;
+                    model.pending.clear();
+                }
+            }
+            model.medians.clear();
+        }
+    }
+
+    fn model(&mut self, name: &str) -> &mut Model {
+        self.models.entry(name.to_owned()).or_default()
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn learn(&mut self, sample: &Sample) {
+        self.history.push(sample.completion);
+        let tokens = sample.completion.input_tokens;
+        if let Some(characters) = sample.characters {
+            self.characters.learn(characters, tokens);
+        }
+        if let Some(bytes) = sample.bytes {
+            self.bytes.learn(bytes, tokens);
+        }
+    }
+}
+
+// === impl Ratio ===
+
+impl Ratio {
+    fn learn(&mut self, units: u64, tokens: u32) {
+        if units == 0 || tokens == 0 {
+            return;
+        }
+        let fade = (-f64::from(tokens) / HALF_LIFE_TOKENS).exp2();
+        self.units = self.units * fade + units as f64;
+        self.tokens = self.tokens * fade + f64::from(tokens);
+    }
+
+    /// Tokens in so many units; saturating, and never zero for a text that is not empty.
+    fn tokens(&self, units: u64, cold_units_per_token: f64) -> u32 {
+        let known_units = self.units + COLD_WEIGHT_TOKENS * cold_units_per_token;
+        let known_tokens = self.tokens + COLD_WEIGHT_TOKENS;
+        ((units as f64) * known_tokens / known_units).ceil() as u32
+    }
+}
+
+/// The median prompt of a history; zero without one.
+fn median_input(history: &History) -> u32 {
+    let mut inputs: Vec<u32> = history.iter().map(|completion| completion.input_tokens).collect();
+    inputs.sort_unstable();
+    inputs.get(inputs.len() >> 1).copied().unwrap_or_default()
+}

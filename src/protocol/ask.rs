@@ -1,0 +1,66 @@
+//! What a request asks for, measured without keeping its text.
+
+mod content;
+mod document;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use serde::de::DeserializeSeed;
+
+pub use self::error::BodyError;
+use super::endpoint::Endpoint;
+use super::tokens::TokenCounter;
+
+/// The most outputs that one request is taken to generate: far above what anyone asks for in earnest, so that a number
+/// made up by a client cannot charge it with more than this.
+pub const CHOICES_MAX: u32 = 1024;
+
+/// What a request asks of a model server, as far as it matters for scheduling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The model's name; `None` where the body has none, or an empty one.
+    pub model: Option<String>,
+    /// How long the prompt is.
+    pub prompt: PromptSize,
+    /// The client's limit of output tokens, per output.
+    pub max_output_tokens: Option<u32>,
+    /// How many outputs are generated: `n`, times the prompts of a batch of completions. From 1 to [`CHOICES_MAX`].
+    pub choices: u32,
+    /// Whether the response shall be streamed.
+    pub stream: bool,
+}
+
+/// The length of a prompt: all of its texts together, in every prompt of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PromptSize {
+    /// Characters (Unicode scalar values, escapes resolved) of all texts.
+    pub characters: u64,
+    /// Images.
+    pub images: u32,
+    /// Messages that a chat template will wrap, system prompts included; zero for plain prompts.
+    pub messages: u32,
+    /// Tokens of all texts, where they are known: counted, or given as token ids.
+    pub tokens: Option<u32>,
+}
+
+// === impl Ask ===
+
+impl Ask {
+    /// Reads a request's body, in one pass after the check of its UTF-8.
+    ///
+    /// Texts are measured in place; fields that do not matter are skipped unseen. Of a key that is there twice the last
+    /// one counts. Wrong types are left to the model server to judge, except where the request could not be scheduled
+    /// as the client means it: in the model's name, the prompt itself and the numbers that limit the output.
+    ///
+    /// # Errors
+    /// A [`BodyError`] that says what is wrong and what was expected.
+    pub fn read(endpoint: Endpoint, body: &[u8], counter: Option<&dyn TokenCounter>) -> Result<Self, BodyError> {
+        let body = std::str::from_utf8(body).map_err(|error| BodyError::NotUtf8 { at_byte: error.valid_up_to() })?;
+        let mut json = serde_json::Deserializer::from_str(body);
+        let document = document::Document { endpoint, counter };
+        let fields = document.deserialize(&mut json).map_err(|error| BodyError::of_json(&error, body))?;
+        json.end().map_err(|error| BodyError::of_json(&error, body))?;
+        fields.judge(endpoint)
+    }
+}

@@ -1,0 +1,103 @@
+//! Which API a request speaks, told by its path.
+
+/// An inference API, by the shape of its request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// OpenAI's `/v1/chat/completions`.
+    ChatCompletions,
+    /// OpenAI's legacy `/v1/completions`.
+    Completions,
+    /// OpenAI's `/v1/embeddings`. It generates no output.
+    Embeddings,
+    /// OpenAI's `/v1/responses`.
+    Responses,
+    /// Anthropic's `/v1/messages`.
+    Messages,
+    /// A configured path that ends like none of the above: every field that any of them has is read, none is judged.
+    Any,
+}
+
+/// The configured paths that are scheduled, each with the API that it speaks.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointPaths(Vec<(String, Endpoint)>);
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The API of a configured path, told by how the path ends: `/openai/v1/chat/completions` is chat.
+    pub fn of_configured(path: &str) -> Self {
+        // Chat comes first: its path ends in `/completions` too.
+        const ENDINGS: [(&str, Endpoint); 5] = [
+            ("/chat/completions", Endpoint::ChatCompletions),
+            ("/completions", Endpoint::Completions),
+            ("/embeddings", Endpoint::Embeddings),
+            ("/responses", Endpoint::Responses),
+            ("/messages", Endpoint::Messages),
+        ];
+        let path = bare(path);
+        ENDINGS.iter().find(|(ending, _)| path.ends_with(ending)).map_or(Self::Any, |&(_, endpoint)| endpoint)
+    }
+}
+
+// === impl EndpointPaths ===
+
+impl EndpointPaths {
+    /// Of the configured paths. A trailing slash or a query in them means nothing.
+    pub fn new<P: AsRef<str>>(configured: impl IntoIterator<Item = P>) -> Self {
+        let entry = |path: P| (bare(path.as_ref()).to_owned(), Endpoint::of_configured(path.as_ref()));
+        Self(configured.into_iter().map(entry).collect())
+    }
+
+    /// The API behind a request's path, whatever its query string and trailing slash; `None` where the path is not
+    /// one of those configured.
+    pub fn endpoint_of(&self, request_path: &str) -> Option<Endpoint> {
+        let path = bare(request_path);
+        self.0.iter().find(|(configured, _)| configured == path).map(|&(_, endpoint)| endpoint)
+    }
+}
+
+/// A path without its query string and trailing slashes.
+fn bare(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _query)| path).trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configured_path_is_known_by_its_ending() {
+        for (path, endpoint) in [
+            ("/v1/chat/completions", Endpoint::ChatCompletions),
+            ("/openai/v1/chat/completions", Endpoint::ChatCompletions),
+            ("/v1/completions", Endpoint::Completions),
+            ("/v1/embeddings/", Endpoint::Embeddings),
+            ("/v1/responses", Endpoint::Responses),
+            ("/anthropic/v1/messages", Endpoint::Messages),
+            ("/v1/messages/count_tokens", Endpoint::Any),
+            ("/v1/incompletions", Endpoint::Any),
+            ("/generate", Endpoint::Any),
+        ] {
+            assert_eq!(Endpoint::of_configured(path), endpoint, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_path_matches_whatever_its_query_and_trailing_slash() {
+        let paths = EndpointPaths::new(["/v1/chat/completions", "/custom/", "/v1/completions"]);
+        for (path, endpoint) in [
+            ("/v1/chat/completions", Some(Endpoint::ChatCompletions)),
+            ("/v1/chat/completions/", Some(Endpoint::ChatCompletions)),
+            ("/v1/chat/completions?api-version=2024-10-21&x=/v1/completions", Some(Endpoint::ChatCompletions)),
+            ("/v1/chat/completions/?", Some(Endpoint::ChatCompletions)),
+            ("/v1/completions", Some(Endpoint::Completions)),
+            ("/custom", Some(Endpoint::Any)),
+            ("/other/v1/chat/completions", None),
+            ("/v1/chat/completions/extra", None),
+            ("/v1/models", None),
+            ("", None),
+        ] {
+            assert_eq!(paths.endpoint_of(path), endpoint, "{path}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What the filter answers itself: requests that it does not pass on.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::ask::BodyError;
+use super::slo_headers::SloHeaderError;
+
+/// Values from outside are quoted up to this many characters.
+const QUOTE_CHARACTERS_MAX: usize = 100;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The `routing-strategy` header names none that exists.
+    StrategyUnknown {
+        /// The header's value.
+        strategy: String,
+    },
+    /// The `routing-strategy` header names one that the configuration does not allow.
+    StrategyNotAllowed {
+        /// The header's value.
+        strategy: String,
+        /// Those that are allowed.
+        allowed: Vec<String>,
+    },
+    /// An SLO header that makes no sense.
+    SloHeaderMalformed(SloHeaderError),
+    /// A body that cannot be read.
+    BodyInvalid(BodyError),
+    /// Neither the request nor the configuration names a model.
+    ModelMissing,
+    /// A model that the pool does not serve.
+    ModelUnknown {
+        /// The model's name.
+        model: String,
+    },
+    /// As many requests wait as may.
+    QueueFull {
+        /// When the load ahead will have made room.
+        retry_after: Duration,
+    },
+    /// The request has waited for the longest time that it may.
+    WaitedTooLong {
+        /// How long it has waited.
+        waited: Duration,
+        /// When the load ahead will have made room.
+        retry_after: Duration,
+    },
+    /// The request cannot meet its objective any more, and the configuration rejects such requests.
+    Late {
+        /// When the load ahead will have made room.
+        retry_after: Duration,
+    },
+    /// No deployment can meet the request's objective even when idle, and the configuration rejects such requests.
+    Infeasible,
+    /// No pod is ready.
+    NoReadyPod,
+}
+
+/// A local reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case, and their values.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, in the shape of OpenAI's errors.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: ErrorObject<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    message: &'a str,
+    r#type: &'a str,
+    code: &'a str,
+    param: Option<&'a str>,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::StrategyUnknown { .. }
+            | Self::StrategyNotAllowed { .. }
+            | Self::SloHeaderMalformed(_)
+            | Self::BodyInvalid(_)
+            | Self::ModelMissing => 400,
+            Self::ModelUnknown { .. } => 404,
+            Self::QueueFull { .. } | Self::WaitedTooLong { .. } | Self::Late { .. } => 429,
+            Self::Infeasible | Self::NoReadyPod => 503,
+        }
+    }
+
+    /// The case, for programs: the error's `code` and the header `x-slo-router-reason`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::StrategyUnknown { .. } => "strategy_unknown",
+            Self::StrategyNotAllowed { .. } => "strategy_not_allowed",
+            Self::SloHeaderMalformed(_) => "slo_header_malformed",
+            Self::BodyInvalid(_) => "body_invalid",
+            Self::ModelMissing => "model_missing",
+            // OpenAI's own code for this case, which clients know.
+            Self::ModelUnknown { .. } => "model_not_found",
+            Self::QueueFull { .. } => "queue_full",
+            Self::WaitedTooLong { .. } => "waited_too_long",
+            Self::Late { .. } => "slo_late",
+            Self::Infeasible => "slo_infeasible",
+            Self::NoReadyPod => "no_ready_pod",
+        }
+    }
+
+    /// The whole answer.
+    pub fn reply(&self) -> Reply {
+        let message = self.message();
+        let (r#type, code, param) = (self.error_type(), self.code(), self.param());
+        let envelope = Envelope { error: ErrorObject { message: &message, r#type, code, param } };
+        // Strings are always serializable; were they not, the status and the reason would still tell the case.
+        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        let mut headers =
+            vec![("content-type", "application/json".to_owned()), ("x-slo-router-reason", code.to_owned())];
+        if let Some(retry_after) = self.retry_after() {
+            headers.push(("retry-after", whole_seconds(retry_after).to_string()));
+        }
+        Reply { status: self.status(), headers, body }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::StrategyUnknown { strategy } => {
+                format!("header routing-strategy: there is no strategy \"{}\"", quoted(strategy))
+            }
+            Self::StrategyNotAllowed { strategy, allowed } => {
+                let allowed = allowed.join(", ");
+                format!("header routing-strategy: \"{}\" is not allowed here; allowed: {allowed}", quoted(strategy))
+            }
+            Self::SloHeaderMalformed(SloHeaderError { header, value, expected }) => {
+                format!("header {header}: \"{}\", expected {expected}", quoted(value))
+            }
+            Self::BodyInvalid(error) => error.to_string(),
+            Self::ModelMissing => "the request names no model, and there is no default".to_owned(),
+            Self::ModelUnknown { model } => format!("the model \"{}\" is not served here", quoted(model)),
+            Self::QueueFull { .. } => "too many requests wait already".to_owned(),
+            Self::WaitedTooLong { waited, .. } => {
+                format!("no room was found within {:.1} s", waited.as_secs_f64())
+            }
+            Self::Late { .. } => "the latency objective cannot be met any more".to_owned(),
+            Self::Infeasible => "no deployment can meet the latency objective of such a request".to_owned(),
+            Self::NoReadyPod => "no pod is ready".to_owned(),
+        }
+    }
+
+    fn error_type(&self) -> &'static str {
+        match self.status() {
+            400 | 404 => "invalid_request_error",
+            429 => "rate_limit_error",
+            _ => "service_unavailable_error",
+        }
+    }
+
+    /// The field or header that is wrong.
+    fn param(&self) -> Option<&'static str> {
+        match self {
+            Self::StrategyUnknown { .. } | Self::StrategyNotAllowed { .. } => Some("routing-strategy"),
+            Self::SloHeaderMalformed(error) => Some(error.header),
+            Self::BodyInvalid(error) => error.field(),
+            Self::ModelMissing | Self::ModelUnknown { .. } => Some("model"),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QueueFull { retry_after } | Self::WaitedTooLong { retry_after, .. } | Self::Late { retry_after } => {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Rounded up, and 1 at least: 0 would invite an immediate retry.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+/// A value from outside, short enough for a message. The JSON around it does the escaping.
+fn quoted(value: &str) -> String {
+    match value.char_indices().nth(QUOTE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! `least-request`: the pod with fewest requests in flight, weighted by what its deployment sustains where a profile
+//! says so; one at random among ties.
+//!
+//! With this request on it, a pod would have (in flight + 1) requests; divided by the rate λ that the profile gives for
+//! requests of this shape, that is the time in which the pod works them off. Without a profile every pod weighs 1.
+
+use super::{Decision, Pass, Policy, min_at_random, open_to};
+use crate::scheduling::request::Request;
+use crate::scheduling::view::{Candidate, View};
+
+/// See the module.
+pub(super) struct LeastRequest;
+
+impl Policy for LeastRequest {
+    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        for request in waiting {
+            // Rates compare only where every deployment has one.
+            let weighted = request.prospects.iter().all(|prospect| prospect.rate_per_s.is_some());
+            let relative = |candidate: &Candidate<'_>| {
+                let requests = f64::from(candidate.state.in_flight) + 1.0;
+                requests / candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0)
+            };
+            let choice = min_at_random(open_to(view, request), relative, pass.rng);
+            if let Some((pod, load)) = choice.map(|candidate| (candidate.position, candidate.prospect.load)) {
+                view.place(pod, load);
+                decisions.push(Decision { request: request.arrival.id, pod });
+            }
+        }
+        decisions
+    }
+}

@@ -1,0 +1,111 @@
+//! Policies: who goes where. Each is one file behind the one small trait [`Policy`]; the scheduler owns the queue,
+//! time and events, a policy owns the choice and nothing else.
+
+mod least_request;
+mod name;
+mod pull;
+mod push;
+mod random;
+#[cfg(test)]
+mod tests;
+
+pub use self::name::{PolicyName, UnknownPolicy};
+
+use serde::Deserialize;
+
+use super::pool::PodId;
+use super::request::{Request, RequestId};
+use super::slo::Outcome;
+use super::time::Instant;
+use super::view::{Candidate, View};
+
+/// A rule by which waiting requests are placed on pods.
+pub trait Policy {
+    /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent first) and decides.
+    /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
+    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
+
+    /// Learns what happened. Most policies need not.
+    fn observe(&mut self, _observation: &Observation<'_>) {}
+}
+
+/// What a pass has beside the pool and the queue.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Monotonic time of the pass.
+    pub now: Instant,
+    /// For ties and random choices.
+    pub rng: &'a mut fastrand::Rng,
+}
+
+/// What a policy makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Which request.
+    pub request: RequestId,
+    /// Position of its pod in the pool.
+    pub pod: usize,
+}
+
+/// What happened to a request that a policy placed.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// It was forwarded to this pod.
+    Placed(&'a Request, PodId),
+    /// It ended well, with this outcome.
+    Finished(RequestId, Outcome),
+    /// It ended otherwise.
+    Failed(RequestId),
+}
+
+/// How deployments are preferred while several can meet the objective.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// The one that leaves most slack.
+    #[default]
+    Slack,
+    /// The cheapest by the profiles' cost.
+    Cheapest,
+}
+
+/// The policy called `name`.
+pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
+    match name {
+        PolicyName::Slo | PolicyName::SloLeastLoadPulling => Box::new(pull::Pull::least_load(prefer)),
+        PolicyName::SloPackLoad => Box::new(pull::Pull::pack_load(prefer)),
+        PolicyName::SloLeastLoad => Box::new(push::LeastLoad),
+        PolicyName::LeastRequest => Box::new(least_request::LeastRequest),
+        PolicyName::Random => Box::new(random::Random),
+    }
+}
+
+/// Where a policy that pushes may put a request: anywhere, unless no profile judges it and the operator gave a limit
+/// for that case.
+fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Item = Candidate<'v>> + 'v> {
+    if request.unjudged.is_some() { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
+}
+
+/// The item with the smallest key; one at random among equals.
+fn min_at_random<T>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> f64, rng: &mut fastrand::Rng) -> Option<T> {
+    let mut best: Option<(f64, T)> = None;
+    let mut ties = 0_u32;
+    for item in items {
+        let value = key(&item);
+        match &best {
+            Some((smallest, _)) if value > *smallest => {}
+            Some((smallest, _)) if value == *smallest => {
+                // Reservoir sampling: the k-th of k equals replaces the choice with probability 1/k.
+                ties += 1;
+                if rng.u32(0..=ties) == 0 {
+                    best = Some((value, item));
+                }
+            }
+            _ => {
+                ties = 0;
+                best = Some((value, item));
+            }
+        }
+    }
+    best.map(|(_, item)| item)
+}

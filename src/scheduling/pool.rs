@@ -1,0 +1,214 @@
+//! The pool as its sources describe it: pods, their deployments and the deployments' profiles. Immutable; a new
+//! description makes a new [`Pool`].
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+
+use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
+
+use super::deployment::DeploymentName;
+use super::profile::Profile;
+use crate::json::{self, address, text};
+
+/// A pod's identity over changes of the pool and over VMs: a hash of its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PodId(u64);
+
+/// A deployment's identity over changes of the pool and over VMs: a hash of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeploymentId(u64);
+
+/// One upstream endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Its identity.
+    pub id: PodId,
+    /// Where Envoy reaches it.
+    pub address: SocketAddr,
+    /// Position of its deployment in [`Pool::deployments`].
+    pub deployment: usize,
+    /// The models it serves; empty means any.
+    models: Vec<String>,
+}
+
+/// Pods of one GPU type and one server setup.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Its identity.
+    pub id: DeploymentId,
+    /// `namespace/name`.
+    pub name: DeploymentName,
+    /// Profiles by model; `None` stands for any model.
+    profiles: Vec<(Option<String>, Profile)>,
+}
+
+/// A model as requests name it; an adapter shares the pods and profiles of its base.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Model {
+    /// The name in the request.
+    pub name: String,
+    /// The base model of an adapter (LoRA).
+    pub base: Option<String>,
+}
+
+/// A pod as the configuration or a document names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodSpec {
+    /// Where it listens.
+    #[serde(deserialize_with = "address::unicast")]
+    pub address: SocketAddr,
+    /// Whose pod it is.
+    pub deployment: DeploymentName,
+    /// The names it serves; empty if it serves any.
+    #[serde(default, deserialize_with = "text::list::<text::ModelName, _>")]
+    pub models: Vec<String>,
+}
+
+/// The profile of a deployment, for one model or for all that have none of their own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileEntry {
+    /// Whose pods were measured.
+    pub deployment: DeploymentName,
+    /// With which model; `None` for any.
+    #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
+    pub model: Option<String>,
+    /// What was measured.
+    #[serde(deserialize_with = "json::object")]
+    pub profile: Profile,
+}
+
+/// What a profile is for; at most one entry of a document has the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub struct ProfileKey {
+    /// As [`ProfileEntry::deployment`].
+    pub deployment: DeploymentName,
+    /// As [`ProfileEntry::model`].
+    #[serde(default)]
+    pub model: Option<String>,
+}
+
+/// All pods behind one filter configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    pods: Vec<Pod>,
+    deployments: Vec<Deployment>,
+}
+
+// === impl PodId, DeploymentId ===
+
+impl PodId {
+    /// The identity of the pod at `address`.
+    pub fn of(address: SocketAddr) -> Self {
+        Self(stable_hash(&address))
+    }
+}
+
+impl DeploymentId {
+    /// The identity of the deployment called `name`.
+    pub fn of(name: &DeploymentName) -> Self {
+        Self(stable_hash(name))
+    }
+}
+
+// === impl ProfileEntry, ProfileKey ===
+
+impl ProfileEntry {
+    /// What the profile is for.
+    pub fn key(&self) -> ProfileKey {
+        ProfileKey { deployment: self.deployment.clone(), model: self.model.clone() }
+    }
+}
+
+impl fmt::Display for ProfileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.model {
+            Some(model) => write!(f, "deployment {}, model {model:?}", self.deployment),
+            None => write!(f, "deployment {}, any model", self.deployment),
+        }
+    }
+}
+
+// === impl Model ===
+
+impl Model {
+    /// Stands for whatever a pod serves.
+    pub const ANY: Self = Self { name: String::new(), base: None };
+}
+
+// === impl Pod ===
+
+impl Pod {
+    /// Whether the pod serves `model` or its base.
+    pub fn serves(&self, model: &Model) -> bool {
+        self.models.is_empty()
+            || *model == Model::ANY
+            || self.models.iter().any(|served| *served == model.name || Some(served) == model.base.as_ref())
+    }
+}
+
+// === impl Deployment ===
+
+impl Deployment {
+    /// The profile for `model`: its own, else its base's, else the one for any model.
+    pub fn profile(&self, model: &Model) -> Option<&Profile> {
+        let named = |name: &str| self.profiles.iter().find(|(of, _)| of.as_deref() == Some(name));
+        named(&model.name)
+            .or_else(|| model.base.as_deref().and_then(named))
+            .or_else(|| self.profiles.iter().find(|(of, _)| of.is_none()))
+            .map(|(_, profile)| profile)
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Joins pods with the profiles of their deployments; of profiles with one key the last counts.
+    pub fn new(pods: impl IntoIterator<Item = PodSpec>, profiles: &[ProfileEntry]) -> Self {
+        let mut pool = Self::default();
+        for spec in pods {
+            let id = DeploymentId::of(&spec.deployment);
+            let deployment = pool.deployments.iter().position(|known| known.id == id).unwrap_or_else(|| {
+                let profiles = of_deployment(profiles, &spec.deployment);
+                pool.deployments.push(Deployment { id, name: spec.deployment, profiles });
+                pool.deployments.len() - 1
+            });
+            pool.pods.push(Pod { id: PodId::of(spec.address), address: spec.address, deployment, models: spec.models });
+        }
+        pool
+    }
+
+    /// The pods, in the order of their source.
+    pub fn pods(&self) -> &[Pod] {
+        &self.pods
+    }
+
+    /// The deployments that have pods.
+    pub fn deployments(&self) -> &[Deployment] {
+        &self.deployments
+    }
+
+    /// Whether any pod serves `model`.
+    pub fn serves(&self, model: &Model) -> bool {
+        self.pods.iter().any(|pod| pod.serves(model))
+    }
+}
+
+fn of_deployment(entries: &[ProfileEntry], name: &DeploymentName) -> Vec<(Option<String>, Profile)> {
+    let mut profiles: Vec<(Option<String>, Profile)> = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.deployment == *name) {
+        profiles.retain(|(model, _)| *model != entry.model);
+        profiles.push((entry.model.clone(), entry.profile.clone()));
+    }
+    profiles
+}
+
+/// FNV-1a: the same in every VM and version, which std's hashers do not promise.
+fn stable_hash(value: &impl Hash) -> u64 {
+    let mut hasher = FnvHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,137 @@
+//! The distribution of output lengths, estimated from answers that ended and answers that still run.
+//!
+//! Completions alone mislead while load ramps up: the short answers end first, so among those that ended short ones are
+//! over-represented. A running request says that its length is *at least* what it has produced: a right-censored
+//! observation. The product-limit estimator (Kaplan and Meier, 1958) takes both: with `d(y)` answers that ended at length
+//! y, and `r(y)` requests at risk there (that ended at y or later, or run and have produced y tokens or more),
+//!
+//! ```text
+//! S(x) = P(output ≥ x) = ∏_{y < x} (1 − d(y) / r(y))
+//! ```
+//!
+//! Lengths depend on the prompt, so each bucket b of input lengths ([`log2_bucket`]) has a curve `S_b`, but few
+//! observations of its own. It is shrunk to the curve S over all buckets as if [`PSEUDO_COUNT`] completions distributed
+//! like S had been seen in it, with `n_b` the completions in it:
+//!
+//! ```text
+//! Ŝ_b(x) = (n_b · S_b(x) + PSEUDO_COUNT · S(x)) / (n_b + PSEUDO_COUNT)
+//! ```
+//!
+//! Weights that do not count running requests make the estimate monotone: one more of them raises both curves, or leaves
+//! them, and so never lowers the median. Where the longest observations still run, the curve ends above zero: nothing is
+//! known of what lies beyond.
+
+use super::History;
+use crate::scheduling::shape::log2_bucket;
+
+/// How many completions the distribution over all buckets counts for in each bucket.
+const PSEUDO_COUNT: f64 = 15.0;
+
+/// A share that is one half but for the rounding of its factors is one half.
+const HALF: f64 = 0.5 + 1e-9;
+
+/// A request whose answer is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Tokens of the prompt.
+    pub input_tokens: u32,
+    /// Tokens produced so far.
+    pub output_so_far: u32,
+}
+
+/// How long answers to prompts of one input bucket are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LengthDistribution {
+    /// By ascending length.
+    steps: Vec<Step>,
+    /// The longest observation, of an answer that ended or of one that runs.
+    longest: u32,
+}
+
+/// The survival curve falls where an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Step {
+    /// Tokens of the answers that ended here.
+    length: u32,
+    /// The share of answers that are longer.
+    longer: f64,
+}
+
+/// What one request tells of its length.
+#[derive(Clone, Copy)]
+struct Observation {
+    input_bucket: u8,
+    length: u32,
+    ended: bool,
+}
+
+// === impl LengthDistribution ===
+
+impl LengthDistribution {
+    /// The distribution for prompts of this length, from the completions and the running requests of one model.
+    /// `None` without a completion.
+    ///
+    /// O(n log n) in the number of requests. It is the same for all prompts of an input bucket.
+    pub fn estimate(history: &History, running: &[Running], input_tokens: u32) -> Option<Self> {
+        let ended = history.iter().map(|it| (it.input_tokens, it.output_tokens, true));
+        let under_way = running.iter().map(|it| (it.input_tokens, it.output_so_far, false));
+        let mut observations: Vec<_> = ended
+            .chain(under_way)
+            .map(|(input, length, ended)| Observation { input_bucket: log2_bucket(input), length, ended })
+            .collect();
+        observations.sort_unstable_by_key(|it| it.length);
+
+        let longest = observations.last()?.length;
+        let overall = product_limit(&observations);
+        if overall.is_empty() {
+            return None;
+        }
+        let bucket = log2_bucket(input_tokens);
+        observations.retain(|it| it.input_bucket == bucket);
+        let completions = observations.iter().filter(|it| it.ended).count() as f64;
+        let steps = shrunk(&product_limit(&observations), completions, overall);
+        Some(Self { steps, longest })
+    }
+
+    /// The share of answers that have `tokens` tokens or more: P(output ≥ tokens), 1 for no number.
+    pub fn survival(&self, tokens: f64) -> f64 {
+        let fallen = self.steps.partition_point(|step| f64::from(step.length) < tokens);
+        fallen.checked_sub(1).and_then(|last| self.steps.get(last)).map_or(1.0, |step| step.longer)
+    }
+
+    /// The shortest length that at least half of the answers do not exceed; the longest observation where more than
+    /// half of them are known to be longer than any that ended.
+    pub fn median(&self) -> u32 {
+        let half = self.steps.partition_point(|step| step.longer > HALF);
+        self.steps.get(half).map_or(self.longest, |step| step.length)
+    }
+}
+
+/// The product-limit estimate from observations by ascending length.
+fn product_limit(observations: &[Observation]) -> Vec<Step> {
+    let mut at_risk = observations.len();
+    let mut longer = 1.0;
+    let mut steps = Vec::new();
+    for tied in observations.chunk_by(|one, next| one.length == next.length) {
+        let ended = tied.iter().filter(|it| it.ended).count();
+        if let (Some(first), 1..) = (tied.first(), ended) {
+            longer *= at_risk.saturating_sub(ended) as f64 / at_risk as f64;
+            steps.push(Step { length: first.length, longer });
+        }
+        at_risk = at_risk.saturating_sub(tied.len());
+    }
+    steps
+}
+
+/// A bucket's curve, moved towards the overall one. That one falls wherever any bucket's does.
+fn shrunk(own: &[Step], own_count: f64, mut overall: Vec<Step>) -> Vec<Step> {
+    let mut own = own.iter().peekable();
+    let mut own_longer = 1.0;
+    for step in &mut overall {
+        if let Some(fallen) = own.next_if(|it| it.length <= step.length) {
+            own_longer = fallen.longer;
+        }
+        step.longer = (own_count * own_longer + PSEUDO_COUNT * step.longer) / (own_count + PSEUDO_COUNT);
+    }
+    overall
+}

@@ -1,0 +1,135 @@
+//! What a deployment sustains: a profile measured offline, and the questions the scheduler asks of it.
+//!
+//! The format is AIBrix's (`gen_profile`): matrices over (output tokens, input tokens). A request's [`Cell`] is the
+//! nearest tick of both axes in log2 space, clamped at the ends, without interpolation. By Little's law a pod that
+//! sustains λ requests/s at a mean latency of E seconds runs λ·E of them at once, so one of them takes 1/(λ·E) of a pod.
+
+mod axis;
+mod document;
+mod error;
+mod json;
+mod matrix;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use self::error::ProfileError;
+pub use self::json::without_nan;
+
+use self::axis::Axis;
+use self::document::Document;
+use self::matrix::Matrix;
+use super::load::Load;
+use super::shape::Shape;
+use super::slo::{Slo, SloKind};
+
+/// The profile of one deployment (of one model, where it serves several).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Document")]
+pub struct Profile {
+    /// The deployment's name, as AIBrix gives it (without a namespace).
+    pub gpu: String,
+    /// Price per GPU and unit of time, in the operator's own currency; comparable between profiles only.
+    pub cost: f64,
+    /// When it was measured, in seconds since 1970 (wall clock).
+    pub created_s: Option<f64>,
+    /// The SLO under which the rates hold; empty if the profile states none.
+    pub slo: Slo,
+    output_ticks: Axis,
+    input_ticks: Axis,
+    rates_per_s: Matrix<f64>,
+    e2e: Option<Matrix<Duration>>,
+    ttft: Option<Matrix<Duration>>,
+}
+
+/// An entry of a profile's matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// Index of the tick of output tokens.
+    pub row: usize,
+    /// Index of the tick of input tokens.
+    pub column: usize,
+    /// Whether the shape lay beyond the measured range of an axis, so that the cell may be far from the truth.
+    pub clamped: bool,
+}
+
+// === impl Profile ===
+
+impl Profile {
+    /// Reads AIBrix's JSON as it is, bare `NaN` and `Infinity` of Python's writer included; they count as no data.
+    ///
+    /// # Errors
+    ///
+    /// What is not JSON of this form; axes that are not two, empty, or not strictly ascending positive numbers; a matrix
+    /// of another size than the axes say; negative values. The message names field, cell, value and what was expected.
+    pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
+        serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
+    }
+
+    /// The cell for a request of this shape. No tokens at all count as fewer than the first tick.
+    pub fn cell(&self, shape: Shape) -> Cell {
+        let (row, row_clamped) = self.output_ticks.nearest(shape.output_tokens);
+        let (column, column_clamped) = self.input_ticks.nearest(shape.input_tokens);
+        Cell { row, column, clamped: row_clamped || column_clamped }
+    }
+
+    /// The highest rate in requests/s per pod that met the profile's SLO; `None` if no rate did, or none was measured.
+    pub fn rate_per_s(&self, cell: Cell) -> Option<f64> {
+        self.rates_per_s.get(cell).filter(|rate| *rate > 0.0)
+    }
+
+    /// Mean end-to-end latency at that rate; `None` without a measurement.
+    pub fn latency(&self, cell: Cell) -> Option<Duration> {
+        measured(self.e2e.as_ref(), cell)
+    }
+
+    /// The mean time that a request of this cell takes to reach what its objective looks at: the first token for
+    /// [`SloKind::Ttft`], the end for all others. `None` without a measurement.
+    pub fn expected(&self, kind: SloKind, cell: Cell) -> Option<Duration> {
+        measured(self.latencies_for(kind), cell)
+    }
+
+    /// The pending load of one request: 1/(rate · latency), at most a whole pod. `None` if the cell is *infeasible*:
+    /// without a rate, or without a latency.
+    pub fn load(&self, cell: Cell) -> Option<Load> {
+        Load::of_one_in(self.rate_per_s(cell)? * self.latency(cell)?.as_secs_f64())
+    }
+
+    /// The feasible cell nearest to this one (itself, if it is feasible) by Euclidean distance in log2 space; among
+    /// equals the one with fewer output tokens, then fewer input tokens. `None` if no cell is feasible.
+    pub fn nearest_feasible(&self, cell: Cell) -> Option<Cell> {
+        let rows = self.output_ticks.distances_log2(cell.row);
+        let near = rows.enumerate().flat_map(|(row, up)| {
+            let columns = self.input_ticks.distances_log2(cell.column).enumerate();
+            columns.map(move |(column, across)| (Cell { row, column, ..cell }, up.hypot(across)))
+        });
+        near.filter(|(candidate, _)| self.load(*candidate).is_some())
+            .min_by(|(_, one), (_, other)| one.total_cmp(other))
+            .map(|(nearest, _)| nearest)
+    }
+
+    /// Whether the profile has latencies, without which there is no pending load (AIBrix's old format).
+    pub fn has_pending_load(&self) -> bool {
+        self.e2e.is_some()
+    }
+
+    /// Whether requests can be ranked by the profile's own SLO: it states one, and has the latencies to compare with.
+    pub fn has_ranking(&self) -> bool {
+        self.slo.kind().is_some_and(|kind| self.latencies_for(kind).is_some())
+    }
+
+    fn latencies_for(&self, kind: SloKind) -> Option<&Matrix<Duration>> {
+        match kind {
+            SloKind::Ttft => self.ttft.as_ref(),
+            SloKind::Tpot | SloKind::E2ePerOutputToken | SloKind::E2ePerToken | SloKind::E2e => self.e2e.as_ref(),
+        }
+    }
+}
+
+/// A latency that was measured; nothing takes no time, so zero is none.
+fn measured(latencies: Option<&Matrix<Duration>>, cell: Cell) -> Option<Duration> {
+    latencies?.get(cell).filter(|latency| !latency.is_zero())
+}

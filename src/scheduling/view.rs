@@ -1,0 +1,128 @@
+//! The pool as one pass sees it: what runs on each pod, and which pods are open.
+
+use super::load::Load;
+use super::pool::{Pod, Pool};
+use super::request::{Prospect, Request, RequestId};
+
+/// Whether a pod takes requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    #[default]
+    Up,
+    /// It failed and its time out is over: it takes one request, which shows whether it is back.
+    Probe,
+    /// It failed, or another request probes it.
+    Out,
+}
+
+/// What a pass knows of one pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodState {
+    /// Sum of the pending loads of what runs on it, over all VMs.
+    pub load: Load,
+    /// Requests in flight on it, over all VMs.
+    pub in_flight: u32,
+    /// Whether it takes requests.
+    pub health: Health,
+    /// Another VM's request that has waited too long has it drained.
+    pub reserved: bool,
+}
+
+/// Pods and their states, kept up to date by the placements of the pass.
+#[derive(Debug)]
+pub struct View<'a> {
+    pool: &'a Pool,
+    states: Vec<PodState>,
+    /// A pod that drains for a request of this VM.
+    reservation: Option<(RequestId, usize)>,
+}
+
+/// A pod that may run a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'v> {
+    /// Position in [`Pool::pods`].
+    pub position: usize,
+    /// The pod.
+    pub pod: &'v Pod,
+    /// What runs on it.
+    pub state: PodState,
+    /// What the request would be on it.
+    pub prospect: &'v Prospect,
+}
+
+// === impl PodState ===
+
+impl PodState {
+    /// Whether the pod is up, or waits for a request that shows whether it is.
+    pub fn takes(&self) -> bool {
+        self.health != Health::Out
+    }
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    /// `states` has one entry for each pod, in the order of the pool.
+    pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
+        states.resize(pool.pods().len(), PodState::default());
+        Self { pool, states, reservation: None }
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &'a Pool {
+        self.pool
+    }
+
+    /// What is known of the pod at `position`.
+    pub fn state(&self, position: usize) -> PodState {
+        self.states.get(position).copied().unwrap_or_default()
+    }
+
+    /// Lets a pod drain for a request that has waited too long: the one that has room for it soonest.
+    pub fn reserve_for(&mut self, request: &Request) -> Option<usize> {
+        let (position, _) = self
+            .serving(request)
+            .filter(|candidate| candidate.prospect.bounded && !candidate.state.reserved)
+            .map(|candidate| (candidate.position, candidate.state.load + candidate.prospect.load))
+            .min_by_key(|(position, filled)| (*filled, *position))?;
+        self.reservation = Some((request.arrival.id, position));
+        Some(position)
+    }
+
+    /// The pods that serve a request and are up, whatever runs on them.
+    pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
+        self.pool.pods().iter().enumerate().filter_map(move |(position, pod)| {
+            let state = self.state(position);
+            let open = state.takes() && pod.serves(&request.arrival.model);
+            let prospect = request.on(pod.deployment).filter(|_| open)?;
+            Some(Candidate { position, pod, state, prospect })
+        })
+    }
+
+    /// Of those, the ones with room for it; pods that drain for another request have none.
+    pub fn with_room<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
+        self.serving(request).filter(move |candidate| {
+            !candidate.prospect.bounded
+                || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
+        })
+    }
+
+    /// Notes that a request goes to a pod, for the rest of the pass.
+    pub fn place(&mut self, position: usize, load: Load) {
+        if let Some(state) = self.states.get_mut(position) {
+            state.load += load;
+            state.in_flight = state.in_flight.saturating_add(1);
+            if state.health == Health::Probe {
+                state.health = Health::Out;
+            }
+        }
+    }
+
+    fn is_kept_from(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
+        candidate.state.reserved
+            || self
+                .reservation
+                .is_some_and(|(holder, position)| position == candidate.position && holder != request.arrival.id)
+    }
+}

@@ -1,0 +1,148 @@
+//! Who is there: each VM that schedules holds a numbered seat, with a heartbeat, its mailbox and its claim.
+//!
+//! A VM that dies leaves no message. Its heartbeat stops, and after [`DEAD_AFTER`] the others drop its seat and with it
+//! the load that it had published. A VM that only stalled finds its seat gone and takes a new one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::claim::Claim;
+use crate::scheduling::time::Instant;
+
+/// How often a VM says that it lives.
+pub const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// How long a silent VM is believed to live.
+pub const DEAD_AFTER: Duration = Duration::from_secs(2);
+
+/// How long others leave room to a VM that was woken for its claim: longer than a wake-up takes (some 0.1 ms), short
+/// enough that a stalled VM blocks nobody.
+pub const YIELD_FOR: Duration = Duration::from_millis(5);
+
+/// How long a VM that was woken and did not look is left alone: it stalls, or the message was lost.
+const WAKE_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// The seats of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    seats: Vec<Seat>,
+    last_epoch: u64,
+    newest: Option<Generation>,
+}
+
+/// A configuration of the pool. While an update is under way two are in force, the older for what still drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// When it was accepted; each VM has a time of its own for it.
+    pub since: Instant,
+    /// Tells it from others.
+    pub fingerprint: u64,
+}
+
+/// One VM's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Which one.
+    pub ticket: Ticket,
+    /// When the VM last said that it lives.
+    pub heartbeat: Instant,
+    /// Where to wake it.
+    pub mailbox: Option<u32>,
+    /// When it was woken for its claim, until it has looked.
+    pub woken: Option<Instant>,
+    /// How many requests wait there.
+    pub waiting: u32,
+    /// The most urgent of them.
+    pub claim: Option<Claim>,
+}
+
+/// A numbered seat and who sits on it: the epoch tells the VM from those that had the seat before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The seat's number.
+    pub slot: u8,
+    /// Never used twice in a pool.
+    pub epoch: u64,
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// Takes the lowest free seat. `None`: all 256 are taken.
+    pub fn join(&mut self, now: Instant) -> Option<Ticket> {
+        self.drop_dead(now);
+        let slot = (0..=u8::MAX).find(|slot| self.seats.iter().all(|seat| seat.ticket.slot != *slot))?;
+        self.last_epoch += 1;
+        let ticket = Ticket { slot, epoch: self.last_epoch };
+        self.seats.push(Seat { ticket, heartbeat: now, mailbox: None, woken: None, waiting: 0, claim: None });
+        Some(ticket)
+    }
+
+    /// Notes that requests come under a configuration.
+    pub fn note(&mut self, generation: Generation) {
+        if self.newest.is_none_or(|newest| newest.since < generation.since) {
+            self.newest = Some(generation);
+        }
+    }
+
+    /// Whether requests come under a newer configuration than this one.
+    pub fn is_outdated(&self, generation: Generation) -> bool {
+        self.newest.is_some_and(|newest| newest.fingerprint != generation.fingerprint)
+    }
+
+    /// Gives a seat up.
+    pub fn leave(&mut self, ticket: Ticket) {
+        self.seats.retain(|seat| seat.ticket != ticket);
+    }
+
+    /// Removes the seats of VMs that fell silent; says how many.
+    pub fn drop_dead(&mut self, now: Instant) -> usize {
+        let before = self.seats.len();
+        self.seats.retain(|seat| seat.lives(now));
+        before - self.seats.len()
+    }
+
+    /// The seat with this ticket, if it still stands.
+    pub fn seat(&self, ticket: Ticket) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.ticket == ticket)
+    }
+
+    /// The seat with this ticket, to change it.
+    pub fn seat_mut(&mut self, ticket: Ticket) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.ticket == ticket)
+    }
+
+    /// Whether the VM with this ticket lives.
+    pub fn lives(&self, ticket: Ticket, now: Instant) -> bool {
+        self.seat(ticket).is_some_and(|seat| seat.lives(now))
+    }
+
+    /// The seats of living VMs other than `own`.
+    pub fn others(&self, own: Option<Ticket>, now: Instant) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().filter(move |seat| Some(seat.ticket) != own && seat.lives(now))
+    }
+
+    /// How many requests wait in VMs other than `own`.
+    pub fn waiting_elsewhere(&self, own: Option<Ticket>, now: Instant) -> u32 {
+        self.others(own, now).fold(0, |sum, seat| sum.saturating_add(seat.waiting))
+    }
+}
+
+// === impl Seat ===
+
+impl Seat {
+    fn lives(&self, now: Instant) -> bool {
+        now.since(self.heartbeat) < DEAD_AFTER
+    }
+
+    /// Whether to wake it: nobody did, or so long ago that the message must be lost.
+    pub fn may_be_woken(&self, now: Instant) -> bool {
+        self.woken.is_none_or(|woken| now.since(woken) >= WAKE_AGAIN_AFTER)
+    }
+
+    /// Whether others leave it room: it was woken just now and has not looked yet.
+    pub fn is_yielded_to(&self, now: Instant) -> bool {
+        self.woken.is_some_and(|woken| now.since(woken) < YIELD_FOR)
+    }
+}

@@ -1,0 +1,61 @@
+//! Names in shared data.
+
+use crate::scheduling::deployment::DeploymentName;
+
+/// Changes whenever a value's format does, so that an old and a new filter can run side by side.
+const FORMAT: u32 = 1;
+
+/// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// The keys of the pool called `pool`.
+    pub fn of(pool: &str) -> Self {
+        Self { prefix: format!("slo-router/{FORMAT}/{pool}") }
+    }
+
+    /// Who is there: the VMs' seats.
+    pub fn directory(&self) -> String {
+        format!("{}/directory", self.prefix)
+    }
+
+    /// The pods of the newest configuration.
+    pub fn newest_pods(&self) -> String {
+        format!("{}/newest-pods", self.prefix)
+    }
+
+    /// Which pods fail.
+    pub fn health(&self) -> String {
+        format!("{}/health", self.prefix)
+    }
+
+    /// What runs on the pods of a deployment.
+    pub fn ledger(&self, deployment: &DeploymentName) -> String {
+        format!("{}/ledger/{deployment}", self.prefix)
+    }
+
+    /// The name of a slot's mailbox.
+    pub fn mailbox(&self, slot: u8) -> String {
+        format!("{}/mailbox/{slot}", self.prefix)
+    }
+
+    /// What was learned of a model's lengths.
+    pub fn lengths(&self, model: &str) -> String {
+        format!("{}/lengths/{model}", self.prefix)
+    }
+
+    /// Where a source stands: its version and who fetches it. `cell` is one of a few, reused by configurations.
+    pub fn source(&self, kind: &str, cell: usize) -> String {
+        format!("{}/source/{kind}/{cell}", self.prefix)
+    }
+
+    /// The last good document of a source.
+    pub fn document(&self, kind: &str, cell: usize) -> String {
+        format!("{}/document/{kind}/{cell}", self.prefix)
+    }
+}

@@ -1,0 +1,84 @@
+//! What runs where: for each deployment one value, in which each VM has a column with the sums of its own requests.
+//!
+//! Columns are absolute, so writing one again changes nothing; a dead VM's column is left out. One compare-and-swap
+//! takes room, so two VMs never both take the last of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::Ticket;
+use crate::scheduling::load::Load;
+use crate::scheduling::pool::PodId;
+
+/// What runs on the pods of one deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    columns: Vec<(Ticket, Column)>,
+}
+
+/// What runs on pods: one VM's part, or a sum.
+pub type Column = BTreeMap<PodId, Entry>;
+
+/// What runs on one pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Sum of pending loads in millionths of a pod; wide enough never to saturate, so adding and taking cancel out.
+    load_micro: u64,
+    /// Requests in flight.
+    pub count: u32,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Replaces one VM's column.
+    pub fn publish(&mut self, ticket: Ticket, column: &Column) {
+        self.columns.retain(|(owner, _)| *owner != ticket);
+        if !column.is_empty() {
+            self.columns.push((ticket, column.clone()));
+        }
+    }
+
+    /// Leaves out the columns of VMs that are gone.
+    pub fn retain(&mut self, lives: impl Fn(Ticket) -> bool) {
+        self.columns.retain(|(owner, _)| lives(*owner));
+    }
+
+    /// The sum of all columns but one VM's own.
+    pub fn sum_without(&self, own: Option<Ticket>) -> Column {
+        let mut sum = Column::new();
+        for (_, column) in self.columns.iter().filter(|(owner, _)| Some(*owner) != own) {
+            for (pod, entry) in column {
+                sum.entry(*pod).or_default().add(*entry);
+            }
+        }
+        sum
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// The pending load of what runs.
+    pub fn load(&self) -> Load {
+        Load::from_micro(u32::try_from(self.load_micro).unwrap_or(u32::MAX))
+    }
+
+    /// Adds a request.
+    pub fn charge(&mut self, load: Load) {
+        self.add(Self { load_micro: u64::from(load.as_micro()), count: 1 });
+    }
+
+    /// Takes a request off.
+    pub fn release(&mut self, load: Load) {
+        self.load_micro = self.load_micro.saturating_sub(u64::from(load.as_micro()));
+        self.count = self.count.saturating_sub(1);
+    }
+
+    /// Adds what another entry holds.
+    pub fn add(&mut self, other: Self) {
+        self.load_micro = self.load_micro.saturating_add(other.load_micro);
+        self.count = self.count.saturating_add(other.count);
+    }
+}

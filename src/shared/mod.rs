@@ -1,0 +1,18 @@
+//! What Envoy's VMs share: one VM per worker, each with a queue and a table of streams of its own, and between them
+//! shared data with compare-and-swap and mailboxes.
+//!
+//! Shared data is never freed, so keys come from a bounded set; each carries the pool and the format's version.
+
+pub mod claim;
+pub mod directory;
+pub mod document;
+pub mod health;
+pub mod keys;
+pub mod ledger;
+pub mod memory;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+pub use self::keys::Keys;
+pub use self::store::{Contended, Store, update};

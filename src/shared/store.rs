@@ -1,0 +1,80 @@
+//! Shared data as a port: values with compare-and-swap, and mailboxes. The filter implements it by host calls,
+//! [`super::memory`] for tests and simulation.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A version that no value ever has. Envoy ignores the version when it *creates* a value, so setting with this one
+/// creates it if it is missing and changes nothing if it is not: the safe way to create.
+pub const NEVER: u32 = u32::MAX;
+
+/// How often an update is tried again before the caller goes on without it. Each failure means that another VM made
+/// progress, so with 256 VMs at most this is only reached by a defect.
+const TRIES: usize = 256;
+
+/// A value and its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The bytes; empty where there is no value.
+    pub bytes: Vec<u8>,
+    /// Pass it to [`Store::set`]; [`NEVER`] where there is no value.
+    pub version: u32,
+}
+
+/// Another VM changed the value meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contended;
+
+/// Shared data of one Envoy process.
+pub trait Store {
+    /// A value and its version.
+    fn get(&self, key: &str) -> Stored;
+
+    /// Sets a value if it still has `version`.
+    fn set(&self, key: &str, bytes: &[u8], version: u32) -> Result<(), Contended>;
+
+    /// Opens the mailbox `name` for this VM: messages come to whoever opened it last.
+    fn open_mailbox(&self, name: &str) -> Option<u32>;
+
+    /// Sends "look again" to a mailbox. Losing one is harmless.
+    fn send(&self, mailbox: u32);
+}
+
+/// Reads a value; what cannot be decoded counts as missing, for the next writer to replace.
+pub fn read<T: DeserializeOwned + Default>(store: &impl Store, key: &str) -> (T, u32) {
+    let stored = store.get(key);
+    (decode(&stored.bytes), stored.version)
+}
+
+/// Writes a value over the version that was read.
+pub fn write<T: Serialize>(store: &impl Store, key: &str, value: &T, version: u32) -> Result<(), Contended> {
+    store.set(key, &encode(value), version)
+}
+
+/// Changes a value, again and again until no other VM interferes. `change` returns `None` to leave it as it is.
+pub fn update<T, R>(
+    store: &impl Store,
+    key: &str,
+    mut change: impl FnMut(&mut T) -> Option<R>,
+) -> Result<Option<R>, Contended>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    for _ in 0..TRIES {
+        let (mut value, version) = read::<T>(store, key);
+        let Some(result) = change(&mut value) else { return Ok(None) };
+        if write(store, key, &value, version).is_ok() {
+            return Ok(Some(result));
+        }
+    }
+    Err(Contended)
+}
+
+fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
+    postcard::from_bytes(bytes).unwrap_or_default()
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Encoding into a growing vector fails only for types that need a length up front; ours do not.
+    postcard::to_allocvec(value).unwrap_or_default()
+}

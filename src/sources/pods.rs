@@ -1,0 +1,153 @@
+//! Pod documents: `{"pods": [{"address", "deployment", "models"}]}`.
+
+use serde::Deserialize;
+
+use crate::json::{self, JsonError};
+use crate::scheduling::pool::PodSpec;
+
+/// The most pods of a pool.
+pub const MAX_PODS: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(deserialize_with = "json::object_list")]
+    pods: Vec<PodSpec>,
+}
+
+/// Reads a pod document. No pods are a valid answer: a pool that is scaled to zero.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with its path. A document is taken as a whole or not at all: half a pool would be
+/// taken for a pool that shrank.
+pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
+    let Document { pods } = json::read(document)?;
+    check("pods", &pods)?;
+    Ok(pods)
+}
+
+/// What must hold of pods together; `path` is where they stand.
+///
+/// # Errors
+///
+/// More than [`MAX_PODS`]; an address that two of them have.
+pub fn check(path: &str, pods: &[PodSpec]) -> Result<(), JsonError> {
+    if pods.len() > MAX_PODS {
+        let found = format_args!("{} pods", pods.len());
+        return Err(JsonError::invalid(path, found, format_args!("at most {MAX_PODS}")));
+    }
+    match json::duplicate(pods, |pod| pod.address) {
+        None => Ok(()),
+        Some((first, second)) => {
+            let address = pods.get(second).map_or_else(String::new, |pod| pod.address.to_string());
+            let expected = format_args!("each address once; {path}[{first}] has it too");
+            Err(JsonError::invalid(format_args!("{path}[{second}].address"), address, expected))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(document: &str, expected: &str) {
+        let error = parse(document.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn pods_are_read() {
+        let document = br#"{"pods": [
+            {"address": "10.0.0.7:8000", "deployment": "prod/llama-a10", "models": ["llama", "adapter"]},
+            {"address": "[2001:db8::7]:8000", "deployment": "llama-l20"}
+        ]}"#;
+        let pods = parse(document).unwrap();
+        assert_eq!(pods[0].address, "10.0.0.7:8000".parse().unwrap());
+        assert_eq!(pods[0].deployment.as_str(), "prod/llama-a10");
+        assert_eq!(pods[0].models, ["llama", "adapter"]);
+        assert_eq!(pods[1].address, "[2001:db8::7]:8000".parse().unwrap());
+        assert_eq!(pods[1].deployment.as_str(), "default/llama-l20");
+        assert!(pods[1].models.is_empty());
+        assert_eq!(pods.len(), 2);
+    }
+
+    #[test]
+    fn no_pods_are_an_answer() {
+        assert_eq!(parse(br#"{"pods": []}"#), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_address_that_reaches_no_single_pod_is_refused() {
+        for address in [
+            "10.0.0.7",
+            "10.0.0.7:0",
+            "10.0.0.7:65536",
+            "0.0.0.0:80",
+            "[::]:80",
+            "224.0.0.1:80",
+            "255.255.255.255:80",
+            "[ff02::1]:80",
+            "[fe80::1%1]:80",
+            "2001:db8::7:8000",
+            "pod-7:8000",
+            " 10.0.0.7:80",
+            "",
+        ] {
+            let document = format!(r#"{{"pods": [{{"address": "{address}", "deployment": "a"}}]}}"#);
+            refused(&document, &format!("pods[0].address: invalid value: string {address:?}, expected the IP address"));
+        }
+    }
+
+    #[test]
+    fn an_address_may_stand_once() {
+        refused(
+            r#"{"pods": [{"address": "10.0.0.7:80", "deployment": "a"}, {"address": "10.0.0.8:80", "deployment": "a"},
+                         {"address": "10.0.0.7:80", "deployment": "b"}]}"#,
+            "pods[2].address: invalid value: 10.0.0.7:80, expected each address once; pods[0] has it too",
+        );
+    }
+
+    #[test]
+    fn a_pool_has_a_largest_size() {
+        let pods = |count: u32| {
+            let pod = |n| format!(r#"{{"address": "10.1.{}.{}:80", "deployment": "a"}}"#, n >> 8, n & 255);
+            format!(r#"{{"pods": [{}]}}"#, (0..count).map(pod).collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(parse(pods(10_000).as_bytes()).unwrap().len(), MAX_PODS);
+        refused(&pods(10_001), "pods: invalid value: 10001 pods, expected at most 10000");
+    }
+
+    #[test]
+    fn what_is_not_of_the_form_is_refused() {
+        refused("[]", "invalid type: sequence, expected an object");
+        refused("{}", "missing field `pods`");
+        refused(r#"{"pods": [{"address": "10.0.0.7:80"}]}"#, "pods[0]: missing field `deployment`");
+        refused(
+            r#"{"pods": [{"address": "10.0.0.7:80", "deployment": "a", "model": "m"}]}"#,
+            "pods[0].model: unknown field `model`, expected one of `address`, `deployment`, `models`",
+        );
+        refused(
+            r#"{"pods": [{"address": "10.0.0.7:80", "deployment": "a/b/c"}]}"#,
+            "pods[0].deployment: invalid value: string \"a/b/c\", expected a deployment",
+        );
+        refused(
+            r#"{"pods": [{"address": "10.0.0.7:80", "deployment": "a", "models": []}]}"#,
+            "pods[0].models: invalid value: sequence, expected at least one string",
+        );
+        refused(
+            r#"{"pods": [{"address": "10.0.0.7:80", "deployment": "a", "models": ["m", "n", "m"]}]}"#,
+            "pods[0].models: invalid value: string \"m\", expected each string to stand here once",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused_or_read(bytes in any::<Vec<u8>>()) {
+            let _ = parse(&bytes);
+        }
+    }
+}

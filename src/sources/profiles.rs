@@ -1,0 +1,131 @@
+//! Profile documents: `{"profiles": [{"deployment", "model", "profile"}]}`, or one profile as AIBrix writes it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::json::{self, JsonError};
+use crate::scheduling::deployment::InvalidDeploymentName;
+use crate::scheduling::pool::{ProfileEntry, ProfileKey};
+use crate::scheduling::profile::{Profile, without_nan};
+
+/// What a document says: the good profiles, and why the others are none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProfileDocument {
+    /// The profiles to take.
+    pub profiles: Vec<ProfileEntry>,
+    /// Those to keep the last good one of.
+    pub rejected: Vec<RejectedProfile>,
+}
+
+/// An entry of a document that cannot be taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedProfile {
+    /// Whose profile it was to be, where that can be read.
+    pub key: Option<ProfileKey>,
+    /// What is wrong.
+    pub error: JsonError,
+}
+
+/// Tells the two forms apart.
+#[derive(Deserialize)]
+struct Form {
+    profiles: Option<IgnoredAny>,
+    gpu: Option<IgnoredAny>,
+}
+
+/// The entries are read one by one, so that one bad entry does not cost the others.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'a> {
+    #[serde(borrow)]
+    profiles: Vec<&'a RawValue>,
+}
+
+/// Reads a profile document. Bare `NaN` and `Infinity`, which AIBrix writes for missing measurements, count as no data.
+///
+/// Entries for the same deployment and model are rejected, all of them: nobody can tell which one holds.
+///
+/// # Errors
+///
+/// What cannot be read as a whole. What is wrong with one entry is in [`ProfileDocument::rejected`].
+pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
+    let document = &*without_nan(document);
+    match json::read(document)? {
+        Form { profiles: Some(_), .. } => {
+            let Document { profiles } = json::read(document)?;
+            Ok(reject_duplicates(profiles.into_iter().map(RawValue::get)))
+        }
+        Form { profiles: None, gpu: Some(_) } => {
+            Ok(ProfileDocument { profiles: vec![bare(document)?], rejected: vec![] })
+        }
+        Form { profiles: None, gpu: None } => {
+            let expected = "`profiles`, a list of {deployment, model, profile}, or one profile with its `gpu`";
+            Err(JsonError::invalid("", "an object with neither `profiles` nor `gpu`", expected))
+        }
+    }
+}
+
+/// The first two entries, in order, that are for the same deployment and model.
+pub fn duplicate(entries: &[ProfileEntry]) -> Option<(usize, usize)> {
+    json::duplicate(entries, ProfileEntry::key)
+}
+
+/// AIBrix's own form: one profile, whose `gpu` is the deployment's name.
+fn bare(document: &[u8]) -> Result<ProfileEntry, JsonError> {
+    let profile: Profile = json::read(document)?;
+    let deployment = profile.gpu.parse().map_err(|error: InvalidDeploymentName| JsonError::refused("gpu", error))?;
+    Ok(ProfileEntry { deployment, model: None, profile })
+}
+
+fn reject_duplicates<'a>(entries: impl Iterator<Item = &'a str>) -> ProfileDocument {
+    let mut document = ProfileDocument::default();
+    // What is read stands at its index, so that later entries are named as they are in the document.
+    let mut indexes: BTreeMap<ProfileKey, Vec<usize>> = BTreeMap::new();
+    let mut good = Vec::new();
+    for (index, entry) in entries.enumerate() {
+        match json::read::<ProfileEntry>(entry.as_bytes()) {
+            Ok(entry) => {
+                indexes.entry(entry.key()).or_default().push(index);
+                good.push(entry);
+            }
+            Err(error) => document.rejected.push(RejectedProfile {
+                key: json::read(entry.as_bytes()).ok(),
+                error: error.under(format_args!("profiles[{index}]")),
+            }),
+        }
+    }
+    for (key, indexes) in indexes {
+        let [first, .., last] = indexes.as_slice() else { continue };
+        good.retain(|entry| entry.key() != key);
+        let path = format_args!("profiles[{last}]");
+        let error = JsonError::invalid(path, &key, format_args!("one profile; profiles[{first}] is for it too"));
+        document.rejected.push(RejectedProfile { key: Some(key), error });
+    }
+    document.profiles = good;
+    document
+}
+
+// === impl ProfileDocument ===
+
+impl ProfileDocument {
+    /// What is wrong with the document, if anything is.
+    pub fn complaint(&self) -> Option<String> {
+        let errors: Vec<String> = self.rejected.iter().map(|rejected| rejected.error.to_string()).collect();
+        (!errors.is_empty()).then(|| errors.join("; "))
+    }
+
+    /// The profiles to use from now on: those of the document, and of those that it has only a bad version of, the last
+    /// good one.
+    pub fn over(self, last_good: Vec<ProfileEntry>) -> Vec<ProfileEntry> {
+        let is_rejected =
+            |entry: &ProfileEntry| self.rejected.iter().any(|rejected| rejected.key.as_ref() == Some(&entry.key()));
+        let kept = last_good.into_iter().filter(is_rejected).collect::<Vec<_>>();
+        self.profiles.into_iter().chain(kept).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
