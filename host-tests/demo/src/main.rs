@@ -16,10 +16,6 @@ use slo_router_pods::engine::Gpu;
 
 use self::progress::Display;
 
-/// How long the last answers may take: the longest that still keeps the SLO (768 tokens at 50 ms). What takes longer has
-/// missed it for sure.
-const DRAIN: Duration = Duration::from_secs(39);
-
 /// Simulated pods (one A10, four L20) behind a real Envoy with the filter; the same load for each policy.
 #[derive(Parser)]
 struct Flags {
@@ -27,7 +23,7 @@ struct Flags {
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
     /// How long requests arrive, for each policy.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 28)]
     seconds: u64,
     /// Policies, in this order.
     #[arg(long, value_delimiter = ',', default_value = "slo,slo-least-load,slo-pack-load,least-request,random")]
@@ -90,7 +86,7 @@ async fn run_policy(
 ) -> Result<Vec<Record>> {
     let running = display.start(policy);
     let cluster = Cluster::start(policy, flags.workers, profiles).await?;
-    let records = load::run(cluster.address(), arrivals, DRAIN, |now| running.show(now)).await;
+    let records = load::run(cluster.address(), arrivals, |now| running.show(now)).await;
     cluster.stop().await.with_context(|| format!("the gateway with policy {policy}"))?;
     Ok(records)
 }
