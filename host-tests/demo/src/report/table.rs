@@ -11,10 +11,10 @@ const HEADS: [&str; 9] = [
     "requests",
     "kept SLO",
     "goodput\nkept/s",
-    "TTFT s\np50 / p90 / p99",
-    "TPOT ms\np50 / p90 / p99",
-    "latency/token ms\np50 / p90 / p99",
-    "wait s\np50 / p90 / p99",
+    "TTFT, s\np50 p90 p99",
+    "TPOT, ms\np50 p90 p99",
+    "latency/token, ms\np50 p90 p99",
+    "wait, s\np50 p90 p99",
 ];
 /// Columns of words; the rest are numbers.
 const WORDS: usize = 2;
@@ -73,7 +73,7 @@ fn percentiles(percentiles: Option<Percentiles>, scale: f64, decimals: usize) ->
         || "-".to_owned(),
         |Percentiles { p50, p90, p99 }| {
             let value = |value: f64| format!("{:.decimals$}", value * scale);
-            format!("{} / {} / {}", value(p50), value(p90), value(p99))
+            format!("{} {} {}", value(p50), value(p90), value(p99))
         },
     )
 }
