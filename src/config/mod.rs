@@ -100,6 +100,7 @@ impl Config {
     pub fn dispatch_settings(&self) -> Settings {
         Settings {
             pool: self.pool.clone(),
+            fingerprint: self.fingerprint,
             assessment: Assessment {
                 default_slo: self.slo.default,
                 default_concurrency: self.capacity.default_concurrency,

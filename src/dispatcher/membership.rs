@@ -2,9 +2,10 @@
 
 use super::running::Running;
 use crate::scheduling::deployment::DeploymentName;
+use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
-use crate::shared::directory::{Directory, HEARTBEAT, Ticket};
+use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
 use crate::shared::ledger::{Column, Ledger};
 use crate::shared::store::{self, Contended, Store};
 use crate::shared::{Keys, update};
@@ -13,6 +14,7 @@ use crate::shared::{Keys, update};
 pub(super) struct Membership<S> {
     pub(super) store: S,
     pub(super) keys: Keys,
+    generation: Generation,
     seat: Option<Seat>,
     published: Published,
 }
@@ -34,8 +36,8 @@ struct Published {
 // === impl Membership ===
 
 impl<S: Store> Membership<S> {
-    pub(super) fn new(store: S, keys: Keys) -> Self {
-        Self { store, keys, seat: None, published: Published::default() }
+    pub(super) fn new(store: S, keys: Keys, generation: Generation) -> Self {
+        Self { store, keys, generation, seat: None, published: Published::default() }
     }
 
     /// What tells this VM from the others, once it has a seat.
@@ -48,18 +50,39 @@ impl<S: Store> Membership<S> {
     }
 
     /// Takes a seat if there is none: a request shows that this VM serves.
-    pub(super) fn join(&mut self, running: &mut Running, now: Instant) {
+    pub(super) fn join(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
         if self.seat.is_some() {
             return;
         }
         let key = self.keys.directory();
-        let joined = update(&self.store, &key, |directory: &mut Directory| directory.join(now));
+        let joined = update(&self.store, &key, |directory: &mut Directory| {
+            directory.note(self.generation);
+            directory.join(now)
+        });
         let Ok(Some(ticket)) = joined else { return };
         let mailbox = self.store.open_mailbox(&self.keys.mailbox(ticket.slot));
         self.seat = Some(Seat { ticket, mailbox, heartbeat: now });
         self.change_seat(|seat| seat.mailbox = mailbox);
         self.published = Published::default();
+        self.publish_pool(pool);
         self.publish_columns(running, now);
+    }
+
+    /// Tells the roots of older configurations, which still drain, what pods there are now.
+    pub(super) fn publish_pool(&self, pool: &Pool) {
+        if self.seat.is_none() || self.directory().is_outdated(self.generation) {
+            return;
+        }
+        let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
+        // If it fails, another VM has just written the same.
+        let _ = update(&self.store, &self.keys.newest_pods(), |newest: &mut Vec<PodId>| {
+            (*newest != pods).then(|| newest.clone_from(&pods))
+        });
+    }
+
+    /// The pods of a newer configuration, if there is one: others take no new work.
+    pub(super) fn newer_pods(&self, directory: &Directory) -> Option<Vec<PodId>> {
+        directory.is_outdated(self.generation).then(|| store::read(&self.store, &self.keys.newest_pods()).0)
     }
 
     /// Gives the seat up.
@@ -74,7 +97,7 @@ impl<S: Store> Membership<S> {
     }
 
     /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone takes another.
-    pub(super) fn beat(&mut self, running: &mut Running, now: Instant) {
+    pub(super) fn beat(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
         let Some(seat) = self.seat.filter(|seat| now.since(seat.heartbeat) >= HEARTBEAT) else { return };
         let beat = |directory: &mut Directory| {
             directory.seat_mut(seat.ticket)?.heartbeat = now;
@@ -85,7 +108,7 @@ impl<S: Store> Membership<S> {
             Ok(Some(())) => self.seat = Some(Seat { heartbeat: now, ..seat }),
             Ok(None) => {
                 self.seat = None;
-                self.join(running, now);
+                self.join(pool, running, now);
             }
             Err(Contended) => {}
         }
@@ -95,7 +118,7 @@ impl<S: Store> Membership<S> {
     }
 
     /// Publishes what runs here on the pods of all deployments.
-    fn publish_columns(&self, running: &mut Running, now: Instant) {
+    pub(super) fn publish_columns(&self, running: &mut Running, now: Instant) {
         for deployment in running.deployments() {
             self.publish_column(running, &deployment, now);
         }
@@ -153,19 +176,24 @@ impl<S: Store> Membership<S> {
         }
     }
 
-    /// Wakes another VM for its claim, unless somebody just did.
-    pub(super) fn wake(&self, ticket: Ticket, now: Instant) {
+    /// Wakes another VM for its claim. `false`: it need not be waited for, since it was woken and did not look.
+    pub(super) fn wake(&self, seat: &seat::Seat, now: Instant) -> bool {
+        if !seat.may_be_woken(now) {
+            return seat.is_yielded_to(now);
+        }
+        let ticket = seat.ticket;
         let woken = update(&self.store, &self.keys.directory(), |directory: &mut Directory| {
-            let seat = directory.seat_mut(ticket).filter(|seat| !seat.is_yielded_to(now))?;
+            let seat = directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
             seat.woken = Some(now);
             seat.mailbox
         });
         if let Ok(Some(mailbox)) = woken {
             self.store.send(mailbox);
         }
+        true
     }
 
-    fn change_seat(&self, mut change: impl FnMut(&mut crate::shared::directory::Seat)) -> bool {
+    fn change_seat(&self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
         let Some(own) = self.seat else { return false };
         let changed = update(&self.store, &self.keys.directory(), |directory: &mut Directory| {
             directory.seat_mut(own.ticket).map(&mut change)

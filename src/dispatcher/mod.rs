@@ -14,6 +14,7 @@ mod running;
 #[cfg(test)]
 mod tests;
 mod wake;
+mod yields;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,11 +25,13 @@ pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Surve
 use self::membership::Membership;
 use self::reading::Reading;
 use self::running::{Run, Running};
+use self::yields::Yields;
 use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, Prefer};
 use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::time::Instant;
+use crate::shared::directory::Generation;
 use crate::shared::health::Failing;
 use crate::shared::{Keys, Store, update};
 
@@ -41,6 +44,8 @@ pub const MOST_ACTIONS: usize = 64;
 pub struct Settings {
     /// Names the pool in shared data.
     pub pool: String,
+    /// Tells configurations of the pool apart.
+    pub fingerprint: u64,
     /// How requests are judged.
     pub assessment: Assessment,
     /// Whether requests that no deployment can serve in time are refused.
@@ -63,6 +68,7 @@ pub struct Dispatcher<S> {
     queue: Queue,
     running: Running,
     policies: Policies,
+    yields: Yields,
     rng: fastrand::Rng,
 }
 
@@ -76,14 +82,16 @@ struct Policies {
 
 impl<S: Store> Dispatcher<S> {
     /// With an empty pool. Takes no seat before the first request comes: some VMs never get one.
-    pub fn new(store: S, settings: Settings, seed: u64) -> Self {
+    pub fn new(store: S, settings: Settings, seed: u64, now: Instant) -> Self {
+        let generation = Generation { since: now, fingerprint: settings.fingerprint };
         Self {
-            membership: Membership::new(store, Keys::of(&settings.pool)),
+            membership: Membership::new(store, Keys::of(&settings.pool), generation),
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
             policies: Policies { prefer: settings.prefer, built: HashMap::new() },
             rng: fastrand::Rng::with_seed(seed),
+            yields: Yields::default(),
             settings,
         }
     }
@@ -103,9 +111,18 @@ impl<S: Store> Dispatcher<S> {
         &self.pool
     }
 
-    /// Takes a new pool into force: what waits is judged anew, what runs goes on.
+    /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new profiles.
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
+        let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
+        self.running.recharge(|run| {
+            let position = pool.deployments().iter().position(|deployment| deployment.name == run.deployment);
+            let request = Request::assess(run.arrival.clone(), &pool, &how);
+            // A pod that is gone keeps what it was charged.
+            position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
+        });
+        self.membership.publish_pool(&self.pool);
+        self.membership.publish_columns(&mut self.running, now);
         for request in self.queue.drain() {
             let request = Request::assess(request.arrival, &self.pool, &self.settings.assessment);
             self.queue.push(request);
@@ -115,7 +132,7 @@ impl<S: Store> Dispatcher<S> {
 
     /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
-        self.membership.join(&mut self.running, now);
+        self.membership.join(&self.pool, &mut self.running, now);
         let id = arrival.id;
         if let Some(reason) = self.refusal_at_the_door(&arrival) {
             return vec![self.refuse(id, reason, now)];
@@ -161,7 +178,7 @@ impl<S: Store> Dispatcher<S> {
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
-        self.membership.beat(&mut self.running, now);
+        self.membership.beat(&self.pool, &mut self.running, now);
         self.look_again(now)
     }
 

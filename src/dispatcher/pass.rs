@@ -10,8 +10,9 @@ use crate::scheduling::policies::{Decision, Observation, Pass};
 use crate::scheduling::pool::Pod;
 use crate::scheduling::request::{Prospect, Request, RequestId};
 use crate::scheduling::time::Instant;
-use crate::scheduling::view::{Health, View};
+use crate::scheduling::view::Health;
 use crate::shared::claim::Claim;
+use crate::shared::directory::Seat;
 use crate::shared::health::Failing;
 use crate::shared::store::Store;
 use crate::shared::update;
@@ -82,23 +83,25 @@ impl<S: Store> Dispatcher<S> {
         }
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
-        let mut claims: Vec<&Claim> = reading
-            .directory
-            .others(ticket, now)
-            .filter(|seat| seat.is_yielded_to(now))
-            .filter_map(|seat| seat.claim.as_ref())
-            .collect();
-        claims.sort_by_key(|claim| claim.urgency);
+        let others = reading.directory.others(ticket, now);
+        let mut claims: Vec<(&Claim, &Seat)> =
+            others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
+        claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let mut claims = claims.into_iter().peekable();
 
         let mut decisions: Vec<Decision> = Vec::new();
         let mut rest = candidates.as_slice();
         while let Some(first) = rest.first() {
             let urgency = self.queue.urgency(first, now);
-            while let Some(claim) = claims.next_if(|claim| claim.urgency < urgency) {
-                leave_room(&mut view, claim);
+            while let Some((claim, seat)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
+                if let Some((pod, load)) = claim.fits(&view)
+                    && self.yields.grants(seat.ticket, claim.urgency, now)
+                    && self.membership.wake(seat, now)
+                {
+                    view.place(pod, load);
+                }
             }
-            let limit = claims.peek().map(|claim| claim.urgency);
+            let limit = claims.peek().map(|(claim, _)| claim.urgency);
             let together = |request: &&&Request| {
                 request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
             };
@@ -155,7 +158,14 @@ impl<S: Store> Dispatcher<S> {
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
         let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
-        let run = Run { pod: decided.pod.id, deployment, load, policy: request.policy, probe: decided.probe };
+        let run = Run {
+            pod: decided.pod.id,
+            deployment,
+            load,
+            arrival: request.arrival.clone(),
+            policy: request.policy,
+            probe: decided.probe,
+        };
         self.running.insert(decided.request, run);
         self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
         let placement = Placement {
@@ -178,11 +188,4 @@ impl<S: Store> Dispatcher<S> {
         let begin = |failing: &mut Failing| failing.begin_probe(pod.id, now).then_some(());
         update(&self.membership.store, &key, begin) == Ok(Some(()))
     }
-}
-
-/// Takes the room for another VM's claim out of the view.
-pub(super) fn leave_room(view: &mut View<'_>, claim: &Claim) -> bool {
-    let Some((pod, load)) = claim.fits(view) else { return false };
-    view.place(pod, load);
-    true
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::membership::Membership;
-use crate::scheduling::pool::{Deployment, Pool};
+use crate::scheduling::pool::{Deployment, PodId, Pool};
 use crate::scheduling::time::Instant;
-use crate::scheduling::view::{PodState, View};
+use crate::scheduling::view::{Health, PodState, View};
 use crate::shared::directory::{Directory, Ticket};
 use crate::shared::health::Failing;
 use crate::shared::ledger::{Column, Ledger};
@@ -15,6 +15,8 @@ use crate::shared::store::{self, Store};
 pub(super) struct Reading {
     pub(super) directory: Directory,
     pub(super) failing: Failing,
+    /// Set while a newer configuration is in force: the only pods that take new work.
+    open: Option<Vec<PodId>>,
     /// By position of the deployment in the pool.
     ledgers: BTreeMap<usize, (Ledger, u32)>,
 }
@@ -41,7 +43,8 @@ impl Reading {
             });
         }
         let (failing, _) = store::read(&membership.store, &membership.keys.health());
-        Self { directory, failing, ledgers }
+        let open = membership.newer_pods(&directory);
+        Self { directory, failing, open, ledgers }
     }
 
     /// The pool with the states of its pods: what other VMs published, and `own` columns.
@@ -70,11 +73,18 @@ impl Reading {
             PodState {
                 load: entry.load(),
                 in_flight: entry.count,
-                health: self.failing.health(pod.id, now),
+                health: self.health(pod.id, now),
                 reserved: reserved.contains(&pod.id),
             }
         });
         View::new(pool, states.collect())
+    }
+
+    fn health(&self, pod: PodId, now: Instant) -> Health {
+        if self.open.as_ref().is_some_and(|open| !open.contains(&pod)) {
+            return Health::Out;
+        }
+        self.failing.health(pod, now)
     }
 
     /// A deployment's ledger and its version, as read.

@@ -6,7 +6,7 @@ use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::PodId;
-use crate::scheduling::request::RequestId;
+use crate::scheduling::request::{Arrival, RequestId};
 use crate::shared::ledger::Column;
 
 /// Requests that run, and their sums.
@@ -23,6 +23,8 @@ pub(super) struct Run {
     pub(super) pod: PodId,
     pub(super) deployment: DeploymentName,
     pub(super) load: Load,
+    /// What came, to charge it anew when profiles change.
+    pub(super) arrival: Arrival,
     pub(super) policy: PolicyName,
     /// It shows whether a pod that failed is back.
     pub(super) probe: bool,
@@ -50,6 +52,16 @@ impl Running {
             column.retain(|_, entry| entry.count > 0);
         }
         Some(run)
+    }
+
+    /// Charges what runs anew.
+    pub(super) fn recharge(&mut self, load: impl Fn(&Run) -> Load) {
+        self.columns.values_mut().for_each(Column::clear);
+        for run in self.runs.values_mut() {
+            run.load = load(run);
+            let column = self.columns.entry(run.deployment.clone()).or_default();
+            column.entry(run.pod).or_default().charge(run.load);
+        }
     }
 
     /// What runs here on the pods of a deployment.

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::Dispatcher;
-use super::pass::leave_room;
 use super::reading::Reading;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::request::Request;
@@ -47,7 +46,7 @@ impl<S: Store> Dispatcher<S> {
     fn claim(&self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
         let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
-        let mut claim = Claim::of(head, self.queue.urgency(head, now));
+        let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
         if let Some((request, since)) = aged {
             claim.aged_since = Some(since);
             claim.reserved =
@@ -68,21 +67,20 @@ impl<S: Store> Dispatcher<S> {
 
     fn wake_claims(&self, directory: &Directory, now: Instant) {
         let ticket = self.membership.ticket();
-        let mut claims: Vec<_> = directory
-            .others(ticket, now)
-            .filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat.ticket)))
-            .collect();
+        let mut claims: Vec<_> =
+            directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
         if claims.is_empty() {
             return;
         }
-        claims.sort_by_key(|(claim, ticket)| (claim.urgency, ticket.slot));
+        claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let pool = Rc::clone(&self.pool);
         let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
         let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
         let mut view = reading.view(&pool, ticket, own, now);
-        for (claim, owner) in claims {
-            if leave_room(&mut view, claim) {
-                self.membership.wake(owner, now);
+        for (claim, seat) in claims {
+            if let Some((pod, load)) = claim.fits(&view) {
+                view.place(pod, load);
+                self.membership.wake(seat, now);
             }
         }
     }

@@ -70,7 +70,7 @@ impl Router {
         let mut router = Self {
             store: HostStore,
             keys: Keys::of(&config.pool),
-            dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..)),
+            dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool),
             records: HashMap::new(),
@@ -120,9 +120,10 @@ impl Router {
 
     /// A part of a request's body came; all parts so far are in the buffer.
     pub fn on_request_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) -> Next {
-        self.guard.body_seen();
         match self.records.get_mut(&id).map(|record| &mut record.stage) {
             Some(Stage::Reading { received, .. }) => {
+                // Later parts come in any Envoy; the first shows that it lets us read.
+                self.guard.body_seen();
                 *received = size;
                 if end_of_stream { self.read_body(id) } else { Next::Wait }
             }

@@ -26,11 +26,13 @@ pub struct Claim {
 
 impl Claim {
     /// The claim of `request`.
-    pub fn of(request: &Request, urgency: Urgency) -> Self {
+    pub fn of(request: &Request, urgency: Urgency, now: Instant) -> Self {
+        let best = request.prospects.iter().filter_map(|prospect| prospect.latest_start).max();
+        let in_time = |latest: Option<Instant>| latest.is_none_or(|latest| latest >= now) || latest == best;
         let loads = request
             .prospects
             .iter()
-            .filter(|prospect| prospect.bounded)
+            .filter(|prospect| prospect.bounded && in_time(prospect.latest_start))
             .map(|prospect| (prospect.deployment_id, prospect.load))
             .collect();
         Self { urgency, loads, aged_since: None, reserved: None }

@@ -20,11 +20,24 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(2);
 /// enough that a stalled VM blocks nobody.
 pub const YIELD_FOR: Duration = Duration::from_millis(5);
 
+/// How long a VM that was woken and did not look is left alone: it stalls, or the message was lost.
+const WAKE_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
 /// The seats of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     seats: Vec<Seat>,
     last_epoch: u64,
+    newest: Option<Generation>,
+}
+
+/// A configuration of the pool. While an update is under way two are in force, the older for what still drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// When it was accepted; each VM has a time of its own for it.
+    pub since: Instant,
+    /// Tells it from others.
+    pub fingerprint: u64,
 }
 
 /// One VM's place.
@@ -64,6 +77,18 @@ impl Directory {
         let ticket = Ticket { slot, epoch: self.last_epoch };
         self.seats.push(Seat { ticket, heartbeat: now, mailbox: None, woken: None, waiting: 0, claim: None });
         Some(ticket)
+    }
+
+    /// Notes that requests come under a configuration.
+    pub fn note(&mut self, generation: Generation) {
+        if self.newest.is_none_or(|newest| newest.since < generation.since) {
+            self.newest = Some(generation);
+        }
+    }
+
+    /// Whether requests come under a newer configuration than this one.
+    pub fn is_outdated(&self, generation: Generation) -> bool {
+        self.newest.is_some_and(|newest| newest.fingerprint != generation.fingerprint)
     }
 
     /// Gives a seat up.
@@ -109,6 +134,11 @@ impl Directory {
 impl Seat {
     fn lives(&self, now: Instant) -> bool {
         now.since(self.heartbeat) < DEAD_AFTER
+    }
+
+    /// Whether to wake it: nobody did, or so long ago that the message must be lost.
+    pub fn may_be_woken(&self, now: Instant) -> bool {
+        self.woken.is_none_or(|woken| now.since(woken) >= WAKE_AGAIN_AFTER)
     }
 
     /// Whether others leave it room: it was woken just now and has not looked yet.

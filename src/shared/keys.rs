@@ -24,6 +24,11 @@ impl Keys {
         format!("{}/directory", self.prefix)
     }
 
+    /// The pods of the newest configuration.
+    pub fn newest_pods(&self) -> String {
+        format!("{}/newest-pods", self.prefix)
+    }
+
     /// Which pods fail.
     pub fn health(&self) -> String {
         format!("{}/health", self.prefix)

@@ -56,7 +56,9 @@ async fn a_struct_is_refused_with_a_hint() -> Test {
 async fn the_start_is_logged_with_version_and_summary() -> Test {
     let rig = Rig::answering(1, 4, |_| {}).await?;
     let log = rig.envoy.stop().await?;
-    assert!(log.contains(env!("CARGO_PKG_VERSION")) && log.contains("test"), "{log}");
+    let version = concat!("slo-router ", env!("CARGO_PKG_VERSION"), " (");
+    let line = log.lines().find(|line| line.contains(version)).unwrap_or_default();
+    assert!(["pool test", "policy slo", "1 static"].iter().all(|said| line.contains(said)), "{log}");
     Ok(())
 }
 
