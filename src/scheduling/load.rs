@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Load(u32);
 
+/// What a product of floats may lack of the whole number that it stands for.
+const FLOAT_NOISE_MICRO: f64 = 1e-6;
+
 // === impl Load ===
 
 impl Load {
@@ -28,10 +31,11 @@ impl Load {
     }
 
     /// The load of one request where a pod sustains `concurrency` of them at once, at most 1.0: an idle pod always
-    /// takes one. `None` unless `concurrency` is positive and finite.
+    /// takes one. Rounded down, so that a pod takes as many as it sustains: 6 of 166,667 millionths would not fit.
+    /// `None` unless `concurrency` is positive and finite.
     pub fn of_one_in(concurrency: f64) -> Option<Self> {
         (concurrency.is_finite() && concurrency > 0.0)
-            .then(|| Self(((1e6 / concurrency).round().min(1e6) as u32).max(1)))
+            .then(|| Self(((1e6 / concurrency + FLOAT_NOISE_MICRO).min(1e6) as u32).max(1)))
     }
 
     /// As a share of a pod: 1.0 is its capacity.
