@@ -72,3 +72,45 @@ impl Sum for Load {
         loads.fold(Self::ZERO, Add::add)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_takes_as_many_requests_as_it_sustains() {
+        for concurrency in 1..1000_u32 {
+            let one = Load::of_one_in(f64::from(concurrency)).unwrap();
+            let taken = (0..).scan(Load::ZERO, |pod, _: u32| pod.fits(one).then(|| *pod += one)).count();
+            assert_eq!(taken, concurrency as usize);
+        }
+    }
+
+    #[test]
+    fn exactly_full_is_within_capacity() {
+        let most = Load::from_micro(999_999);
+        assert!(most.fits(Load::from_micro(1)));
+        assert!(!most.fits(Load::from_micro(2)));
+    }
+
+    #[test]
+    fn an_idle_pod_takes_any_request() {
+        for concurrency in [0.1, 0.828, 1.0] {
+            assert_eq!(Load::of_one_in(concurrency), Some(Load::CAPACITY), "{concurrency}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_concurrency_has_no_load() {
+        for concurrency in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(Load::of_one_in(concurrency), None, "{concurrency}");
+        }
+        assert_eq!(Load::of_one_in(f64::MAX), Some(Load::from_micro(1)));
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_load() {
+        let loads = [Load::from_micro(u32::MAX), Load::CAPACITY];
+        assert_eq!(loads.into_iter().sum::<Load>(), Load::from_micro(u32::MAX));
+    }
+}

@@ -233,3 +233,6 @@ fn effective_start(request: &Request) -> Instant {
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

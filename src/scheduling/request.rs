@@ -273,3 +273,6 @@ fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> P
         cost,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl<'a> View<'a> {
                 .is_some_and(|(holder, position)| position == candidate.position && holder != request.arrival.id)
     }
 }
+
+#[cfg(test)]
+mod tests;
