@@ -12,7 +12,7 @@ use crate::scheduling::load::Load;
 use crate::scheduling::policies::{PolicyName, Prefer};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::queue::LatePolicy;
-use crate::scheduling::request::{Arrival, Assessment, RequestId};
+use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
@@ -213,11 +213,10 @@ impl World {
     /// Delivers all messages, and those that these lead to.
     pub(super) fn deliver_all(&mut self) {
         for _ in 0..1000 {
-            let count = self.mail_count();
+            self.mail_count();
             let awake = |mailbox: &u32| self.vms[self.owners.borrow()[mailbox]].stalled_until <= self.now;
             let Some(position) = self.mail.iter().position(awake) else { return };
             self.deliver(position);
-            let _ = count;
         }
         panic!("the VMs wake each other without end");
     }
@@ -268,14 +267,6 @@ impl World {
         self.pool = Rc::clone(&pool);
         let actions = self.vms[vm].dispatcher.set_pool(pool, self.now);
         self.perform(vm, actions);
-    }
-
-    pub(super) fn is_running(&self, id: u32) -> bool {
-        matches!(self.requests[&id], Fate::Running { .. })
-    }
-
-    pub(super) fn is_waiting(&self, id: u32) -> bool {
-        matches!(self.requests[&id], Fate::Waiting { .. })
     }
 
     /// Ids by what became of them.
@@ -393,10 +384,9 @@ impl World {
         }
         self.requests.iter().find_map(|(id, fate)| {
             let Fate::Waiting { vm, arrival } = fate else { return None };
-            let Vm { dispatcher, stalled_until, .. } = self.vms.get(*vm).filter(|vm| vm.stalled_until <= self.now)?;
-            debug_assert!(*stalled_until <= self.now);
+            let Vm { dispatcher, .. } = self.vms.get(*vm).filter(|vm| vm.stalled_until <= self.now)?;
             let pool = dispatcher.pool();
-            let request = crate::scheduling::testing::assess((**arrival).clone(), pool);
+            let request = Request::assess((**arrival).clone(), pool, &self.settings.assessment);
             let fits = pool.pods().iter().find(|pod| {
                 request.worth_trying(self.now).any(|prospect| {
                     prospect.deployment == pod.deployment
