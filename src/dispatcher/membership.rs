@@ -6,6 +6,7 @@ use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
 use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
+use crate::shared::health::Failing;
 use crate::shared::ledger::{Column, Ledger};
 use crate::shared::store::{self, Contended, Store};
 use crate::shared::{Keys, update};
@@ -78,6 +79,8 @@ impl<S: Store> Membership<S> {
         let _ = update(&self.store, &self.keys.newest_pods(), |newest: &mut Vec<PodId>| {
             (*newest != pods).then(|| newest.clone_from(&pods))
         });
+        let keep = |failing: &mut Failing| failing.keep_to(&pods).then_some(());
+        let _ = update(&self.store, &self.keys.health(), keep);
     }
 
     /// The pods of a newer configuration, if there is one: others take no new work.

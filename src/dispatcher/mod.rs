@@ -153,8 +153,13 @@ impl<S: Store> Dispatcher<S> {
 
     /// The client of a waiting request left.
     pub fn cancel(&mut self, id: RequestId, now: Instant) {
-        if self.queue.remove(id).is_some() {
-            self.tell_others(now);
+        let had_reserved = self.queue.aged(now).is_some_and(|(request, _)| request.arrival.id == id);
+        if self.queue.remove(id).is_none() {
+            return;
+        }
+        self.tell_others(now);
+        if had_reserved && !self.queue.is_empty() {
+            self.membership.wake_self();
         }
     }
 

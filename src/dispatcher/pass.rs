@@ -39,7 +39,6 @@ impl<S: Store> Dispatcher<S> {
         // A VM that stalled may have been given up; it must not take room under a seat that is gone.
         self.membership.beat(&self.pool, &mut self.running, now);
         let mut actions = self.refuse_overdue(now);
-        self.queue.settle(now);
         let mut contended = 0;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
             let (reading, mut decided) = self.decide(now);
@@ -75,13 +74,14 @@ impl<S: Store> Dispatcher<S> {
     /// together are decided together, and other VMs' more urgent claims are left room first.
     fn decide(&mut self, now: Instant) -> (Reading, Vec<Decided>) {
         let pool = Rc::clone(&self.pool);
+        self.queue.settle(now);
         let candidates = self.queue.candidates(now, DEPTH);
         let wanted = candidates.iter().flat_map(|request| request.prospects.iter().map(|on| on.deployment));
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
-            view.reserve_for(aged);
+            view.reserve_for(aged, now);
         }
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
@@ -143,6 +143,8 @@ impl<S: Store> Dispatcher<S> {
                 }
             }
             if self.membership.take_room(&deployment.name, read.clone(), &column).is_err() {
+                let probes = decisions.iter().filter(|decision| decision.probe);
+                probes.for_each(|decision| self.end_probe(&decision.pod));
                 continue;
             }
             for decision in decisions {
@@ -189,5 +191,12 @@ impl<S: Store> Dispatcher<S> {
         let key = self.membership.keys.health();
         let begin = |failing: &mut Failing| failing.begin_probe(pod.id, now).then_some(());
         update(&self.membership.store, &key, begin) == Ok(Some(()))
+    }
+
+    /// Gives the right to probe back: the request did not go there.
+    fn end_probe(&self, pod: &Pod) {
+        let end = |failing: &mut Failing| failing.end_probe(pod.id).then_some(());
+        // If it fails, the right runs out by itself.
+        let _ = update(&self.membership.store, &self.membership.keys.health(), end);
     }
 }

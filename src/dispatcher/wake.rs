@@ -61,7 +61,7 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
         let mut view = reading.view(&pool, self.membership.ticket(), own, now);
-        let position = view.reserve_for(request)?;
+        let position = view.reserve_for(request, now)?;
         pool.pods().get(position).map(|pod| pod.id)
     }
 
@@ -77,6 +77,9 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
         let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
         let mut view = reading.view(&pool, ticket, own, now);
+        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
+            view.reserve_for(aged, now);
+        }
         for (claim, seat) in claims {
             if let Some((pod, load)) = claim.fits(&view) {
                 view.place(pod, load);
