@@ -1,7 +1,7 @@
 //! Pods that cost little: each request is answered at once, with the same bytes.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::thread;
 
 use anyhow::{Context as _, Result};
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::task::spawn;
+use tokio::task::{JoinSet, spawn};
 
 /// An answer as a model server gives it; what it says of its usage fits [`crate::load::PROMPT_BYTES`] of English.
 const ANSWER: &[u8] = br#"{"id":"chatcmpl-6f2b1c9d","object":"chat.completion","created":1764000000,"model":"llama","choices":[{"index":0,"message":{"role":"assistant","content":"Two of the three services share a connection pool, so one slow query holds up the others. Give each its own, and set a limit for how long a query may take."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":420,"total_tokens":456,"completion_tokens":36}}"#;
@@ -24,22 +24,28 @@ const ANSWER: &[u8] = br#"{"id":"chatcmpl-6f2b1c9d","object":"chat.completion","
 /// # Errors
 /// Where no port can be bound or no thread started.
 pub fn start(count: usize) -> Result<Vec<SocketAddr>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let bind = || runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let listeners = (0..count).map(|_| Ok(bind()?)).collect::<Result<Vec<_>>>().context("cannot start the pods")?;
+    let bind = || -> Result<StdListener> {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    let listeners = (0..count).map(|_| bind()).collect::<Result<Vec<_>>>().context("cannot start the pods")?;
     let addresses = listeners.iter().map(|listener| Ok(listener.local_addr()?)).collect::<Result<_>>()?;
-    thread::Builder::new().name("pods".into()).spawn(move || {
-        runtime.block_on(async {
-            for listener in listeners {
-                spawn(serve(listener));
-            }
-            std::future::pending::<()>().await;
-        });
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("pods".into()).spawn(move || runtime.block_on(serve_all(listeners)))?;
     Ok(addresses)
 }
 
-async fn serve(listener: TcpListener) {
+async fn serve_all(listeners: Vec<StdListener>) {
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(serve(listener));
+    }
+    servers.join_all().await;
+}
+
+async fn serve(listener: StdListener) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
     while let Ok((stream, _)) = listener.accept().await {
         spawn(async move {
             drop(stream.set_nodelay(true));
