@@ -34,7 +34,11 @@ pub mod scheduling;
 pub mod shared;
 pub mod sources;
 
+/// Called by the proxy before anything else.
 #[cfg(target_os = "wasi")]
-proxy_wasm::main! {{
-    filter::start();
-}}
+mod entry {
+    #![allow(missing_docs, reason = "the SDK's macro makes a public function")]
+    proxy_wasm::main! {{
+        crate::filter::start();
+    }}
+}

@@ -127,9 +127,10 @@ impl<S: Store> Membership<S> {
     /// Publishes what runs here on the pods of one deployment.
     pub(super) fn publish_column(&self, running: &mut Running, deployment: &DeploymentName, now: Instant) {
         let Some(seat) = self.seat else { return };
-        let directory = self.directory();
         let column = running.column(deployment);
         let written = update(&self.store, &self.keys.ledger(deployment), |ledger: &mut Ledger| {
+            // Read after the ledger: a VM takes its seat before it publishes, so every column's seat is known.
+            let directory = self.directory();
             ledger.retain(|ticket| directory.lives(ticket, now));
             ledger.publish(seat.ticket, &column);
             Some(())

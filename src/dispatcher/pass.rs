@@ -36,6 +36,8 @@ struct Decided {
 impl<S: Store> Dispatcher<S> {
     /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left.
     pub(super) fn pass(&mut self, now: Instant) -> Vec<Action> {
+        // A VM that stalled may have been given up; it must not take room under a seat that is gone.
+        self.membership.beat(&self.pool, &mut self.running, now);
         let mut actions = self.refuse_overdue(now);
         self.queue.settle(now);
         let mut contended = 0;

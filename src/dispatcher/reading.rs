@@ -31,16 +31,17 @@ impl Reading {
         deployments: impl Iterator<Item = usize>,
         now: Instant,
     ) -> Self {
-        let directory = membership.directory();
         let mut ledgers = BTreeMap::new();
         for position in deployments {
             let Some(deployment) = pool.deployments().get(position) else { continue };
-            ledgers.entry(position).or_insert_with(|| {
-                let key = membership.keys.ledger(&deployment.name);
-                let (mut ledger, version): (Ledger, u32) = store::read(&membership.store, &key);
-                ledger.retain(|ticket| directory.lives(ticket, now));
-                (ledger, version)
-            });
+            ledgers
+                .entry(position)
+                .or_insert_with(|| store::read::<Ledger>(&membership.store, &membership.keys.ledger(&deployment.name)));
+        }
+        // Read after the ledgers: a VM takes its seat before it publishes, so every living VM's column is kept.
+        let directory = membership.directory();
+        for (ledger, _) in ledgers.values_mut() {
+            ledger.retain(|ticket| directory.lives(ticket, now));
         }
         let (failing, _) = store::read(&membership.store, &membership.keys.health());
         let open = membership.newer_pods(&directory);

@@ -117,7 +117,7 @@ impl Router {
             },
             None => return,
         };
-        self.learning.record(&facts.model, sample);
+        self.learning.record(&facts.label, sample);
     }
 }
 

@@ -4,9 +4,10 @@ mod progress;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use demo::cluster::{self, Cluster};
 use demo::load::{self, Record};
@@ -16,18 +17,17 @@ use slo_router_pods::engine::Gpu;
 
 use self::progress::Display;
 
-/// How long the last answers may take: the longest that still keeps the SLO (768 tokens at 50 ms). What takes longer has
-/// missed it for sure.
-const DRAIN: Duration = Duration::from_secs(39);
+/// The status of a command that Ctrl-C ended, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Simulated pods (one A10, four L20) behind a real Envoy with the filter; the same load for each policy.
 #[derive(Parser)]
 struct Flags {
     /// Mean requests per second.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 8.0)]
     rate: f64,
     /// How long requests arrive, for each policy.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 28)]
     seconds: u64,
     /// Policies, in this order.
     #[arg(long, value_delimiter = ',', default_value = "slo,slo-least-load,slo-pack-load,least-request,random")]
@@ -46,7 +46,7 @@ struct Flags {
     out: PathBuf,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let flags = Flags::parse();
     ensure!(flags.rate.is_finite() && flags.rate > 0.0, "--rate: {} is not a positive number", flags.rate);
     let arrivals = arrivals(flags.rate, Duration::from_secs(flags.seconds), flags.seed);
@@ -56,17 +56,22 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         tokio::select! {
-            report = run(&flags, &arrivals) => report,
+            report = run(&flags, &arrivals) => report.map(Some),
             interrupted = tokio::signal::ctrl_c() => {
+                // Pods and Envoy go with the run, which is dropped here.
                 interrupted?;
-                bail!("interrupted");
+                Ok(None)
             }
         }
     })?;
+    let Some(report) = report else {
+        eprintln!("interrupted; nothing is left running");
+        return Ok(INTERRUPTED.into());
+    };
     report.write(&flags.out)?;
     println!("{}", report.table());
     println!("kept SLO: {}. Figures and plot: {}", setup(&flags).slo, files(&flags.out));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn run(flags: &Flags, arrivals: &[Arrival]) -> Result<Report> {
@@ -90,7 +95,7 @@ async fn run_policy(
 ) -> Result<Vec<Record>> {
     let running = display.start(policy);
     let cluster = Cluster::start(policy, flags.workers, profiles).await?;
-    let records = load::run(cluster.address(), arrivals, DRAIN, |now| running.show(now)).await;
+    let records = load::run(cluster.address(), arrivals, |now| running.show(now)).await;
     cluster.stop().await.with_context(|| format!("the gateway with policy {policy}"))?;
     Ok(records)
 }

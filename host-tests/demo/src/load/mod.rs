@@ -4,7 +4,6 @@ mod exchange;
 mod record;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use gateway::client::Client;
 use tokio::task::JoinSet;
@@ -24,24 +23,20 @@ pub struct Progress {
     pub kept: usize,
 }
 
-/// Sends all arrivals to one address and waits for their answers, at most `drain` longer than the last arrival; what has
+/// Sends all arrivals to one address and reads their answers, for as long as one of them can still keep the SLO; what has
 /// no end by then is [`Fate::Unfinished`].
-pub async fn run(
-    address: SocketAddr,
-    arrivals: &[Arrival],
-    drain: Duration,
-    progress: impl Fn(Progress),
-) -> Vec<Record> {
+pub async fn run(address: SocketAddr, arrivals: &[Arrival], progress: impl Fn(Progress)) -> Vec<Record> {
     let start = Instant::now();
     let client = Client::http1(address);
     let mut records: Vec<_> = arrivals.iter().map(|arrival| Record::new(*arrival)).collect();
     let mut now = Progress::default();
     let mut exchanges = JoinSet::new();
-    let end = start + arrivals.last().map_or(Duration::ZERO, |arrival| arrival.at) + drain;
     while now.ended < arrivals.len() {
         let next = arrivals.get(now.sent);
+        let last_deadline = || records.iter().filter(|record| record.is_unfinished()).map(Record::deadline).max();
+        let until = next.map_or_else(|| last_deadline().unwrap_or_default(), |arrival| arrival.at);
         tokio::select! {
-            () = sleep_until(next.map_or(end, |arrival| start + arrival.at)) => {
+            () = sleep_until(start + until) => {
                 let Some(arrival) = next.copied() else { break };
                 let (index, client) = (now.sent, client.clone());
                 exchanges.spawn(async move {

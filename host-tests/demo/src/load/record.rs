@@ -87,6 +87,17 @@ impl Record {
         }
     }
 
+    /// Whether it has no end yet, or had none when the run was over.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.fate, Fate::Unfinished)
+    }
+
+    /// From the start of the run: what ends later has missed [`SLO`].
+    pub(super) fn deadline(&self) -> Duration {
+        let Arrival { at, prompt_tokens, output_tokens, .. } = self.arrival;
+        at + SLO.target(Shape { output_tokens, input_tokens: prompt_tokens }).unwrap_or_default()
+    }
+
     /// Whether it kept [`SLO`]. What was not answered has not.
     pub fn is_kept(&self) -> bool {
         self.completed().is_some_and(|Completed { ttft, e2e, output_tokens }| {

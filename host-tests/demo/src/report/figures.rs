@@ -66,7 +66,7 @@ impl Figures {
             requests: records.len(),
             kept,
             failed: count(|record| matches!(record.fate, Fate::Refused { .. } | Fate::Broken { .. })),
-            unfinished: count(|record| matches!(record.fate, Fate::Unfinished)),
+            unfinished: count(Record::is_unfinished),
             attainment: kept as f64 / records.len().max(1) as f64,
             goodput_per_s: kept as f64 / seconds,
             ttft_s: Percentiles::of(of_completed(|completed| Some(completed.ttft))),

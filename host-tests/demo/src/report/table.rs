@@ -1,7 +1,7 @@
 //! The report as a table for the terminal.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
 use super::{Figures, Percentiles, PolicyRun};
 
@@ -11,10 +11,10 @@ const HEADS: [&str; 9] = [
     "requests",
     "kept SLO",
     "goodput\nkept/s",
-    "TTFT s\np50 / p90 / p99",
-    "TPOT ms\np50 / p90 / p99",
-    "latency/token ms\np50 / p90 / p99",
-    "wait s\np50 / p90 / p99",
+    "TTFT, s\np50 p90 p99",
+    "TPOT, ms\np50 p90 p99",
+    "latency/token, ms\np50 p90 p99",
+    "wait, s\np50 p90 p99",
 ];
 /// Columns of words; the rest are numbers.
 const WORDS: usize = 2;
@@ -25,7 +25,8 @@ const BAD: f64 = 0.80;
 
 pub(super) fn draw(runs: &[PolicyRun]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(HEADS.map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(HEADS.map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
     for run in runs {
         for (index, figures) in run.figures.iter().enumerate() {
             table.add_row(row(if index == 0 { &run.policy } else { "" }, figures));
@@ -72,7 +73,7 @@ fn percentiles(percentiles: Option<Percentiles>, scale: f64, decimals: usize) ->
         || "-".to_owned(),
         |Percentiles { p50, p90, p99 }| {
             let value = |value: f64| format!("{:.decimals$}", value * scale);
-            format!("{} / {} / {}", value(p50), value(p90), value(p99))
+            format!("{} {} {}", value(p50), value(p90), value(p99))
         },
     )
 }

@@ -1,18 +1,14 @@
 //! Sizes of the models that are served.
 
-use serde::Deserialize;
-
 /// Bytes of a weight or of a cached key or value: fp16.
 const FP16_BYTES: f64 = 2.0;
 
 /// A model in one precision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Model {
     /// 7B with full attention (Llama-2-7B's sizes): each token caches 512 KiB.
-    #[serde(rename = "7b-fp16-mha")]
     Mha7b,
     /// 8B with grouped-query attention (Llama-3-8B's sizes): each token caches 128 KiB.
-    #[serde(rename = "8b-fp16-gqa")]
     Gqa8b,
 }
 

@@ -159,6 +159,14 @@ fn a_single_request_decodes_at_the_speed_of_the_weights() {
 }
 
 #[test]
+fn an_a100_takes_as_long_as_published_benchmarks_say() {
+    let mut engine = Engine::new(EngineSpec::new(Gpu::A100, Model::Mha7b).unwrap());
+    engine.submit(1, 128, 64, Instant::ZERO).unwrap();
+    let e2e_s = drain(&mut engine).last().unwrap().at.since(Instant::ZERO).as_secs_f64();
+    assert!((e2e_s / 0.650 - 1.0).abs() < 0.03, "{e2e_s}");
+}
+
+#[test]
 fn a_long_prompt_is_computed_in_chunks_between_tokens_of_others() {
     let mut engine = Engine::new(l20());
     engine.submit(1, 10, 50, Instant::ZERO).unwrap();

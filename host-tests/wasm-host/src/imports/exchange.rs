@@ -1,0 +1,186 @@
+//! Logs, time, ticks, buffers, callouts and what the host does not offer.
+
+use std::time::Duration;
+
+use wasmtime::Linker;
+
+use super::memory::{give, read, read_headers, read_text, write, write_u32};
+use super::{Guest, Outcome, status};
+use crate::LogLevel;
+use crate::abi::{BufferType, Status};
+use crate::agenda::Task;
+use crate::callout::Call;
+use crate::event::What;
+use crate::vm::VmState;
+
+pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
+    linker.func_wrap("env", "proxy_log", |mut guest: Guest<'_>, level: u32, data: u32, size: u32| {
+        status(read_text(&guest, data, size).and_then(|text| {
+            let level = LogLevel::from_abi(level).ok_or(Status::BadArgument)?;
+            guest.data_mut().log(level, text);
+            Ok(())
+        }))
+    })?;
+    linker.func_wrap("env", "proxy_get_log_level", |mut guest: Guest<'_>, out: u32| {
+        let level = guest.data().process.borrow().log_level;
+        status(write_u32(&mut guest, out, level as u32))
+    })?;
+    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut guest: Guest<'_>, out: u32| {
+        let time = nanoseconds(guest.data().process.borrow().wall_clock());
+        status(write(&mut guest, out, &time.to_le_bytes()))
+    })?;
+    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut guest: Guest<'_>, period: u32| {
+        status(set_tick_period(guest.data_mut(), Duration::from_millis(period.into())))
+    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_get_buffer_bytes",
+        |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
+            status(get_buffer(&mut guest, buffer, (start, length), (data, size)))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_get_buffer_status",
+        |mut guest: Guest<'_>, buffer: u32, length: u32, flags: u32| {
+            status(buffer_status(&mut guest, buffer, length, flags))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_set_buffer_bytes",
+        |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
+            status(set_buffer(&mut guest, buffer, (start, length), (data, size)))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_http_call",
+        |mut guest: Guest<'_>,
+         cluster: u32,
+         cluster_size: u32,
+         headers: u32,
+         headers_size: u32,
+         body: u32,
+         body_size: u32,
+         _trailers: u32,
+         _trailers_size: u32,
+         timeout_ms: u32,
+         out: u32| {
+            let parts = [(cluster, cluster_size), (headers, headers_size), (body, body_size)];
+            status(http_call(&mut guest, parts, timeout_ms, out))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_call_foreign_function",
+        |_: Guest<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| Status::NotFound as i32,
+    )?;
+    linker.func_wrap("env", "proxy_get_status", |mut guest: Guest<'_>, code: u32, data: u32, size: u32| {
+        status(write_u32(&mut guest, code, 0).and_then(|()| give(&mut guest, &[], data, size)))
+    })?;
+    Ok(())
+}
+
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn set_tick_period(state: &mut VmState, period: Duration) -> Outcome {
+    let id = state.root_of(state.acting()).ok_or(Status::BadArgument)?;
+    let root = state.root(id).ok_or(Status::BadArgument)?;
+    root.tick_period = period;
+    state.arm_tick(id);
+    Ok(())
+}
+
+/// The bytes of a buffer, for reading.
+fn contents(state: &mut VmState, buffer: BufferType) -> Option<Vec<u8>> {
+    match buffer {
+        BufferType::Body(direction) => Some(state.acting_stream()?.half(direction).body().cloned().unwrap_or_default()),
+        BufferType::CallBody => Some(state.acting_root()?.reply.as_ref()?.body.clone()),
+        BufferType::VmConfiguration => Some(state.plugin.vm_configuration.clone()),
+        BufferType::PluginConfiguration => Some(state.configuring.as_ref()?.configuration.clone()),
+        BufferType::Other => None,
+    }
+}
+
+fn get_buffer(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), out: (u32, u32)) -> Outcome {
+    let buffer = BufferType::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let bytes = contents(guest.data_mut(), buffer).ok_or(Status::NotFound)?;
+    let (start, length) = (range.0 as usize, range.1 as usize);
+    if start > bytes.len() {
+        return Err(Status::BadArgument.into());
+    }
+    let part = &bytes[start..bytes.len().min(start.saturating_add(length))];
+    // Nothing to give: the guest's pointers stay as they are.
+    if part.is_empty() { Ok(()) } else { give(guest, part, out.0, out.1) }
+}
+
+fn buffer_status(guest: &mut Guest<'_>, buffer: u32, length_out: u32, flags_out: u32) -> Outcome {
+    let buffer = BufferType::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let bytes = contents(guest.data_mut(), buffer).ok_or(Status::NotFound)?;
+    write_u32(guest, length_out, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+    write_u32(guest, flags_out, 0)
+}
+
+/// From the start: replaces so many bytes. From the end or beyond: appends. From between: refused.
+fn set_buffer(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), data: (u32, u32)) -> Outcome {
+    let Some(BufferType::Body(direction)) = BufferType::from_abi(buffer) else {
+        return Err(Status::BadArgument.into());
+    };
+    let data = read(guest, data.0, data.1)?;
+    let stream = guest.data_mut().acting_stream().ok_or(Status::BadArgument)?;
+    let body = stream.half(direction).body().ok_or(Status::BadArgument)?;
+    let (start, length) = (range.0 as usize, range.1 as usize);
+    if start == 0 {
+        body.splice(..length.min(body.len()), data);
+    } else if start >= body.len() {
+        body.extend(data);
+    } else {
+        return Err(Status::BadArgument.into());
+    }
+    Ok(())
+}
+
+fn http_call(guest: &mut Guest<'_>, parts: [(u32, u32); 3], timeout_ms: u32, out: u32) -> Outcome {
+    let [cluster, headers, body] = parts;
+    let cluster = read_text(guest, cluster.0, cluster.1)?;
+    let headers = read_headers(guest, headers.0, headers.1)?;
+    let body = read(guest, body.0, body.1)?;
+    write_u32(guest, out, 0)?;
+    let state = guest.data_mut();
+    let root = state.root_of(state.acting()).ok_or(Status::BadArgument)?;
+    let (vm, thread, process) = (state.number, state.thread, state.process.clone());
+    let mut process = process.borrow_mut();
+    let complete = [":method", ":path", ":authority"].iter().all(|name| headers.get(name).is_some());
+    if !process.clusters.knows(&cluster) || !complete {
+        return Err(Status::BadArgument.into());
+    }
+    let timeout = Duration::from_millis(timeout_ms.into());
+    let call = Call { cluster, headers, body, timeout, at: process.now };
+    let answer = process.clusters.answer(call).map_err(|()| Status::InternalFailure)?;
+    // Tokens step by four, as Envoy's do; the low bits tell kinds of calls apart there.
+    let token = state.next_call;
+    state.next_call += 4;
+    if let Some(root) = state.root(root) {
+        root.calls.push(token);
+    }
+    if let Some((after, reply)) = answer {
+        process.after(after, thread, Task::CallDone { vm, root, token, reply });
+    }
+    drop(process);
+    write_u32(guest, out, token)
+}
+
+// === impl VmState ===
+
+impl VmState {
+    /// Keeps a line of the guest's log, if its level is on.
+    pub(super) fn log(&mut self, level: LogLevel, text: String) {
+        let on = level >= self.process.borrow().log_level;
+        if on {
+            self.record(self.current, What::Log(level, text));
+        }
+    }
+}
