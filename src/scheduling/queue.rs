@@ -4,9 +4,10 @@
 //! stored: requests are kept by latest start, and those before `now` are the late ones. Requests with one
 //! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Footprint, Request, RequestId};
@@ -41,7 +42,7 @@ pub struct Urgency {
 pub struct Queue {
     late_policy: LatePolicy,
     max_wait: Duration,
-    waiting: HashMap<RequestId, Waiting>,
+    waiting: FnvHashMap<RequestId, Waiting>,
     lanes: BTreeMap<Footprint, BTreeSet<Place>>,
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<(Instant, RequestId)>,
