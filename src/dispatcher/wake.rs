@@ -12,13 +12,13 @@ use crate::shared::directory::Directory;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// After a pass: publishes what is left in the queue, and wakes VMs for which there is room left.
-    pub(super) fn tell_others(&mut self, now: Instant) {
-        let directory = self.membership.directory();
+    /// After a pass, which has read `directory`: publishes what is left in the queue, and wakes VMs for which there is room
+    /// left.
+    pub(super) fn tell_others(&mut self, directory: &Directory, now: Instant) {
         let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        let claim = self.claim(&directory, now);
-        self.membership.publish_queue(waiting, claim, &directory);
-        self.wake_claims(&directory, now);
+        let claim = self.claim(directory, now);
+        self.membership.publish_queue(waiting, claim, directory);
+        self.wake_claims(directory, now);
     }
 
     /// After a release, where nothing may be forwarded: wakes this VM and the others that may use the room.

@@ -1,7 +1,9 @@
 //! One configuration in one VM: requests from their headers to a pod.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
+
+use fnv::FnvHashMap;
 
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -49,7 +51,7 @@ pub struct Router {
     pub(super) dispatcher: Dispatcher<HostStore>,
     pub(super) learning: Learning,
     pub(super) stats: Stats,
-    pub(super) records: HashMap<RequestId, Record>,
+    pub(super) records: FnvHashMap<RequestId, Record>,
     pub(super) sources: Sources,
     paths: EndpointPaths,
     pub(super) guard: Guard,
@@ -73,7 +75,7 @@ impl Router {
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool),
-            records: HashMap::new(),
+            records: FnvHashMap::default(),
             sources: Sources::new(&config),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
@@ -292,7 +294,7 @@ impl Router {
 
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
     pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
-        let mut next = Next::Wait;
+        let (mut next, mut strayed) = (Next::Wait, false);
         for action in actions {
             let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
             let (id, is_own) = (*id, Some(*id) == own);
@@ -300,6 +302,7 @@ impl Router {
                 // The stream is gone; its end was or will be told.
                 continue;
             }
+            strayed |= !is_own;
             match action {
                 Action::Forward(_, placement) => {
                     self.forward(id, placement);
@@ -315,7 +318,7 @@ impl Router {
                 }
             }
         }
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|_| strayed) {
             let _ = host::set_effective_context(own.0);
         }
         self.adjust_tick();

@@ -5,9 +5,10 @@
 //! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it: the first of those
 //! late, of those in time, and for each slower deployment of those still in time there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Footprint, Request, RequestId};
@@ -42,7 +43,7 @@ pub struct Urgency {
 pub struct Queue {
     late_policy: LatePolicy,
     max_wait: Duration,
-    waiting: HashMap<RequestId, Waiting>,
+    waiting: FnvHashMap<RequestId, Waiting>,
     lanes: BTreeMap<Footprint, Lane>,
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<(Instant, RequestId)>,

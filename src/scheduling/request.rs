@@ -1,8 +1,9 @@
 //! What the scheduler knows of a request, assessed once at arrival and again when the pool changes.
 
-use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
+
+use fnv::FnvHasher;
 
 use super::load::Load;
 use super::policies::PolicyName;
@@ -171,7 +172,7 @@ impl Request {
 
     /// Which other requests it shares its fate with.
     pub fn footprint(&self) -> Footprint {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FnvHasher::default();
         (self.policy, &self.arrival.model, self.arrival.class, self.infeasible).hash(&mut hasher);
         for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
             (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
