@@ -192,6 +192,6 @@ impl<S: Store> Dispatcher<S> {
     fn begin_probe(&self, pod: &Pod, now: Instant) -> bool {
         let key = self.membership.keys.health();
         let begin = |failing: &mut Failing| failing.begin_probe(pod.id, now).then_some(());
-        update(&self.membership.store, &key, begin) == Ok(Some(()))
+        update(&self.membership.store, key, begin) == Ok(Some(()))
     }
 }
