@@ -17,7 +17,8 @@ pub(crate) const START: Instant = Instant::from_micros(3_600_000_000);
 /// from its start to its end, in seconds.
 pub(crate) type Cell = (f64, f64);
 
-/// A profile in which the k-th shape (see [`shape`]) is the k-th of `cells`, with an end-to-end objective.
+/// A profile in which the k-th shape (see [`shape`]) is the k-th of `cells`, with an end-to-end objective
+/// (0: none).
 pub(crate) fn profile(cells: &[Cell], slo_e2e_s: f64) -> Profile {
     let rates: Vec<f64> = cells.iter().map(|(load, e2e)| if *load > 0.0 { 1.0 / load / e2e } else { 0.0 }).collect();
     let latencies: Vec<f64> = cells.iter().map(|(_, e2e)| *e2e).collect();

@@ -96,7 +96,7 @@ fn happen(world: &mut World, id: u32, event: &Event) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn any_run_keeps_to_capacity_loses_nothing_and_leaves_no_room_idle(vms in 1..5_usize, events in events()) {
