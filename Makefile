@@ -65,6 +65,16 @@ run: build envoy ## Starts the same gateway to play with; prints a curl command.
 	$(CARGO) build --quiet --profile tools -p slo-router-pods --bin slo-pods
 	@host-tests/run.sh $(ENVOY) target/tools/slo-pods
 
+# === measure ===
+
+.PHONY: bench
+bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency.
+	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench -- $(BENCH_FLAGS)
+
+.PHONY: bench-estimate
+bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
+	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)
+
 # === test ===
 
 .PHONY: test
