@@ -114,7 +114,8 @@ fn one_call_refuses_only_so_many_and_asks_for_another() {
 fn one_call_forwards_only_so_many_and_asks_for_another() {
     let small = |pods| pool(&[("a", pods, Some(profile(&[(0.01, 1.0)], 100.0)))]);
     let mut world = World::new(1, small(1), Settings { max_waiting: 1000, ..settings() });
-    (0..300).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    // Of 20 classes, so that one look at the heads of all sees more than may be forwarded.
+    (0..300).for_each(|id| world.arrive(0, Arrival { class: id as usize % 20, ..arrival(id, 0, START) }));
     assert_eq!(world.running().len(), 100);
     world.set_pool(0, small(3).into());
     assert_eq!(world.running().len(), 100 + MOST_ACTIONS);
@@ -152,6 +153,39 @@ fn a_pod_that_refuses_is_out_and_one_that_answers_is_not() {
         (2..4).for_each(|id| world.arrive(0, arrival(id, 0, START)));
         assert_eq!(world.waiting().len(), usize::from(out), "{end:?}");
     }
+}
+
+#[test]
+fn what_new_profiles_charge_the_other_vms_see() {
+    let memory = Memory::default();
+    let quarters = || pool(&[("a", 1, Some(profile(&[(0.25, 1.0)], 10.0)))]);
+    let [mut one, mut other] = [(halves(), 1), (quarters(), 2)].map(|(pool, seed)| {
+        let mut vm = Dispatcher::new(memory.clone(), settings(), seed, START);
+        vm.set_pool(pool.into(), START);
+        vm
+    });
+    (1..3).for_each(|id| drop(one.submit(arrival(id, 0, START), START)));
+    one.set_pool(quarters().into(), START);
+    (1..4).for_each(|id| drop(other.submit(arrival(id, 0, START), START)));
+    assert_eq!((other.in_flight(), other.waiting()), (2, 1));
+}
+
+#[test]
+fn of_a_pool_that_shrank_to_pods_that_failed_half_take_requests() {
+    let whole = |pods| pool(&[("a", pods, Some(profile(&[(1.0, 1.0)], 10.0)))]);
+    let mut dispatcher = dispatcher(settings(), whole(4));
+    let placed = (0..4).filter_map(|id| match &dispatcher.submit(arrival(id, 0, START), START)[..] {
+        [Action::Forward(id, placement)] => Some((*id, placement.address)),
+        _ => None,
+    });
+    let placed: Vec<_> = placed.collect();
+    for (id, address) in placed {
+        let is_kept = whole(2).pods().iter().any(|pod| pod.address == address);
+        dispatcher.finish(id, if is_kept { &End::PodFailed } else { &End::Abandoned }, START);
+    }
+    dispatcher.set_pool(whole(2).into(), START);
+    (4..6).for_each(|id| drop(dispatcher.submit(arrival(id, 0, START), START)));
+    assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (1, 1));
 }
 
 #[test]

@@ -9,11 +9,13 @@ use crate::scheduling::testing::{START, arrival, pool, profile};
 use crate::shared::memory::Memory;
 use crate::shared::store::{Contended, Store, Stored};
 
+type Event = Box<dyn FnOnce()>;
+
 /// Before the first write to a ledger, something else happens.
 #[derive(Clone, Default)]
 struct Interrupted {
     memory: Memory,
-    meanwhile: Rc<RefCell<Option<Box<dyn FnOnce()>>>>,
+    meanwhile: Rc<RefCell<Option<Event>>>,
 }
 
 impl Store for Interrupted {

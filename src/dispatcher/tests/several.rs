@@ -148,7 +148,7 @@ fn a_vm_that_stalled_so_long_that_it_was_given_up_charges_its_load_again() {
 fn a_vm_that_was_given_up_charges_its_load_before_it_places_more() {
     let mut world = world(2, 1);
     world.tenth(0, 1, secs(9));
-    world.stall(0, secs(3));
+    world.stall(0, secs(4));
     world.wait(secs(3));
     world.tenth(1, 2, secs(9));
     world.tenth(0, 3, secs(9));
@@ -244,16 +244,31 @@ fn a_large_request_among_a_stream_of_small_ones_gets_its_pod_in_time() {
 
 #[test]
 fn a_client_that_leaves_lets_go_of_the_pod_that_drained_for_it() {
+    for other in [0, 1] {
+        let mut world = world(2, 1);
+        (1..7).for_each(|id| world.tenth(0, id, secs(19)));
+        world.all(0, 7, secs(2));
+        world.wait(secs(1));
+        world.tenth(other, 8, secs(9));
+        assert_eq!(world.waiting(), [7, 8], "the pod drains");
+        world.cancel(7);
+        world.deliver_all();
+        assert_eq!(world.waiting(), [0; 0], "in VM {other}");
+    }
+}
+
+#[test]
+fn nobody_is_woken_for_a_pod_that_drains_for_another() {
     let mut world = world(2, 1);
     (1..7).for_each(|id| world.tenth(0, id, secs(19)));
     world.all(0, 7, secs(2));
     world.wait(secs(1));
-    world.tenth(0, 8, secs(9));
-    world.tenth(1, 9, secs(9));
-    assert_eq!(world.waiting(), [7, 8, 9], "the pod drains");
-    world.cancel(7);
+    world.tenth(1, 8, secs(9));
     world.deliver_all();
-    assert_eq!(world.waiting(), [0; 0]);
+    world.finish(1, &well());
+    assert_eq!(world.mail_count(), 1, "to the VM itself");
+    world.deliver(0);
+    assert_eq!(world.mail_count(), 0);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Several VMs over one memory in virtual time. Messages lie in the mail until the test delivers or loses them; clients
 //! and pods are the test's. What no run may ever break is checked at every step.
 
+mod laws;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -12,17 +14,13 @@ use crate::scheduling::load::Load;
 use crate::scheduling::policies::{PolicyName, Prefer};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::queue::LatePolicy;
-use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::request::{Arrival, Assessment, RequestId};
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
-use crate::scheduling::view::Health;
 use crate::shared::Keys;
-use crate::shared::directory::Directory;
-use crate::shared::health::Failing;
-use crate::shared::ledger::Ledger;
 use crate::shared::memory::Memory;
-use crate::shared::store::{Contended, Store, Stored, read};
+use crate::shared::store::{Contended, Store, Stored};
 
 /// Time between the ticks of a VM in which something waits.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -294,19 +292,6 @@ impl World {
         panic!("{:?} waits, and there is room for it", self.fitting());
     }
 
-    /// After all has ended: no VM holds a request, and no ledger charges one.
-    pub(super) fn assert_empty(&self) {
-        for Vm { dispatcher, .. } in &self.vms {
-            assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (0, 0));
-        }
-        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
-        for deployment in self.pool.deployments() {
-            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, self.now));
-            assert_eq!(ledger.sum_without(None), BTreeMap::default(), "{}", deployment.name);
-        }
-    }
-
     fn keys(&self) -> Keys {
         Keys::of(&self.settings.pool)
     }
@@ -335,66 +320,5 @@ impl World {
         }
         self.assert_none_lost(vm);
         self.assert_within_capacity();
-    }
-
-    fn assert_none_lost(&self, vm: usize) {
-        let waiting = self.ids(|fate| matches!(fate, Fate::Waiting { vm: of, .. } if *of == vm)).len();
-        let running = self.ids(|fate| matches!(fate, Fate::Running { vm: of, .. } if *of == vm)).len();
-        let dispatcher = &self.vms[vm].dispatcher;
-        assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (waiting, running), "in VM {vm}");
-    }
-
-    fn assert_within_capacity(&self) {
-        let mut loads: HashMap<SocketAddr, Load> = HashMap::new();
-        for fate in self.requests.values() {
-            if let Fate::Running { address, load, .. } = fate {
-                *loads.entry(*address).or_default() += *load;
-            }
-        }
-        for (pod, load) in loads {
-            assert!(load <= Load::CAPACITY, "{pod} has {load:?}");
-        }
-    }
-
-    fn assert_nothing_waits_too_long(&self) {
-        let longest = self.settings.max_wait.saturating_add(TICK);
-        for fate in self.requests.values() {
-            if let Fate::Waiting { vm, arrival } = fate
-                && self.vms[*vm].stalled_until <= self.now
-            {
-                assert!(self.now.since(arrival.at) <= longest, "{:?} still waits", arrival.id);
-            }
-        }
-    }
-
-    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room.
-    fn fitting(&self) -> Option<(u32, SocketAddr)> {
-        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
-        let (failing, _): (Failing, u32) = read(&self.memory, self.keys().health());
-        let claims = directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
-        let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
-        let mut charged: HashMap<SocketAddr, Load> = HashMap::new();
-        for deployment in self.pool.deployments() {
-            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, self.now));
-            let sum = ledger.sum_without(None);
-            for pod in self.pool.pods() {
-                *charged.entry(pod.address).or_default() += sum.get(&pod.id).map_or(Load::ZERO, |entry| entry.load());
-            }
-        }
-        self.requests.iter().find_map(|(id, fate)| {
-            let Fate::Waiting { vm, arrival } = fate else { return None };
-            let Vm { dispatcher, .. } = self.vms.get(*vm).filter(|vm| vm.stalled_until <= self.now)?;
-            let pool = dispatcher.pool();
-            let request = Request::assess((**arrival).clone(), pool, &self.settings.assessment);
-            let fits = pool.pods().iter().find(|pod| {
-                request.worth_trying(self.now).any(|prospect| {
-                    prospect.deployment == pod.deployment
-                        && charged.get(&pod.address).copied().unwrap_or_default().fits(prospect.load)
-                }) && failing.health(pod.id, self.now) == Health::Up
-                    && !reserved.contains(&pod.id)
-            })?;
-            Some((*id, fits.address))
-        })
     }
 }

@@ -69,6 +69,17 @@ fn a_probe_that_shows_nothing_leaves_the_right_to_the_next() {
 }
 
 #[test]
+fn after_a_probe_that_failed_comes_another() {
+    let pods = pods(2);
+    let mut failing = Failing::default();
+    failing.failed(pods[0], &pods, START);
+    let now = START.after(secs(1));
+    failing.begin_probe(pods[0], now);
+    assert!(failing.failed(pods[0], &pods, now));
+    assert_eq!(failing.health(pods[0], now.after(secs(2))), Health::Probe);
+}
+
+#[test]
 fn a_probe_whose_vm_died_is_given_up() {
     let pods = pods(2);
     let mut failing = Failing::default();

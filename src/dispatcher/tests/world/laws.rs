@@ -1,0 +1,89 @@
+//! What no run may ever break.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use super::{Fate, TICK, Vm, World};
+use crate::scheduling::load::Load;
+use crate::scheduling::request::Request;
+use crate::scheduling::view::Health;
+use crate::shared::directory::Directory;
+use crate::shared::health::Failing;
+use crate::shared::ledger::Ledger;
+use crate::shared::store::read;
+
+impl World {
+    /// After all has ended: no VM holds a request, and no ledger charges one.
+    pub(in crate::dispatcher::tests) fn assert_empty(&self) {
+        for Vm { dispatcher, .. } in &self.vms {
+            assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (0, 0));
+        }
+        let (directory, _): (Directory, u32) = read(&self.memory, &self.keys().directory());
+        for deployment in self.pool.deployments() {
+            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
+            ledger.retain(|ticket| directory.lives(ticket, self.now));
+            assert_eq!(ledger.sum_without(None), BTreeMap::default(), "{}", deployment.name);
+        }
+    }
+
+    pub(super) fn assert_none_lost(&self, vm: usize) {
+        let waiting = self.ids(|fate| matches!(fate, Fate::Waiting { vm: of, .. } if *of == vm)).len();
+        let running = self.ids(|fate| matches!(fate, Fate::Running { vm: of, .. } if *of == vm)).len();
+        let dispatcher = &self.vms[vm].dispatcher;
+        assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (waiting, running), "in VM {vm}");
+    }
+
+    pub(super) fn assert_within_capacity(&self) {
+        let mut loads: HashMap<SocketAddr, Load> = HashMap::new();
+        for fate in self.requests.values() {
+            if let Fate::Running { address, load, .. } = fate {
+                *loads.entry(*address).or_default() += *load;
+            }
+        }
+        for (pod, load) in loads {
+            assert!(load <= Load::CAPACITY, "{pod} has {load:?}");
+        }
+    }
+
+    pub(super) fn assert_nothing_waits_too_long(&self) {
+        let longest = self.settings.max_wait.saturating_add(TICK);
+        for fate in self.requests.values() {
+            if let Fate::Waiting { vm, arrival } = fate
+                && self.vms[*vm].stalled_until <= self.now
+            {
+                assert!(self.now.since(arrival.at) <= longest, "{:?} still waits", arrival.id);
+            }
+        }
+    }
+
+    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room.
+    pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
+        let (directory, _): (Directory, u32) = read(&self.memory, &self.keys().directory());
+        let (failing, _): (Failing, u32) = read(&self.memory, &self.keys().health());
+        let claims = directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
+        let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
+        let mut charged: HashMap<SocketAddr, Load> = HashMap::new();
+        for deployment in self.pool.deployments() {
+            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
+            ledger.retain(|ticket| directory.lives(ticket, self.now));
+            let sum = ledger.sum_without(None);
+            for pod in self.pool.pods() {
+                *charged.entry(pod.address).or_default() += sum.get(&pod.id).map_or(Load::ZERO, |entry| entry.load());
+            }
+        }
+        self.requests.iter().find_map(|(id, fate)| {
+            let Fate::Waiting { vm, arrival } = fate else { return None };
+            let Vm { dispatcher, .. } = self.vms.get(*vm).filter(|vm| vm.stalled_until <= self.now)?;
+            let pool = dispatcher.pool();
+            let request = Request::assess((**arrival).clone(), pool, &self.settings.assessment);
+            let fits = pool.pods().iter().find(|pod| {
+                request.worth_trying(self.now).any(|prospect| {
+                    prospect.deployment == pod.deployment
+                        && charged.get(&pod.address).copied().unwrap_or_default().fits(prospect.load)
+                }) && failing.health(pod.id, self.now) == Health::Up
+                    && !reserved.contains(&pod.id)
+            })?;
+            Some((*id, fits.address))
+        })
+    }
+}
