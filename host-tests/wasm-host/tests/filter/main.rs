@@ -1,0 +1,8 @@
+//! The real filter on the host: several VMs, time, faults, races.
+
+mod crowds;
+mod death;
+mod ends;
+mod reading;
+mod support;
+mod workers;
