@@ -114,13 +114,18 @@ impl HttpContext for Stream {
         self.ask(|router| router.on_request_trailers(self.id))
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        with(&self.router, |router| router.on_response_headers(self.id));
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        with(&self.router, |router| router.on_response_headers(self.id, end_of_stream));
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         with(&self.router, |router| router.on_response_body(self.id, size, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        with(&self.router, |router| router.on_response_trailers(self.id));
         Action::Continue
     }
 

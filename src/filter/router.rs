@@ -288,13 +288,15 @@ impl Router {
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
     pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
         let mut next = Next::Wait;
+        let mut effective = own;
         for action in actions {
             let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
             let (id, is_own) = (*id, Some(*id) == own);
-            if !is_own && host::set_effective_context(id.0).is_err() {
+            if effective != Some(id) && host::set_effective_context(id.0).is_err() {
                 // The stream is gone; its end was or will be told.
                 continue;
             }
+            effective = Some(id);
             match action {
                 Action::Forward(_, placement) => {
                     self.forward(id, placement);
@@ -310,7 +312,7 @@ impl Router {
                 }
             }
         }
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|_| effective != own) {
             let _ = host::set_effective_context(own.0);
         }
         self.adjust_tick();

@@ -47,7 +47,7 @@ fn all_that_waited_too_long_are_refused_together() {
             assert!(waiting.iter().all(Stream::is_paused));
             world.advance(ms(150));
             assert_all_ended(&world, &waiting, 429);
-            assert_eq!(world.count("refused_total", "_reason=waited_too_long_"), size as u64);
+            assert_eq!(world.count("refused_total", "_reason=waited-too-long_"), size as u64);
             blocker.finish();
             world.assert_idle();
         }

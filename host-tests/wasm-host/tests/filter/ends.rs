@@ -7,7 +7,8 @@ use crate::support::{Gateway, Sent, Shared, builder, filter, ms, s, world};
 /// The outcomes that the filter counted, of the default class and policy.
 fn outcomes(world: &World) -> Vec<(&'static str, u64)> {
     let known = ["kept", "missed", "no-objective", "failed", "client-error", "abandoned"];
-    let count = |outcome: &str| world.count("requests_total", &format!("_class=default__policy=slo__outcome={outcome}_"));
+    let count =
+        |outcome: &str| world.count("requests_total", &format!("_class=default__policy=slo__outcome={outcome}_"));
     known.into_iter().map(|outcome| (outcome, count(outcome))).filter(|(_, count)| *count > 0).collect()
 }
 

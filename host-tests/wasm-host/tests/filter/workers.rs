@@ -2,7 +2,7 @@
 
 use wasm_host::{NotificationFault, Stream, World};
 
-use crate::support::{Gateway, Sent, Shared, builder, filter, fullest, ms, on_pods, s, world};
+use crate::support::{Gateway, Sent, Shared, address, builder, filter, fullest, ms, on_pods, s, world};
 use slo_router::scheduling::load::Load;
 
 const SEEDS: u64 = 50;
@@ -150,6 +150,19 @@ fn all_of_a_crowd_over_eight_workers_are_served() {
         }
         world.assert_idle();
     }
+}
+
+#[test]
+fn a_pass_that_releases_another_before_the_arrival_that_began_it_keeps_them_apart() {
+    let world = world(&filter(2, 1), 1);
+    let running = [world.ask(0), world.ask(0)];
+    let waits = world.ask(0);
+    world.fault_notifications(NotificationFault::Lost, 2);
+    running.iter().for_each(Sent::finish);
+    let arrives = world.ask(0);
+    let mut pods = [waits.pod(), arrives.pod()];
+    pods.sort();
+    assert_eq!(pods, [0, 1].map(|pod| Some(address(pod))));
 }
 
 // === a worker that stalls ===

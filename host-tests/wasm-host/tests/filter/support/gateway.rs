@@ -130,7 +130,8 @@ impl Sent for Stream {
     }
 
     fn finish(&self) {
-        self.respond(200, [("content-type", "application/json")]).body(r#"{"usage":{"prompt_tokens":10,"completion_tokens":5}}"#);
+        self.respond(200, [("content-type", "application/json")])
+            .body(r#"{"usage":{"prompt_tokens":10,"completion_tokens":5}}"#);
     }
 
     fn status(&self) -> Option<u16> {
@@ -145,8 +146,8 @@ impl Sent for Stream {
 /// How many of these requests run on each pod.
 pub fn on_pods(streams: &[Stream]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
-    for pod in streams.iter().filter(|stream| stream.is_running()).filter_map(Sent::pod) {
-        *counts.entry(pod).or_default() += 1;
+    for stream in streams.iter().filter(|stream| stream.is_running()) {
+        *counts.entry(stream.pod().expect("a pod is named")).or_default() += 1;
     }
     counts
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use slo_router::scheduling::pool::PodId;
 use slo_router::scheduling::time::Instant;
+use slo_router::shared::Keys;
 use slo_router::shared::directory::{Directory, Seat};
 use slo_router::shared::health::Failing;
 use slo_router::shared::ledger::{Column, Entry, Ledger};
 use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
-use slo_router::shared::Keys;
 use wasm_host::World;
 
 use super::DEPLOYMENT;
