@@ -21,6 +21,8 @@ use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 
+/// The first tick comes at once: profiles and pods are fetched before the first request.
+const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
 const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks otherwise: the heartbeat's.
@@ -87,6 +89,10 @@ impl Router {
         };
         let pool = router.sources.pool(&router.config);
         router.dispatcher.set_pool(pool, host::now());
+        // A VM that takes a dead one's place is made for a request, which goes by the last good documents.
+        router.take_documents(host::now());
+        router.tick = FIRST_TICK;
+        host::set_tick_period(FIRST_TICK);
         router
     }
 

@@ -4,8 +4,10 @@
 //! two roots with different configurations live side by side while the old one drains. Cells are recycled, the one used
 //! longest ago first. A cell holds its state (who fetches, since when; small) and the last good document.
 
+use std::hash::Hasher;
 use std::time::Duration;
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
@@ -24,6 +26,15 @@ pub struct SharedDocument {
     seen: u64,
 }
 
+/// What came of a fetch, for the one VM that did it to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concluded {
+    /// The document differs from the last one.
+    pub changed: bool,
+    /// What is wrong, or that nothing is any more, differs from what was last said, by whichever VM.
+    pub news: bool,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     fingerprint: u64,
@@ -33,6 +44,8 @@ struct State {
     leased_until: Instant,
     /// When it was last fetched, or tried to be.
     fetched_at: Option<Instant>,
+    /// A hash of what was last wrong with it; zero for nothing.
+    complaint: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -66,8 +79,9 @@ impl SharedDocument {
         leased == Ok(Some(()))
     }
 
-    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.
-    pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8]) {
+    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease. `complaint` says what
+    /// is wrong with parts of it, if anything is.
+    pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8], complaint: Option<&str>) -> Concluded {
         let cell = self.cell(store, keys);
         let changed = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
             let same = document.fingerprint == self.fingerprint && document.bytes == bytes;
@@ -77,12 +91,14 @@ impl SharedDocument {
                 version
             })
         });
-        self.end_lease(store, keys, cell, changed.ok().flatten());
+        let version = changed.ok().flatten();
+        Concluded { changed: version.is_some(), news: self.end_lease(store, keys, cell, version, complaint) }
     }
 
-    /// Ends the lease without a new document: the last good one stays.
-    pub fn keep(&self, store: &impl Store, keys: &Keys) {
-        self.end_lease(store, keys, self.cell(store, keys), None);
+    /// Ends the lease without a new document: the last good one stays. `complaint` says why.
+    pub fn keep(&self, store: &impl Store, keys: &Keys, complaint: &str) -> Concluded {
+        let cell = self.cell(store, keys);
+        Concluded { changed: false, news: self.end_lease(store, keys, cell, None, Some(complaint)) }
     }
 
     /// The document, if there is one newer than the last that was taken here.
@@ -100,14 +116,25 @@ impl SharedDocument {
         Some(document.bytes)
     }
 
-    fn end_lease(&self, store: &impl Store, keys: &Keys, cell: usize, version: Option<u64>) {
-        // If it fails, the lease runs out by itself.
-        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+    /// Says whether the complaint is news.
+    fn end_lease(
+        &self,
+        store: &impl Store,
+        keys: &Keys,
+        cell: usize,
+        version: Option<u64>,
+        complaint: Option<&str>,
+    ) -> bool {
+        let complaint = complaint.map_or(0, hash);
+        let ended = update(store, &keys.source(self.kind, cell), |state: &mut State| {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.leased_until = Instant::ZERO;
                 state.version = version.unwrap_or(state.version);
+                std::mem::replace(&mut state.complaint, complaint) != complaint
             })
         });
+        // If it fails, the lease runs out by itself.
+        ended == Ok(Some(true))
     }
 
     /// The cell of this configuration, or the one to take for it.
@@ -120,4 +147,11 @@ impl SharedDocument {
         })
         .unwrap_or_default()
     }
+}
+
+/// Never zero.
+fn hash(complaint: &str) -> u64 {
+    let mut hasher = FnvHasher::default();
+    hasher.write(complaint.as_bytes());
+    hasher.finish().max(1)
 }
