@@ -287,6 +287,7 @@ impl Router {
                 return OTHER_MODELS.to_owned();
             }
             self.models.insert(model.to_owned());
+            self.learning.meet(model, &self.store, &self.keys);
         }
         model.to_owned()
     }

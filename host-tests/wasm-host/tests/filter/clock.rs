@@ -15,10 +15,14 @@ fn a_minute(step: impl Fn(&World, usize)) -> Vec<(Option<u16>, Option<String>, O
         streams.push(world.ask(second % 2));
         world.advance(ms(500));
         // Each runs two seconds or so, so most wait, and some too long.
-        if second % 2 == 0 && let Some(oldest) = streams.iter().find(|stream| stream.is_running()) {
+        if second % 2 == 0
+            && let Some(oldest) = streams.iter().find(|stream| stream.is_running())
+        {
             oldest.finish();
         }
-        if second % 20 == 10 && let Some(runs) = streams.iter().find(|stream| stream.is_running()) {
+        if second % 20 == 10
+            && let Some(runs) = streams.iter().find(|stream| stream.is_running())
+        {
             runs.respond(500, []).body("");
         }
         world.advance(ms(500));
@@ -35,9 +39,17 @@ fn steps_of_the_wall_clock_change_nothing() {
     let undisturbed = a_minute(|_, _| {});
     assert!(undisturbed.iter().any(|(status, ..)| *status == Some(429)), "{undisturbed:?}");
     let hour = s(3_600);
-    let forth = a_minute(|world, second| if second % 7 == 3 { world.step_wall_clock(hour) });
+    let forth = a_minute(|world, second| {
+        if second % 7 == 3 {
+            world.step_wall_clock(hour)
+        }
+    });
     assert_eq!(forth, undisturbed);
-    let back = a_minute(|world, second| if second % 7 == 3 { world.step_wall_clock_back(hour) });
+    let back = a_minute(|world, second| {
+        if second % 7 == 3 {
+            world.step_wall_clock_back(hour)
+        }
+    });
     assert_eq!(back, undisturbed);
 }
 

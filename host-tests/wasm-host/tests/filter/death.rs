@@ -22,6 +22,16 @@ fn a_dead_vms_load_is_back_after_two_seconds() {
 }
 
 #[test]
+fn gauges_are_right_though_the_last_vm_that_served_has_died() {
+    let world = world(&filter(1, 1), 1);
+    let _lost = [world.ask(0), world.ask(0)];
+    world.advance(s(1));
+    assert_eq!(world.gauge("slo_router.waiting_pool=test_"), Some(1));
+    world.worker(0).kill();
+    world.assert_idle();
+}
+
+#[test]
 fn what_waited_in_a_dead_vm_counts_no_more() {
     let mut config = filter(1, 1);
     config["queue"]["max_requests"] = 2.into();
