@@ -2,7 +2,7 @@
 
 use wasm_host::{Stream, World};
 
-use crate::support::{Gateway, Sent, builder, filter, ms, s};
+use crate::support::{Gateway, Sent, all_leave, builder, filter, ms, s};
 
 /// A minute in which requests come, wait, run and are refused; what was seen of it.
 fn a_minute(step: impl Fn(&World, usize)) -> Vec<(Option<u16>, Option<String>, Option<String>)> {
@@ -29,7 +29,7 @@ fn a_minute(step: impl Fn(&World, usize)) -> Vec<(Option<u16>, Option<String>, O
     }
     let seen = streams.iter().map(|stream| (stream.status(), stream.pod(), stream.header("x-slo-router-wait-ms")));
     let seen = seen.collect();
-    streams.iter().for_each(|stream| drop(stream.client_reset()));
+    all_leave(&streams);
     world.assert_idle();
     seen
 }

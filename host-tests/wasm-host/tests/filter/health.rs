@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasm_host::{Headers, Route, Stream, UpstreamEvent, World};
 
-use crate::support::{Gateway, Sent, Shared, address, builder, filter, ms, s};
+use crate::support::{Gateway, Sent, Shared, address, all_leave, builder, filter, ms, s};
 
 /// The pods that fail; tests change it.
 type Failing = Rc<RefCell<BTreeSet<String>>>;
@@ -135,7 +135,7 @@ fn a_pod_is_probed_by_one_request_of_all_workers() {
     probes[0].finish();
     world.settle();
     assert_eq!(on_first(&streams).len(), 2, "it takes what it has room for");
-    streams.iter().for_each(|stream| drop(stream.client_reset()));
+    all_leave(&streams);
     world.assert_idle();
 }
 
@@ -149,7 +149,7 @@ fn a_probe_whose_client_leaves_is_made_again() {
     assert_eq!(Shared(&world).failing().len(), 1);
     on_first(&streams)[0].finish();
     assert!(Shared(&world).failing().is_empty());
-    streams.iter().for_each(|stream| drop(stream.client_reset()));
+    all_leave(&streams);
     world.assert_idle();
 }
 
@@ -170,7 +170,7 @@ fn a_probe_that_died_with_its_vm_is_made_again_after_half_a_minute() {
     assert_eq!(on_first(&streams).len(), 0);
     world.advance(s(2));
     assert_eq!(on_first(&streams).len(), 1);
-    streams.iter().for_each(|stream| drop(stream.client_reset()));
+    all_leave(&streams);
     world.assert_idle();
 }
 
@@ -184,7 +184,7 @@ fn what_waits_goes_to_a_pod_that_comes_back_within_a_tick() {
     assert_eq!(on_first(&streams).len(), 0);
     world.advance(ms(30));
     assert_eq!(on_first(&streams).len(), 1);
-    streams.iter().for_each(|stream| drop(stream.client_reset()));
+    all_leave(&streams);
     world.assert_idle();
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wasm_host::{Stream, World};
 
-use crate::support::{Gateway, Sent, filter, ms, profile, profile_with, s, world};
+use crate::support::{Gateway, Sent, all_leave, filter, ms, profile, profile_with, s, world};
 
 /// A request with such headers that can be told apart.
 fn ask(world: &World, worker: usize, name: &str, headers: &[(&str, &str)]) -> Stream {
@@ -190,7 +190,7 @@ fn one_that_has_waited_for_half_its_slack_has_a_pod_drained_for_it() {
             world.advance(ms(20));
             small.iter().filter(|stream| stream.is_running()).for_each(Sent::finish);
         }
-        small.iter().for_each(|stream| drop(stream.client_reset()));
+        all_leave(&small);
         world.assert_idle();
     }
 }
@@ -206,7 +206,7 @@ fn a_reservation_ends_with_its_client() {
     large.client_reset();
     world.settle();
     assert!(waits[0].is_running() != waits[1].is_running(), "there is room for one");
-    small.iter().chain(&waits).for_each(|stream| drop(stream.client_reset()));
+    all_leave(small.iter().chain(&waits));
     world.assert_idle();
 }
 
@@ -227,6 +227,6 @@ fn of_two_deployments_the_one_that_leaves_more_slack_is_filled_first() {
     streams[0].finish();
     world.settle();
     assert!(urgent.pod().unwrap().contains(".0.0.2:"));
-    streams.iter().chain([&urgent]).for_each(|stream| drop(stream.client_reset()));
+    all_leave(streams.iter().chain([&urgent]));
     world.assert_idle();
 }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use wasm_host::{CallAnswer, NotificationFault, Retire, Stream, World};
 
-use crate::support::{DEPLOYMENT, Gateway, Sent, Shared, builder, document, entry, filter, ms, on_pods, profile};
+use crate::support::{
+    DEPLOYMENT, Gateway, Sent, Shared, all_leave, builder, document, entry, filter, ms, on_pods, profile,
+};
 
 const FIT: u32 = 3;
 const PODS: usize = 3;
@@ -85,30 +87,33 @@ impl Soak {
     fn touch(&mut self) {
         let Some(index) = (!self.streams.is_empty()).then(|| self.random.usize(..self.streams.len())) else { return };
         let stream = &self.streams[index].1;
-        if stream.is_paused() {
+        let _: &Stream = if stream.is_paused() {
             match self.random.u32(..4) {
-                0 => drop(stream.client_reset()),
-                1 => drop(stream.send(" ")),
-                _ => drop(stream.send_last(r#"{"model": "m", "messages": []}"#)),
+                0 => stream.client_reset(),
+                1 => stream.send(" "),
+                _ => stream.send_last(r#"{"model": "m", "messages": []}"#),
             }
         } else if stream.response().is_some() {
             match self.random.u32(..6) {
-                0 => drop(stream.client_reset()),
-                1 => drop(stream.upstream_reset()),
-                2 => drop(stream.trailers([("x", "y")])),
-                3 => drop(stream.chunk("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n")),
-                _ => drop(stream.end()),
+                0 => stream.client_reset(),
+                1 => stream.upstream_reset(),
+                2 => stream.trailers([("x", "y")]),
+                3 => stream.chunk("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"),
+                _ => stream.end(),
             }
         } else {
             match self.random.u32(..12) {
-                0 => drop(stream.client_reset()),
-                1 => drop(stream.upstream_reset()),
-                2 => drop(stream.respond(503, []).body("")),
-                3 => drop(stream.respond_without_body(204, [])),
-                4 => drop(stream.respond(200, [("content-type", "text/event-stream")])),
-                _ => stream.finish(),
+                0 => stream.client_reset(),
+                1 => stream.upstream_reset(),
+                2 => stream.respond(503, []).body(""),
+                3 => stream.respond_without_body(204, []),
+                4 => stream.respond(200, [("content-type", "text/event-stream")]),
+                _ => {
+                    stream.finish();
+                    stream
+                }
             }
-        }
+        };
     }
 
     /// Something happens to the proxy.
@@ -132,7 +137,7 @@ impl Soak {
     /// The clients of the dead VM's requests leave.
     fn kill(&mut self, worker: usize) {
         self.world.worker(worker).kill();
-        self.streams.iter().filter(|(on, _)| *on == worker).for_each(|(_, stream)| drop(stream.client_reset()));
+        all_leave(self.streams.iter().filter(|(on, _)| *on == worker).map(|(_, stream)| stream));
     }
 
     /// Sees that no pod has more than fits, of what the filter placed, and forgets what has ended.
@@ -163,12 +168,16 @@ impl Soak {
         // Bodies that never came leave with their clients; all others are answered.
         for _ in 0..60 {
             for (_, stream) in self.streams.iter().filter(|(_, stream)| stream.is_running()) {
-                if stream.response().is_some() { drop(stream.end()) } else { stream.finish() }
+                if stream.response().is_none() {
+                    stream.finish();
+                } else {
+                    stream.end();
+                }
             }
             self.world.advance(ms(200));
             self.check();
         }
-        self.streams.iter().for_each(|(_, stream)| drop(stream.client_reset()));
+        all_leave(self.streams.iter().map(|(_, stream)| stream));
         self.check();
         assert_eq!((self.ended, self.streams.len()), (self.sent, 0));
         self.world.assert_idle();

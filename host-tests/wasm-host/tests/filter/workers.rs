@@ -2,7 +2,7 @@
 
 use wasm_host::{NotificationFault, Stream, World};
 
-use crate::support::{Gateway, Sent, Shared, address, builder, filter, fullest, ms, on_pods, s, world};
+use crate::support::{Gateway, Sent, Shared, address, all_leave, builder, filter, fullest, ms, on_pods, s, world};
 use slo_router::scheduling::load::Load;
 
 const SEEDS: u64 = 50;
@@ -28,7 +28,7 @@ fn never_above_capacity(workers: usize, seed: u64) {
         match random.u32(..10) {
             0..4 => streams.push(world.ask(random.usize(..workers))),
             4..7 if !running.is_empty() => running[random.usize(..running.len())].finish(),
-            7 if !streams.is_empty() => drop(streams[random.usize(..streams.len())].client_reset()),
+            7 if !streams.is_empty() => all_leave([&streams[random.usize(..streams.len())]]),
             _ => world.advance(ms(random.u64(..3))),
         }
         let on_pods = on_pods(&streams);

@@ -143,6 +143,13 @@ impl Sent for Stream {
     }
 }
 
+/// The clients of all these go away.
+pub fn all_leave<'a>(streams: impl IntoIterator<Item = &'a Stream>) {
+    for stream in streams {
+        stream.client_reset();
+    }
+}
+
 /// How many of these requests run on each pod.
 pub fn on_pods(streams: &[Stream]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();

@@ -7,7 +7,7 @@ mod shared;
 use std::time::Duration;
 
 pub use self::config::{DEPLOYMENT, address, document, entry, filter, profile, profile_with, unattainable};
-pub use self::gateway::{Gateway, Sent, builder, fullest, on_pods, world};
+pub use self::gateway::{Gateway, Sent, all_leave, builder, fullest, on_pods, world};
 pub use self::shared::Shared;
 
 /// So many milliseconds.

@@ -1,68 +1,10 @@
-//! Profiles and pods that are fetched: one VM at a time asks, all take what is good, and what is not changes nothing.
+//! Profiles: what is good is taken by all, what is not changes nothing.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use serde_json::json;
+use wasm_host::{CallAnswer, CallReply, Event, Retire, Stream, Thread, What};
 
-use serde_json::{Value, json};
-use wasm_host::{Builder, CallAnswer, CallReply, Retire, Stream, Thread, What, World};
-
-use crate::support::{DEPLOYMENT, Gateway, Sent, Shared, address, builder, document, entry, filter, ms, profile, s};
-
-/// How a cluster answers from now on; tests change it.
-type Answer = Rc<RefCell<CallAnswer>>;
-
-fn good(body: impl Into<Vec<u8>>) -> CallAnswer {
-    CallAnswer::response(ms(20), 200, body)
-}
-
-fn answer(first: CallAnswer) -> Answer {
-    Rc::new(RefCell::new(first))
-}
-
-fn served(builder: Builder, cluster: &str, answer: &Answer) -> Builder {
-    let answer = Rc::clone(answer);
-    builder.cluster(cluster, move |_| answer.borrow().clone())
-}
-
-/// Two pods whose profiles are fetched every second.
-fn with_profiles() -> Value {
-    let mut config = filter(2, 1);
-    config["profiles"] = json!({ "http": source("profiles") });
-    config
-}
-
-/// Pods that are fetched every second, of which each takes one request.
-fn with_pods() -> Value {
-    let mut config = filter(0, 1);
-    config["pods"] = json!({ "http": source("pods") });
-    config
-}
-
-fn source(cluster: &str) -> Value {
-    json!({ "cluster": cluster, "path": "/d.json", "interval": "1s", "timeout": "500ms" })
-}
-
-fn pods(numbers: &[usize]) -> String {
-    json!({ "pods": numbers.iter().map(|pod| entry(*pod, DEPLOYMENT)).collect::<Vec<_>>() }).to_string()
-}
-
-/// How many requests run on the pods at once, of more than can.
-fn room(world: &World, worker: usize) -> usize {
-    let streams: Vec<Stream> = (0..20).map(|_| world.ask(worker)).collect();
-    let running = streams.iter().filter(|stream| stream.is_running()).count();
-    for stream in streams.iter().rev() {
-        stream.client_reset();
-    }
-    world.settle();
-    running
-}
-
-/// A world whose profiles come from such a cluster, after the first answer.
-fn fetched(workers: usize, answer: &Answer) -> World {
-    let world = served(builder(&with_profiles()).workers(workers), "profiles", answer).build().unwrap();
-    world.advance(ms(600));
-    world
-}
+use super::{answer, fetched, good, pod_list, room, served, source, with_pods, with_profiles};
+use crate::support::{DEPLOYMENT, Gateway, Sent, builder, document, ms, on_pods, profile, s};
 
 #[test]
 fn profiles_are_in_force_in_all_vms_soon_after_the_first_tick() {
@@ -114,7 +56,7 @@ fn another_vm_asks_after_the_one_that_did_has_died() {
         let world = world(seed);
         world.advance(ms(450));
         let events = world.events();
-        let answered = |event: &&wasm_host::Event| event.what == What::Callback("proxy_on_http_call_response");
+        let answered = |event: &&Event| event.what == What::Callback("proxy_on_http_call_response");
         events.iter().find(answered).map(|event| event.thread)
     };
     let (seed, worker) = (0..50)
@@ -225,7 +167,7 @@ fn of_a_partly_bad_document_the_good_is_taken_and_of_the_bad_the_last_good_stays
 fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded_vm() {
     let mut config = with_pods();
     config["profiles"] = json!({ "http": source("profiles") });
-    let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pods(&[0, 1]))));
+    let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
     let world = served(served(builder(&config), "profiles", &profiles), "pods", &pods).build().unwrap();
     world.advance(s(2));
     for cluster in [profiles, pods] {
@@ -238,8 +180,7 @@ fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded
     // It settles at the slow pace of a VM in which nothing waits.
     world.clear_history();
     world.advance(s(2));
-    let is_tick =
-        |event: &wasm_host::Event| event.thread == Thread::Worker(0) && event.what == What::Callback("proxy_on_tick");
+    let is_tick = |event: &Event| event.thread == Thread::Worker(0) && event.what == What::Callback("proxy_on_tick");
     assert!(world.events().into_iter().filter(is_tick).count() <= 8);
 }
 
@@ -290,7 +231,7 @@ fn a_profile_that_grows_releases_what_waits_and_one_that_shrinks_fills_nothing_m
     assert_eq!(running(), 8, "what runs is left in peace");
     for expected in [7, 6, 5, 4, 4, 4, 4, 4, 3, 2, 1, 0] {
         // Of the fuller pod, so that room comes as late as can be.
-        let on_pods = crate::support::on_pods(&streams);
+        let on_pods = on_pods(&streams);
         let fullest = on_pods.iter().max_by_key(|(_, count)| **count).unwrap().0;
         let of = |stream: &&Stream| stream.is_running() && stream.pod().as_ref() == Some(fullest);
         streams.iter().find(of).unwrap().finish();
@@ -298,74 +239,4 @@ fn a_profile_that_grows_releases_what_waits_and_one_that_shrinks_fills_nothing_m
         assert_eq!(running(), expected);
     }
     world.assert_idle();
-}
-
-// === pods ===
-
-#[test]
-fn pods_come_and_go() {
-    let cluster = answer(good(pods(&[0])));
-    let world = served(builder(&with_pods()).workers(2), "pods", &cluster).build().unwrap();
-    world.advance(ms(600));
-    let first = world.ask(0);
-    let waits = world.ask(1);
-    assert_eq!((first.pod(), waits.is_paused()), (Some(address(0)), true));
-
-    *cluster.borrow_mut() = good(pods(&[0, 1]));
-    world.advance(ms(1_400));
-    assert_eq!(waits.pod(), Some(address(1)), "a new pod takes what waits");
-
-    let waits = [waits, world.ask(0)];
-    *cluster.borrow_mut() = good(pods(&[1]));
-    world.advance(ms(1_400));
-    first.finish();
-    world.settle();
-    assert!(waits[1].is_paused(), "a pod that has gone takes nothing more");
-    waits[0].finish();
-    world.settle();
-    assert_eq!(waits[1].pod(), Some(address(1)));
-    waits[1].finish();
-    world.assert_idle();
-}
-
-#[test]
-fn a_pool_that_is_scaled_to_zero_answers_503_until_it_is_back() {
-    let cluster = answer(good(pods(&[0])));
-    let world = served(builder(&with_pods()).workers(2), "pods", &cluster).build().unwrap();
-    world.advance(ms(600));
-    let runs = world.ask(0);
-    let waits = world.ask(0);
-    *cluster.borrow_mut() = good(pods(&[]));
-    world.advance(ms(1_400));
-    let refused = world.ask(1);
-    assert_eq!((refused.status(), refused.header("x-slo-router-reason").as_deref()), (Some(503), Some("no_ready_pod")));
-    assert_eq!(refused.header("retry-after"), None);
-    runs.finish();
-    assert_eq!(runs.status(), Some(200), "what runs ends as it would");
-    *cluster.borrow_mut() = good(pods(&[3]));
-    world.advance(ms(1_400));
-    assert_eq!(waits.pod(), Some(address(3)), "what waited was not lost");
-    waits.finish();
-    assert_eq!(Shared(&world).in_flight(), 0);
-    world.assert_idle();
-}
-
-#[test]
-fn absurd_pod_lists_change_nothing() {
-    for bad in [
-        r#"{"pods": [{"address": "0.0.0.0:80", "deployment": "a"}]}"#.to_owned(),
-        r#"{"pods": [{"address": "pod-7:80", "deployment": "a"}]}"#.to_owned(),
-        pods(&[1, 1]),
-        "[]".to_owned(),
-        "{}".to_owned(),
-        "null".to_owned(),
-    ] {
-        let cluster = answer(good(pods(&[0, 1])));
-        let world = served(builder(&with_pods()).workers(2), "pods", &cluster).build().unwrap();
-        world.advance(ms(600));
-        *cluster.borrow_mut() = good(bad.clone());
-        world.advance(s(5));
-        assert_eq!(room(&world, 1), 2, "{bad}");
-        assert_eq!(world.complaints().len(), 1, "{bad}: {:#?}", world.complaints());
-    }
 }
