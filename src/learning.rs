@@ -204,3 +204,6 @@ fn median_input(history: &History) -> u32 {
     inputs.sort_unstable();
     inputs.get(inputs.len() >> 1).copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
 use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
+use crate::shared::health::Failing;
 use crate::shared::ledger::{Column, Ledger};
 use crate::shared::store::{self, Contended, Store};
 use crate::shared::{Keys, update};
@@ -46,7 +47,7 @@ impl<S: Store> Membership<S> {
     }
 
     pub(super) fn directory(&self) -> Directory {
-        store::read(&self.store, &self.keys.directory()).0
+        store::read(&self.store, self.keys.directory()).0
     }
 
     /// Takes a seat if there is none: a request shows that this VM serves.
@@ -54,8 +55,7 @@ impl<S: Store> Membership<S> {
         if self.seat.is_some() {
             return;
         }
-        let key = self.keys.directory();
-        let joined = update(&self.store, &key, |directory: &mut Directory| {
+        let joined = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
             directory.note(self.generation);
             directory.join(now)
         });
@@ -65,7 +65,7 @@ impl<S: Store> Membership<S> {
         self.change_seat(|seat| seat.mailbox = mailbox);
         self.published = Published::default();
         self.publish_pool(pool);
-        self.publish_columns(running, now);
+        self.publish_columns(running);
     }
 
     /// Tells the roots of older configurations, which still drain, what pods there are now.
@@ -78,6 +78,8 @@ impl<S: Store> Membership<S> {
         let _ = update(&self.store, &self.keys.newest_pods(), |newest: &mut Vec<PodId>| {
             (*newest != pods).then(|| newest.clone_from(&pods))
         });
+        let keep = |failing: &mut Failing| failing.keep_to(&pods).then_some(());
+        let _ = update(&self.store, self.keys.health(), keep);
     }
 
     /// The pods of a newer configuration, if there is one: others take no new work.
@@ -93,7 +95,7 @@ impl<S: Store> Membership<S> {
             Some(())
         };
         // If it fails, the seat falls silent and is dropped as a dead one.
-        let _ = update(&self.store, &self.keys.directory(), leave);
+        let _ = update(&self.store, self.keys.directory(), leave);
     }
 
     /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone takes another.
@@ -104,7 +106,7 @@ impl<S: Store> Membership<S> {
             directory.drop_dead(now);
             Some(())
         };
-        match update(&self.store, &self.keys.directory(), beat) {
+        match update(&self.store, self.keys.directory(), beat) {
             Ok(Some(())) => self.seat = Some(Seat { heartbeat: now, ..seat }),
             Ok(None) => {
                 self.seat = None;
@@ -113,24 +115,23 @@ impl<S: Store> Membership<S> {
             Err(Contended) => {}
         }
         if running.has_unpublished() {
-            self.publish_columns(running, now);
+            self.publish_columns(running);
         }
     }
 
     /// Publishes what runs here on the pods of all deployments.
-    pub(super) fn publish_columns(&self, running: &mut Running, now: Instant) {
+    pub(super) fn publish_columns(&self, running: &mut Running) {
         for deployment in running.deployments() {
-            self.publish_column(running, &deployment, now);
+            self.publish_column(running, &deployment);
         }
     }
 
-    /// Publishes what runs here on the pods of one deployment.
-    pub(super) fn publish_column(&self, running: &mut Running, deployment: &DeploymentName, now: Instant) {
+    /// Publishes what runs here on the pods of one deployment. Columns of VMs that are gone are passed over by readers, and
+    /// left out when room is taken.
+    pub(super) fn publish_column(&self, running: &mut Running, deployment: &DeploymentName) {
         let Some(seat) = self.seat else { return };
-        let directory = self.directory();
         let column = running.column(deployment);
         let written = update(&self.store, &self.keys.ledger(deployment), |ledger: &mut Ledger| {
-            ledger.retain(|ticket| directory.lives(ticket, now));
             ledger.publish(seat.ticket, &column);
             Some(())
         });
@@ -182,7 +183,7 @@ impl<S: Store> Membership<S> {
             return seat.is_yielded_to(now);
         }
         let ticket = seat.ticket;
-        let woken = update(&self.store, &self.keys.directory(), |directory: &mut Directory| {
+        let woken = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
             let seat = directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
             seat.woken = Some(now);
             seat.mailbox
@@ -195,7 +196,7 @@ impl<S: Store> Membership<S> {
 
     fn change_seat(&self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
         let Some(own) = self.seat else { return false };
-        let changed = update(&self.store, &self.keys.directory(), |directory: &mut Directory| {
+        let changed = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
             directory.seat_mut(own.ticket).map(&mut change)
         });
         changed == Ok(Some(()))

@@ -122,7 +122,7 @@ impl<S: Store> Dispatcher<S> {
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
         self.membership.publish_pool(&self.pool);
-        self.membership.publish_columns(&mut self.running, now);
+        self.membership.publish_columns(&mut self.running);
         for request in self.queue.drain() {
             let request = Request::assess(request.arrival, &self.pool, &self.settings.assessment);
             self.queue.push(request);
@@ -153,8 +153,13 @@ impl<S: Store> Dispatcher<S> {
 
     /// The client of a waiting request left.
     pub fn cancel(&mut self, id: RequestId, now: Instant) {
-        if self.queue.remove(id).is_some() {
-            self.tell_others(now);
+        let had_reserved = self.queue.aged(now).is_some_and(|(request, _)| request.arrival.id == id);
+        if self.queue.remove(id).is_none() {
+            return;
+        }
+        self.tell_others(&self.membership.directory(), now);
+        if had_reserved && !self.queue.is_empty() {
+            self.membership.wake_self();
         }
     }
 
@@ -167,7 +172,7 @@ impl<S: Store> Dispatcher<S> {
             End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
         self.policies.get(run.policy).observe(&observation);
-        self.membership.publish_column(&mut self.running, &run.deployment, now);
+        self.membership.publish_column(&mut self.running, &run.deployment);
         self.wake_after_release(now);
     }
 
@@ -263,7 +268,7 @@ impl<S: Store> Dispatcher<S> {
             changed.then_some(())
         };
         // If it fails, another VM's verdict stands.
-        let _ = update(&self.membership.store, &self.membership.keys.health(), note);
+        let _ = update(&self.membership.store, self.membership.keys.health(), note);
     }
 }
 

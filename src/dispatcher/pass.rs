@@ -36,23 +36,27 @@ struct Decided {
 impl<S: Store> Dispatcher<S> {
     /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left.
     pub(super) fn pass(&mut self, now: Instant) -> Vec<Action> {
+        // A VM that stalled may have been given up; it must not take room under a seat that is gone.
+        self.membership.beat(&self.pool, &mut self.running, now);
         let mut actions = self.refuse_overdue(now);
-        self.queue.settle(now);
         let mut contended = 0;
+        let mut directory = None;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
-            let (reading, mut decided) = self.decide(now);
+            let (mut reading, mut decided) = self.decide(now);
+            directory = Some(std::mem::take(&mut reading.directory));
             if decided.is_empty() {
                 break;
             }
             decided.truncate(MOST_ACTIONS - actions.len());
             let before = actions.len();
-            self.commit(&reading, decided, now, &mut actions);
+            self.commit(reading, decided, now, &mut actions);
             contended += u32::from(actions.len() == before);
         }
         if (actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ROUNDS) && !self.queue.is_empty() {
             self.membership.wake_self();
         }
-        self.tell_others(now);
+        let directory = directory.unwrap_or_else(|| self.membership.directory());
+        self.tell_others(&directory, now);
         actions
     }
 
@@ -73,13 +77,14 @@ impl<S: Store> Dispatcher<S> {
     /// together are decided together, and other VMs' more urgent claims are left room first.
     fn decide(&mut self, now: Instant) -> (Reading, Vec<Decided>) {
         let pool = Rc::clone(&self.pool);
+        self.queue.settle(now);
         let candidates = self.queue.candidates(now, DEPTH);
         let wanted = candidates.iter().flat_map(|request| request.prospects.iter().map(|on| on.deployment));
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
-            view.reserve_for(aged);
+            view.reserve_for(aged, now);
         }
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
@@ -121,7 +126,7 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// Takes the room that was decided on. What another VM took meanwhile stays in the queue.
-    fn commit(&mut self, reading: &Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
+    fn commit(&mut self, mut reading: Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
         let mut by_deployment: BTreeMap<usize, Vec<Decided>> = BTreeMap::new();
         for decision in decided {
             if !decision.probe || self.begin_probe(&decision.pod, now) {
@@ -130,7 +135,8 @@ impl<S: Store> Dispatcher<S> {
         }
         let pool = Rc::clone(&self.pool);
         for (position, decisions) in by_deployment {
-            let (Some(deployment), Some(read)) = (pool.deployments().get(position), reading.ledger(position)) else {
+            let (Some(deployment), Some(read)) = (pool.deployments().get(position), reading.take_ledger(position))
+            else {
                 continue;
             };
             let mut column = self.running.column(&deployment.name);
@@ -140,7 +146,9 @@ impl<S: Store> Dispatcher<S> {
                     column.entry(decision.pod.id).or_default().charge(prospect.load);
                 }
             }
-            if self.membership.take_room(&deployment.name, read.clone(), &column).is_err() {
+            if self.membership.take_room(&deployment.name, read, &column).is_err() {
+                let probes = decisions.iter().filter(|decision| decision.probe);
+                probes.for_each(|decision| self.end_probe(&decision.pod));
                 continue;
             }
             for decision in decisions {
@@ -158,15 +166,6 @@ impl<S: Store> Dispatcher<S> {
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
         let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
-        let run = Run {
-            pod: decided.pod.id,
-            deployment,
-            load,
-            arrival: request.arrival.clone(),
-            policy: request.policy,
-            probe: decided.probe,
-        };
-        self.running.insert(decided.request, run);
         self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
         let placement = Placement {
             address: decided.pod.address,
@@ -180,12 +179,28 @@ impl<S: Store> Dispatcher<S> {
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
         };
+        let run = Run {
+            pod: decided.pod.id,
+            deployment,
+            load,
+            arrival: request.arrival,
+            policy: request.policy,
+            probe: decided.probe,
+        };
+        self.running.insert(decided.request, run);
         Some(Action::Forward(decided.request, placement))
     }
 
     fn begin_probe(&self, pod: &Pod, now: Instant) -> bool {
         let key = self.membership.keys.health();
         let begin = |failing: &mut Failing| failing.begin_probe(pod.id, now).then_some(());
-        update(&self.membership.store, &key, begin) == Ok(Some(()))
+        update(&self.membership.store, key, begin) == Ok(Some(()))
+    }
+
+    /// Gives the right to probe back: the request did not go there.
+    fn end_probe(&self, pod: &Pod) {
+        let end = |failing: &mut Failing| failing.end_probe(pod.id).then_some(());
+        // If it fails, the right runs out by itself.
+        let _ = update(&self.membership.store, self.membership.keys.health(), end);
     }
 }

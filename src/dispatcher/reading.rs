@@ -31,18 +31,19 @@ impl Reading {
         deployments: impl Iterator<Item = usize>,
         now: Instant,
     ) -> Self {
-        let directory = membership.directory();
         let mut ledgers = BTreeMap::new();
         for position in deployments {
             let Some(deployment) = pool.deployments().get(position) else { continue };
-            ledgers.entry(position).or_insert_with(|| {
-                let key = membership.keys.ledger(&deployment.name);
-                let (mut ledger, version): (Ledger, u32) = store::read(&membership.store, &key);
-                ledger.retain(|ticket| directory.lives(ticket, now));
-                (ledger, version)
-            });
+            ledgers
+                .entry(position)
+                .or_insert_with(|| store::read::<Ledger>(&membership.store, &membership.keys.ledger(&deployment.name)));
         }
-        let (failing, _) = store::read(&membership.store, &membership.keys.health());
+        // Read after the ledgers: a VM takes its seat before it publishes, so every living VM's column is kept.
+        let directory = membership.directory();
+        for (ledger, _) in ledgers.values_mut() {
+            ledger.retain(|ticket| directory.lives(ticket, now));
+        }
+        let (failing, _) = store::read(&membership.store, membership.keys.health());
         let open = membership.newer_pods(&directory);
         Self { directory, failing, open, ledgers }
     }
@@ -57,8 +58,8 @@ impl Reading {
     ) -> View<'a> {
         let mut sums: BTreeMap<usize, Column> = BTreeMap::new();
         for (position, (ledger, _)) in &self.ledgers {
-            let mut sum = ledger.sum_without(ticket);
-            for (pod, entry) in pool.deployments().get(*position).map(&own).unwrap_or_default() {
+            let mut sum = pool.deployments().get(*position).map(&own).unwrap_or_default();
+            for (pod, entry) in ledger.sum_without(ticket) {
                 sum.entry(pod).or_default().add(entry);
             }
             sums.insert(*position, sum);
@@ -87,8 +88,8 @@ impl Reading {
         self.failing.health(pod, now)
     }
 
-    /// A deployment's ledger and its version, as read.
-    pub(super) fn ledger(&self, position: usize) -> Option<&(Ledger, u32)> {
-        self.ledgers.get(&position)
+    /// A deployment's ledger and its version, as read; once.
+    pub(super) fn take_ledger(&mut self, position: usize) -> Option<(Ledger, u32)> {
+        self.ledgers.remove(&position)
     }
 }

@@ -1,6 +1,8 @@
 //! This VM's table of what it has placed: the truth that its columns in the ledgers repeat.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use fnv::FnvHashMap;
 
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
@@ -12,8 +14,8 @@ use crate::shared::ledger::Column;
 /// Requests that run, and their sums.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    runs: HashMap<RequestId, Run>,
-    columns: HashMap<DeploymentName, Column>,
+    runs: FnvHashMap<RequestId, Run>,
+    columns: FnvHashMap<DeploymentName, Column>,
     unpublished: HashSet<DeploymentName>,
 }
 

@@ -12,13 +12,13 @@ use crate::shared::directory::Directory;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// After a pass: publishes what is left in the queue, and wakes VMs for which there is room left.
-    pub(super) fn tell_others(&mut self, now: Instant) {
-        let directory = self.membership.directory();
+    /// After a pass, which has read `directory`: publishes what is left in the queue, and wakes VMs for which there is room
+    /// left.
+    pub(super) fn tell_others(&mut self, directory: &Directory, now: Instant) {
         let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        let claim = self.claim(&directory, now);
-        self.membership.publish_queue(waiting, claim, &directory);
-        self.wake_claims(&directory, now);
+        let claim = self.claim(directory, now);
+        self.membership.publish_queue(waiting, claim, directory);
+        self.wake_claims(directory, now);
     }
 
     /// After a release, where nothing may be forwarded: wakes this VM and the others that may use the room.
@@ -61,7 +61,7 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
         let mut view = reading.view(&pool, self.membership.ticket(), own, now);
-        let position = view.reserve_for(request)?;
+        let position = view.reserve_for(request, now)?;
         pool.pods().get(position).map(|pod| pod.id)
     }
 
@@ -77,6 +77,9 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
         let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
         let mut view = reading.view(&pool, ticket, own, now);
+        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
+            view.reserve_for(aged, now);
+        }
         for (claim, seat) in claims {
             if let Some((pod, load)) = claim.fits(&view) {
                 view.place(pod, load);

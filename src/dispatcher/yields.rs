@@ -45,3 +45,49 @@ impl Yields {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_micros(1_000_000);
+
+    fn ticket(slot: u8) -> Ticket {
+        Ticket { slot, epoch: 1 }
+    }
+
+    fn claim(arrival: u64) -> Urgency {
+        Urgency { late: false, latest_start: NOW, arrival: Instant::from_micros(arrival) }
+    }
+
+    fn granted(yields: &mut Yields, slot: u8, claim: Urgency, now: Instant) -> usize {
+        (0..10).take_while(|_| yields.grants(ticket(slot), claim, now)).count()
+    }
+
+    #[test]
+    fn patience_with_a_claim_ends() {
+        assert_eq!(granted(&mut Yields::default(), 1, claim(1), NOW), 3);
+    }
+
+    #[test]
+    fn patience_is_with_each_vm_and_each_claim() {
+        let mut yields = Yields::default();
+        assert_eq!([1, 2].map(|slot| granted(&mut yields, slot, claim(1), NOW)), [3, 3]);
+        assert_eq!(granted(&mut yields, 1, claim(2), NOW), 3);
+    }
+
+    #[test]
+    fn a_claim_that_became_late_is_the_same_claim() {
+        let mut yields = Yields::default();
+        granted(&mut yields, 1, claim(1), NOW);
+        assert!(!yields.grants(ticket(1), Urgency { late: true, ..claim(1) }, NOW));
+    }
+
+    #[test]
+    fn a_claim_is_passed_over_for_a_while_only() {
+        let mut yields = Yields::default();
+        granted(&mut yields, 1, claim(1), NOW);
+        assert!(!yields.grants(ticket(1), claim(1), NOW.after(Duration::from_millis(99))));
+        assert_eq!(granted(&mut yields, 1, claim(1), NOW.after(PASSED_OVER_FOR)), 3);
+    }
+}

@@ -1,5 +1,7 @@
 //! What a request's headers say: pass it, schedule it, or refuse it.
 
+use std::borrow::Cow;
+
 use super::host::Headers;
 use crate::config::{Class, Config, Inspect};
 use crate::protocol::{Endpoint, EndpointPaths, Refusal, slo_from_headers};
@@ -41,8 +43,8 @@ pub struct Wish {
 impl Intent {
     /// Judges a request by its headers.
     pub fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
-        let is_post = headers.get(":method") == Some("POST");
-        let endpoint = headers.get(":path").and_then(|path| paths.endpoint_of(path));
+        let is_post = headers.get(":method").as_deref() == Some("POST");
+        let endpoint = headers.get(":path").and_then(|path| paths.endpoint_of(&path));
         let foreign = headers.get("upgrade").is_some()
             || headers.get("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
         match endpoint {
@@ -60,10 +62,10 @@ impl Wish {
     fn of(headers: &Headers, config: &Config, endpoint: Endpoint) -> Result<Self, Refusal> {
         let policy = match headers.get("routing-strategy") {
             None => config.policy,
-            Some(name) => allowed(name, config)?,
+            Some(name) => allowed(&name, config)?,
         };
         let slo = if config.slo.allow_headers {
-            slo_from_headers(|name| headers.get(name).map(str::to_owned)).map_err(Refusal::SloHeaderMalformed)?
+            slo_from_headers(|name| headers.get(name).map(Cow::into_owned)).map_err(Refusal::SloHeaderMalformed)?
         } else {
             None
         };
@@ -72,14 +74,17 @@ impl Wish {
             encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")
         });
         let carries = |class: &Class| {
-            class.header.as_ref().is_none_or(|header| headers.get(&header.name) == Some(header.value.as_str()))
+            class
+                .header
+                .as_ref()
+                .is_none_or(|header| headers.get(&header.name).as_deref() == Some(header.value.as_str()))
         };
         let classes = config.classes.iter().enumerate().filter(|(_, class)| carries(class));
         Ok(Self {
             endpoint,
             policy,
             slo,
-            model: headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(str::to_owned),
+            model: headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned),
             bytes: headers.get("content-length").and_then(|length| length.trim().parse().ok()),
             read_body: is_plain && config.request.inspect == Inspect::Body,
             classes: classes.map(|(position, _)| position).collect(),

@@ -47,8 +47,10 @@ pub enum Stage {
 /// What was read of a request: enough to learn from its response.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The model, as histories and metrics call it.
+    /// The model that it asks for.
     pub model: String,
+    /// The name under which that model's lengths are learned.
+    pub label: String,
     /// Position of its class in the configuration; none for the default class.
     pub class: Option<usize>,
     /// Its prompt and the estimate of its output.

@@ -27,8 +27,8 @@ impl Router {
         record.status = Some(status);
         record.observer = Some(ResponseObserver::new(ResponseFacts {
             status,
-            content_type: headers.get("content-type"),
-            content_encoding: headers.get("content-encoding"),
+            content_type: headers.get("content-type").as_deref(),
+            content_encoding: headers.get("content-encoding").as_deref(),
         }));
         let set = |name: &str, value: &str| {
             // Refused only without a header map.
@@ -95,9 +95,10 @@ impl Router {
                 (End::Finished(outcome), ending)
             }
         };
-        let class = record.facts.as_ref().and_then(|facts| self.config.classes.get(facts.class?));
-        let class = class.map_or(DEFAULT_CLASS, |class| class.name.as_str());
-        self.stats.ended(class, placement, ending);
+        let class = record.facts.as_ref().and_then(|facts| facts.class);
+        let class_name =
+            class.and_then(|class| self.config.classes.get(class)).map_or(DEFAULT_CLASS, |class| &class.name);
+        self.stats.ended((class, class_name), placement.policy, ending);
         self.dispatcher.finish(record.id, &end, now);
     }
 
@@ -125,7 +126,7 @@ impl Router {
             },
             None => return,
         };
-        self.learning.record(&facts.model, sample);
+        self.learning.record(&facts.label, sample);
     }
 }
 

@@ -1,7 +1,9 @@
 //! One configuration in one VM: requests from their headers to a pod.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
+
+use fnv::FnvHashMap;
 
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -51,11 +53,11 @@ pub struct Router {
     pub(super) dispatcher: Dispatcher<HostStore>,
     pub(super) learning: Learning,
     pub(super) stats: Stats,
-    pub(super) records: HashMap<RequestId, Record>,
+    pub(super) records: FnvHashMap<RequestId, Record>,
     pub(super) sources: Sources,
     paths: EndpointPaths,
     pub(super) guard: Guard,
-    models: HashSet<String>,
+    labels: HashSet<String>,
     rng: fastrand::Rng,
     tick: Duration,
     shared_at: Instant,
@@ -75,11 +77,11 @@ impl Router {
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool),
-            records: HashMap::new(),
+            records: FnvHashMap::default(),
             sources: Sources::new(&config),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
-            models: HashSet::new(),
+            labels: HashSet::new(),
             rng,
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
@@ -223,19 +225,22 @@ impl Router {
         let Some(name) = named.or_else(|| self.config.default_model.clone()) else {
             return self.refuse_record(id, &Refusal::ModelMissing);
         };
-        let label = self.label(&name);
+        let known = self.config.models.get(&name);
+        let model = Model { base: known.and_then(|known| known.base.clone()), name };
+        let model_slo = known.and_then(|known| known.slo);
+        let label = self.label(&model);
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
         let shape = Shape { output_tokens, input_tokens };
-        let known = self.config.models.get(&name);
         let class = wish.classes.iter().copied().find(|class| {
             let class = self.config.classes.get(*class);
-            class.is_some_and(|class| class.model.as_ref().is_none_or(|model| *model == name))
+            class.is_some_and(|class| class.model.as_ref().is_none_or(|named| *named == model.name))
         });
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         record.facts = Some(Facts {
-            model: label,
+            model: model.name.clone(),
+            label,
             class,
             shape,
             characters: ask.as_ref().filter(|ask| ask.prompt.images == 0).map(|ask| ask.prompt.characters),
@@ -247,8 +252,8 @@ impl Router {
             class: class.map_or(0, |class| class.saturating_add(1)),
             policy: wish.policy,
             shape,
-            slo: wish.slo.or(class_slo).or_else(|| known?.slo),
-            model: Model { base: known.and_then(|known| known.base.clone()), name },
+            slo: wish.slo.or(class_slo).or(model_slo),
+            model,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.perform(actions, Some(id))
@@ -280,16 +285,18 @@ impl Router {
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
     }
 
-    /// The name under which a model is counted; names that clients make up share one.
-    fn label(&mut self, model: &str) -> String {
-        if !self.models.contains(model) {
-            if self.models.len() >= MOST_MODELS {
-                return OTHER_MODELS.to_owned();
-            }
-            self.models.insert(model.to_owned());
-            self.learning.meet(model, &self.store, &self.keys);
+    /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
+    /// that clients make up, share one.
+    fn label(&mut self, model: &Model) -> String {
+        let is_new = !self.labels.contains(&model.name);
+        if is_new && (self.labels.len() >= MOST_MODELS || !self.dispatcher.pool().serves(model)) {
+            return OTHER_MODELS.to_owned();
         }
-        model.to_owned()
+        if is_new {
+            self.labels.insert(model.name.clone());
+            self.learning.meet(&model.name, &self.store, &self.keys);
+        }
+        model.name.clone()
     }
 
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
@@ -381,7 +388,7 @@ impl Router {
 
 /// A request that still generates: its length so far is known to be exceeded.
 fn running_of(record: &Record, label: &str) -> Option<Running> {
-    let facts = record.facts.as_ref().filter(|facts| facts.model == label)?;
+    let facts = record.facts.as_ref().filter(|facts| facts.label == label)?;
     let output_so_far = record.observer.as_ref()?.output_so_far();
     Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
 }

@@ -108,7 +108,7 @@ impl Router {
 fn read_answer(has_headers: bool, body_size: usize) -> Result<Vec<u8>, String> {
     let headers = host::headers(Map::CalloutAnswer);
     let status = headers.get(":status").filter(|_| has_headers).and_then(|status| status.parse().ok());
-    check_answer(status, headers.get("content-type"), body_size).map_err(|error| error.to_string())?;
+    check_answer(status, headers.get("content-type").as_deref(), body_size).map_err(|error| error.to_string())?;
     host::buffer(Buffer::CalloutAnswer, body_size).ok_or_else(|| "the answer's body is gone".to_owned())
 }
 

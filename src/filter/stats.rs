@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 
+use fnv::FnvHashMap;
+
 use super::host::{Counter, Gauge, Histogram};
 use crate::dispatcher::{Placement, Survey};
+use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Unjudged;
 
 /// The metrics of one pool.
 pub struct Stats {
     pool: String,
     counters: HashMap<String, Counter>,
+    /// One is counted for each request: found without writing its name.
+    endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counter>,
     wait_ms: Histogram,
     ttft_ms: Histogram,
     e2e_ms: Histogram,
@@ -20,7 +25,7 @@ pub struct Stats {
 }
 
 /// How a request that was placed ended, for its client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// Its objective was kept.
     Kept,
@@ -41,7 +46,7 @@ pub enum Ending {
 impl Stats {
     /// Defines the metrics of a pool.
     pub fn new(pool: &str) -> Self {
-        let name = |metric: &str| format!("slo_router.{metric}_pool={pool}_");
+        let name = |metric: &str| name(pool, metric, &[]);
         Self {
             wait_ms: Histogram::define(&name("wait_ms")),
             ttft_ms: Histogram::define(&name("ttft_ms")),
@@ -52,6 +57,7 @@ impl Stats {
             pods_failing: Gauge::define(&name("pods_failing")),
             pool: pool.to_owned(),
             counters: HashMap::new(),
+            endings: FnvHashMap::default(),
         }
     }
 
@@ -83,10 +89,13 @@ impl Stats {
         }
     }
 
-    /// A request that was placed ended.
-    pub fn ended(&mut self, class: &str, placement: &Placement, ending: Ending) {
-        let labels = [("class", class), ("policy", placement.policy.as_str()), ("outcome", ending.as_str())];
-        self.count("requests_total", &labels);
+    /// A request that was placed ended. Its class is told by position and name.
+    pub fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
+        let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
+            let labels = [("class", class_name), ("policy", policy.as_str()), ("outcome", ending.as_str())];
+            Counter::define(&name(&self.pool, "requests_total", &labels))
+        });
+        counter.add(1);
     }
 
     /// A response was complete after so many milliseconds, its first token there after so many.
@@ -111,10 +120,7 @@ impl Stats {
     }
 
     fn count(&mut self, metric: &str, labels: &[(&str, &str)]) {
-        let mut name = format!("slo_router.{metric}_pool={}_", self.pool);
-        for (label, value) in labels {
-            name.extend(["_", label, "=", &as_label(value), "_"]);
-        }
+        let name = name(&self.pool, metric, labels);
         if let Some(counter) = self.counters.get(&name) {
             return counter.add(1);
         }
@@ -145,6 +151,14 @@ pub const fn reason_of(unjudged: Unjudged) -> &'static str {
         Unjudged::NoProfile => "no-profile",
         Unjudged::NoSlo => "no-slo",
     }
+}
+
+fn name(pool: &str, metric: &str, labels: &[(&str, &str)]) -> String {
+    let mut name = format!("slo_router.{metric}_pool={pool}_");
+    for (label, value) in labels {
+        name.extend(["_", label, "=", &as_label(value), "_"]);
+    }
+    name
 }
 
 /// A label's value: `_` and `=` would end it.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Load(u32);
 
+/// What a product of floats may lack of the whole number that it stands for.
+const FLOAT_NOISE_MICRO: f64 = 1e-6;
+
 // === impl Load ===
 
 impl Load {
@@ -28,10 +31,11 @@ impl Load {
     }
 
     /// The load of one request where a pod sustains `concurrency` of them at once, at most 1.0: an idle pod always
-    /// takes one. `None` unless `concurrency` is positive and finite.
+    /// takes one. Rounded down, so that a pod takes as many as it sustains: 6 of 166,667 millionths would not fit.
+    /// `None` unless `concurrency` is positive and finite.
     pub fn of_one_in(concurrency: f64) -> Option<Self> {
         (concurrency.is_finite() && concurrency > 0.0)
-            .then(|| Self(((1e6 / concurrency).round().min(1e6) as u32).max(1)))
+            .then(|| Self(((1e6 / concurrency + FLOAT_NOISE_MICRO).min(1e6) as u32).max(1)))
     }
 
     /// As a share of a pod: 1.0 is its capacity.
@@ -66,5 +70,47 @@ impl AddAssign for Load {
 impl Sum for Load {
     fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
         loads.fold(Self::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_takes_as_many_requests_as_it_sustains() {
+        for concurrency in 1..1000_u32 {
+            let one = Load::of_one_in(f64::from(concurrency)).unwrap();
+            let taken = (0..).scan(Load::ZERO, |pod, _: u32| pod.fits(one).then(|| *pod += one)).count();
+            assert_eq!(taken, concurrency as usize);
+        }
+    }
+
+    #[test]
+    fn exactly_full_is_within_capacity() {
+        let most = Load::from_micro(999_999);
+        assert!(most.fits(Load::from_micro(1)));
+        assert!(!most.fits(Load::from_micro(2)));
+    }
+
+    #[test]
+    fn an_idle_pod_takes_any_request() {
+        for concurrency in [0.1, 0.828, 1.0] {
+            assert_eq!(Load::of_one_in(concurrency), Some(Load::CAPACITY), "{concurrency}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_concurrency_has_no_load() {
+        for concurrency in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(Load::of_one_in(concurrency), None, "{concurrency}");
+        }
+        assert_eq!(Load::of_one_in(f64::MAX), Some(Load::from_micro(1)));
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_load() {
+        let loads = [Load::from_micro(u32::MAX), Load::CAPACITY];
+        assert_eq!(loads.into_iter().sum::<Load>(), Load::from_micro(u32::MAX));
     }
 }

@@ -12,5 +12,7 @@ pub mod queue;
 pub mod request;
 pub mod shape;
 pub mod slo;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod view;

@@ -2,11 +2,13 @@
 //!
 //! The order is (late or not, latest start, arrival). Whether a request is late changes with time alone, so it is not
 //! stored: requests are kept by latest start, and those before `now` are the late ones. Requests with one
-//! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it.
+//! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it: the first of those
+//! late, of those in time, and for each slower deployment of those still in time there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Footprint, Request, RequestId};
@@ -41,8 +43,8 @@ pub struct Urgency {
 pub struct Queue {
     late_policy: LatePolicy,
     max_wait: Duration,
-    waiting: HashMap<RequestId, Waiting>,
-    lanes: BTreeMap<Footprint, BTreeSet<Place>>,
+    waiting: FnvHashMap<RequestId, Waiting>,
+    lanes: BTreeMap<Footprint, Lane>,
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<(Instant, RequestId)>,
     by_aging: BTreeSet<(Instant, RequestId)>,
@@ -53,6 +55,14 @@ pub struct Queue {
 struct Waiting {
     request: Request,
     ages_at: Instant,
+}
+
+/// Requests with one footprint.
+#[derive(Debug)]
+struct Lane {
+    /// By how much a request must be early to be in time on one of its deployments, each once; zero is among them.
+    leads: BTreeSet<Duration>,
+    places: BTreeSet<Place>,
 }
 
 /// (latest start, arrival, id): a request's place in its lane.
@@ -86,7 +96,8 @@ impl Queue {
         let id = request.arrival.id;
         self.remove(id);
         let start = effective_start(&request);
-        self.lanes.entry(request.footprint()).or_default().insert((start, request.arrival.at, id));
+        let lane = self.lanes.entry(request.footprint()).or_insert_with(|| Lane::of(&request));
+        lane.places.insert((start, request.arrival.at, id));
         self.by_arrival.insert((request.arrival.at, id));
         self.by_latest_start.insert((start, id));
         let ages_at = request.arrival.at.after(self.patience(&request));
@@ -101,8 +112,8 @@ impl Queue {
         let start = effective_start(&request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
-            lane.remove(&(start, request.arrival.at, id));
-            if lane.is_empty() {
+            lane.places.remove(&(start, request.arrival.at, id));
+            if lane.places.is_empty() {
                 self.lanes.remove(&footprint);
             }
         }
@@ -133,19 +144,15 @@ impl Queue {
         }
     }
 
-    /// The first `depth` of those in time and of those late of each lane, most urgent first. A request that has aged
-    /// comes before all others.
+    /// Of each lane the first `depth` of those late, of those in time, and of those in time on each deployment, most
+    /// urgent first. A request that has aged comes before all others.
     pub fn candidates(&self, now: Instant, depth: usize) -> Vec<&Request> {
-        let pivot = (now, Instant::ZERO, RequestId(0));
-        let mut candidates: Vec<&Request> = self
-            .lanes
-            .values()
-            .flat_map(|lane| lane.range(pivot..).take(depth).chain(lane.range(..pivot).take(depth)))
-            .filter_map(|(_, _, id)| self.get(*id))
-            .collect();
+        let first = self.lanes.values().flat_map(|lane| lane.first(now, depth));
+        let mut candidates: Vec<&Request> = first.filter_map(|id| self.get(id)).collect();
         let aged = self.aged(now).map(|(request, _)| request.arrival.id);
         candidates.retain(|request| Some(request.arrival.id) != aged);
         candidates.sort_by_key(|request| (self.urgency(request, now), request.arrival.id));
+        candidates.dedup_by_key(|request| request.arrival.id);
         if let Some(request) = aged.and_then(|id| self.get(id)) {
             candidates.insert(0, request);
         }
@@ -198,6 +205,23 @@ impl Queue {
     }
 }
 
+// === impl Lane ===
+
+impl Lane {
+    fn of(request: &Request) -> Self {
+        let leads = request.leads().flatten().chain([Duration::ZERO]).collect();
+        Self { leads, places: BTreeSet::new() }
+    }
+
+    /// The first of those late, and of those in time on each deployment; some of them twice.
+    fn first(&self, now: Instant, depth: usize) -> impl Iterator<Item = RequestId> {
+        let pivot = |at: Instant| (at, Instant::ZERO, RequestId(0));
+        let late = self.places.range(..pivot(now)).take(depth);
+        let in_time = self.leads.iter().flat_map(move |lead| self.places.range(pivot(now.after(*lead))..).take(depth));
+        late.chain(in_time).map(|(_, _, id)| *id)
+    }
+}
+
 /// An infeasible request was late before it came.
 fn effective_start(request: &Request) -> Instant {
     if request.infeasible {
@@ -210,3 +234,6 @@ fn effective_start(request: &Request) -> Instant {
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

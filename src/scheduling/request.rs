@@ -1,8 +1,9 @@
 //! What the scheduler knows of a request, assessed once at arrival and again when the pool changes.
 
-use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
+
+use fnv::FnvHasher;
 
 use super::load::Load;
 use super::policies::PolicyName;
@@ -96,9 +97,19 @@ pub struct Request {
     pub foreign_slo: bool,
 }
 
-/// Requests with one footprint are admitted by the same room: where the most urgent of them finds none, none does.
+/// Requests with one footprint are admitted by the same room: where one of them finds none on a deployment, no other does
+/// that is in time there as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
+
+// === impl Prospect ===
+
+impl Prospect {
+    /// Whether a request that starts now on this deployment can be expected to meet its objective.
+    pub fn is_in_time(&self, now: Instant) -> bool {
+        self.latest_start.is_some_and(|latest| latest >= now)
+    }
+}
 
 // === impl Request ===
 
@@ -143,12 +154,28 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
+    /// The prospects that deserve a pod: those where it still meets its objective, and, so that a late request is
+    /// served at all, the one where it comes nearest (all of them, where none says how near).
+    pub fn worth_trying(&self, now: Instant) -> impl Iterator<Item = &Prospect> {
+        let best = self.prospects.iter().map(|prospect| prospect.latest_start).max().flatten();
+        self.prospects.iter().filter(move |prospect| prospect.latest_start == best || prospect.is_in_time(now))
+    }
+
+    /// How much earlier than its latest start it must start on each of the deployments to be in time there, to the
+    /// millisecond; `None` where no profile tells.
+    pub fn leads(&self) -> impl Iterator<Item = Option<Duration>> {
+        self.prospects.iter().map(|prospect| {
+            let lead = self.latest_start.since(prospect.latest_start?);
+            Some(Duration::from_millis(u64::try_from(lead.as_millis()).unwrap_or(u64::MAX)))
+        })
+    }
+
     /// Which other requests it shares its fate with.
     pub fn footprint(&self) -> Footprint {
-        let mut hasher = DefaultHasher::new();
-        (self.policy, &self.arrival.model, self.arrival.class).hash(&mut hasher);
-        for prospect in &self.prospects {
-            (prospect.deployment_id, prospect.load, prospect.bounded).hash(&mut hasher);
+        let mut hasher = FnvHasher::default();
+        (self.policy, &self.arrival.model, self.arrival.class, self.infeasible).hash(&mut hasher);
+        for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
+            (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
         }
         Footprint(hasher.finish())
     }
@@ -247,3 +274,6 @@ fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> P
         cost,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::load::Load;
 use super::pool::{Pod, Pool};
 use super::request::{Prospect, Request, RequestId};
+use super::time::Instant;
 
 /// Whether a pod takes requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,15 +80,23 @@ impl<'a> View<'a> {
         self.states.get(position).copied().unwrap_or_default()
     }
 
-    /// Lets a pod drain for a request that has waited too long: the one that has room for it soonest.
-    pub fn reserve_for(&mut self, request: &Request) -> Option<usize> {
+    /// Lets a pod drain for a request that has waited too long: of those that deserve it the one with room soonest.
+    pub fn reserve_for(&mut self, request: &Request, now: Instant) -> Option<usize> {
+        let deserves = |candidate: &Candidate<'_>| {
+            request.worth_trying(now).any(|prospect| prospect.deployment == candidate.prospect.deployment)
+        };
         let (position, _) = self
             .serving(request)
-            .filter(|candidate| candidate.prospect.bounded && !candidate.state.reserved)
+            .filter(|candidate| candidate.prospect.bounded && !candidate.state.reserved && deserves(candidate))
             .map(|candidate| (candidate.position, candidate.state.load + candidate.prospect.load))
             .min_by_key(|(position, filled)| (*filled, *position))?;
         self.reservation = Some((request.arrival.id, position));
         Some(position)
+    }
+
+    /// Whether the pod at `position` drains for a request, of this VM or another.
+    pub fn is_reserved(&self, position: usize) -> bool {
+        self.state(position).reserved || self.reservation.is_some_and(|(_, reserved)| reserved == position)
     }
 
     /// The pods that serve a request and are up, whatever runs on them.
@@ -126,3 +135,6 @@ impl<'a> View<'a> {
                 .is_some_and(|(holder, position)| position == candidate.position && holder != request.arrival.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

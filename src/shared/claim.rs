@@ -27,14 +27,8 @@ pub struct Claim {
 impl Claim {
     /// The claim of `request`.
     pub fn of(request: &Request, urgency: Urgency, now: Instant) -> Self {
-        let best = request.prospects.iter().filter_map(|prospect| prospect.latest_start).max();
-        let in_time = |latest: Option<Instant>| latest.is_none_or(|latest| latest >= now) || latest == best;
-        let loads = request
-            .prospects
-            .iter()
-            .filter(|prospect| prospect.bounded && in_time(prospect.latest_start))
-            .map(|prospect| (prospect.deployment_id, prospect.load))
-            .collect();
+        let bounded = request.worth_trying(now).filter(|prospect| prospect.bounded);
+        let loads = bounded.map(|prospect| (prospect.deployment_id, prospect.load)).collect();
         Self { urgency, loads, aged_since: None, reserved: None }
     }
 
@@ -45,7 +39,7 @@ impl Claim {
             let id = pool.deployments().get(pod.deployment)?.id;
             let (_, load) = self.loads.iter().find(|(deployment, _)| *deployment == id)?;
             let state = view.state(position);
-            let open = state.takes() && (!state.reserved || self.reserved == Some(pod.id));
+            let open = state.takes() && (!view.is_reserved(position) || self.reserved == Some(pod.id));
             (open && state.load.fits(*load)).then_some((position, *load, state.load))
         });
         room.min_by_key(|(position, _, filled)| (*filled, *position)).map(|(position, load, _)| (position, load))

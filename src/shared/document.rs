@@ -22,8 +22,8 @@ const CELLS: usize = 4;
 pub struct SharedDocument {
     kind: &'static str,
     fingerprint: u64,
-    /// The version of the document in use here.
-    seen: u64,
+    /// The document in use here: its cell and version.
+    seen: Option<(usize, u64)>,
 }
 
 /// What came of a fetch, for the one VM that did it to tell.
@@ -60,12 +60,12 @@ struct Document {
 impl SharedDocument {
     /// The source of this kind for the configuration with this fingerprint.
     pub fn new(kind: &'static str, fingerprint: u64) -> Self {
-        Self { kind, fingerprint, seen: 0 }
+        Self { kind, fingerprint, seen: None }
     }
 
     /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a second have passed.
     pub fn lease(&self, store: &impl Store, keys: &Keys, every: Duration, timeout: Duration, now: Instant) -> bool {
-        let key = keys.source(self.kind, self.cell(store, keys));
+        let key = keys.source(self.kind, self.cell_to_take(&states(store, keys, self.kind)));
         let leased = update(store, &key, |state: &mut State| {
             if state.fingerprint != self.fingerprint {
                 *state = State { fingerprint: self.fingerprint, ..State::default() };
@@ -82,37 +82,43 @@ impl SharedDocument {
     /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease. `complaint` says what
     /// is wrong with parts of it, if anything is.
     pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8], complaint: Option<&str>) -> Concluded {
-        let cell = self.cell(store, keys);
-        let changed = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
-            let same = document.fingerprint == self.fingerprint && document.bytes == bytes;
-            (!same).then(|| {
-                let version = document.version.wrapping_add(1).max(1);
-                *document = Document { fingerprint: self.fingerprint, version, bytes: bytes.to_vec() };
-                version
-            })
+        // Without a cell, four other configurations came meanwhile; the next lease takes one back.
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
+        let mut version = None;
+        let written = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
+            if document.fingerprint == self.fingerprint && document.bytes == bytes {
+                version = Some(document.version);
+                return None;
+            }
+            let next = document.version.wrapping_add(1).max(1);
+            *document = Document { fingerprint: self.fingerprint, version: next, bytes: bytes.to_vec() };
+            version = Some(next);
+            Some(())
         });
-        let version = changed.ok().flatten();
-        Concluded { changed: version.is_some(), news: self.end_lease(store, keys, cell, version, complaint) }
+        let news = self.end_lease(store, keys, cell, version.filter(|_| written.is_ok()), complaint);
+        Concluded { changed: written == Ok(Some(())), news }
     }
 
     /// Ends the lease without a new document: the last good one stays. `complaint` says why.
     pub fn keep(&self, store: &impl Store, keys: &Keys, complaint: &str) -> Concluded {
-        let cell = self.cell(store, keys);
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
         Concluded { changed: false, news: self.end_lease(store, keys, cell, None, Some(complaint)) }
     }
 
     /// The document, if there is one newer than the last that was taken here.
     pub fn take_newer(&mut self, store: &impl Store, keys: &Keys) -> Option<Vec<u8>> {
-        let cell = self.cell(store, keys);
-        let (state, _): (State, u32) = store::read(store, &keys.source(self.kind, cell));
-        if state.fingerprint != self.fingerprint || state.version == self.seen {
+        let states = states(store, keys, self.kind);
+        let cell = self.own_cell(&states)?;
+        let version = states.get(cell).map_or(0, |state| state.version);
+        if version == 0 || self.seen == Some((cell, version)) {
             return None;
         }
         let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
-        if document.fingerprint != self.fingerprint || document.version == self.seen {
+        let seen = Some((cell, document.version));
+        if document.fingerprint != self.fingerprint || seen == self.seen {
             return None;
         }
-        self.seen = document.version;
+        self.seen = seen;
         Some(document.bytes)
     }
 
@@ -137,16 +143,20 @@ impl SharedDocument {
         ended == Ok(Some(true))
     }
 
-    /// The cell of this configuration, or the one to take for it.
-    fn cell(&self, store: &impl Store, keys: &Keys) -> usize {
-        let states: Vec<State> = (0..CELLS).map(|cell| store::read(store, &keys.source(self.kind, cell)).0).collect();
-        let own = states.iter().position(|state| state.fingerprint == self.fingerprint && state.fetched_at.is_some());
-        own.or_else(|| {
-            let oldest = states.iter().enumerate().min_by_key(|(_, state)| state.fetched_at);
-            oldest.map(|(cell, _)| cell)
-        })
-        .unwrap_or_default()
+    /// The cell of this configuration.
+    fn own_cell(&self, states: &[State]) -> Option<usize> {
+        states.iter().position(|state| state.fingerprint == self.fingerprint && state.fetched_at.is_some())
     }
+
+    /// The cell of this configuration, or the one to take for it.
+    fn cell_to_take(&self, states: &[State]) -> usize {
+        let oldest = || states.iter().enumerate().min_by_key(|(_, state)| state.fetched_at).map(|(cell, _)| cell);
+        self.own_cell(states).or_else(oldest).unwrap_or_default()
+    }
+}
+
+fn states(store: &impl Store, keys: &Keys, kind: &str) -> Vec<State> {
+    (0..CELLS).map(|cell| store::read(store, &keys.source(kind, cell)).0).collect()
 }
 
 /// Never zero.

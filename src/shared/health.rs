@@ -56,7 +56,7 @@ impl Failing {
     /// Notes a failure. `pool` are the pods there are: of these at most half are out. Says whether the pod is out now;
     /// failures of requests that were sent before it was taken out change nothing.
     pub fn failed(&mut self, id: PodId, pool: &[PodId], now: Instant) -> bool {
-        self.pods.retain(|pod| pool.contains(&pod.id));
+        self.keep_to(pool);
         if let Some(pod) = self.pods.iter_mut().find(|pod| pod.id == id) {
             if now < pod.out_until {
                 return false;
@@ -67,12 +67,19 @@ impl Failing {
             pod.out_until = now.after(out);
             return true;
         }
-        let most = pool.len() >> 1;
-        if self.pods.len() >= most {
+        if self.pods.len() >= most_out_of(pool) {
             return false;
         }
         self.pods.push(FailingPod { id, failures: 1, out_until: now.after(FIRST_OUT), probed_until: None });
         true
+    }
+
+    /// Forgets pods that are gone, and where a pool shrank to failing pods, half of these. Says whether any was.
+    pub fn keep_to(&mut self, pool: &[PodId]) -> bool {
+        let before = self.pods.len();
+        self.pods.retain(|pod| pool.contains(&pod.id));
+        self.pods.truncate(most_out_of(pool));
+        self.pods.len() < before
     }
 
     /// Notes an answer that shows a pod to be well. Says whether it had been failing.
@@ -97,4 +104,9 @@ impl Failing {
     pub fn end_probe(&mut self, id: PodId) -> bool {
         self.pods.iter_mut().find(|pod| pod.id == id).is_some_and(|pod| pod.probed_until.take().is_some())
     }
+}
+
+/// The rest must carry what these would.
+const fn most_out_of(pool: &[PodId]) -> usize {
+    pool.len() >> 1
 }

@@ -9,6 +9,8 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Keys {
     prefix: String,
+    directory: String,
+    health: String,
 }
 
 // === impl Keys ===
@@ -16,12 +18,13 @@ pub struct Keys {
 impl Keys {
     /// The keys of the pool called `pool`.
     pub fn of(pool: &str) -> Self {
-        Self { prefix: format!("slo-router/{FORMAT}/{pool}") }
+        let prefix = format!("slo-router/{FORMAT}/{pool}");
+        Self { directory: format!("{prefix}/directory"), health: format!("{prefix}/health"), prefix }
     }
 
     /// Who is there: the VMs' seats.
-    pub fn directory(&self) -> String {
-        format!("{}/directory", self.prefix)
+    pub fn directory(&self) -> &str {
+        &self.directory
     }
 
     /// The pods of the newest configuration.
@@ -30,13 +33,13 @@ impl Keys {
     }
 
     /// Which pods fail.
-    pub fn health(&self) -> String {
-        format!("{}/health", self.prefix)
+    pub fn health(&self) -> &str {
+        &self.health
     }
 
     /// What runs on the pods of a deployment.
     pub fn ledger(&self, deployment: &DeploymentName) -> String {
-        format!("{}/ledger/{deployment}", self.prefix)
+        [&self.prefix, "/ledger/", deployment.as_str()].concat()
     }
 
     /// The name of a slot's mailbox.

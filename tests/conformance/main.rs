@@ -1,11 +1,16 @@
 //! What AIBrix's SLO router computes, the core computes too; where it differs on purpose, the test says so.
 //!
-//! Left out on purpose: AIBrix's request traces and their keys (written for its GPU optimizer), and its pools of recycled
-//! request records, which have no counterpart here.
+//! Left out on purpose: AIBrix's request traces and their keys (written for its GPU optimizer), its pools of recycled
+//! request records, and how it finds a pod's deployment and port in Kubernetes, which have no counterpart here. What else is
+//! left out, or built otherwise, each file says for its part.
 
+mod placement;
 mod prediction;
 mod profile;
+mod queue;
 mod rank;
+mod router;
+mod support;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use gateway::{Envoy, Options};
@@ -60,24 +60,6 @@ impl Cluster {
 /// Where the shipped configuration names the file that the profiles' listener serves.
 const PROFILES_FILE: &str = "static_resources/listeners/profiles/filter_chains/0/filters/0/typed_config/route_config/\
                              virtual_hosts/0/routes/0/direct_response/body/filename";
-
-/// Puts the measured profiles of [`GPUS`] into the one document that the filter fetches.
-///
-/// # Errors
-/// Where a profile is missing or is not JSON.
-pub fn write_profiles(from: &Path, to: &Path) -> Result<()> {
-    let mut gpus = GPUS.to_vec();
-    gpus.dedup();
-    let read = |gpu: &Gpu| -> Result<Value> {
-        let file: PathBuf = from.join(format!("{}.json", gpu.name()));
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let profile: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-        Ok(json!({"deployment": deployment(*gpu), "profile": profile}))
-    };
-    let profiles = gpus.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let document = json!({"profiles": profiles}).to_string();
-    fs::write(to, document).with_context(|| format!("cannot write {}", to.display()))
-}
 
 fn start_pods() -> Result<Pods> {
     let options = |(index, gpu): (usize, Gpu)| {

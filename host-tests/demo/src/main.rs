@@ -38,8 +38,8 @@ struct Flags {
     /// Envoy's worker threads.
     #[arg(long, default_value_t = 1)]
     workers: u32,
-    /// Folder of the measured profiles.
-    #[arg(long, default_value = "profiles/demo")]
+    /// The document of the measured profiles.
+    #[arg(long, default_value = "profiles/demo.json")]
     profiles: PathBuf,
     /// Folder for report.json and report.svg.
     #[arg(long, default_value = "target/demo")]
@@ -75,26 +75,18 @@ fn main() -> Result<ExitCode> {
 }
 
 async fn run(flags: &Flags, arrivals: &[Arrival]) -> Result<Report> {
-    let profiles = flags.out.join("profiles.json");
-    cluster::write_profiles(&flags.profiles, &profiles)?;
     let mut report = Report::new(setup(flags));
     let display = Display::new(flags.policies.len(), arrivals.len(), Duration::from_secs(flags.seconds))?;
     for policy in &flags.policies {
-        let records = run_policy(policy, flags, arrivals, &profiles, &display).await?;
+        let records = run_policy(policy, flags, arrivals, &display).await?;
         report.add(policy, records);
     }
     Ok(report)
 }
 
-async fn run_policy(
-    policy: &str,
-    flags: &Flags,
-    arrivals: &[Arrival],
-    profiles: &Path,
-    display: &Display,
-) -> Result<Vec<Record>> {
+async fn run_policy(policy: &str, flags: &Flags, arrivals: &[Arrival], display: &Display) -> Result<Vec<Record>> {
     let running = display.start(policy);
-    let cluster = Cluster::start(policy, flags.workers, profiles).await?;
+    let cluster = Cluster::start(policy, flags.workers, &flags.profiles).await?;
     let records = load::run(cluster.address(), arrivals, |now| running.show(now)).await;
     cluster.stop().await.with_context(|| format!("the gateway with policy {policy}"))?;
     Ok(records)

@@ -9,5 +9,5 @@ pub mod client;
 mod envoy;
 mod wait;
 
-pub use envoy::{Envoy, Error, Metrics, Options, Stats, find, path};
+pub use envoy::{Envoy, Error, Metrics, Options, Stats, filter, find, path};
 pub use wait::{LIMIT, until, within};

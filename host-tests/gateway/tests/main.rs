@@ -3,6 +3,7 @@
 mod common;
 mod configuration;
 mod contract;
+mod exact;
 mod faults;
 mod harness;
 mod holding;

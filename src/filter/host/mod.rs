@@ -86,7 +86,7 @@ pub fn buffer(buffer: Buffer, size: usize) -> Option<Vec<u8>> {
 pub fn headers(map: Map) -> Headers {
     // SAFETY: `returned` passes valid pointers.
     let bytes = returned(|data, length| unsafe { ffi::proxy_get_header_map_pairs(map as u32, data, length) });
-    bytes.map(|bytes| Headers::decode(&bytes)).unwrap_or_default()
+    bytes.map(Headers::decode).unwrap_or_default()
 }
 
 /// Sets a header, replacing what it was.

@@ -1,31 +1,41 @@
 //! Header maps as the ABI carries them: a count, the sizes of names and values, then each with a zero byte behind it;
 //! numbers are 32 bits, little endian.
 
-/// The headers of one map, in order. Names are in lower case.
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The headers of one map, in order, as the host wrote them. Names are in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    bytes: Vec<u8>,
+    /// Where each name and its value stand.
+    places: Vec<(Range<usize>, Range<usize>)>,
+}
 
 // === impl Headers ===
 
 impl Headers {
-    /// Reads what the host wrote; what is cut off is left out. Bytes that are not UTF-8 become U+FFFD: no value that we
-    /// read may hold any.
-    pub(super) fn decode(bytes: &[u8]) -> Self {
+    /// Finds the headers in what the host wrote; what is cut off is left out.
+    pub(super) fn decode(bytes: Vec<u8>) -> Self {
         let mut sizes = bytes.chunks_exact(4).map(|chunk| chunk.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)));
         let count = sizes.next().unwrap_or_default().min(bytes.len());
-        let sizes: Vec<(usize, usize)> = (0..count).map_while(|_| Some((sizes.next()?, sizes.next()?))).collect();
-        let mut rest = bytes.get(4 + 8 * sizes.len()..).unwrap_or_default();
+        let mut at = count.saturating_mul(8).saturating_add(4);
         let mut take = |size: usize| {
-            let (text, behind) = rest.split_at_checked(size)?;
-            rest = behind.get(1..)?;
-            Some(String::from_utf8_lossy(text).into_owned())
+            let place = at..at.checked_add(size)?;
+            at = place.end.checked_add(1)?;
+            (place.end < bytes.len()).then_some(place)
         };
-        Self(sizes.into_iter().map_while(|(name, value)| Some((take(name)?, take(value)?))).collect())
+        let mut places = Vec::with_capacity(count);
+        places.extend((0..count).map_while(|_| Some((take(sizes.next()?)?, take(sizes.next()?)?))));
+        Self { bytes, places }
     }
 
-    /// The first value of a header, by its name in lower case.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// The first value of a header, by its name in lower case. Bytes that are not UTF-8 become U+FFFD: no value that we
+    /// read may hold any.
+    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let is_named = |place: &Range<usize>| self.bytes.get(place.clone()) == Some(name.as_bytes());
+        let (_, value) = self.places.iter().find(|(known, _)| known.len() == name.len() && is_named(known))?;
+        self.bytes.get(value.clone()).map(String::from_utf8_lossy)
     }
 }
 

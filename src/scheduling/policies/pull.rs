@@ -1,8 +1,8 @@
 //! `slo` (= `slo-least-load-pulling`) and `slo-pack-load`: pull. A request is held until a pod has room for it.
 //!
-//! Deployments are tried from most slack (or from the cheapest that can meet the objective) on: the first in any case,
-//! the others only while the request can still meet its objective there, so that a hopeless one does not fill a slow GPU
-//! that could still serve others in time. In a deployment the pod with least (spread) or most (pack) pending load is
+//! Deployments are tried from most slack (or from the cheapest that can meet the objective) on: those where the request
+//! can still meet its objective, and in any case the one with most slack; so a hopeless one does not fill a slow GPU that
+//! could still serve others in time. In a deployment the pod with least (spread) or most (pack) pending load is
 //! taken among those that stay within capacity; equals are broken by requests in flight, then at random.
 
 use std::cmp::Ordering;
@@ -35,11 +35,9 @@ impl Pull {
     }
 
     fn choose(&self, view: &View<'_>, request: &Request, pass: &mut Pass<'_>) -> Option<usize> {
-        let mut prospects: Vec<&Prospect> = request.prospects.iter().collect();
+        let mut prospects: Vec<&Prospect> = request.worth_trying(pass.now).collect();
         prospects.sort_by(|a, b| self.compare(a, b, pass.now));
-        let (first, others) = prospects.split_first()?;
-        let others = others.iter().filter(|prospect| in_time(prospect, pass.now));
-        std::iter::once(first).chain(others).find_map(|prospect| {
+        prospects.into_iter().find_map(|prospect| {
             let room = view.with_room(request).filter(|candidate| candidate.prospect.deployment == prospect.deployment);
             min_at_random(room, |candidate| self.key(candidate), pass.rng).map(|candidate| candidate.position)
         })
@@ -50,7 +48,9 @@ impl Pull {
         let by_slack = b.latest_start.cmp(&a.latest_start);
         match self.prefer {
             Prefer::Slack => by_slack,
-            Prefer::Cheapest => in_time(b, now).cmp(&in_time(a, now)).then(a.cost.total_cmp(&b.cost)).then(by_slack),
+            Prefer::Cheapest => {
+                b.is_in_time(now).cmp(&a.is_in_time(now)).then(a.cost.total_cmp(&b.cost)).then(by_slack)
+            }
         }
     }
 
@@ -78,8 +78,4 @@ impl Policy for Pull {
         }
         decisions
     }
-}
-
-fn in_time(prospect: &Prospect, now: Instant) -> bool {
-    prospect.latest_start.is_some_and(|latest| latest >= now)
 }

@@ -1,1 +1,182 @@
-//! Tests.
+use std::time::Duration;
+
+use super::*;
+use crate::scheduling::load::Load;
+use crate::scheduling::pool::Pool;
+use crate::scheduling::request::{Arrival, Assessment};
+use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
+use crate::scheduling::view::PodState;
+
+fn state(share: f64, in_flight: u32) -> PodState {
+    PodState { load: load(share), in_flight, ..PodState::default() }
+}
+
+/// The pods that a policy picks, over many draws.
+fn picks(name: PolicyName, prefer: Prefer, pool: &Pool, states: &[PodState], request: &Request) -> Vec<usize> {
+    picks_at(START, name, prefer, pool, states, request)
+}
+
+fn picks_at(
+    now: Instant,
+    name: PolicyName,
+    prefer: Prefer,
+    pool: &Pool,
+    states: &[PodState],
+    request: &Request,
+) -> Vec<usize> {
+    let mut picked: Vec<usize> = (0..64)
+        .flat_map(|seed| {
+            let mut view = View::new(pool, states.to_vec());
+            let mut rng = fastrand::Rng::with_seed(seed);
+            build(name, prefer).pass(&mut view, &[request], &mut Pass { now, rng: &mut rng })
+        })
+        .map(|decision| decision.pod)
+        .collect();
+    picked.sort_unstable();
+    picked.dedup();
+    picked
+}
+
+/// A fast and dear deployment of one pod (1 s), a slow and cheap one of one pod (3 s).
+fn two_prices() -> Pool {
+    let mut dear = profile(&[(0.5, 1.0)], 5.0);
+    dear.cost = 2.0;
+    pool(&[("fast", 1, Some(dear)), ("slow", 1, Some(profile(&[(0.5, 3.0)], 5.0)))])
+}
+
+fn one_deployment(pods: u8) -> Pool {
+    pool(&[("d", pods, Some(profile(&[(0.2, 1.0)], 5.0)))])
+}
+
+#[test]
+fn pulling_breaks_ties_of_load_by_requests_in_flight_and_then_at_random() {
+    let pool = one_deployment(3);
+    let request = assess(arrival(1, 0, START), &pool);
+    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+        let in_flight = [state(0.4, 3), state(0.4, 1), state(0.4, 2)];
+        assert_eq!(picks(policy, Prefer::Slack, &pool, &in_flight, &request), [1], "{policy}");
+        assert_eq!(picks(policy, Prefer::Slack, &pool, &[state(0.4, 1); 3], &request), [0, 1, 2], "{policy}");
+    }
+}
+
+#[test]
+fn a_millionth_of_a_pod_outweighs_any_requests_in_flight() {
+    let pool = one_deployment(2);
+    let request = assess(arrival(1, 0, START), &pool);
+    let states = [state(0.400_001, 0), state(0.4, 1_000_000)];
+    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &states, &request), [1]);
+}
+
+#[test]
+fn the_deployment_with_most_slack_is_filled_first() {
+    let pool = two_prices();
+    let request = assess(arrival(1, 0, START), &pool);
+    let pick = |states: [PodState; 2]| picks(PolicyName::Slo, Prefer::Slack, &pool, &states, &request);
+    assert_eq!(pick([state(0.5, 1), state(0.0, 0)]), [0]);
+    assert_eq!(pick([state(0.6, 1), state(0.0, 0)]), [1]);
+}
+
+#[test]
+fn the_cheapest_deployment_that_is_in_time_is_filled_first_where_preferred() {
+    let pool = two_prices();
+    let empty = [PodState::default(); 2];
+    let pick = |request: &Request, seconds| {
+        let now = START.after(Duration::from_secs(seconds));
+        picks_at(now, PolicyName::Slo, Prefer::Cheapest, &pool, &empty, request)
+    };
+    let request = assess(arrival(1, 0, START), &pool);
+    assert_eq!(pick(&request, 0), [1]);
+    assert_eq!(pick(&request, 3), [0], "the cheap one would be late");
+    assert_eq!(pick(&request, 9), [0], "late anywhere: where it comes nearest");
+}
+
+#[test]
+fn a_late_request_fills_no_deployment_but_the_one_where_it_comes_nearest() {
+    let pool = two_prices();
+    let late = assess(urgent(1, 0, START, Duration::from_millis(500)), &pool);
+    let states = [state(0.6, 1), state(0.0, 0)];
+    for prefer in [Prefer::Slack, Prefer::Cheapest] {
+        assert_eq!(picks(PolicyName::Slo, prefer, &pool, &states, &late), [0; 0], "{prefer:?}");
+    }
+}
+
+#[test]
+fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
+    let pool = one_deployment(1);
+    let requests: Vec<Request> = (0..7).map(|id| assess(arrival(id, 0, START), &pool)).collect();
+    let waiting: Vec<&Request> = requests.iter().collect();
+    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+        let mut view = View::new(&pool, Vec::new());
+        let mut rng = fastrand::Rng::with_seed(1);
+        let decisions = build(policy, Prefer::Slack).pass(&mut view, &waiting, &mut Pass { now: START, rng: &mut rng });
+        let placed: Vec<u32> = decisions.iter().map(|decision| decision.request.0).collect();
+        assert_eq!((placed, view.state(0).load), (vec![0, 1, 2, 3, 4], Load::CAPACITY), "{policy}");
+    }
+}
+
+#[test]
+fn least_request_counts_requests() {
+    let pool = pool(&[("d", 3, None)]);
+    let request = assess(arrival(1, 0, START), &pool);
+    let pick = |states: [PodState; 3]| picks(PolicyName::LeastRequest, Prefer::Slack, &pool, &states, &request);
+    assert_eq!(pick([state(0.0, 3), state(0.9, 1), state(0.0, 2)]), [1]);
+    assert_eq!(pick([state(0.0, 1), state(0.0, 2), state(0.0, 1)]), [0, 2]);
+}
+
+#[test]
+fn least_request_weighs_by_rates_where_all_have_one() {
+    // 2 requests/s a pod against 2/3.
+    let rated = two_prices();
+    let request = assess(arrival(1, 0, START), &rated);
+    let pick = |states: [PodState; 2]| picks(PolicyName::LeastRequest, Prefer::Slack, &rated, &states, &request);
+    assert_eq!(pick([state(0.0, 1), state(0.0, 0)]), [0], "2 requests at 2/s rather than 1 at 2/3");
+    assert_eq!(pick([state(0.0, 3), state(0.0, 0)]), [1], "4 at 2/s take longer");
+}
+
+#[test]
+fn pushing_prefers_the_pod_that_works_it_off_soonest() {
+    let pool = two_prices();
+    let request = assess(arrival(1, 0, START), &pool);
+    let pick = |states: [PodState; 2]| picks(PolicyName::SloLeastLoad, Prefer::Slack, &pool, &states, &request);
+    assert_eq!(pick([state(0.5, 1), state(0.0, 0)]), [0], "1.0 at 2/s rather than 0.5 at 2/3");
+    assert_eq!(pick([state(1.5, 3), state(0.0, 0)]), [1], "2.0 at 2/s take longer");
+}
+
+#[test]
+fn random_goes_anywhere_and_about_equally_often() {
+    let pool = one_deployment(4);
+    let request = assess(arrival(1, 0, START), &pool);
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut counts = [0; 4];
+    for _ in 0..4_000 {
+        let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
+        let pass = &mut Pass { now: START, rng: &mut rng };
+        counts[build(PolicyName::Random, Prefer::Slack).pass(&mut view, &[&request], pass)[0].pod] += 1;
+    }
+    assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn what_no_profile_judges_is_held_by_the_default_concurrency_under_any_policy() {
+    let pool = pool(&[("d", 1, None)]);
+    let how = Assessment { default_concurrency: Some(2.0), ..Default::default() };
+    for policy in [PolicyName::LeastRequest, PolicyName::Random] {
+        let arrival = Arrival { policy, ..arrival(1, 0, START) };
+        let request = Request::assess(arrival, &pool, &how);
+        let pick = |share| picks(policy, Prefer::Slack, &pool, &[state(share, 1)], &request);
+        assert_eq!((pick(0.5), pick(0.6)), (vec![0], vec![]), "{policy}");
+    }
+}
+
+#[test]
+fn the_smallest_is_found_and_equals_are_drawn_equally_often() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut counts = [0; 5];
+    for _ in 0..3_000 {
+        let keys = [2.0, 1.0, 1.0, 3.0, 1.0];
+        counts[min_at_random(0..5_usize, |item| keys[*item], &mut rng).unwrap()] += 1;
+    }
+    assert_eq!((counts[0], counts[3]), (0, 0));
+    assert!([1, 2, 4].iter().all(|item| (850..1150).contains(&counts[*item])), "{counts:?}");
+    assert_eq!(min_at_random(0..0_usize, |_| 0.0, &mut rng), None);
+}

@@ -17,8 +17,11 @@ pub(super) fn envoy() -> Result<PathBuf, Error> {
     if path.is_file() { Ok(path) } else { Err(Error::NoBinary(path)) }
 }
 
-/// The filter: `SLO_ROUTER_WASM`, or what `make build` builds.
-pub(super) fn filter() -> Result<PathBuf, Error> {
+/// The filter's file: `SLO_ROUTER_WASM`, or what `make build` builds.
+///
+/// # Errors
+/// [`Error::NoFilter`] where there is none.
+pub fn filter() -> Result<PathBuf, Error> {
     let built = || root().join("target/wasm32-wasip1/release/slo_router.wasm");
     let path = env::var_os("SLO_ROUTER_WASM").map_or_else(built, PathBuf::from);
     if path.is_file() { Ok(path) } else { Err(Error::NoFilter(path)) }

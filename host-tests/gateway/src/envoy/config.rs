@@ -101,11 +101,13 @@ fn render(options: &Options, directory: &Path) -> Result<Value, Error> {
     endpoints(&mut config, "pods", options.pods.iter().copied().map(address));
 
     options.apply(&mut config);
-    // Only now, as a change may have taken the filter out.
+    // Only now, as a change may have taken the filter out, or named another build of it.
     let filters = find(&mut config, path::HTTP_FILTERS).as_sequence_mut();
     for plugin in filters.into_iter().flatten().filter(|filter| filter["name"] == "slo-router") {
-        let file = filter()?.display().to_string();
-        *find(plugin, "typed_config/config/vm_config/code/local/filename") = file.into();
+        let file = find(plugin, "typed_config/config/vm_config/code/local/filename");
+        if file.as_str().is_some_and(|file| Path::new(file).is_relative()) {
+            *file = filter()?.display().to_string().into();
+        }
     }
     Ok(config)
 }

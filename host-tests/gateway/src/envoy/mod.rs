@@ -18,6 +18,7 @@ use self::admin::Admin;
 use self::process::Process;
 use crate::wait::LIMIT;
 
+pub use self::binary::filter;
 pub use self::config::{find, path};
 pub use self::error::Error;
 pub use self::metrics::{Metrics, Stats};
@@ -76,6 +77,11 @@ impl Envoy {
     /// Where the gateway listens.
     pub fn address(&self) -> SocketAddr {
         self.gateway
+    }
+
+    /// Its process; `None` once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
     }
 
     /// Counters and gauges by Envoy's own names.

@@ -53,6 +53,10 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     pub(super) fn log(&self) -> String {
         read(&self.log)
     }

@@ -1,6 +1,6 @@
-//! Measures the profiles of simulated deployments and writes one file for each.
+//! Measures the profiles of simulated deployments and writes them as one document.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,8 +12,8 @@ use slo_router_pods::measure::{Grid, Objective, ProfileDocument};
 /// Measure the profiles of simulated deployments, one per GPU type, in virtual time.
 #[derive(Parser)]
 struct Options {
-    /// Folder for the files, one per GPU: a10.json and so on.
-    #[arg(long, default_value = "profiles/demo")]
+    /// The document: `{"profiles": [{"deployment": "default/llama-a10", "profile": …}, …]}`.
+    #[arg(long, default_value = "profiles/demo.json")]
     out: PathBuf,
     /// GPU types.
     #[arg(long, value_delimiter = ',', default_value = "a10,l20")]
@@ -27,14 +27,13 @@ struct Options {
     /// Of how many requests in a hundred.
     #[arg(long, default_value_t = 99, value_parser = clap::value_parser!(u8).range(1..=100))]
     percentile: u8,
-    /// The files' time of creation, Unix seconds: an argument, so that the same engine gives the same files.
+    /// Its time of creation, Unix seconds: an argument, so that the same engine gives the same file.
     #[arg(long)]
     created: u64,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    std::fs::create_dir_all(&options.out).with_context(|| format!("cannot create {}", options.out.display()))?;
     let grid = Grid::standard();
     let progress = ProgressBar::new((grid.cells() * options.gpus.len()) as u64)
         .with_style(ProgressStyle::with_template("measuring {wide_bar} {pos}/{len} shapes, {eta} left")?);
@@ -47,10 +46,16 @@ fn main() -> Result<()> {
         threads.into_iter().map(|thread| thread.join().expect("measuring does not panic")).collect::<Result<_>>()
     })?;
     progress.finish_and_clear();
-    for (gpu, document) in options.gpus.iter().zip(documents) {
-        write(&options.out.join(format!("{}.json", gpu.name())), &document)?;
-    }
-    Ok(())
+    documents.iter().for_each(print_loads);
+    let entries = documents.iter().map(|document| {
+        format!(
+            "{{\"deployment\": \"default/{}\", \"profile\": {}}}",
+            document.deployment,
+            document.to_json().trim_end()
+        )
+    });
+    let document = format!("{{\"profiles\": [\n{}\n]}}\n", entries.collect::<Vec<_>>().join(",\n"));
+    std::fs::write(&options.out, document).with_context(|| format!("cannot write {}", options.out.display()))
 }
 
 fn measure(gpu: Gpu, options: &Options, grid: Grid, progress: impl Fn()) -> Result<ProfileDocument> {
@@ -78,10 +83,9 @@ const fn relative_cost(gpu: Gpu) -> f64 {
     }
 }
 
-/// Writes the file and prints the load of one request per shape: 1.00 is a whole pod, - is infeasible.
-fn write(file: &Path, document: &ProfileDocument) -> Result<()> {
-    std::fs::write(file, document.to_json()).with_context(|| format!("cannot write {}", file.display()))?;
-    println!("{}: load of one request", file.display());
+/// Prints the load of one request per shape: 1.00 is a whole pod, - is infeasible.
+fn print_loads(document: &ProfileDocument) {
+    println!("{}: load of one request", document.deployment);
     let head: String = document.grid.input_tokens.iter().map(|input| format!("{input:>7}")).collect();
     println!("  out\\in{head}");
     for (output, row) in document.grid.output_tokens.iter().zip(&document.cells) {
@@ -91,5 +95,4 @@ fn write(file: &Path, document: &ProfileDocument) -> Result<()> {
             .collect();
         println!("  {output:>6}{loads}");
     }
-    Ok(())
 }

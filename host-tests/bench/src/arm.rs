@@ -1,0 +1,72 @@
+//! What is compared.
+
+use std::net::SocketAddr;
+
+use gateway::{Options, find, path};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// One Envoy of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arm {
+    /// The shipped configuration without the filter.
+    Plain,
+    /// With the filter, which reads the bodies of requests.
+    Body,
+    /// With the filter, which reads their headers only.
+    Headers,
+}
+
+// === impl Arm ===
+
+impl Arm {
+    /// All of them; the first is what the others are compared with.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Body, Self::Headers];
+
+    /// As the report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "without the filter",
+            Self::Body => "inspect: body",
+            Self::Headers => "inspect: headers",
+        }
+    }
+
+    /// Its Envoy: the shipped configuration, one worker.
+    pub fn options(self, pods: &[SocketAddr]) -> Options {
+        let inspect = if self == Self::Headers { "headers" } else { "body" };
+        let options = Options::new(filter(inspect, pods), pods.iter().copied());
+        if self != Self::Plain {
+            return options;
+        }
+        options.change(|config| {
+            let filters = find(config, path::HTTP_FILTERS).as_sequence_mut();
+            filters.into_iter().for_each(|filters| filters.retain(|filter| filter["name"] != "slo-router"));
+        })
+    }
+}
+
+/// Two deployments with profiles, as in the shipped configuration. A pod takes a thousand requests at once, so nothing
+/// ever waits.
+fn filter(inspect: &str, pods: &[SocketAddr]) -> Value {
+    let deployment = |index: usize| if index == 0 { "default/llama-a10" } else { "default/llama-l20" };
+    let cells = |value: f64| json!([[value, value], [value, value]]);
+    let profile = |gpu: &str| {
+        json!({"profile": {
+            "gpu": gpu, "cost": 1.0, "indexes": [[16, 512], [64, 4096]],
+            "tputs": cells(1000.0), "e2e": cells(1.0), "ttft": cells(0.1), "tpot": cells(0.02),
+            "slos": {"e2e_per_output_token": 0.05, "percentile": 99},
+        }, "deployment": format!("default/{gpu}")})
+    };
+    let pod = |(index, address): (usize, &SocketAddr)| json!({"address": address, "deployment": deployment(index)});
+    json!({
+        "pool": "bench",
+        "policy": "slo",
+        "request": {"inspect": inspect},
+        "default_model": "llama",
+        "slo": {"default": {"e2e_per_output_token": "50ms"}},
+        "profiles": {"inline": [profile("llama-a10"), profile("llama-l20")]},
+        "pods": {"static": pods.iter().enumerate().map(pod).collect::<Vec<_>>()},
+    })
+}

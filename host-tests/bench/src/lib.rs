@@ -1,0 +1,17 @@
+//! What the filter costs.
+//!
+//! Three Envoys run side by side, alike but for the filter: without it, with `inspect: body`, with `inspect: headers`
+//! ([`Arm`]). In each round each serves a closed loop of chat requests in its turn ([`load`]), whose [`pods`] answer at
+//! once, while the others idle. Ratios are taken within a round, whose slices lie next to each other in time, and their
+//! median over the rounds is reported ([`Report`]): what else runs on the machine hits all arms alike.
+
+mod arm;
+mod cpu;
+pub mod load;
+pub mod pods;
+mod report;
+mod slice;
+
+pub use arm::Arm;
+pub use report::{Report, Setup};
+pub use slice::{Loads, Slice};

@@ -1,0 +1,209 @@
+//! What one VM does.
+
+use std::time::Duration;
+
+use super::world::{Fate, TICK, World, settings, well};
+use crate::dispatcher::{Action, Dispatcher, End, MOST_ACTIONS, RefusalReason, Settings};
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::{Model, PodSpec, Pool};
+use crate::scheduling::queue::LatePolicy;
+use crate::scheduling::request::{Arrival, Assessment, RequestId};
+use crate::scheduling::testing::{START, arrival, load, pod, pool, profile, urgent};
+use crate::shared::memory::Memory;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// One pod of capacity two.
+fn halves() -> Pool {
+    pool(&[("a", 1, Some(profile(&[(0.5, 1.0), (0.0, 3.0)], 10.0)))])
+}
+
+fn world(settings: Settings) -> World {
+    World::new(1, halves(), settings)
+}
+
+fn dispatcher(settings: Settings, pool: Pool) -> Dispatcher<Memory> {
+    let mut dispatcher = Dispatcher::new(Memory::default(), settings, 1, START);
+    dispatcher.set_pool(pool.into(), START);
+    dispatcher
+}
+
+fn refusal(actions: &[Action]) -> (RefusalReason, Option<Duration>) {
+    let [Action::Refuse(_, reason, retry_after)] = actions else { panic!("{actions:?}") };
+    (*reason, *retry_after)
+}
+
+#[test]
+fn without_pods_there_is_none_ready() {
+    let mut dispatcher = dispatcher(settings(), Pool::default());
+    assert_eq!(refusal(&dispatcher.submit(arrival(1, 0, START), START)), (RefusalReason::NoReadyPod, None));
+}
+
+#[test]
+fn a_model_that_no_pod_serves_is_unknown() {
+    let spec = PodSpec { models: vec!["served".to_owned()], ..pod(0, 0, "a") };
+    let mut dispatcher = dispatcher(settings(), Pool::new([spec], &[]));
+    let with_model = |id, name: &str, base: Option<&str>| Arrival {
+        model: Model { name: name.to_owned(), base: base.map(str::to_owned) },
+        ..arrival(id, 0, START)
+    };
+    assert_eq!(refusal(&dispatcher.submit(with_model(1, "other", None), START)), (RefusalReason::UnknownModel, None));
+    for served in [with_model(2, "served", None), with_model(3, "adapter", Some("served"))] {
+        let actions = dispatcher.submit(served, START);
+        assert!(matches!(actions[..], [Action::Forward(..)]), "{actions:?}");
+    }
+}
+
+#[test]
+fn an_infeasible_request_is_served_last_or_refused() {
+    let mut serving = dispatcher(settings(), halves());
+    let actions = serving.submit(arrival(1, 1, START), START);
+    let [Action::Forward(_, placement)] = &actions[..] else { panic!("{actions:?}") };
+    assert!(placement.infeasible && placement.late);
+    assert_eq!(placement.load, load(0.5), "as the nearest cell that is feasible");
+    let mut rejecting = dispatcher(Settings { reject_infeasible: true, ..settings() }, halves());
+    assert_eq!(refusal(&rejecting.submit(arrival(1, 1, START), START)), (RefusalReason::Infeasible, None));
+}
+
+#[test]
+fn a_full_queue_refuses_and_says_when_to_come_again() {
+    let slow = pool(&[("a", 1, Some(profile(&[(1.0, 3.0)], 100.0)))]);
+    let mut dispatcher = dispatcher(Settings { max_waiting: 2, ..settings() }, slow);
+    for id in 0..3 {
+        dispatcher.submit(arrival(id, 0, START), START);
+    }
+    let actions = dispatcher.submit(arrival(3, 0, START), START);
+    assert_eq!(refusal(&actions), (RefusalReason::QueueFull, Some(secs(9))), "three wait, of 3 s each");
+    assert_eq!(dispatcher.waiting(), 2);
+}
+
+#[test]
+fn a_request_that_waited_longest_is_refused() {
+    let mut world = world(settings());
+    (1..4).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    world.wait(settings().max_wait);
+    assert_eq!(world.waiting(), [3]);
+    world.wait(TICK);
+    assert!(matches!(world.requests[&3], Fate::Refused(RefusalReason::WaitedTooLong)));
+}
+
+#[test]
+fn a_request_that_became_late_is_refused_where_configured() {
+    let mut world = world(Settings { late: LatePolicy::Reject, ..settings() });
+    (1..4).for_each(|id| world.arrive(0, urgent(id, 0, START, secs(2))));
+    world.wait(secs(1));
+    assert_eq!(world.waiting(), [3]);
+    world.wait(TICK);
+    assert!(matches!(world.requests[&3], Fate::Refused(RefusalReason::Late)));
+}
+
+#[test]
+fn one_call_refuses_only_so_many_and_asks_for_another() {
+    let mut world = World::new(1, halves(), Settings { max_waiting: 1000, ..settings() });
+    (0..202).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    world.now = START.after(settings().max_wait + TICK);
+    world.tick(0);
+    assert_eq!(world.waiting().len(), 200 - MOST_ACTIONS);
+    world.deliver_all();
+    assert_eq!(world.waiting().len(), 0);
+}
+
+#[test]
+fn one_call_forwards_only_so_many_and_asks_for_another() {
+    let small = |pods| pool(&[("a", pods, Some(profile(&[(0.01, 1.0)], 100.0)))]);
+    let mut world = World::new(1, small(1), Settings { max_waiting: 1000, ..settings() });
+    (0..300).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    assert_eq!(world.running().len(), 100);
+    world.set_pool(0, small(3).into());
+    assert_eq!(world.running().len(), 100 + MOST_ACTIONS);
+    world.deliver_all();
+    assert_eq!(world.running().len(), 300);
+}
+
+#[test]
+fn a_request_that_left_while_it_waited_is_never_forwarded() {
+    let mut world = world(settings());
+    (1..4).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    world.cancel(3);
+    world.finish(1, &well());
+    world.settle();
+    assert_eq!((world.running(), world.waiting()), (vec![2], vec![]));
+}
+
+#[test]
+fn new_profiles_judge_what_waits_and_charge_what_runs() {
+    let mut dispatcher = dispatcher(settings(), halves());
+    (1..5).for_each(|id| drop(dispatcher.submit(arrival(id, 0, START), START)));
+    assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (2, 2));
+    let quarters = pool(&[("a", 1, Some(profile(&[(0.25, 1.0), (0.0, 3.0)], 10.0)))]);
+    assert_eq!(dispatcher.set_pool(quarters.into(), START).len(), 2);
+    dispatcher.submit(arrival(5, 0, START), START);
+    assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (4, 1), "four of a quarter fill it");
+}
+
+#[test]
+fn a_pod_that_refuses_is_out_and_one_that_answers_is_not() {
+    for (end, out) in [(End::PodFailed, true), (End::Answered, false), (End::Abandoned, false), (well(), false)] {
+        let mut world = World::new(1, pool(&[("a", 2, Some(profile(&[(1.0, 1.0)], 10.0)))]), settings());
+        world.arrive(0, arrival(1, 0, START));
+        world.finish(1, &end);
+        (2..4).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+        assert_eq!(world.waiting().len(), usize::from(out), "{end:?}");
+    }
+}
+
+#[test]
+fn what_is_not_scheduled_goes_to_a_pod_and_is_not_charged() {
+    let mut dispatcher = dispatcher(settings(), halves());
+    for _ in 0..5 {
+        assert_eq!(dispatcher.pick(START), Some("10.0.0.0:8000".parse().unwrap()));
+    }
+    assert_eq!(dispatcher.submit(arrival(1, 0, START), START).len(), 1);
+    assert_eq!(dispatcher.in_flight(), 1);
+}
+
+#[test]
+fn without_a_profile_a_pod_takes_as_many_as_configured() {
+    let assessment = Assessment {
+        default_concurrency: Some(6.0),
+        fallback_policy: PolicyName::LeastRequest,
+        ..Assessment::default()
+    };
+    let mut world = World::new(1, pool(&[("a", 2, None)]), Settings { assessment, ..settings() });
+    (0..14).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    assert_eq!((world.running().len(), world.waiting().len()), (12, 2));
+    world.finish(0, &well());
+    world.settle();
+    assert_eq!(world.running().len(), 12);
+}
+
+#[test]
+fn the_survey_counts_what_all_vms_hold_and_only_the_lowest_seat_tells_it() {
+    let memory = Memory::default();
+    let mut vms: Vec<_> = (0..2)
+        .map(|seed| {
+            let mut vm = Dispatcher::new(memory.clone(), settings(), seed, START);
+            vm.set_pool(halves().into(), START);
+            vm
+        })
+        .collect();
+    assert_eq!(vms[0].survey(START), None, "no seat yet");
+    for id in 0..5 {
+        vms[id as usize % 2].submit(arrival(id, 0, START), START);
+    }
+    let survey = vms[0].survey(START).unwrap();
+    assert_eq!((survey.waiting, survey.in_flight, survey.pods, survey.pods_failing), (3, 2, 1, 0));
+    assert_eq!(vms[1].survey(START), None);
+    vms[0].leave();
+    assert!(vms[1].survey(START).is_some());
+}
+
+#[test]
+fn an_end_of_what_does_not_run_changes_nothing() {
+    let mut dispatcher = dispatcher(settings(), halves());
+    dispatcher.finish(RequestId(7), &End::PodFailed, START);
+    dispatcher.cancel(RequestId(7), START);
+    assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (0, 0));
+}

@@ -1,0 +1,7 @@
+//! One VM alone, several over one memory, and several in a world of faults.
+
+mod alone;
+mod contention;
+mod random;
+mod several;
+mod world;

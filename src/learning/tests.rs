@@ -1,0 +1,137 @@
+use std::cell::Cell;
+
+use super::*;
+use crate::scheduling::testing::START;
+use crate::shared::memory::Memory;
+
+const MODEL: &str = "m";
+
+fn learning(kind: PredictionKind) -> Learning {
+    Learning::new(Prediction { kind, cold_tokens: 256 })
+}
+
+fn sample(input_tokens: u32, output_tokens: u32) -> Sample {
+    let completion = Completion { input_tokens, output_tokens, completed_at: START };
+    Sample { completion, characters: None, bytes: None }
+}
+
+fn keys() -> Keys {
+    Keys::of("p")
+}
+
+fn output(learning: &mut Learning, input_tokens: u32) -> u32 {
+    learning.output_tokens(MODEL, input_tokens, Vec::new, START, &mut fastrand::Rng::with_seed(1))
+}
+
+#[test]
+fn before_anything_is_known_estimates_are_cold() {
+    for kind in [PredictionKind::Median, PredictionKind::Draw] {
+        assert_eq!(output(&mut learning(kind), 100), 256, "{kind:?}");
+    }
+    let mut learning = learning(PredictionKind::Median);
+    assert_eq!(learning.tokens_of_characters(MODEL, 4_240), 1_000);
+    assert_eq!(learning.tokens_of_body(MODEL, Some(5_000)), 1_000);
+    assert_eq!(learning.tokens_of_body(MODEL, None), 0);
+}
+
+#[test]
+fn no_text_is_no_token_and_any_text_at_least_one() {
+    let mut learning = learning(PredictionKind::Median);
+    assert_eq!([0, 1].map(|characters| learning.tokens_of_characters(MODEL, characters)), [0, 1]);
+    assert_eq!(learning.tokens_of_characters(MODEL, u64::MAX), u32::MAX);
+}
+
+#[test]
+fn some_prompts_outvote_the_cold_ratios() {
+    let mut learning = learning(PredictionKind::Median);
+    for _ in 0..100 {
+        let sample = Sample { characters: Some(2_000), bytes: Some(3_000), ..sample(1_000, 1) };
+        learning.record(MODEL, sample);
+    }
+    let off = |tokens: u32| (f64::from(tokens) / 1_000.0 - 1.0).abs();
+    assert!(off(learning.tokens_of_characters(MODEL, 2_000)) < 0.05);
+    assert!(off(learning.tokens_of_body(MODEL, Some(3_000))) < 0.05);
+}
+
+#[test]
+fn old_ratios_fade() {
+    let mut ratio = Ratio::default();
+    (0..10_000).for_each(|_| ratio.learn(8_000, 1_000));
+    (0..5_000).for_each(|_| ratio.learn(2_000, 1_000));
+    let tokens = ratio.tokens(2_000, 4.0);
+    assert!((900..=1_000).contains(&tokens), "{tokens}: five half-lives at 2 characters per token");
+}
+
+#[test]
+fn what_tells_nothing_of_a_ratio_changes_none() {
+    let mut ratio = Ratio::default();
+    ratio.learn(0, 100);
+    ratio.learn(100, 0);
+    assert_eq!((ratio.units, ratio.tokens), (0.0, 0.0));
+}
+
+#[test]
+fn a_body_of_unknown_size_counts_as_the_median_prompt() {
+    let mut learning = learning(PredictionKind::Median);
+    [10, 1_000, 30].into_iter().for_each(|input| learning.record(MODEL, sample(input, 1)));
+    assert_eq!(learning.tokens_of_body(MODEL, None), 30);
+}
+
+#[test]
+fn a_median_is_computed_once_for_each_bucket_until_what_is_known_changes() {
+    let store = Memory::default();
+    let mut learning = learning(PredictionKind::Median);
+    learning.record(MODEL, sample(64, 10));
+    let computed = Cell::new(0);
+    let estimate = |learning: &mut Learning, input| {
+        let running = || {
+            computed.set(computed.get() + 1);
+            Vec::new()
+        };
+        learning.output_tokens(MODEL, input, running, START, &mut fastrand::Rng::with_seed(1));
+        computed.get()
+    };
+    assert_eq!(estimate(&mut learning, 64), 1);
+    assert_eq!(estimate(&mut learning, 65), 1, "the same bucket");
+    assert_eq!(estimate(&mut learning, 1_000), 2);
+    learning.share(&store, &keys());
+    assert_eq!(estimate(&mut learning, 64), 3);
+}
+
+#[test]
+fn what_one_vm_learns_the_others_know() {
+    let store = Memory::default();
+    let [mut one, mut other] = [(); 2].map(|()| learning(PredictionKind::Median));
+    assert_eq!(output(&mut other, 64), 256);
+    for _ in 0..20 {
+        one.record(MODEL, Sample { characters: Some(1_000), ..sample(64, 10) });
+    }
+    one.share(&store, &keys());
+    other.share(&store, &keys());
+    assert_eq!([output(&mut one, 64), output(&mut other, 64)], [10, 10]);
+    assert_eq!(one.tokens_of_characters(MODEL, 9_999), other.tokens_of_characters(MODEL, 9_999));
+}
+
+#[test]
+fn each_completion_counts_once_however_often_it_is_shared() {
+    let store = Memory::default();
+    let [mut one, mut other] = [(); 2].map(|()| learning(PredictionKind::Median));
+    one.record(MODEL, sample(64, 10));
+    other.record(MODEL, sample(64, 30));
+    for _ in 0..3 {
+        one.share(&store, &keys());
+        other.share(&store, &keys());
+    }
+    let known: Known = crate::shared::store::read(&store, &keys().lengths(MODEL)).0;
+    assert_eq!(known.history.iter().map(|it| it.output_tokens).collect::<Vec<_>>(), [10, 30]);
+    assert_eq!(one.models[MODEL].known.history.iter().count(), 2);
+}
+
+#[test]
+fn models_do_not_learn_from_each_other() {
+    let mut learning = learning(PredictionKind::Draw);
+    learning.record("other", sample(64, 16));
+    assert_eq!(output(&mut learning, 64), 256);
+    learning.record(MODEL, sample(64, 16));
+    assert_eq!(output(&mut learning, 64), 16);
+}

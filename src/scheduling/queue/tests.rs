@@ -1,0 +1,274 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::scheduling::pool::Pool;
+use crate::scheduling::testing::{START, assess, pool, profile, urgent};
+
+const MAX_WAIT: Duration = Duration::from_secs(40);
+const QUARTER: Duration = Duration::from_secs(10);
+
+/// Two deployments, three shapes: one that both serve, one that the slow one serves three seconds later, one infeasible.
+fn two_speeds() -> Pool {
+    let fast = profile(&[(0.25, 1.0), (0.5, 1.0), (0.0, 2.0)], 5.0);
+    let slow = profile(&[(0.25, 2.0), (0.5, 4.0), (0.0, 2.0)], 5.0);
+    pool(&[("fast", 1, Some(fast)), ("slow", 1, Some(slow))])
+}
+
+fn request(id: u32, shape: usize, at: Instant, e2e: Duration) -> Request {
+    assess(urgent(id, shape, at, e2e), &two_speeds())
+}
+
+/// A request that can start until `slack` after its arrival.
+fn with_slack(id: u32, at: Instant, slack: Duration) -> Request {
+    request(id, 0, at, slack + secs(1))
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn after(seconds: u64) -> Instant {
+    START.after(secs(seconds))
+}
+
+fn ids<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<u32> {
+    requests.into_iter().map(|request| request.arrival.id.0).collect()
+}
+
+fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Queue {
+    let mut queue = Queue::new(late, MAX_WAIT);
+    requests.into_iter().for_each(|request| queue.push(request));
+    queue
+}
+
+/// The order in which a pass would look at all that waits.
+fn order(mut queue: Queue, now: Instant) -> Vec<u32> {
+    queue.settle(now);
+    ids(queue.candidates(now, 8))
+}
+
+fn three_of_which_the_first_is_late() -> [Request; 3] {
+    [with_slack(1, START, secs(1)), with_slack(2, START, secs(5)), with_slack(3, START, secs(4))]
+}
+
+#[test]
+fn late_ones_come_last() {
+    let queue = || queue_of(LatePolicy::Last, three_of_which_the_first_is_late());
+    assert_eq!(order(queue(), after(1)), [1, 3, 2]);
+    assert_eq!(order(queue(), after(2)), [3, 2, 1]);
+}
+
+#[test]
+fn late_ones_come_first_where_the_most_overdue_is_to() {
+    let queue = queue_of(LatePolicy::First, three_of_which_the_first_is_late());
+    assert_eq!(order(queue, after(1).after(Duration::from_millis(900))), [1, 3, 2]);
+}
+
+#[test]
+fn late_ones_are_to_be_rejected_only_where_configured() {
+    let [last, first, reject] = [LatePolicy::Last, LatePolicy::First, LatePolicy::Reject]
+        .map(|late| queue_of(late, three_of_which_the_first_is_late()).to_reject(after(2)));
+    assert_eq!((last, first, reject), (vec![], vec![], vec![RequestId(1)]));
+}
+
+#[test]
+fn what_is_due_now_is_not_late() {
+    let queue = queue_of(LatePolicy::Reject, three_of_which_the_first_is_late());
+    assert_eq!(queue.to_reject(after(1)), []);
+}
+
+#[test]
+fn an_infeasible_request_is_late_from_its_arrival_on() {
+    let queue = queue_of(LatePolicy::Last, [request(1, 2, START, secs(30)), with_slack(2, START, secs(20))]);
+    assert_eq!(ids(queue.candidates(START, 8)), [2, 1]);
+    let urgency = queue.urgency(queue.get(RequestId(1)).unwrap(), START);
+    assert!(urgency.late && urgency.latest_start < START, "{urgency:?}");
+}
+
+#[test]
+fn equals_are_served_in_the_order_of_arrival() {
+    let queue = queue_of(LatePolicy::Last, [with_slack(1, after(1), secs(4)), with_slack(2, START, secs(5))]);
+    assert_eq!(ids(queue.candidates(after(1), 8)), [2, 1]);
+}
+
+#[test]
+fn nothing_waits_beyond_max_wait() {
+    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(2, after(1), secs(1))]);
+    let end = START.after(MAX_WAIT);
+    assert_eq!(queue.expired(end), []);
+    assert_eq!(queue.expired(end.after(Duration::from_micros(1))), [RequestId(1)]);
+}
+
+/// On the slow deployment a request must start three seconds earlier: those that no longer can do not hide one that can.
+#[test]
+fn a_request_in_time_on_a_slower_deployment_is_seen_behind_many_that_are_not() {
+    let millis = Duration::from_millis;
+    let others = (0..20).map(|id| request(id, 1, START, millis(5_900)));
+    let queue = queue_of(LatePolicy::Last, others.chain([request(20, 1, START, millis(6_000))]));
+    let is_seen_after = |wait| ids(queue.candidates(START.after(wait), 8)).contains(&20);
+    assert!(!is_seen_after(millis(1_850)), "all can still go there");
+    assert!(is_seen_after(millis(1_950)), "only this one can");
+    assert!(!is_seen_after(millis(2_050)), "none can");
+}
+
+#[test]
+fn a_request_ages_after_half_its_slack_and_then_goes_first() {
+    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(8)), with_slack(2, after(3), secs(4))]);
+    assert!(queue.aged(after(3)).is_none());
+    let (aged, since) = queue.aged(after(4)).unwrap();
+    assert_eq!((aged.arrival.id, since), (RequestId(1), after(4)));
+    assert_eq!(ids(queue.candidates(after(3), 8)), [2, 1]);
+    assert_eq!(ids(queue.candidates(after(4), 8)), [1, 2]);
+}
+
+#[test]
+fn a_request_with_much_slack_ages_after_a_quarter_of_max_wait() {
+    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(100))]);
+    assert_eq!(queue.aged(START.after(QUARTER)).unwrap().1, START.after(QUARTER));
+    assert!(queue.aged(after(9)).is_none());
+}
+
+#[test]
+fn a_hopeless_request_ages_after_a_quarter_of_max_wait() {
+    for hopeless in [request(1, 2, START, secs(30)), request(1, 0, START, Duration::from_millis(500))] {
+        let mut queue = queue_of(LatePolicy::Last, [hopeless]);
+        queue.settle(START.after(QUARTER));
+        assert!(queue.aged(after(9)).is_none());
+        assert!(queue.aged(START.after(QUARTER)).is_some());
+    }
+}
+
+#[test]
+fn one_that_aged_and_then_became_late_loses_its_place_for_a_quarter_of_max_wait() {
+    let mut queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(4)), with_slack(2, START, secs(10))]);
+    queue.settle(after(4));
+    assert_eq!(queue.aged(after(4)).unwrap().0.arrival.id, RequestId(1));
+    queue.settle(after(5));
+    assert_eq!(queue.aged(after(5)).unwrap().0.arrival.id, RequestId(2), "the first is late and waits anew");
+    assert_eq!(ids(queue.candidates(after(5), 8)), [2, 1]);
+    queue.remove(RequestId(2));
+    assert!(queue.aged(after(13)).is_none());
+    queue.settle(after(14));
+    assert_eq!(queue.aged(after(14)).unwrap().1, after(14), "late since 4 s, and a quarter of 40 s");
+}
+
+#[test]
+fn a_request_that_comes_again_replaces_itself() {
+    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(1, START, secs(9))]);
+    assert_eq!((queue.len(), queue.candidates(after(2), 8).len()), (1, 1));
+    assert!(!queue.get(RequestId(1)).unwrap().is_late(after(2)));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push { id: u32, shape: usize, e2e_ms: u64 },
+    Remove(u32),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let push = (0..40_u32, 0..3_usize, 1..20_000_u64).prop_map(|(id, shape, e2e_ms)| Step::Push { id, shape, e2e_ms });
+    let remove = (0..40_u32).prop_map(Step::Remove);
+    let wait = (0..6_000_u64).prop_map(Step::Wait);
+    vec(prop_oneof![4 => push, 2 => remove, 2 => wait], 0..80)
+}
+
+/// The order as the design has it, over all that waits.
+fn sorted(model: &[Request], late: LatePolicy, now: Instant) -> Vec<u32> {
+    let mut sorted: Vec<_> = model
+        .iter()
+        .map(|request| {
+            let hopeless_since = request.arrival.at.before(Duration::from_micros(1));
+            let start =
+                if request.infeasible { request.latest_start.min(hopeless_since) } else { request.latest_start };
+            let is_last = late == LatePolicy::Last && (request.infeasible || request.latest_start < now);
+            (is_last, start, request.arrival.at, request.arrival.id.0)
+        })
+        .collect();
+    sorted.sort_unstable();
+    sorted.into_iter().map(|(_, _, _, id)| id).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn it_behaves_as_a_sorted_list(steps in steps(), first in any::<bool>(), depth in 2..5_usize) {
+        let late = if first { LatePolicy::First } else { LatePolicy::Last };
+        let mut queue = Queue::new(late, MAX_WAIT);
+        let mut model: Vec<Request> = Vec::new();
+        let mut now = START;
+        for step in steps {
+            match step {
+                Step::Push { id, shape, e2e_ms } => {
+                    let request = request(id, shape, now, Duration::from_millis(e2e_ms));
+                    model.retain(|waiting| waiting.arrival.id.0 != id);
+                    model.push(request.clone());
+                    queue.push(request);
+                }
+                Step::Remove(id) => {
+                    let removed = queue.remove(RequestId(id)).map(|request| request.arrival.id.0);
+                    prop_assert_eq!(removed, model.iter().map(|it| it.arrival.id.0).find(|it| *it == id));
+                    model.retain(|waiting| waiting.arrival.id.0 != id);
+                }
+                Step::Wait(millis) => now = now.after(Duration::from_millis(millis)),
+            }
+            queue.settle(now);
+            prop_assert_eq!(queue.len(), model.len());
+
+            let aged = queue.aged(now).map(|(request, _)| request.arrival.id.0);
+            let mut order = sorted(&model, late, now);
+            order.sort_by_key(|id| Some(*id) != aged);
+            prop_assert_eq!(ids(queue.candidates(now, 40)), order.clone());
+
+            let few = ids(queue.candidates(now, depth));
+            let mut in_order = order.iter().filter(|id| few.contains(id));
+            prop_assert!(few.iter().all(|id| in_order.next() == Some(id)), "{few:?} are not in the order {order:?}");
+            let footprint = |id: &u32| queue.get(RequestId(*id)).unwrap().footprint();
+            for (place, id) in order.iter().enumerate() {
+                let is_head = order[..place].iter().all(|other| Some(*other) == aged || footprint(other) != footprint(id));
+                prop_assert!(!is_head || few.contains(id), "{id} is the first of its footprint, and not among {few:?}");
+            }
+
+            let expired: Vec<u32> = queue.expired(now).into_iter().map(|id| id.0).collect();
+            let mut overdue: Vec<_> = model.iter().filter(|it| now.since(it.arrival.at) > MAX_WAIT).collect();
+            overdue.sort_by_key(|it| (it.arrival.at, it.arrival.id));
+            prop_assert_eq!(expired, ids(overdue));
+            prop_assert_eq!(queue.work(), model.iter().map(Request::work).sum::<Duration>());
+        }
+        let mut drained = ids(&queue.drain());
+        drained.sort_unstable();
+        let mut all = ids(&model);
+        all.sort_unstable();
+        prop_assert_eq!(drained, all);
+        prop_assert_eq!((queue.len(), queue.work(), queue.lanes.len()), (0, Duration::ZERO, 0));
+        prop_assert!(queue.by_arrival.is_empty() && queue.by_latest_start.is_empty() && queue.by_aging.is_empty());
+    }
+
+    /// Whoever is oldest among those that may reserve a pod neither became late after it had aged, nor has to wait.
+    #[test]
+    fn after_settling_the_aged_are_those_beyond_their_patience(steps in steps(), more_ms in 0..60_000_u64) {
+        let mut queue = Queue::new(LatePolicy::Last, MAX_WAIT);
+        let mut now = START;
+        for step in steps {
+            match step {
+                Step::Push { id, shape, e2e_ms } => queue.push(request(id, shape, now, Duration::from_millis(e2e_ms))),
+                Step::Remove(id) => drop(queue.remove(RequestId(id))),
+                Step::Wait(millis) => now = now.after(Duration::from_millis(millis)),
+            }
+        }
+        now = now.after(Duration::from_millis(more_ms));
+        queue.settle(now);
+        let may_reserve_since = |request: &Request| {
+            let slack = request.original_slack();
+            let patience = if slack.is_zero() { QUARTER } else { QUARTER.min(slack.mul_f64(0.5)) };
+            let aged = request.arrival.at.after(patience);
+            let lost = request.is_late(now) && aged <= effective_start(request);
+            if lost { effective_start(request).after(QUARTER) } else { aged }
+        };
+        let oldest = queue.waiting.values().map(|it| (may_reserve_since(&it.request), it.request.arrival.id)).min();
+        let expected = oldest.filter(|(since, _)| *since <= now);
+        prop_assert_eq!(queue.aged(now).map(|(request, since)| (since, request.arrival.id)), expected);
+    }
+}

@@ -1,0 +1,183 @@
+use std::time::Duration;
+
+use crate::scheduling::testing::START;
+use crate::scheduling::time::Instant;
+use crate::shared::Keys;
+use crate::shared::document::SharedDocument;
+use crate::shared::memory::Memory;
+
+const EVERY: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The VMs of a pool, and its memory.
+struct Vms {
+    memory: Memory,
+    keys: Keys,
+}
+
+impl Vms {
+    fn new() -> Self {
+        Self { memory: Memory::default(), keys: Keys::of("p") }
+    }
+
+    fn lease(&self, document: &SharedDocument, now: Instant) -> bool {
+        document.lease(&self.memory, &self.keys, EVERY, TIMEOUT, now)
+    }
+
+    fn publish(&self, document: &SharedDocument, bytes: &[u8]) {
+        document.publish(&self.memory, &self.keys, bytes, None);
+    }
+
+    fn keep(&self, document: &SharedDocument) {
+        document.keep(&self.memory, &self.keys, "bad");
+    }
+
+    fn take(&self, document: &mut SharedDocument) -> Option<Vec<u8>> {
+        document.take_newer(&self.memory, &self.keys)
+    }
+
+    fn fetch(&self, document: &SharedDocument, now: Instant, bytes: &[u8]) {
+        assert!(self.lease(document, now));
+        self.publish(document, bytes);
+    }
+}
+
+/// One VM's view of the source of a configuration.
+fn of(fingerprint: u64) -> SharedDocument {
+    SharedDocument::new("pods", fingerprint)
+}
+
+fn after(seconds: u64) -> Instant {
+    START.after(Duration::from_secs(seconds))
+}
+
+#[test]
+fn one_vm_fetches_and_all_take() {
+    let vms = Vms::new();
+    let [mut one, mut other] = [of(1), of(1)];
+    assert!(vms.lease(&one, START));
+    assert!(!vms.lease(&other, START));
+    vms.publish(&one, b"a");
+    for document in [&mut one, &mut other] {
+        assert_eq!(vms.take(document), Some(b"a".to_vec()));
+        assert_eq!(vms.take(document), None, "once");
+    }
+}
+
+#[test]
+fn it_is_fetched_again_when_due() {
+    let vms = Vms::new();
+    let [one, other] = [of(1), of(1)];
+    vms.fetch(&one, START, b"a");
+    assert!(!vms.lease(&other, after(9)));
+    assert!(vms.lease(&other, after(10)));
+}
+
+#[test]
+fn another_vm_fetches_where_one_died_over_it() {
+    let vms = Vms::new();
+    assert!(of(1).lease(&vms.memory, &vms.keys, Duration::ZERO, TIMEOUT, START));
+    let lease = |now| of(1).lease(&vms.memory, &vms.keys, Duration::ZERO, TIMEOUT, now);
+    assert!(!lease(after(3).before(Duration::from_micros(1))));
+    assert!(lease(after(3)));
+}
+
+#[test]
+fn a_failed_fetch_keeps_the_last_good_one_and_is_not_repeated_at_once() {
+    let vms = Vms::new();
+    let [mut one, mut late] = [of(1), of(1)];
+    vms.fetch(&one, START, b"a");
+    assert_eq!(vms.take(&mut one), Some(b"a".to_vec()));
+    assert!(vms.lease(&one, after(10)));
+    vms.keep(&one);
+    assert!(!vms.lease(&one, after(11)) && vms.lease(&one, after(20)));
+    assert_eq!(vms.take(&mut one), None);
+    assert_eq!(vms.take(&mut late), Some(b"a".to_vec()), "a VM that comes later");
+}
+
+#[test]
+fn the_same_document_again_is_no_news() {
+    let vms = Vms::new();
+    let mut document = of(1);
+    vms.fetch(&document, START, b"a");
+    assert!(vms.take(&mut document).is_some());
+    vms.fetch(&document, after(10), b"a");
+    assert_eq!(vms.take(&mut document), None);
+    vms.fetch(&document, after(20), b"b");
+    assert_eq!(vms.take(&mut document), Some(b"b".to_vec()));
+}
+
+#[test]
+fn two_configurations_live_side_by_side() {
+    let vms = Vms::new();
+    let [mut old, mut new] = [of(1), of(2)];
+    vms.fetch(&old, START, b"old");
+    vms.fetch(&new, START, b"new");
+    assert_eq!(vms.take(&mut old), Some(b"old".to_vec()));
+    assert_eq!(vms.take(&mut new), Some(b"new".to_vec()));
+    vms.fetch(&old, after(10), b"old 2");
+    assert_eq!((vms.take(&mut old), vms.take(&mut new)), (Some(b"old 2".to_vec()), None));
+}
+
+#[test]
+fn two_kinds_of_sources_do_not_meet() {
+    let vms = Vms::new();
+    let mut profiles = SharedDocument::new("profiles", 1);
+    vms.fetch(&of(1), START, b"pods");
+    assert_eq!(vms.take(&mut profiles), None);
+    assert!(vms.lease(&profiles, START));
+}
+
+#[test]
+fn of_five_configurations_the_one_fetched_longest_ago_loses_its_cell() {
+    let vms = Vms::new();
+    (1..=5)
+        .for_each(|fingerprint| vms.fetch(&of(fingerprint), after(fingerprint), &[u8::try_from(fingerprint).unwrap()]));
+    let kept: Vec<u64> = (1..=5).filter(|fingerprint| vms.take(&mut of(*fingerprint)).is_some()).collect();
+    assert_eq!(kept, [2, 3, 4, 5]);
+}
+
+#[test]
+fn a_configuration_without_a_cell_overwrites_none_and_comes_back_with_its_next_fetch() {
+    let vms = Vms::new();
+    let mut first = of(1);
+    assert!(vms.lease(&first, after(1)));
+    (2..=5).for_each(|fingerprint| vms.fetch(&of(fingerprint), after(fingerprint), b"other"));
+    vms.publish(&first, b"first");
+    vms.keep(&first);
+    assert_eq!(vms.take(&mut first), None);
+    assert!((2..=5).all(|fingerprint| vms.take(&mut of(fingerprint)) == Some(b"other".to_vec())));
+    vms.fetch(&first, after(20), b"first");
+    assert_eq!(vms.take(&mut first), Some(b"first".to_vec()));
+}
+
+/// Its cell was taken by one that never published, and it took it back: the document in it is still its own.
+#[test]
+fn a_document_that_outlived_its_cell_s_state_is_put_into_force_again() {
+    let vms = Vms::new();
+    vms.fetch(&of(1), after(1), b"a");
+    (2..=4).for_each(|fingerprint| vms.fetch(&of(fingerprint), after(fingerprint), b"other"));
+    assert!(vms.lease(&of(5), after(5)), "takes the first cell");
+    (2..=4).for_each(|fingerprint| vms.fetch(&of(fingerprint), after(20), b"other"));
+    vms.fetch(&of(1), after(21), b"a");
+    assert_eq!(vms.take(&mut of(1)), Some(b"a".to_vec()));
+}
+
+#[test]
+fn a_complaint_is_news_once_over_all_vms() {
+    let vms = Vms::new();
+    let [one, other] = [of(1), of(1)];
+    assert!(vms.lease(&one, START));
+    let keep = |document: &SharedDocument, complaint| document.keep(&vms.memory, &vms.keys, complaint).news;
+    assert!(keep(&one, "late"));
+    assert!(!keep(&other, "late"));
+    assert!(keep(&other, "empty"));
+    let publish = |document: &SharedDocument, complaint| {
+        let concluded = document.publish(&vms.memory, &vms.keys, b"a", complaint);
+        (concluded.changed, concluded.news)
+    };
+    assert_eq!(publish(&one, Some("half")), (true, true));
+    assert_eq!(publish(&other, Some("half")), (false, false));
+    assert_eq!(publish(&other, None), (false, true));
+    assert_eq!(publish(&one, None), (false, false));
+}

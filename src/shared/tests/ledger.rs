@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use crate::scheduling::load::Load;
+use crate::scheduling::pool::PodId;
+use crate::scheduling::testing::START;
+use crate::shared::directory::{Directory, Ticket};
+use crate::shared::ledger::{Column, Entry, Ledger};
+
+fn tickets(count: usize) -> Vec<Ticket> {
+    let mut directory = Directory::default();
+    (0..count).map(|_| directory.join(START).unwrap()).collect()
+}
+
+fn pod(number: u8) -> PodId {
+    PodId::of(format!("10.0.0.{number}:8000").parse().unwrap())
+}
+
+/// What runs on one pod: the loads of its requests, in millionths.
+fn charged(loads: &[u32]) -> Entry {
+    let mut entry = Entry::default();
+    loads.iter().for_each(|micro| entry.charge(Load::from_micro(*micro)));
+    entry
+}
+
+type Runs = BTreeMap<u8, Vec<u32>>;
+
+fn runs() -> impl Strategy<Value = Runs> {
+    btree_map(0..5_u8, vec(0..2_000_000_u32, 1..5), 0..5)
+}
+
+fn column(runs: &Runs) -> Column {
+    runs.iter().map(|(number, loads)| (pod(*number), charged(loads))).collect()
+}
+
+#[test]
+fn a_column_that_is_empty_takes_no_room() {
+    let mut ledger = Ledger::default();
+    let ticket = tickets(1)[0];
+    ledger.publish(ticket, &column(&Runs::from([(0, vec![1])])));
+    ledger.publish(ticket, &Column::new());
+    assert_eq!(ledger, Ledger::default());
+}
+
+#[test]
+fn a_load_that_a_pod_can_not_have_saturates_in_its_sum_alone() {
+    let mut entry = charged(&[u32::MAX, u32::MAX]);
+    assert_eq!((entry.load(), entry.count), (Load::from_micro(u32::MAX), 2));
+    entry.release(Load::from_micro(u32::MAX));
+    entry.release(Load::from_micro(u32::MAX));
+    assert_eq!(entry, Entry::default());
+}
+
+proptest! {
+    #[test]
+    fn publishing_again_changes_nothing(runs in runs(), others in runs()) {
+        let tickets = tickets(2);
+        let mut ledger = Ledger::default();
+        ledger.publish(tickets[0], &column(&runs));
+        ledger.publish(tickets[1], &column(&others));
+        let once = ledger.sum_without(None);
+        ledger.publish(tickets[0], &column(&runs));
+        prop_assert_eq!(ledger.sum_without(None), once);
+    }
+
+    #[test]
+    fn the_sum_is_that_of_the_last_columns_of_all_but_one(published in vec((0..4_usize, runs()), 0..12), own in 0..5_usize) {
+        let tickets = tickets(5);
+        let mut ledger = Ledger::default();
+        let mut last: BTreeMap<usize, &Runs> = BTreeMap::new();
+        for (vm, runs) in &published {
+            ledger.publish(tickets[*vm], &column(runs));
+            last.insert(*vm, runs);
+        }
+        let mut all: Runs = Runs::new();
+        for (_, runs) in last.iter().filter(|(vm, _)| **vm != own) {
+            runs.iter().for_each(|(pod, loads)| all.entry(*pod).or_default().extend(loads));
+        }
+        let sum = ledger.sum_without(Some(tickets[own]));
+        prop_assert_eq!(sum, column(&all));
+
+        ledger.retain(|ticket| ticket != tickets[own]);
+        prop_assert_eq!(ledger.sum_without(None), column(&all));
+    }
+
+    #[test]
+    fn charging_and_releasing_cancel_in_any_order(loads in vec(0..u32::MAX, 0..20), rest in vec(0..u32::MAX, 0..5), seed in any::<u64>()) {
+        let mut entry = charged(&loads);
+        rest.iter().for_each(|micro| entry.charge(Load::from_micro(*micro)));
+        let mut order = loads;
+        fastrand::Rng::with_seed(seed).shuffle(&mut order);
+        order.iter().for_each(|micro| entry.release(Load::from_micro(*micro)));
+        prop_assert_eq!(entry, charged(&rest));
+    }
+}
