@@ -47,11 +47,11 @@ impl Shared<'_> {
 
     /// The failing pods.
     pub fn failing(&self) -> Failing {
-        store::read(self, &keys().health()).0
+        store::read(self, keys().health()).0
     }
 
     fn directory(&self) -> Directory {
-        store::read(self, &keys().directory()).0
+        store::read(self, keys().directory()).0
     }
 
     fn now(&self) -> Instant {
