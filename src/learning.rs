@@ -132,6 +132,12 @@ impl Learning {
         model.pending.push(sample);
     }
 
+    /// Takes what other VMs have learned of a model that is new here.
+    pub fn meet(&mut self, model: &str, store: &impl Store, keys: &Keys) {
+        let known = || Model { known: crate::shared::store::read(store, &keys.lengths(model)).0, ..Model::default() };
+        self.models.entry(model.to_owned()).or_insert_with(known);
+    }
+
     /// Exchanges what was learned with the other VMs.
     pub fn share(&mut self, store: &impl Store, keys: &Keys) {
         for (name, model) in &mut self.models {

@@ -31,7 +31,7 @@ use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::time::Instant;
-use crate::shared::directory::Generation;
+use crate::shared::directory::{Generation, Seat};
 use crate::shared::health::Failing;
 use crate::shared::{Keys, Store, update};
 
@@ -202,16 +202,18 @@ impl<S: Store> Dispatcher<S> {
         decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| pod.address)
     }
 
-    /// What all VMs hold; told only in one of them, the one on the lowest seat.
+    /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all
+    /// tell the same.
     pub fn survey(&self, now: Instant) -> Option<Survey> {
         let directory = self.membership.directory();
-        let ticket = self.membership.ticket()?;
-        if directory.others(Some(ticket), now).any(|seat| seat.ticket.slot < ticket.slot) {
+        let ticket = self.membership.ticket();
+        let is_lower = |seat: &Seat| ticket.is_none_or(|own| seat.ticket.slot < own.slot);
+        if directory.others(ticket, now).any(is_lower) {
             return None;
         }
         let reading = Reading::take(&self.membership, &self.pool, 0..self.pool.deployments().len(), now);
         let own = |deployment: &Deployment| self.running.column(&deployment.name);
-        let view = reading.view(&self.pool, Some(ticket), own, now);
+        let view = reading.view(&self.pool, ticket, own, now);
         let positions = 0..self.pool.pods().len();
         Some(Survey {
             waiting: self.waiting_everywhere(now),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
@@ -11,9 +10,6 @@ use super::host::{self, Buffer};
 use super::router::{Next, Router};
 use crate::config::Config;
 use crate::scheduling::request::RequestId;
-
-/// The first tick comes at once: profiles and pods are fetched before the first request.
-const FIRST_TICK: Duration = Duration::from_millis(10);
 
 /// Registers the filter with the SDK.
 pub fn start() {
@@ -61,7 +57,6 @@ impl RootContext for Root {
                 let summary = config.summary();
                 log::info!("slo-router {} ({}): {summary}", env!("CARGO_PKG_VERSION"), env!("SLO_ROUTER_GIT_HASH"));
                 *self.router.borrow_mut() = Some(Router::new(config));
-                host::set_tick_period(FIRST_TICK);
                 true
             }
             Err(error) => {
@@ -114,13 +109,18 @@ impl HttpContext for Stream {
         self.ask(|router| router.on_request_trailers(self.id))
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        with(&self.router, |router| router.on_response_headers(self.id));
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        with(&self.router, |router| router.on_response_headers(self.id, end_of_stream));
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         with(&self.router, |router| router.on_response_body(self.id, size, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        with(&self.router, |router| router.on_response_trailers(self.id));
         Action::Continue
     }
 

@@ -18,8 +18,9 @@ use crate::scheduling::time::Instant;
 
 impl Router {
     /// A response's headers came.
-    pub fn on_response_headers(&mut self, id: RequestId) {
+    pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
         let Some(record) = self.records.get_mut(&id) else { return };
+        record.complete |= end_of_stream;
         let Stage::Forwarded(placement) = &record.stage else { return };
         let headers = host::headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -51,6 +52,13 @@ impl Router {
             && let Some(chunk) = host::buffer(Buffer::ResponseBody, size)
         {
             observer.feed(&chunk, host::now());
+        }
+    }
+
+    /// A response ended in trailers.
+    pub fn on_response_trailers(&mut self, id: RequestId) {
+        if let Some(record) = self.records.get_mut(&id) {
+            record.complete = true;
         }
     }
 

@@ -23,6 +23,8 @@ use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 
+/// The first tick comes at once: profiles and pods are fetched before the first request.
+const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
 const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks otherwise: the heartbeat's.
@@ -89,6 +91,10 @@ impl Router {
         };
         let pool = router.sources.pool(&router.config);
         router.dispatcher.set_pool(pool, host::now());
+        // A VM that takes a dead one's place is made for a request, which goes by the last good documents.
+        router.take_documents(host::now());
+        router.tick = FIRST_TICK;
+        host::set_tick_period(FIRST_TICK);
         router
     }
 
@@ -288,21 +294,23 @@ impl Router {
         }
         if is_new {
             self.labels.insert(model.name.clone());
+            self.learning.meet(&model.name, &self.store, &self.keys);
         }
         model.name.clone()
     }
 
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
     pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
-        let (mut next, mut strayed) = (Next::Wait, false);
+        let mut next = Next::Wait;
+        let mut effective = own;
         for action in actions {
             let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
             let (id, is_own) = (*id, Some(*id) == own);
-            if !is_own && host::set_effective_context(id.0).is_err() {
+            if effective != Some(id) && host::set_effective_context(id.0).is_err() {
                 // The stream is gone; its end was or will be told.
                 continue;
             }
-            strayed |= !is_own;
+            effective = Some(id);
             match action {
                 Action::Forward(_, placement) => {
                     self.forward(id, placement);
@@ -318,7 +326,7 @@ impl Router {
                 }
             }
         }
-        if let Some(own) = own.filter(|_| strayed) {
+        if let Some(own) = own.filter(|_| effective != own) {
             let _ = host::set_effective_context(own.0);
         }
         self.adjust_tick();

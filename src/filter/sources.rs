@@ -1,11 +1,13 @@
 //! Callouts for profiles and pods: one VM at a time fetches, all take what changed. A bad answer changes nothing and is
-//! logged when it first differs from what was said before.
+//! logged when it first differs from what was said before, by the VM that got it.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::host::{self, Buffer, Map};
 use super::router::Router;
+use super::stats::Stats;
+use super::store::HostStore;
 use crate::config::Config;
 use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
@@ -29,8 +31,6 @@ struct Source {
     document: SharedDocument,
     /// The callout that this VM waits for.
     token: Option<u32>,
-    /// What was last said to be wrong.
-    complaint: Option<String>,
 }
 
 // === impl Sources ===
@@ -40,7 +40,7 @@ impl Sources {
     pub fn new(config: &Config) -> Self {
         let source = |name: &'static str, http: &Option<HttpSource>| {
             let document = SharedDocument::new(name, config.fingerprint());
-            http.clone().map(|http| Source { name, http, document, token: None, complaint: None })
+            http.clone().map(|http| Source { name, http, document, token: None })
         };
         Self {
             profiles: source("profiles", &config.profiles.http),
@@ -62,38 +62,29 @@ impl Sources {
 impl Router {
     /// Fetches what is due, and takes what other VMs fetched.
     pub(super) fn refresh_sources(&mut self, now: Instant) {
+        let Sources { profiles, pods, .. } = &mut self.sources;
+        for source in [profiles, pods].into_iter().flatten() {
+            source.fetch_if_due(&self.store, &self.keys, &mut self.stats, now);
+        }
+        self.take_documents(now);
+    }
+
+    /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
+    pub(super) fn take_documents(&mut self, now: Instant) {
         let (store, keys) = (self.store, &self.keys);
         let Sources { profiles, pods, fetched_profiles, fetched_pods } = &mut self.sources;
-        for source in [&mut *profiles, &mut *pods].into_iter().flatten() {
-            source.fetch_if_due(keys, now);
-        }
         let mut changed = false;
-        if let Some(source) = profiles
-            && let Some(bytes) = source.document.take_newer(&store, keys)
+        if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(&store, keys))
+            && let Ok(document) = profiles::parse(&bytes)
         {
-            match profiles::parse(&bytes) {
-                Ok(document) => {
-                    changed = true;
-                    let complaint = document.complaint();
-                    *fetched_profiles = document.over(std::mem::take(fetched_profiles));
-                    self.stats.source(source.name, complaint.is_none());
-                    source.complain(complaint);
-                }
-                Err(error) => source.complain(Some(error.to_string())),
-            }
+            changed = true;
+            *fetched_profiles = document.over(std::mem::take(fetched_profiles));
         }
-        if let Some(source) = pods
-            && let Some(bytes) = source.document.take_newer(&store, keys)
+        if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
+            && let Ok(pods) = pods::parse(&bytes)
         {
-            match pods::parse(&bytes) {
-                Ok(pods) => {
-                    changed = true;
-                    *fetched_pods = pods;
-                    self.stats.source(source.name, true);
-                    source.complain(None);
-                }
-                Err(error) => source.complain(Some(error.to_string())),
-            }
+            changed = true;
+            *fetched_pods = pods;
         }
         if changed {
             let pool = self.sources.pool(&self.config);
@@ -108,19 +99,8 @@ impl Router {
         let sources = [profiles, pods].into_iter().flatten();
         let Some(source) = sources.into_iter().find(|source| source.token == Some(token)) else { return };
         source.token = None;
-        let result = read_answer(has_headers, body_size).and_then(|bytes| {
-            source.check(&bytes)?;
-            Ok(bytes)
-        });
-        match result {
-            Ok(bytes) => source.document.publish(&self.store, &self.keys, &bytes),
-            Err(complaint) => {
-                self.stats.source(source.name, false);
-                source.document.keep(&self.store, &self.keys);
-                source.complain(Some(complaint));
-            }
-        }
-        self.refresh_sources(host::now());
+        source.conclude(read_answer(has_headers, body_size), &self.store, &self.keys, &mut self.stats);
+        self.take_documents(host::now());
     }
 }
 
@@ -135,44 +115,47 @@ fn read_answer(has_headers: bool, body_size: usize) -> Result<Vec<u8>, String> {
 // === impl Source ===
 
 impl Source {
-    fn fetch_if_due(&mut self, keys: &Keys, now: Instant) {
-        let store = super::store::HostStore;
+    fn fetch_if_due(&mut self, store: &HostStore, keys: &Keys, stats: &mut Stats, now: Instant) {
         let HttpSource { interval, timeout, .. } = self.http;
-        if self.token.is_some() || !self.document.lease(&store, keys, interval, timeout, now) {
+        if self.token.is_some() || !self.document.lease(store, keys, interval, timeout, now) {
             return;
         }
         match call(&self.http, timeout) {
             Ok(token) => self.token = Some(token),
-            Err(complaint) => {
-                self.document.keep(&store, keys);
-                self.complain(Some(complaint));
-            }
+            Err(complaint) => self.conclude(Err(complaint), store, keys, stats),
         }
     }
 
-    /// Whether a document is good enough to put into force.
-    fn check(&self, bytes: &[u8]) -> Result<(), String> {
-        if self.name == "pods" {
-            pods::parse(bytes).map(drop).map_err(|error| error.to_string())
-        } else {
-            let document = profiles::parse(bytes).map_err(|error| error.to_string())?;
-            match document.complaint() {
-                Some(complaint) if document.profiles.is_empty() => Err(complaint),
-                _ => Ok(()),
-            }
+    /// Puts what was fetched into force, if it is good, and tells what became of it.
+    fn conclude(&self, fetched: Result<Vec<u8>, String>, store: &HostStore, keys: &Keys, stats: &mut Stats) {
+        let checked = fetched.and_then(|bytes| Ok((self.check(&bytes)?, bytes)));
+        let (concluded, complaint) = match checked {
+            Ok((complaint, bytes)) => (self.document.publish(store, keys, &bytes, complaint.as_deref()), complaint),
+            Err(complaint) => (self.document.keep(store, keys, &complaint), Some(complaint)),
+        };
+        if concluded.changed {
+            stats.source(self.name, true);
         }
-    }
-
-    /// Logs what is wrong, if that is new, or that all is well again.
-    fn complain(&mut self, complaint: Option<String>) {
-        if complaint == self.complaint {
-            return;
+        if complaint.is_some() {
+            stats.source(self.name, false);
         }
-        match &complaint {
+        match complaint.filter(|_| concluded.news) {
             Some(complaint) => log::warn!("slo-router: {}: {complaint}; the last good ones stay in force", self.name),
-            None => log::info!("slo-router: {}: all is well again", self.name),
+            None if concluded.news => log::info!("slo-router: {}: all is well again", self.name),
+            None => {}
         }
-        self.complaint = complaint;
+    }
+
+    /// What is wrong with parts of a document; an error if it is not good enough to put into force.
+    fn check(&self, bytes: &[u8]) -> Result<Option<String>, String> {
+        if self.name == "pods" {
+            return pods::parse(bytes).map(|_| None).map_err(|error| error.to_string());
+        }
+        let document = profiles::parse(bytes).map_err(|error| error.to_string())?;
+        match document.complaint() {
+            Some(complaint) if document.profiles.is_empty() => Err(complaint),
+            complaint => Ok(complaint),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl Stats {
         self.e2e_ms.record(e2e_ms);
     }
 
-    /// A source's document was taken into force, or was not good.
+    /// A source's document changed, or was not good.
     pub fn source(&mut self, source: &str, good: bool) {
         self.count(if good { "source_updates_total" } else { "source_errors_total" }, &[("source", source)]);
     }

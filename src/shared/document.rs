@@ -4,8 +4,10 @@
 //! two roots with different configurations live side by side while the old one drains. Cells are recycled, the one used
 //! longest ago first. A cell holds its state (who fetches, since when; small) and the last good document.
 
+use std::hash::Hasher;
 use std::time::Duration;
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
@@ -24,6 +26,15 @@ pub struct SharedDocument {
     seen: Option<(usize, u64)>,
 }
 
+/// What came of a fetch, for the one VM that did it to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concluded {
+    /// The document differs from the last one.
+    pub changed: bool,
+    /// What is wrong, or that nothing is any more, differs from what was last said, by whichever VM.
+    pub news: bool,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     fingerprint: u64,
@@ -33,6 +44,8 @@ struct State {
     leased_until: Instant,
     /// When it was last fetched, or tried to be.
     fetched_at: Option<Instant>,
+    /// A hash of what was last wrong with it; zero for nothing.
+    complaint: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -66,10 +79,11 @@ impl SharedDocument {
         leased == Ok(Some(()))
     }
 
-    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.
-    pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8]) {
+    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease. `complaint` says what
+    /// is wrong with parts of it, if anything is.
+    pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8], complaint: Option<&str>) -> Concluded {
         // Without a cell, four other configurations came meanwhile; the next lease takes one back.
-        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
         let mut version = None;
         let written = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
             if document.fingerprint == self.fingerprint && document.bytes == bytes {
@@ -81,13 +95,14 @@ impl SharedDocument {
             version = Some(next);
             Some(())
         });
-        self.end_lease(store, keys, cell, version.filter(|_| written.is_ok()));
+        let news = self.end_lease(store, keys, cell, version.filter(|_| written.is_ok()), complaint);
+        Concluded { changed: written == Ok(Some(())), news }
     }
 
-    /// Ends the lease without a new document: the last good one stays.
-    pub fn keep(&self, store: &impl Store, keys: &Keys) {
-        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
-        self.end_lease(store, keys, cell, None);
+    /// Ends the lease without a new document: the last good one stays. `complaint` says why.
+    pub fn keep(&self, store: &impl Store, keys: &Keys, complaint: &str) -> Concluded {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
+        Concluded { changed: false, news: self.end_lease(store, keys, cell, None, Some(complaint)) }
     }
 
     /// The document, if there is one newer than the last that was taken here.
@@ -107,14 +122,25 @@ impl SharedDocument {
         Some(document.bytes)
     }
 
-    fn end_lease(&self, store: &impl Store, keys: &Keys, cell: usize, version: Option<u64>) {
-        // If it fails, the lease runs out by itself.
-        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+    /// Says whether the complaint is news.
+    fn end_lease(
+        &self,
+        store: &impl Store,
+        keys: &Keys,
+        cell: usize,
+        version: Option<u64>,
+        complaint: Option<&str>,
+    ) -> bool {
+        let complaint = complaint.map_or(0, hash);
+        let ended = update(store, &keys.source(self.kind, cell), |state: &mut State| {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.leased_until = Instant::ZERO;
                 state.version = version.unwrap_or(state.version);
+                std::mem::replace(&mut state.complaint, complaint) != complaint
             })
         });
+        // If it fails, the lease runs out by itself.
+        ended == Ok(Some(true))
     }
 
     /// The cell of this configuration.
@@ -131,4 +157,11 @@ impl SharedDocument {
 
 fn states(store: &impl Store, keys: &Keys, kind: &str) -> Vec<State> {
     (0..CELLS).map(|cell| store::read(store, &keys.source(kind, cell)).0).collect()
+}
+
+/// Never zero.
+fn hash(complaint: &str) -> u64 {
+    let mut hasher = FnvHasher::default();
+    hasher.write(complaint.as_bytes());
+    hasher.finish().max(1)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{Fate, TICK, World, settings, well};
-use crate::dispatcher::{Action, Dispatcher, End, MOST_ACTIONS, RefusalReason, Settings};
+use crate::dispatcher::{Action, Dispatcher, End, MOST_ACTIONS, RefusalReason, Settings, Survey};
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::{Model, PodSpec, Pool};
 use crate::scheduling::queue::LatePolicy;
@@ -223,7 +223,8 @@ fn the_survey_counts_what_all_vms_hold_and_only_the_lowest_seat_tells_it() {
             vm
         })
         .collect();
-    assert_eq!(vms[0].survey(START), None, "no seat yet");
+    let empty = Survey { pods: 1, ..Survey::default() };
+    assert_eq!(vms[1].survey(START), Some(empty), "where none has a seat, all tell");
     for id in 0..5 {
         vms[id as usize % 2].submit(arrival(id, 0, START), START);
     }
@@ -232,6 +233,7 @@ fn the_survey_counts_what_all_vms_hold_and_only_the_lowest_seat_tells_it() {
     assert_eq!(vms[1].survey(START), None);
     vms[0].leave();
     assert!(vms[1].survey(START).is_some());
+    assert_eq!(vms[0].survey(START), None, "without a seat, beside one that has");
 }
 
 #[test]

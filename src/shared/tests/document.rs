@@ -25,11 +25,11 @@ impl Vms {
     }
 
     fn publish(&self, document: &SharedDocument, bytes: &[u8]) {
-        document.publish(&self.memory, &self.keys, bytes);
+        document.publish(&self.memory, &self.keys, bytes, None);
     }
 
     fn keep(&self, document: &SharedDocument) {
-        document.keep(&self.memory, &self.keys);
+        document.keep(&self.memory, &self.keys, "bad");
     }
 
     fn take(&self, document: &mut SharedDocument) -> Option<Vec<u8>> {
@@ -161,4 +161,23 @@ fn a_document_that_outlived_its_cell_s_state_is_put_into_force_again() {
     (2..=4).for_each(|fingerprint| vms.fetch(&of(fingerprint), after(20), b"other"));
     vms.fetch(&of(1), after(21), b"a");
     assert_eq!(vms.take(&mut of(1)), Some(b"a".to_vec()));
+}
+
+#[test]
+fn a_complaint_is_news_once_over_all_vms() {
+    let vms = Vms::new();
+    let [one, other] = [of(1), of(1)];
+    assert!(vms.lease(&one, START));
+    let keep = |document: &SharedDocument, complaint| document.keep(&vms.memory, &vms.keys, complaint).news;
+    assert!(keep(&one, "late"));
+    assert!(!keep(&other, "late"));
+    assert!(keep(&other, "empty"));
+    let publish = |document: &SharedDocument, complaint| {
+        let concluded = document.publish(&vms.memory, &vms.keys, b"a", complaint);
+        (concluded.changed, concluded.news)
+    };
+    assert_eq!(publish(&one, Some("half")), (true, true));
+    assert_eq!(publish(&other, Some("half")), (false, false));
+    assert_eq!(publish(&other, None), (false, true));
+    assert_eq!(publish(&one, None), (false, false));
 }

@@ -165,6 +165,11 @@ impl World {
         self.inner.borrow().process.borrow_mut().wall_origin += by;
     }
 
+    /// Sets the wall clock back; the monotonic one goes on as it was.
+    pub fn step_wall_clock_back(&self, by: Duration) {
+        self.inner.borrow().process.borrow_mut().wall_origin -= by;
+    }
+
     /// Makes a fault of the next `count` notifications of shared queues.
     pub fn fault_notifications(&self, fault: NotificationFault, count: usize) {
         self.inner.borrow().process.borrow_mut().notification_fault = (fault, count);

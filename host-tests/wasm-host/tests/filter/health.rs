@@ -1,0 +1,204 @@
+//! Pods that fail: out for a second, doubling to half a minute, then probed by one request.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use wasm_host::{Headers, Route, Stream, UpstreamEvent, World};
+
+use crate::support::{Gateway, Sent, Shared, address, all_leave, builder, filter, ms, s};
+
+/// The pods that fail; tests change it.
+type Failing = Rc<RefCell<BTreeSet<String>>>;
+
+/// Pods of which some answer 500 at once and the others 200; the times at which each of the failing was asked.
+fn pods(count: usize, workers: usize, failing: &[usize]) -> (World, Failing, Rc<RefCell<Vec<Duration>>>) {
+    let failing: Failing = Rc::new(RefCell::new(failing.iter().map(|pod| address(*pod)).collect()));
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let (fails, times) = (Rc::clone(&failing), Rc::clone(&asked));
+    let upstream = move |request: &wasm_host::Forwarded<'_>| {
+        let pod = request.headers.get("x-gateway-destination-endpoint").unwrap();
+        let status = if fails.borrow().contains(pod) {
+            times.borrow_mut().push(request.at);
+            "500"
+        } else {
+            "200"
+        };
+        let headers = Headers::from([(":status", status)]);
+        Route::Script(vec![(ms(1), UpstreamEvent::Headers(headers, true))])
+    };
+    let world = builder(&filter(count, 100)).workers(workers).upstream(upstream).build().unwrap();
+    (world, failing, asked)
+}
+
+/// One request each 20 ms, on all workers in turn.
+fn trickle(world: &World, workers: usize, time: Duration) -> Vec<Stream> {
+    let count = time.as_millis() / 20;
+    let ask = |number: u128| {
+        let stream = world.ask(number as usize % workers);
+        world.advance(ms(20));
+        stream
+    };
+    (0..count).map(ask).collect()
+}
+
+#[test]
+fn a_failing_pod_is_out_for_a_second_doubling_to_half_a_minute() {
+    for workers in [1, 4] {
+        let (world, _failing, asked) = pods(3, workers, &[0]);
+        trickle(&world, workers, s(130));
+        let times = asked.borrow().clone();
+        let gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+        // One request of each time is the probe, and it is the next one to come.
+        let expected = [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0];
+        assert_eq!(gaps.len(), expected.len(), "{workers} workers: {gaps:?}");
+        for (gap, expected) in gaps.iter().zip(expected) {
+            assert!((expected..expected + 0.3).contains(gap), "{workers} workers: {gaps:?}");
+        }
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn a_probe_that_succeeds_brings_the_pod_back_for_all_workers() {
+    let (world, failing, asked) = pods(2, 4, &[0]);
+    trickle(&world, 4, ms(500));
+    failing.borrow_mut().clear();
+    trickle(&world, 4, s(1));
+    let streams = trickle(&world, 4, s(1));
+    for worker in 0..4 {
+        let on_first = streams.iter().skip(worker).step_by(4).filter(|stream| stream.pod() == Some(address(0))).count();
+        assert!(on_first > 2, "worker {worker}");
+    }
+    assert_eq!(asked.borrow().len(), 1);
+    assert!(Shared(&world).failing().is_empty());
+    // Once it was well again, its next failure is a first one.
+    failing.borrow_mut().insert(address(0));
+    trickle(&world, 4, ms(1_500));
+    let times = asked.borrow().clone();
+    assert!((ms(1_000)..ms(1_300)).contains(&(times[2] - times[1])), "{times:?}");
+    world.assert_idle();
+}
+
+#[test]
+fn never_more_than_half_of_the_pool_is_out() {
+    for (count, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
+        let (world, ..) = pods(count, 2, &[0, 1, 2, 3, 4]);
+        for _ in 0..20 {
+            let streams = trickle(&world, 2, ms(100));
+            assert!(streams.iter().all(|stream| stream.status() == Some(500)), "the pods' own answers");
+            let failing = Shared(&world).failing().len();
+            assert!(failing <= most, "{failing} of {count}");
+        }
+        assert_eq!(Shared(&world).failing().len(), most);
+        world.assert_idle();
+        assert_eq!(world.gauge("slo_router.pods_failing_pool=test_"), Some(most as u64));
+    }
+}
+
+/// Two pods that the test answers itself; the first has failed, and its time out is over.
+fn one_to_be_probed() -> World {
+    let world = builder(&filter(2, 2)).workers(2).build().unwrap();
+    loop {
+        let stream = world.ask(0);
+        if stream.pod() == Some(address(0)) {
+            stream.upstream_reset();
+            break;
+        }
+        stream.finish();
+    }
+    let out = world.ask(0);
+    assert_eq!(out.pod(), Some(address(1)));
+    out.finish();
+    world.advance(ms(1_050));
+    world
+}
+
+/// Fills what there is room for, over both workers.
+fn fill(world: &World) -> Vec<Stream> {
+    (0..6).map(|index| world.ask(index % 2)).collect()
+}
+
+fn on_first(streams: &[Stream]) -> Vec<Stream> {
+    streams.iter().filter(|stream| stream.is_running() && stream.pod() == Some(address(0))).cloned().collect()
+}
+
+#[test]
+fn a_pod_is_probed_by_one_request_of_all_workers() {
+    let world = one_to_be_probed();
+    let streams = fill(&world);
+    let probes = on_first(&streams);
+    assert_eq!(probes.len(), 1);
+    world.advance(s(5));
+    assert_eq!(on_first(&streams).len(), 1, "its outcome is awaited");
+    probes[0].finish();
+    world.settle();
+    assert_eq!(on_first(&streams).len(), 2, "it takes what it has room for");
+    all_leave(&streams);
+    world.assert_idle();
+}
+
+#[test]
+fn a_probe_whose_client_leaves_is_made_again() {
+    let world = one_to_be_probed();
+    let streams = fill(&world);
+    on_first(&streams)[0].client_reset();
+    world.settle();
+    assert_eq!(on_first(&streams).len(), 1, "another one probes");
+    assert_eq!(Shared(&world).failing().len(), 1);
+    on_first(&streams)[0].finish();
+    assert!(Shared(&world).failing().is_empty());
+    all_leave(&streams);
+    world.assert_idle();
+}
+
+#[test]
+fn a_probe_that_died_with_its_vm_is_made_again_after_half_a_minute() {
+    let world = one_to_be_probed();
+    let probe = loop {
+        let stream = world.ask(1);
+        if stream.pod() == Some(address(0)) {
+            break stream;
+        }
+        stream.finish();
+    };
+    assert!(probe.is_running());
+    world.worker(1).kill();
+    world.advance(s(29));
+    let streams: Vec<Stream> = (0..4).map(|_| world.ask(0)).collect();
+    assert_eq!(on_first(&streams).len(), 0);
+    world.advance(s(2));
+    assert_eq!(on_first(&streams).len(), 1);
+    all_leave(&streams);
+    world.assert_idle();
+}
+
+#[test]
+fn what_waits_goes_to_a_pod_that_comes_back_within_a_tick() {
+    let world = builder(&filter(2, 1)).workers(2).build().unwrap();
+    let streams: Vec<Stream> = (0..4).map(|index| world.ask(index % 2)).collect();
+    let failed = streams.iter().find(|stream| stream.pod() == Some(address(0))).unwrap();
+    failed.upstream_reset();
+    world.advance(ms(990));
+    assert_eq!(on_first(&streams).len(), 0);
+    world.advance(ms(30));
+    assert_eq!(on_first(&streams).len(), 1);
+    all_leave(&streams);
+    world.assert_idle();
+}
+
+#[test]
+fn answers_below_500_and_clients_that_leave_are_no_failures() {
+    let world = builder(&filter(2, 2)).build().unwrap();
+    world.ask(0).respond(429, []).body("");
+    world.ask(0).respond(404, []).body("");
+    world.ask(0).client_reset();
+    world.ask(0).respond(200, []).chunk("x").upstream_reset();
+    assert!(Shared(&world).failing().is_empty());
+    for status in [500, 502, 503] {
+        world.ask(0).respond(status, []).body("");
+    }
+    assert_eq!(Shared(&world).failing().len(), 1);
+    world.assert_idle();
+}

@@ -1,0 +1,16 @@
+//! The real filter on the host: several VMs, time, faults, races.
+
+mod callouts;
+mod clock;
+mod crowds;
+mod death;
+mod ends;
+mod health;
+mod learning;
+mod objectives;
+mod reading;
+mod refusals;
+mod soak;
+mod support;
+mod update;
+mod workers;

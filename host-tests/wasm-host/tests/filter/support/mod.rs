@@ -1,0 +1,21 @@
+//! What the scenarios share: configurations, requests, and looks at what the filter keeps.
+
+mod config;
+mod gateway;
+mod shared;
+
+use std::time::Duration;
+
+pub use self::config::{DEPLOYMENT, address, document, entry, filter, profile, profile_with, unattainable};
+pub use self::gateway::{Gateway, Sent, all_leave, builder, fullest, on_pods, world};
+pub use self::shared::Shared;
+
+/// So many milliseconds.
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// So many seconds.
+pub const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,81 @@
+//! What the VMs share, read by the filter's own types.
+
+use std::collections::BTreeMap;
+
+use slo_router::scheduling::pool::PodId;
+use slo_router::scheduling::time::Instant;
+use slo_router::shared::Keys;
+use slo_router::shared::directory::{Directory, Seat};
+use slo_router::shared::health::Failing;
+use slo_router::shared::ledger::{Column, Entry, Ledger};
+use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
+use wasm_host::World;
+
+use super::DEPLOYMENT;
+
+/// The shared data of a world, to look at.
+pub struct Shared<'a>(pub &'a World);
+
+// === impl Shared ===
+
+impl Shared<'_> {
+    /// What runs on each pod, as the VMs that live have published it.
+    pub fn running(&self) -> BTreeMap<PodId, Entry> {
+        let (directory, now) = (self.directory(), self.now());
+        let mut sum = Column::new();
+        let prefix = keys().ledger(&DEPLOYMENT.parse().unwrap());
+        let prefix = prefix.strip_suffix(DEPLOYMENT).unwrap();
+        for key in self.0.shared_data_keys().iter().filter(|key| key.starts_with(prefix)) {
+            let (mut ledger, _): (Ledger, u32) = store::read(self, key);
+            ledger.retain(|ticket| directory.lives(ticket, now));
+            for (pod, entry) in ledger.sum_without(None) {
+                sum.entry(pod).or_default().add(entry);
+            }
+        }
+        sum
+    }
+
+    /// How many requests run, as the VMs that live have published it.
+    pub fn in_flight(&self) -> u32 {
+        self.running().values().map(|entry| entry.count).sum()
+    }
+
+    /// The seats of the VMs that live.
+    pub fn seats(&self) -> Vec<Seat> {
+        self.directory().others(None, self.now()).cloned().collect()
+    }
+
+    /// The failing pods.
+    pub fn failing(&self) -> Failing {
+        store::read(self, keys().health()).0
+    }
+
+    fn directory(&self) -> Directory {
+        store::read(self, keys().directory()).0
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(u64::try_from(self.0.now().as_micros()).unwrap())
+    }
+}
+
+impl Store for Shared<'_> {
+    fn get(&self, key: &str) -> Stored {
+        let bytes = self.0.shared_data(key);
+        Stored { version: if bytes.is_some() { 0 } else { NEVER }, bytes: bytes.unwrap_or_default() }
+    }
+
+    fn set(&self, _: &str, _: &[u8], _: u32) -> Result<(), Contended> {
+        Err(Contended)
+    }
+
+    fn open_mailbox(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn send(&self, _: u32) {}
+}
+
+fn keys() -> Keys {
+    Keys::of("test")
+}
