@@ -18,7 +18,7 @@ impl World {
         for Vm { dispatcher, .. } in &self.vms {
             assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (0, 0));
         }
-        let (directory, _): (Directory, u32) = read(&self.memory, &self.keys().directory());
+        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
         for deployment in self.pool.deployments() {
             let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
             ledger.retain(|ticket| directory.lives(ticket, self.now));
@@ -58,8 +58,8 @@ impl World {
 
     /// A request that waits, and a pod that deserves it, is up, is not reserved and has room.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
-        let (directory, _): (Directory, u32) = read(&self.memory, &self.keys().directory());
-        let (failing, _): (Failing, u32) = read(&self.memory, &self.keys().health());
+        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
+        let (failing, _): (Failing, u32) = read(&self.memory, self.keys().health());
         let claims = directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
         let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
         let mut charged: HashMap<SocketAddr, Load> = HashMap::new();
