@@ -39,8 +39,8 @@ impl Sources {
     /// Of a configuration; nothing was fetched yet.
     pub fn new(config: &Config) -> Self {
         let source = |name: &'static str, http: &Option<HttpSource>| {
-            let document = SharedDocument::new(name, config.fingerprint());
-            http.clone().map(|http| Source { name, http, document, token: None })
+            let document = |http: &HttpSource| SharedDocument::new(name, http.fingerprint());
+            http.clone().map(|http| Source { name, document: document(&http), http, token: None })
         };
         Self {
             profiles: source("profiles", &config.profiles.http),

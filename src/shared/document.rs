@@ -1,8 +1,9 @@
 //! Documents that one VM fetches and all use: profiles and pods.
 //!
-//! Each source has a few cells in shared data, tagged by the fingerprint of the configuration that fetches it, so that
-//! two roots with different configurations live side by side while the old one drains. Cells are recycled, the one used
-//! longest ago first. A cell holds its state (who fetches, since when; small) and the last good document.
+//! Documents of one kind share a few cells in shared data, each tagged by the fingerprint of where its document is fetched
+//! from. So a configuration update that leaves the source as it is has its documents at once, and one that changes it
+//! lives beside the old one while that drains. Cells are recycled, the one used longest ago first. A cell holds its state
+//! (who fetches, since when; small) and the last good document.
 
 use std::hash::Hasher;
 use std::time::Duration;
@@ -14,10 +15,10 @@ use super::keys::Keys;
 use super::store::{self, Store, update};
 use crate::scheduling::time::Instant;
 
-/// Configurations that live side by side at most before a cell is taken from one of them.
+/// Sources that live side by side at most before a cell is taken from one of them.
 const CELLS: usize = 4;
 
-/// One source of one configuration, as one VM sees it.
+/// One source, as one VM sees it.
 #[derive(Debug)]
 pub struct SharedDocument {
     kind: &'static str,
@@ -58,7 +59,7 @@ struct Document {
 // === impl SharedDocument ===
 
 impl SharedDocument {
-    /// The source of this kind for the configuration with this fingerprint.
+    /// The source of this kind with this fingerprint.
     pub fn new(kind: &'static str, fingerprint: u64) -> Self {
         Self { kind, fingerprint, seen: None }
     }

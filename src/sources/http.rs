@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use fnv::FnvHasher;
 use serde::Deserialize;
 
 use crate::json::{duration, text};
@@ -72,6 +74,13 @@ const fn default_timeout() -> Duration {
 // === impl HttpSource ===
 
 impl HttpSource {
+    /// Tells where the document comes from, whatever the configuration says beside it.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = FnvHasher::default();
+        (&self.cluster, &self.authority, &self.path).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// The headers of the callout, pseudo headers first.
     pub fn headers(&self) -> [(&'static str, &str); 5] {
         [
@@ -158,6 +167,16 @@ mod tests {
                 ("user-agent", concat!("slo-router/", env!("CARGO_PKG_VERSION"))),
             ]
         );
+    }
+
+    #[test]
+    fn a_source_is_the_same_however_often_it_is_asked() {
+        let source = |text: &str| json::read::<HttpSource>(text.as_bytes()).unwrap().fingerprint();
+        let one = source(r#"{"cluster": "c", "path": "/p"}"#);
+        assert_eq!(one, source(r#"{"cluster": "c", "path": "/p", "interval": "1s", "timeout": "1s"}"#));
+        assert_ne!(one, source(r#"{"cluster": "c", "path": "/q"}"#));
+        assert_ne!(one, source(r#"{"cluster": "d", "path": "/p"}"#));
+        assert_ne!(one, source(r#"{"cluster": "c", "path": "/p", "authority": "d"}"#));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn the_same_document_again_is_no_news() {
 }
 
 #[test]
-fn two_configurations_live_side_by_side() {
+fn two_sources_live_side_by_side() {
     let vms = Vms::new();
     let [mut old, mut new] = [of(1), of(2)];
     vms.fetch(&old, START, b"old");

@@ -185,6 +185,22 @@ fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded
 }
 
 #[test]
+fn an_update_that_keeps_its_sources_has_their_documents_at_once() {
+    let mut config = with_pods();
+    config["profiles"] = json!({ "http": source("profiles") });
+    let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
+    let world = served(served(builder(&config), "profiles", &profiles), "pods", &pods).build().unwrap();
+    world.advance(s(2));
+    for cluster in [profiles, pods] {
+        *cluster.borrow_mut() = CallAnswer::NoHosts;
+    }
+    config["queue"] = json!({ "max_requests": 1_000 });
+    world.update(config.to_string(), Retire::AfterLastStream).unwrap();
+    assert_eq!(room(&world, 0), 4);
+    world.assert_idle();
+}
+
+#[test]
 fn a_complaint_is_said_once_whichever_vm_fetches() {
     for seed in 0..10 {
         let cluster = answer(good(document(&[profile(DEPLOYMENT, 3)])));
