@@ -25,16 +25,6 @@ impl DeploymentName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The part before the slash.
-    pub fn namespace(&self) -> &str {
-        self.0.split_once('/').map_or(DEFAULT_NAMESPACE, |(namespace, _)| namespace)
-    }
-
-    /// The part behind the slash.
-    pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or(&self.0, |(_, name)| name)
-    }
 }
 
 impl FromStr for DeploymentName {
@@ -94,14 +84,13 @@ mod tests {
     fn a_bare_name_lies_in_the_default_namespace() {
         let bare: DeploymentName = "llama-a10".parse().unwrap();
         assert_eq!(Ok(&bare), "default/llama-a10".parse().as_ref());
-        assert_eq!((bare.namespace(), bare.name()), ("default", "llama-a10"));
         assert_eq!(bare.to_string(), "default/llama-a10");
     }
 
     #[test]
     fn a_namespace_is_kept() {
         let name: DeploymentName = "prod/A10G".parse().unwrap();
-        assert_eq!((name.namespace(), name.name(), name.as_str()), ("prod", "A10G", "prod/A10G"));
+        assert_eq!(name.as_str(), "prod/A10G");
     }
 
     #[test]

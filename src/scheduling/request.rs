@@ -9,7 +9,7 @@ use super::load::Load;
 use super::policies::PolicyName;
 use super::pool::{Deployment, DeploymentId, Model, Pool};
 use super::shape::Shape;
-use super::slo::Slo;
+use super::slo::{Slo, latest_start};
 use super::time::Instant;
 
 /// A request within one VM.
@@ -191,7 +191,6 @@ impl Request {
             profiled = true;
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
             let Some(slo) = self.arrival.slo.or(own_slo).or(how.default_slo) else { continue };
-            let (Some(kind), Some(target)) = (slo.kind(), slo.target(self.arrival.shape)) else { continue };
             let cell = profile.cell(self.arrival.shape);
             let feasible = profile.load(cell).is_some();
             let Some(charged) = profile.nearest_feasible(cell) else {
@@ -199,19 +198,16 @@ impl Request {
                 infeasible.push(whole_pod(position, deployment, slo, profile.cost));
                 continue;
             };
-            let Some(expected) = profile.expected(kind, cell).or_else(|| profile.expected(kind, charged)) else {
-                continue;
-            };
+            let Some(latest_start) = latest_start(&slo, self.arrival.shape, profile, self.arrival.at) else { continue };
             self.clamped |= cell.clamped;
             self.foreign_slo |= own_slo.is_some_and(|own| own != slo);
-            let slack_s = target.as_secs_f64() - expected.as_secs_f64();
             let prospect = Prospect {
                 deployment: position,
                 deployment_id: deployment.id,
                 load: profile.load(charged).unwrap_or(Load::CAPACITY),
                 bounded: true,
                 rate_per_s: profile.rate_per_s(charged),
-                latest_start: Some(self.arrival.at.offset_seconds(slack_s)),
+                latest_start: Some(latest_start),
                 slo: Some(slo),
                 cost: profile.cost,
             };

@@ -116,11 +116,6 @@ impl Profile {
         self.e2e.is_some()
     }
 
-    /// Whether requests can be ranked by the profile's own SLO: it states one, and has the latencies to compare with.
-    pub fn has_ranking(&self) -> bool {
-        self.slo.kind().is_some_and(|kind| self.latencies_for(kind).is_some())
-    }
-
     fn latencies_for(&self, kind: SloKind) -> Option<&Matrix<Duration>> {
         match kind {
             SloKind::Ttft => self.ttft.as_ref(),

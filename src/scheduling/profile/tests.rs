@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Cell, Profile, ProfileError, without_nan};
 use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
-use crate::scheduling::slo::{Slo, SloKind};
+use crate::scheduling::slo::{Slo, SloKind, slack_s};
 
 const A100: &str = include_str!("../../../tests/data/profiles/simulator-llama2-7b-a100.json");
 
@@ -122,10 +122,12 @@ fn first_tokens_are_expected_by_the_ttft_matrix_and_ends_by_e2e() {
 #[test]
 fn a_ttft_objective_without_a_ttft_matrix_cannot_rank() {
     let by_ttft = SMALL.replace("\"ttft\": 0, \"tpot\": 0.05", "\"ttft\": 1");
-    assert!(Profile::from_json(by_ttft.as_bytes()).unwrap().has_ranking());
+    let slack =
+        |profile: &Profile| slack_s(&profile.slo, Shape { output_tokens: 4, input_tokens: 8 }, profile, Duration::ZERO);
+    assert!(slack(&Profile::from_json(by_ttft.as_bytes()).unwrap()).is_some());
     let without_matrix = by_ttft.replace("\"ttft\": [[", "\"ignored\": [[");
     let profile = Profile::from_json(without_matrix.as_bytes()).unwrap();
-    assert!(profile.has_pending_load() && !profile.has_ranking());
+    assert!(profile.has_pending_load() && slack(&profile).is_none());
 }
 
 #[test]
