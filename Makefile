@@ -65,6 +65,10 @@ run: build envoy ## Starts the same gateway to play with; prints a curl command.
 	$(CARGO) build --quiet --profile tools -p slo-router-pods --bin slo-pods
 	@host-tests/run.sh $(ENVOY) target/tools/slo-pods
 
+.PHONY: simulate
+simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (one to three minutes).
+	$(CARGO) run --quiet --profile tools -p slo-router-simulate -- $(SIMULATE_FLAGS)
+
 # === test ===
 
 .PHONY: test
