@@ -92,3 +92,32 @@ impl Gateway for Pusher {
         self.in_flight[self.pods[id as usize]] -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(which: Baseline, in_flight: &[u32], worker: usize) -> Vec<usize> {
+        let mut pusher = Pusher { in_flight: in_flight.to_vec(), ..Pusher::new(which, in_flight.len(), 2, 1) };
+        (0..50).map(|_| pusher.choose(worker)).collect()
+    }
+
+    #[test]
+    fn least_request_takes_all_of_those_with_fewest() {
+        let chosen = chosen(Baseline::PlainLeastRequest, &[1, 0, 2, 0], 0);
+        assert!(chosen.contains(&1) && chosen.contains(&3) && chosen.iter().all(|pod| [1, 3].contains(pod)));
+    }
+
+    #[test]
+    fn of_two_pods_power_of_two_takes_the_idler_and_of_three_never_the_busiest() {
+        assert!(chosen(Baseline::PowerOfTwo, &[1, 0], 0).iter().all(|pod| *pod == 1));
+        let chosen = chosen(Baseline::PowerOfTwo, &[1, 2, 0], 0);
+        assert!(chosen.contains(&0) && chosen.contains(&2) && !chosen.contains(&1));
+    }
+
+    #[test]
+    fn round_robin_goes_round() {
+        let chosen = chosen(Baseline::RoundRobin, &[9, 0, 0], 1);
+        assert!(chosen.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 3));
+    }
+}

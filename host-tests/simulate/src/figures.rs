@@ -9,7 +9,7 @@ use serde::Serialize;
 use slo_router::scheduling::slo::Slo;
 
 use crate::interval::Interval;
-use crate::world::{Fate, Record};
+use crate::record::{Fate, Record};
 
 /// Figures of all requests of a run, or of one class.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Evaluation in virtual time: the same arrivals for every policy, over pods modelled iteration by iteration.
 //!
 //! - [`world`]: the discrete-event loop between arrivals, a [`gateway::Gateway`] and [`server::Server`]s.
+//! - [`record`]: what became of a request.
 //! - [`shipped`]: the filter's own core as a gateway: as many dispatchers as Envoy has workers, over one shared memory.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
@@ -13,6 +14,7 @@ pub mod figures;
 pub mod gateway;
 pub mod goodput;
 pub mod interval;
+pub mod record;
 pub mod report;
 pub mod server;
 pub mod shipped;

@@ -13,9 +13,10 @@ use crate::baseline::Pusher;
 use crate::contender::Contender;
 use crate::figures::{Figures, Summary};
 use crate::gateway::Gateway;
+use crate::record::START;
 use crate::server::Server;
 use crate::shipped::{Filter, Shipped};
-use crate::world::{self, START};
+use crate::world;
 
 /// What is to be run.
 #[derive(Clone, Debug)]

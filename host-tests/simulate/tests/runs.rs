@@ -11,10 +11,15 @@ use evaluation::workload::{Arrival, Class, arrivals};
 use serde_json::{Map, json};
 use simulate::baseline::{Baseline, Pusher};
 use simulate::contender::Contender;
+use simulate::gateway::{Gateway, RequestNumber, Verdict};
+use simulate::record::{Fate, START};
 use simulate::server::Server;
 use simulate::shipped::{Filter, Shipped};
-use simulate::world::{self, Fate, Run};
+use simulate::world::{self, Run, Violation};
+use slo_router::scheduling::load::Load;
 use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::slo::Outcome;
+use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Engine, EngineSpec, Gpu};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -87,7 +92,7 @@ fn one_exponential_server_is_as_slow_as_theory_says() {
 #[test]
 fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_ended() {
     let filter = Filter::new(&[Gpu::A10], &profiles(), &Map::new()).unwrap();
-    let mut gateway = Shipped::new(&filter, PolicyName::Slo, SLO_A, 2, 1, world::START);
+    let mut gateway = Shipped::new(&filter, PolicyName::Slo, SLO_A, 2, 1, START);
     let server = Engine::new(EngineSpec::new(Gpu::A10, MODEL).unwrap());
     let arrival = |at_ms| Arrival {
         at: Duration::from_millis(at_ms),
@@ -99,6 +104,28 @@ fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_en
     let first = run.records[0].answer().unwrap();
     let Fate::Completed { wait, .. } = run.records[1].fate else { panic!("{:?}", run.records[1]) };
     assert_eq!(Duration::from_millis(1) + wait, first.e2e + Duration::from_micros(100));
+}
+
+/// Places all on the only pod, and promises too much.
+struct Overfull;
+
+impl Gateway for Overfull {
+    fn arrive(&mut self, id: RequestNumber, _arrival: &Arrival, _now: Instant) -> Vec<Verdict> {
+        vec![Verdict::Place(id, 0, Load::from_micro(600_000))]
+    }
+
+    fn finish(&mut self, _id: RequestNumber, _outcome: Outcome, _now: Instant) {}
+
+    fn keeps_capacity(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_pod_above_its_capacity_ends_the_run() {
+    let server: Box<dyn Server> = Box::new(Exponential::new(0.1, 1));
+    let violation = world::run(&arrivals(1.0, MINUTE, 1), vec![server], &mut Overfull).unwrap_err();
+    assert!(matches!(violation, Violation::AboveCapacity { pod: 0, .. }), "{violation}");
 }
 
 #[test]
