@@ -7,15 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use gateway::{Envoy, Options};
 use serde_json::{Value, json};
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::engine::{EngineSpec, Gpu};
 use slo_router_pods::server::{PodOptions, Pods};
 
-use crate::workload::Class;
-
-/// One A10 and four L20.
-pub const GPUS: [Gpu; 5] = [Gpu::A10, Gpu::L20, Gpu::L20, Gpu::L20, Gpu::L20];
-/// What they serve.
-pub const MODEL: Model = Model::Mha7b;
+use evaluation::cluster::{GPUS, MODEL, deployment};
+use evaluation::workload::Class;
 
 /// Fresh pods with a fresh Envoy in front; all are gone when it is dropped.
 #[derive(Debug)]
@@ -88,8 +84,4 @@ fn filter(policy: &str, addresses: &[SocketAddr]) -> Value {
         "profiles": {"http": {"cluster": "profiles", "path": "/profiles.json"}},
         "pods": {"static": pods},
     })
-}
-
-fn deployment(gpu: Gpu) -> String {
-    format!("default/llama-{}", gpu.name())
 }

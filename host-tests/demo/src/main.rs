@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use demo::cluster::{self, Cluster};
+use demo::cluster::Cluster;
 use demo::load::{self, Record};
 use demo::report::{Report, Setup};
-use demo::workload::{Arrival, arrivals};
+use evaluation::cluster;
+use evaluation::workload::{Arrival, arrivals};
 use slo_router_pods::engine::Gpu;
 
 use self::progress::Display;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use demo::load::{self, Fate};
-use demo::workload::{Arrival, Class};
+use evaluation::workload::{Arrival, Class};
 use slo_router_pods::engine::{EngineSpec, Gpu, Model};
 use slo_router_pods::server::{PodOptions, Pods};
 

@@ -1,13 +1,14 @@
 //! One request and its answer.
 
 use bytes::Bytes;
+use evaluation::completed::Completed;
 use gateway::client::{Answer, Client, Error};
 use serde_json::{Value, json};
 use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
 use tokio::time::Instant;
 
-use super::record::{Completed, Fate, Routing};
-use crate::workload::Arrival;
+use super::record::{Fate, Routing};
+use evaluation::workload::Arrival;
 
 /// A word that makes up prompts.
 const WORD: &str = "word ";

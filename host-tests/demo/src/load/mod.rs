@@ -9,8 +9,8 @@ use gateway::client::Client;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-pub use self::record::{Completed, Fate, Record, Routing, SLO};
-use crate::workload::Arrival;
+pub use self::record::{Fate, Record, Routing, SLO};
+use evaluation::workload::Arrival;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default)]

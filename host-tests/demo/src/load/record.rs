@@ -6,17 +6,12 @@ use gateway::client::Answer;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::{Outcome, Slo};
 
-use crate::workload::Arrival;
+use evaluation::completed::Completed;
+use evaluation::objectives::SLO_A;
+use evaluation::workload::Arrival;
 
-/// SLO A of the evaluations: end to end within 50 ms per output token.
-pub const SLO: Slo = Slo {
-    ttft: None,
-    tpot: None,
-    e2e: None,
-    e2e_per_output_token: Some(Duration::from_millis(50)),
-    e2e_base: None,
-    e2e_per_token: None,
-};
+/// What is counted as kept.
+pub const SLO: Slo = SLO_A;
 
 /// A request, how it was routed, and how it ended.
 #[derive(Clone, Debug)]
@@ -55,17 +50,6 @@ pub enum Fate {
     },
     /// Not before the run was over.
     Unfinished,
-}
-
-/// An answer's figures, from when the request was due.
-#[derive(Clone, Copy, Debug)]
-pub struct Completed {
-    /// Until its first token.
-    pub ttft: Duration,
-    /// Until its end.
-    pub e2e: Duration,
-    /// Tokens by the server's own count.
-    pub output_tokens: u32,
 }
 
 // === impl Record ===
@@ -115,19 +99,5 @@ impl Routing {
         let wait_ms = header("x-slo-router-wait-ms").and_then(|wait| wait.parse::<f64>().ok());
         let wait = wait_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
         Self { policy: header("x-slo-router-policy").map(str::to_owned), wait }
-    }
-}
-
-// === impl Completed ===
-
-impl Completed {
-    /// Mean time per output token after the first; none if there is one only.
-    pub fn tpot(&self) -> Option<Duration> {
-        (self.output_tokens > 1).then(|| (self.e2e - self.ttft) / (self.output_tokens - 1))
-    }
-
-    /// End-to-end latency per output token, which [`SLO`] bounds.
-    pub fn latency_per_token(&self) -> Duration {
-        self.e2e / self.output_tokens.max(1)
     }
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::load::{Completed, Fate, Record};
-use crate::workload::Class;
+use evaluation::completed::Completed;
+use evaluation::percentiles::Percentiles;
+use evaluation::workload::Class;
+
+use crate::load::{Fate, Record};
 
 /// What became of one class of requests, or of all.
 #[derive(Clone, Debug, Serialize)]
@@ -32,17 +35,6 @@ pub struct Figures {
     pub latency_per_token_s: Option<Percentiles>,
     /// Time held at the gateway.
     pub wait_s: Option<Percentiles>,
-}
-
-/// Percentiles (nearest rank) in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Percentiles {
-    /// Median.
-    pub p50: f64,
-    /// 90 % are at most this.
-    pub p90: f64,
-    /// 99 % are at most this.
-    pub p99: f64,
 }
 
 // === impl Figures ===
@@ -77,25 +69,11 @@ impl Figures {
     }
 }
 
-// === impl Percentiles ===
-
-impl Percentiles {
-    /// `None` of nothing.
-    fn of(mut spans: Vec<Duration>) -> Option<Self> {
-        spans.sort_unstable();
-        let rank = |percent: usize| {
-            let rank = (spans.len() * percent).div_ceil(100).max(1);
-            spans.get(rank - 1).map(Duration::as_secs_f64)
-        };
-        Some(Self { p50: rank(50)?, p90: rank(90)?, p99: rank(99)? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::Routing;
-    use crate::workload::Arrival;
+    use evaluation::workload::Arrival;
 
     fn record(class: Class, output_tokens: u32, e2e_ms: u64) -> Record {
         let ttft = Duration::from_millis(e2e_ms / 10);
@@ -122,12 +100,5 @@ mod tests {
         assert_eq!((all.attainment, all.goodput_per_s), (0.25, 0.5));
         assert_eq!((chat.requests, sql.requests, sql.kept), (3, 1, 0));
         assert!(sql.ttft_s.is_none());
-    }
-
-    #[test]
-    fn percentiles_are_values_that_occurred() {
-        let spans = (1..=200).map(Duration::from_secs).collect();
-        assert_eq!(Percentiles::of(spans), Some(Percentiles { p50: 100.0, p90: 180.0, p99: 198.0 }));
-        assert_eq!(Percentiles::of(vec![]), None);
     }
 }

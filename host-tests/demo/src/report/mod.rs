@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-pub use self::figures::{Figures, Percentiles};
+pub use self::figures::Figures;
 use crate::load::Record;
 
 /// What was run.

@@ -3,34 +3,19 @@
 use std::error::Error;
 
 use anyhow::{Result, anyhow};
+use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{PolicyRun, Setup};
 
 const SIZE: (u32, u32) = (1_240, 560);
-const FONT: &str = "sans-serif";
 /// Height of the title, width of the left panel.
 const SPLIT: (i32, i32) = (64, 720);
 
 /// The objective per output token, and how far the axis goes.
 const OBJECTIVE_MS: f64 = 50.0;
 const AXIS_END_MS: f64 = 150.0;
-
-const TEXT: RGBColor = RGBColor(40, 44, 52);
-const FAINT: RGBColor = RGBColor(120, 126, 136);
-const GRID: RGBColor = RGBColor(228, 231, 235);
-/// Told apart by colour-blind readers too (Okabe and Ito).
-const COLORS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(90, 90, 90),
-];
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = std::result::Result<(), Box<dyn Error>>;
@@ -147,8 +132,4 @@ fn draw_attainment(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         area.draw(&Text::new(detail, (LEFT, to + 5), style(13, &FAINT)))?;
     }
     Ok(())
-}
-
-fn style(size: i32, color: &'static RGBColor) -> TextStyle<'static> {
-    TextStyle::from((FONT, size).into_font()).color(color).pos(Pos::new(HPos::Left, VPos::Top))
 }

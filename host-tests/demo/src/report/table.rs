@@ -3,7 +3,9 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
-use super::{Figures, Percentiles, PolicyRun};
+use evaluation::percentiles::Percentiles;
+
+use super::{Figures, PolicyRun};
 
 const HEADS: [&str; 9] = [
     "policy",

@@ -1,0 +1,22 @@
+//! Evaluation in virtual time: the same arrivals for every policy, over pods modelled iteration by iteration.
+//!
+//! - [`world`]: the discrete-event loop between arrivals, a [`gateway::Gateway`] and [`server::Server`]s.
+//! - [`record`]: what became of a request.
+//! - [`shipped`]: the filter's own core as a gateway: as many dispatchers as Envoy has workers, over one shared memory.
+//! - [`baseline`]: policies to compare with that the filter does not ship.
+//! - [`sweep`]: policies × rates × seeds, in parallel.
+//! - [`figures`], [`interval`], [`goodput`]: what came of it.
+//! - [`report`]: as a table, as JSON and as a plot.
+
+pub mod baseline;
+pub mod contender;
+pub mod figures;
+pub mod gateway;
+pub mod goodput;
+pub mod interval;
+pub mod record;
+pub mod report;
+pub mod server;
+pub mod shipped;
+pub mod sweep;
+pub mod world;

@@ -1,0 +1,72 @@
+//! What became of a request.
+
+use std::time::Duration;
+
+use evaluation::completed::Completed;
+use evaluation::workload::Arrival;
+use slo_router::dispatcher::RefusalReason;
+use slo_router::scheduling::load::Load;
+use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::{Outcome, Slo};
+use slo_router::scheduling::time::Instant;
+
+/// When arrivals begin: late enough that the core can look back from there.
+pub const START: Instant = Instant::from_micros(3_600_000_000);
+
+/// A request and how it ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// What came.
+    pub arrival: Arrival,
+    /// How it ended.
+    pub fate: Fate,
+}
+
+/// How a request ended, or how far it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fate {
+    /// It waits at the gateway.
+    Waiting,
+    /// It runs on the pod at this position.
+    Running {
+        /// The pod.
+        pod: usize,
+        /// What it takes of it.
+        load: Load,
+        /// How long it waited.
+        wait: Duration,
+        /// From its arrival to the first token, once that is there.
+        ttft: Option<Duration>,
+    },
+    /// It was answered.
+    Completed {
+        /// How long it waited at the gateway.
+        wait: Duration,
+        /// What its client saw.
+        answer: Completed,
+    },
+    /// It was refused.
+    Refused(RefusalReason),
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Its answer, if it got one.
+    pub fn answer(&self) -> Option<Completed> {
+        if let Fate::Completed { answer, .. } = self.fate { Some(answer) } else { None }
+    }
+
+    /// Whether it kept this objective; what was refused did not.
+    pub fn kept(&self, slo: &Slo) -> bool {
+        self.answer().is_some_and(|answer| slo.kept(&self.outcome(answer)))
+    }
+
+    pub(crate) fn outcome(&self, Completed { ttft, e2e, output_tokens }: Completed) -> Outcome {
+        Outcome { shape: Shape { output_tokens, input_tokens: self.arrival.prompt_tokens }, ttft, e2e }
+    }
+
+    pub(crate) fn arrived_at(&self) -> Instant {
+        START.after(self.arrival.at)
+    }
+}

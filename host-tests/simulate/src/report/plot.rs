@@ -1,0 +1,84 @@
+//! The report as a picture: attainment over arrival rates.
+
+use std::error::Error;
+
+use anyhow::{Result, anyhow};
+use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
+use plotters::prelude::*;
+
+use super::{LEVELS, Point, Policy, Setup};
+
+const SIZE: (u32, u32) = (1_000, 600);
+
+/// The picture as SVG.
+pub(super) fn draw(setup: &Setup, policies: &[Policy]) -> Result<String> {
+    let mut svg = String::new();
+    draw_on(&mut svg, setup, policies).map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
+    Ok(svg)
+}
+
+fn draw_on(svg: &mut String, setup: &Setup, policies: &[Policy]) -> std::result::Result<(), Box<dyn Error>> {
+    let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let (title, body) = area.split_vertically(64);
+    title.draw(&Text::new(format!("Who keeps {}", setup.slo), (24, 14), style(20, &TEXT)))?;
+    let what = format!(
+        "chat : text-to-SQL = 7 : 4, {} on {}, {} runs of {:.0} s",
+        setup.model,
+        setup.pods.join(" "),
+        setup.seeds.len(),
+        setup.measured_s
+    );
+    title.draw(&Text::new(what, (24, 42), style(13, &FAINT)))?;
+    let points = || policies.iter().flat_map(|policy| policy.points.iter().filter_map(Point::attainment));
+    let lowest = points().map(|(rate, _)| rate).fold(f64::INFINITY, f64::min);
+    let highest = points().map(|(rate, _)| rate).fold(lowest, f64::max);
+    let margin = 0.02 * (highest - lowest).max(1.0);
+    let mut chart = ChartBuilder::on(&body)
+        .margin(24)
+        .margin_top(8)
+        .x_label_area_size(46)
+        .y_label_area_size(58)
+        .build_cartesian_2d(lowest - margin..highest + margin, 0.0..101.0)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(FAINT)
+        .label_style(style(13, &TEXT))
+        .x_desc("arrivals per second")
+        .y_desc("% of all requests that keep the SLO")
+        .y_label_formatter(&|percent| format!("{percent:.0}"))
+        .draw()?;
+    for level in LEVELS {
+        let line = [(lowest - margin, 100.0 * level), (highest + margin, 100.0 * level)];
+        chart.draw_series(DashedLineSeries::new(line, 4, 4, FAINT.stroke_width(1)))?;
+    }
+    for (policy, color) in policies.iter().zip(COLORS.iter().cycle()) {
+        let curve = policy.points.iter().filter_map(Point::attainment).map(|(rate, share)| (rate, 100.0 * share));
+        chart
+            .draw_series(LineSeries::new(curve, color.stroke_width(2)).point_size(3))?
+            .label(&policy.policy)
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
+        chart.draw_series(policy.points.iter().filter_map(|point| bar(point, *color)))?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerLeft)
+        .background_style(WHITE)
+        .border_style(GRID)
+        .label_font(style(13, &TEXT))
+        .margin(8)
+        .draw()?;
+    area.present()?;
+    Ok(())
+}
+
+/// The confidence interval of a point.
+fn bar(point: &Point, color: RGBColor) -> Option<PathElement<(f64, f64)>> {
+    let attainment = point.figures.first()?.attainment;
+    let half_width = attainment.half_width?;
+    let percent = |share: f64| (point.rate_per_s, 100.0 * share.clamp(0.0, 1.01));
+    let ends = [percent(attainment.mean - half_width), percent(attainment.mean + half_width)];
+    Some(PathElement::new(ends, color.mix(0.5).stroke_width(1)))
+}

@@ -1,0 +1,97 @@
+//! The report as tables: attainment over rates, and the times behind it at the middle one.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+
+use super::{LEVELS, Point, Policy};
+use crate::figures::Summary;
+use crate::interval::Interval;
+
+/// Attainment from which a figure is good, and below which it is bad.
+const GOOD: f64 = 0.95;
+const BAD: f64 = 0.80;
+
+pub(super) fn draw(policies: &[Policy]) -> String {
+    let attainment = attainment(policies);
+    let rates = policies.first().map_or(0, |policy| policy.points.len());
+    let Some(middle) = policies.first().and_then(|policy| policy.points.get(rates / 2)) else { return attainment };
+    let times = times(policies, rates / 2);
+    format!(
+        "kept SLO in % of all arrivals at so many requests per second, with its 95 % confidence interval;\n\
+         goodput: the arrival rate at which attainment crosses the level\n{attainment}\n\n\
+         at {} requests per second, p50 / p99\n{times}",
+        middle.rate_per_s
+    )
+}
+
+fn attainment(policies: &[Policy]) -> String {
+    let rates = policies.first().map_or(&[][..], |policy| &policy.points).iter();
+    let rates = rates.map(|point| format!("{}/s", point.rate_per_s));
+    let levels = LEVELS.map(|level| format!("goodput\nat {:.0} %", 100.0 * level));
+    let mut table = table(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
+    for policy in policies {
+        let points = policy.points.iter().filter_map(|point| point.figures.first());
+        let goodput = policy.goodput.iter().map(|goodput| Cell::new(goodput.rate_per_s));
+        let cells = points.map(|summary| percent(summary.attainment)).chain(goodput);
+        table.add_row(std::iter::once(Cell::new(&policy.policy).add_attribute(Attribute::Bold)).chain(cells));
+    }
+    align(table, 1)
+}
+
+fn times(policies: &[Policy], position: usize) -> String {
+    let heads = ["policy", "class", "kept SLO, %", "TTFT, s", "TPOT, ms", "latency/token, ms", "wait, s", "refused"];
+    let mut table = table(heads.map(str::to_owned));
+    for policy in policies {
+        let figures = policy.points.get(position).map(|Point { figures, .. }| figures.as_slice()).unwrap_or_default();
+        for (index, summary) in figures.iter().enumerate() {
+            let name = if index == 0 { policy.policy.as_str() } else { "" };
+            table.add_row(row(name, summary));
+        }
+    }
+    align(table, 2)
+}
+
+fn row(name: &str, summary: &Summary) -> Vec<Cell> {
+    let time = |what: &str, scale: f64, decimals: usize| {
+        let times = summary.times.iter().find(|times| times.what == what);
+        times.map_or_else(
+            || "-".to_owned(),
+            |times| format!("{:.decimals$} / {:.decimals$}", times.p50 * scale, times.p99 * scale),
+        )
+    };
+    vec![
+        Cell::new(name).add_attribute(Attribute::Bold),
+        Cell::new(summary.class),
+        percent(summary.attainment),
+        Cell::new(time("ttft_s", 1.0, 2)),
+        Cell::new(time("tpot_s", 1e3, 0)),
+        Cell::new(time("latency_per_token_s", 1e3, 0)),
+        Cell::new(time("wait_s", 1.0, 2)),
+        Cell::new(summary.refused),
+    ]
+}
+
+fn percent(Interval { mean, half_width }: Interval) -> Cell {
+    let color = match mean {
+        mean if mean >= GOOD => Color::Green,
+        mean if mean < BAD => Color::Red,
+        _ => Color::Yellow,
+    };
+    let width = half_width.map(|half_width| format!(" ±{:.1}", 100.0 * half_width)).unwrap_or_default();
+    Cell::new(format!("{:.1}{width}", 100.0 * mean)).fg(color)
+}
+
+fn table(heads: impl IntoIterator<Item = String>) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(heads.into_iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// Columns after the first `words` are numbers.
+fn align(mut table: Table, words: usize) -> String {
+    for column in table.column_iter_mut().skip(words) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}

@@ -1,0 +1,157 @@
+//! One of Envoy's workers: what the filter does around the core, request by request.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evaluation::workload::{Arrival, Class};
+use slo_router::dispatcher::{Action, Dispatcher, End};
+use slo_router::learning::{Learning, Sample};
+use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::pool::{Model, Pool};
+use slo_router::scheduling::prediction::{Completion, Running};
+use slo_router::scheduling::request::{self, RequestId};
+use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::{Outcome, Slo};
+use slo_router::scheduling::time::Instant;
+use slo_router::shared::Keys;
+use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
+
+use super::filter::Filter;
+use super::port::Port;
+use crate::gateway::RequestNumber;
+
+/// Time between ticks while something waits, and otherwise; the filter's.
+const BUSY_TICK: Duration = Duration::from_millis(10);
+const IDLE_TICK: Duration = Duration::from_millis(250);
+
+/// The only model.
+const MODEL: &str = "llama";
+
+/// See the module.
+pub(super) struct Worker {
+    dispatcher: Dispatcher<Port>,
+    learning: Learning,
+    port: Port,
+    keys: Keys,
+    demand: (PolicyName, Slo),
+    /// What came here and has not ended: all of it teaches how long answers are at least.
+    open: BTreeMap<RequestNumber, Running>,
+    rng: fastrand::Rng,
+    tick: Duration,
+    ticks_at: Instant,
+    shared_at: Instant,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    pub(super) fn new(
+        filter: &Filter,
+        pool: &Rc<Pool>,
+        port: Port,
+        demand: (PolicyName, Slo),
+        mut rng: fastrand::Rng,
+        now: Instant,
+    ) -> Self {
+        let mut dispatcher = Dispatcher::new(port.clone(), filter.config.dispatch_settings(), rng.u64(..), now);
+        let _nothing_waits_yet = dispatcher.set_pool(Rc::clone(pool), now);
+        // Workers start at different times, and so they tick.
+        let ticks_at = now.after(Duration::from_millis(rng.u64(1..=250)));
+        Self {
+            dispatcher,
+            learning: Learning::new(filter.config.prediction),
+            port,
+            keys: Keys::of(&filter.config.pool),
+            demand,
+            open: BTreeMap::new(),
+            rng,
+            tick: IDLE_TICK,
+            ticks_at,
+            shared_at: now,
+        }
+    }
+
+    pub(super) fn arrive(&mut self, id: RequestNumber, arrival: &Arrival, now: Instant) -> Vec<Action> {
+        let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
+        let open = &self.open;
+        let estimate =
+            self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
+        let output_tokens = estimate.min(arrival.class.max_tokens());
+        self.open.insert(id, Running { input_tokens, output_so_far: 0 });
+        let (policy, slo) = self.demand;
+        let class = Class::ALL.iter().position(|class| *class == arrival.class);
+        let arrival = request::Arrival {
+            id: RequestId(id),
+            at: now,
+            model: Model { name: MODEL.to_owned(), base: None },
+            class: class.map_or(0, |class| class + 1),
+            policy,
+            shape: Shape { output_tokens, input_tokens },
+            slo: Some(slo),
+        };
+        let actions = self.dispatcher.submit(arrival, now);
+        self.after(actions, now)
+    }
+
+    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32) {
+        if let Some(running) = self.open.get_mut(&id) {
+            running.output_so_far = output_tokens;
+        }
+    }
+
+    pub(super) fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
+        self.open.remove(&id);
+        let Shape { output_tokens, input_tokens } = outcome.shape;
+        let sample = Sample {
+            completion: Completion { input_tokens, output_tokens, completed_at: now },
+            characters: Some(characters(input_tokens)),
+            bytes: None,
+        };
+        self.learning.record(MODEL, sample);
+        self.dispatcher.finish(RequestId(id), &End::Finished(outcome), now);
+    }
+
+    pub(super) fn look_again(&mut self, now: Instant) -> Vec<Action> {
+        let actions = self.dispatcher.look_again(now);
+        self.after(actions, now)
+    }
+
+    pub(super) fn ticks_at(&self) -> Instant {
+        self.ticks_at
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) -> Vec<Action> {
+        self.ticks_at = now.after(self.tick);
+        let actions = self.dispatcher.tick(now);
+        if now.since(self.shared_at) >= IDLE_TICK {
+            self.shared_at = now;
+            self.learning.share(&self.port, &self.keys);
+        }
+        self.after(actions, now)
+    }
+
+    /// Requests that wait and that run.
+    pub(super) fn holds(&self) -> (usize, usize) {
+        (self.dispatcher.waiting(), self.dispatcher.in_flight())
+    }
+
+    /// Forgets what was refused, and sets the timer anew where its period changes.
+    fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
+        for action in &actions {
+            if let Action::Refuse(id, ..) = action {
+                self.open.remove(&id.0);
+            }
+        }
+        let tick = if self.dispatcher.waiting() > 0 { BUSY_TICK } else { IDLE_TICK };
+        if tick != self.tick {
+            self.tick = tick;
+            self.ticks_at = now.after(tick);
+        }
+        actions
+    }
+}
+
+fn characters(tokens: u32) -> u64 {
+    (f64::from(tokens) * CHARACTERS_PER_TOKEN) as u64
+}

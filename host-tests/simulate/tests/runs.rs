@@ -1,0 +1,141 @@
+//! Whole runs.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Exponential, profiles, short_sweep, sweep};
+use evaluation::cluster::MODEL;
+use evaluation::objectives::SLO_A;
+use evaluation::workload::{Arrival, Class, arrivals};
+use serde_json::{Map, json};
+use simulate::baseline::{Baseline, Pusher};
+use simulate::contender::Contender;
+use simulate::gateway::{Gateway, RequestNumber, Verdict};
+use simulate::record::{Fate, START};
+use simulate::server::Server;
+use simulate::shipped::{Filter, Shipped};
+use simulate::world::{self, Run, Violation};
+use slo_router::scheduling::load::Load;
+use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::slo::Outcome;
+use slo_router::scheduling::time::Instant;
+use slo_router_pods::engine::{Engine, EngineSpec, Gpu};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Long enough for queues at the rates below.
+const SPAN: Duration = Duration::from_secs(10);
+
+fn one(contender: Contender, rate_per_s: f64, seed: u64) -> Run {
+    sweep(vec![contender]).records(contender, &arrivals(rate_per_s, SPAN, seed), seed).unwrap()
+}
+
+/// Every run also checks that no pull policy fills a pod above its capacity, that all requests end and that ledgers are
+/// empty then; 10 requests/s are more than these pods sustain within the SLO, so queues form.
+#[test]
+fn a_run_depends_on_its_seed_alone() {
+    for contender in Contender::all() {
+        let first = one(contender, 10.0, 1);
+        assert_eq!(first, one(contender, 10.0, 1), "{contender}");
+        assert_ne!(first, one(contender, 10.0, 2), "{contender}");
+    }
+}
+
+#[test]
+fn the_order_in_which_threads_finish_does_not_show() {
+    let json = |curves: Vec<simulate::sweep::Curve>| {
+        let points = curves.into_iter().flat_map(|curve| curve.points);
+        points.map(|(_, figures)| serde_json::to_value(figures).unwrap()).collect::<Vec<_>>()
+    };
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let run = |threads| json(pool(threads).install(|| short_sweep().run(|| {})).unwrap());
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn all_policies_see_the_same_arrivals() {
+    let arrived =
+        |contender| one(contender, 4.0, 1).records.into_iter().map(|record| record.arrival).collect::<Vec<_>>();
+    let of_first = arrived(Contender::all().next().unwrap());
+    assert!(Contender::all().all(|contender| arrived(contender) == of_first));
+}
+
+#[test]
+fn littles_law_holds() {
+    for contender in Contender::all() {
+        let Run { records, request_seconds } = one(contender, 5.0, 1);
+        let answered: f64 = records.iter().filter_map(|record| Some(record.answer()?.e2e.as_secs_f64())).sum();
+        assert_eq!(
+            records.iter().filter(|record| record.answer().is_none()).count(),
+            0,
+            "{contender}: none is refused"
+        );
+        assert!((request_seconds / answered - 1.0).abs() < 1e-6, "{contender}: {request_seconds} against {answered}");
+    }
+}
+
+/// M/M/1: the mean time in the system is 1/(μ − λ).
+#[test]
+fn one_exponential_server_is_as_slow_as_theory_says() {
+    let (arrival_rate, service_rate) = (5.0, 10.0);
+    let arrivals = arrivals(arrival_rate, 90 * MINUTE, 3);
+    let server: Box<dyn Server> = Box::new(Exponential::new(service_rate, 4));
+    let mut gateway = Pusher::new(Baseline::RoundRobin, 1, 1, 1);
+    let Run { records, .. } = world::run(&arrivals, vec![server], &mut gateway).unwrap();
+    let times = records.iter().filter_map(|record| Some(record.answer()?.e2e.as_secs_f64()));
+    let mean_s = times.sum::<f64>() / records.len() as f64;
+    let expected_s = 1.0 / (service_rate - arrival_rate);
+    assert!((mean_s / expected_s - 1.0).abs() < 0.05, "{mean_s} s against {expected_s} s");
+}
+
+/// Each takes more than half of the pod by its profile, and each comes to a worker of its own.
+#[test]
+fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_ended() {
+    let filter = Filter::new(&[Gpu::A10], &profiles(), &Map::new()).unwrap();
+    let mut gateway = Shipped::new(&filter, PolicyName::Slo, SLO_A, 2, 1, START);
+    let server = Engine::new(EngineSpec::new(Gpu::A10, MODEL).unwrap());
+    let arrival = |at_ms| Arrival {
+        at: Duration::from_millis(at_ms),
+        class: Class::Chat,
+        prompt_tokens: 2_000,
+        output_tokens: 16,
+    };
+    let run = world::run(&[arrival(1), arrival(2)], vec![Box::new(server)], &mut gateway).unwrap();
+    let first = run.records[0].answer().unwrap();
+    let Fate::Completed { wait, .. } = run.records[1].fate else { panic!("{:?}", run.records[1]) };
+    assert_eq!(Duration::from_millis(1) + wait, first.e2e + Duration::from_micros(100));
+}
+
+/// Places all on the only pod, and promises too much.
+struct Overfull;
+
+impl Gateway for Overfull {
+    fn arrive(&mut self, id: RequestNumber, _arrival: &Arrival, _now: Instant) -> Vec<Verdict> {
+        vec![Verdict::Place(id, 0, Load::from_micro(600_000))]
+    }
+
+    fn finish(&mut self, _id: RequestNumber, _outcome: Outcome, _now: Instant) {}
+
+    fn keeps_capacity(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_pod_above_its_capacity_ends_the_run() {
+    let server: Box<dyn Server> = Box::new(Exponential::new(0.1, 1));
+    let violation = world::run(&arrivals(1.0, MINUTE, 1), vec![server], &mut Overfull).unwrap_err();
+    assert!(matches!(violation, Violation::AboveCapacity { pod: 0, .. }), "{violation}");
+}
+
+#[test]
+fn the_filters_own_checks_hold_for_what_is_changed_in_its_configuration() {
+    let changes = |text: serde_json::Value| text.as_object().cloned().unwrap();
+    let error = |changes: &Map<_, _>| format!("{:#}", Filter::new(&[Gpu::A10], &profiles(), changes).unwrap_err());
+    let wrong = error(&changes(json!({"queue": {"late": "never"}})));
+    assert!(wrong.contains("queue.late") && wrong.contains("reject"), "{wrong}");
+    assert!(error(&changes(json!({"qeue": {}}))).contains("qeue"));
+    assert!(Filter::new(&[Gpu::A10], &profiles(), &changes(json!({"queue": {"late": "reject"}}))).is_ok());
+    let wrong = Filter::new(&[Gpu::A10], b"{}", &Map::new()).unwrap_err();
+    assert!(format!("{wrong:#}").contains("profiles"), "{wrong:#}");
+}
