@@ -74,6 +74,7 @@ bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency
 .PHONY: bench-estimate
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)
+
 .PHONY: simulate
 simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (one to three minutes).
 	$(CARGO) run --quiet --profile tools -p slo-router-simulate -- $(SIMULATE_FLAGS)
