@@ -25,7 +25,7 @@ const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 struct Flags {
     /// Mean requests per second.
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value_t = 6.0)]
     rate: f64,
     /// How long requests arrive, for each policy.
     #[arg(long, default_value_t = 28)]
