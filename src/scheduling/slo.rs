@@ -114,12 +114,9 @@ fn per_token(value: Duration, shape: Shape) -> Duration {
 /// Seconds that a request which has waited this long can still wait on a deployment with this profile and be expected
 /// to meet its target: target − waited − expected, negative once it is late. AIBrix's rank is the negation.
 ///
-/// Where the cell has no latency, the nearest feasible one's stands for it. `None` if nothing is promised, or if the profile
-/// has no latency for what is.
+/// `None` if nothing is promised, or if the profile has no latency for what is.
 pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> Option<f64> {
-    let (kind, cell) = (slo.kind()?, profile.cell(shape));
-    let nearest = || profile.expected(kind, profile.nearest_feasible(cell)?);
-    let expected = profile.expected(kind, cell).or_else(nearest)?;
+    let expected = profile.expected_for(slo.kind()?, shape)?;
     Some(slo.target(shape)?.as_secs_f64() - waited.as_secs_f64() - expected.as_secs_f64())
 }
 

@@ -57,6 +57,15 @@ impl Axis {
         }
     }
 
+    /// Tokens as a multiple of their nearest tick; 1 beyond the ends. Between the ends it lies within the square root of
+    /// the ratio of two neighbours.
+    pub(super) fn share_of_tick(&self, tokens: u32) -> f64 {
+        match self.nearest(tokens) {
+            (index, false) => self.0.get(index).map_or(1.0, |tick| f64::from(tokens) / tick),
+            (_, true) => 1.0,
+        }
+    }
+
     /// How far each tick lies from the one at `index`, as the difference of their log2.
     pub(super) fn distances_log2(&self, index: usize) -> impl Iterator<Item = f64> {
         let origin = self.0.get(index).or(self.0.last()).map_or(0.0, |tick| tick.log2());

@@ -92,6 +92,22 @@ impl Profile {
         measured(self.latencies_for(kind), cell)
     }
 
+    /// The same for a request of this shape; where its cell has no latency, the nearest feasible one's stands for it.
+    ///
+    /// An end-to-end latency grows with the output. Between ticks it is scaled to the output: a target that counts output
+    /// tokens is, and a request just below a tick would be late before it came. Beyond the ends it stays the last cell's.
+    pub fn expected_for(&self, kind: SloKind, shape: Shape) -> Option<Duration> {
+        let cell = self.cell(shape);
+        let nearest = || self.expected(kind, self.nearest_feasible(cell)?);
+        let Some(expected) = self.expected(kind, cell) else { return nearest() };
+        let share = match kind {
+            SloKind::Ttft => 1.0,
+            _ => self.output_ticks.share_of_tick(shape.output_tokens),
+        };
+        // Not `mul_f64`, which panics where a forged latency overflows.
+        Duration::try_from_secs_f64(expected.as_secs_f64() * share).ok()
+    }
+
     /// The pending load of one request: 1/(rate · latency), at most a whole pod. `None` if the cell is *infeasible*:
     /// without a rate, or without a latency.
     pub fn load(&self, cell: Cell) -> Option<Load> {

@@ -131,6 +131,23 @@ fn a_ttft_objective_without_a_ttft_matrix_cannot_rank() {
 }
 
 #[test]
+fn an_end_to_end_latency_is_scaled_to_the_output_between_ticks_and_no_further() {
+    let profile = Profile::from_json(A100.as_bytes()).unwrap();
+    let expected = |output_tokens| {
+        let shape = Shape { output_tokens, input_tokens: 512 };
+        profile.expected_for(SloKind::E2e, shape).unwrap().as_secs_f64()
+    };
+    let at_tick = |output_tokens| {
+        let cell = profile.cell(Shape { output_tokens, input_tokens: 512 });
+        profile.expected(SloKind::E2e, cell).unwrap().as_secs_f64()
+    };
+    assert!((expected(64) - at_tick(64)).abs() < 1e-9);
+    assert!((expected(48) - at_tick(64) * 0.75).abs() < 1e-6, "{}", expected(48));
+    assert!((expected(80) - at_tick(64) * 1.25).abs() < 1e-6, "{}", expected(80));
+    assert!((expected(1) - at_tick(4)).abs() < 1e-9 && (expected(4_096) - at_tick(512)).abs() < 1e-9);
+}
+
+#[test]
 fn shapes_beyond_either_end_are_clamped() {
     let cell = |output_tokens, input_tokens| small().cell(Shape { output_tokens, input_tokens });
     assert_eq!(cell(4, 128), at(0, 2));
