@@ -246,7 +246,9 @@ impl<S: Store> Dispatcher<S> {
             let everywhere = f64::from(self.waiting_everywhere(now)).max(here);
             let pods = self.pool.pods().len().max(1) as f64;
             let work_s = self.queue.work().as_secs_f64() * everywhere / here;
-            Duration::from_secs_f64((work_s / pods).clamp(1.0, self.settings.max_wait.as_secs_f64().max(1.0)))
+            let longest = self.settings.max_wait.max(Duration::from_secs(1));
+            // What overflows is longer than the longest.
+            Duration::try_from_secs_f64(work_s / pods).unwrap_or(longest).clamp(Duration::from_secs(1), longest)
         });
         Action::Refuse(id, reason, retry_after)
     }

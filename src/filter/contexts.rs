@@ -56,7 +56,8 @@ impl RootContext for Root {
             Ok(config) => {
                 let summary = config.summary();
                 log::info!("slo-router {} ({}): {summary}", env!("CARGO_PKG_VERSION"), env!("SLO_ROUTER_GIT_HASH"));
-                *self.router.borrow_mut() = Some(Router::new(config));
+                let Ok(mut router) = self.router.try_borrow_mut() else { return false };
+                *router = Some(Router::new(config));
                 true
             }
             Err(error) => {
