@@ -78,6 +78,7 @@ const fn relative_cost(gpu: Gpu) -> f64 {
     match gpu {
         Gpu::A10 => 1.0,
         Gpu::L20 => 1.5,
+        Gpu::A40 => 2.0,
         Gpu::A100 => 4.0,
         Gpu::H100 => 8.0,
     }

@@ -21,6 +21,8 @@ pub enum Gpu {
     A10,
     /// NVIDIA L20, 48 GB.
     L20,
+    /// NVIDIA A40, 48 GB.
+    A40,
     /// NVIDIA A100 SXM, 80 GB.
     A100,
     /// NVIDIA H100 SXM, 80 GB.
@@ -42,13 +44,14 @@ pub(super) struct DataSheet {
 
 impl Gpu {
     /// All that are known.
-    pub const ALL: [Self; 4] = [Self::A10, Self::L20, Self::A100, Self::H100];
+    pub const ALL: [Self; 5] = [Self::A10, Self::L20, Self::A40, Self::A100, Self::H100];
 
     /// Its short name, as the command line and configurations spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::A10 => "a10",
             Self::L20 => "l20",
+            Self::A40 => "a40",
             Self::A100 => "a100",
             Self::H100 => "h100",
         }
@@ -58,6 +61,7 @@ impl Gpu {
         let (memory_bytes, bandwidth_bytes_per_s, flop_per_s) = match self {
             Self::A10 => (24e9, 600e9, 125e12),
             Self::L20 => (48e9, 864e9, 119.5e12),
+            Self::A40 => (48e9, 696e9, 149.7e12),
             Self::A100 => (80e9, 2_039e9, 312e12),
             Self::H100 => (80e9, 3_350e9, 989e12),
         };
