@@ -1,12 +1,12 @@
 //! Policies that the filter does not ship, to compare with: each pushes a request to a pod when it comes. Requests in
 //! flight are those of all workers, as Envoy counts them.
 
-use evaluation::workload::Arrival;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
 use crate::gateway::{Gateway, RequestNumber, Verdict};
+use crate::scenario::Demand;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Pusher {
 }
 
 impl Gateway for Pusher {
-    fn arrive(&mut self, id: RequestNumber, _arrival: &Arrival, _now: Instant) -> Vec<Verdict> {
+    fn arrive(&mut self, id: RequestNumber, _demand: &Demand, _now: Instant) -> Vec<Verdict> {
         let pod = self.choose(id as usize % self.turns.len());
         self.in_flight[pod] += 1;
         // Requests come in the order of their numbers.

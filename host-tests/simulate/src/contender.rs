@@ -12,14 +12,19 @@ use crate::baseline::Baseline;
 pub enum Contender {
     /// The filter's own, through its dispatcher.
     Shipped(PolicyName),
+    /// The same, told the true output lengths.
+    TrueLengths(PolicyName),
     /// One to compare with.
     Baseline(Baseline),
 }
 
 // === impl Contender ===
 
+/// What the name of a policy that is told the true output lengths ends in.
+const TRUE_LENGTHS: &str = "+true-lengths";
+
 impl Contender {
-    /// All of them; of the policies with two names the shorter.
+    /// All of them but those with true lengths, which any of the filter's can be; of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
         let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
         shipped.map(Self::Shipped).chain(Baseline::ALL.map(Self::Baseline))
@@ -28,10 +33,11 @@ impl Contender {
 
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shipped(name) => name.as_str(),
-            Self::Baseline(baseline) => baseline.name(),
-        })
+        match self {
+            Self::Shipped(name) => f.write_str(name.as_str()),
+            Self::TrueLengths(name) => write!(f, "{}{TRUE_LENGTHS}", name.as_str()),
+            Self::Baseline(baseline) => f.write_str(baseline.name()),
+        }
     }
 }
 
@@ -39,9 +45,16 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::all().find(|contender| contender.to_string() == name).ok_or_else(|| {
+        let found = match name.strip_suffix(TRUE_LENGTHS) {
+            Some(name) => name.parse().ok().map(Self::TrueLengths),
+            None => Self::all().find(|contender| contender.to_string() == name),
+        };
+        found.ok_or_else(|| {
             let known: Vec<_> = Self::all().map(|contender| contender.to_string()).collect();
-            format!("unknown policy {name:?}; known are {}", known.join(", "))
+            format!(
+                "unknown policy {name:?}; known are {}, and those of the filter with {TRUE_LENGTHS}",
+                known.join(", ")
+            )
         })
     }
 }

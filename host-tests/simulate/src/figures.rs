@@ -6,7 +6,6 @@ use evaluation::completed::Completed;
 use evaluation::percentiles::Percentiles;
 use evaluation::workload::Class;
 use serde::Serialize;
-use slo_router::scheduling::slo::Slo;
 
 use crate::interval::Interval;
 use crate::record::{Fate, Record};
@@ -59,14 +58,14 @@ pub struct Times {
 
 impl Figures {
     /// Of all requests that arrived at `from` or later, then of each class.
-    pub fn of_all_and_each_class(records: &[Record], from: Duration, slo: &Slo) -> Vec<Self> {
+    pub fn of_all_and_each_class(records: &[Record], classes: &[Class], from: Duration) -> Vec<Self> {
         let measured: Vec<&Record> = records.iter().filter(|record| record.arrival.at >= from).collect();
         let of = |class| measured.iter().copied().filter(|record| record.arrival.class == class).collect::<Vec<_>>();
-        std::iter::once(Self::of(&measured, slo)).chain(Class::ALL.map(|class| Self::of(&of(class), slo))).collect()
+        std::iter::once(Self::of(&measured)).chain(classes.iter().map(|class| Self::of(&of(*class)))).collect()
     }
 
-    fn of(records: &[&Record], slo: &Slo) -> Self {
-        let kept = records.iter().filter(|record| record.kept(slo)).count();
+    fn of(records: &[&Record]) -> Self {
+        let kept = records.iter().filter(|record| record.kept()).count();
         let answers: Vec<Completed> = records.iter().filter_map(|record| record.answer()).collect();
         let wait = |record: &&Record| match record.fate {
             Fate::Completed { wait, .. } => Some(wait),
@@ -92,8 +91,8 @@ impl Figures {
 
 impl Summary {
     /// Of runs that each have figures of all requests and of each class.
-    pub fn of_all_and_each_class(runs: &[Vec<Figures>]) -> Vec<Self> {
-        let classes = std::iter::once("all").chain(Class::ALL.map(Class::name));
+    pub fn of_all_and_each_class(runs: &[Vec<Figures>], classes: &[Class]) -> Vec<Self> {
+        let classes = std::iter::once("all").chain(classes.iter().map(|class| class.name()));
         let of = |(position, class)| {
             let figures: Vec<&Figures> = runs.iter().filter_map(|run| run.get(position)).collect();
             Self::of(class, &figures)

@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, value_parser};
-use evaluation::objectives::{SLO_A, SLO_B, SLO_C, SLO_E2E};
+use clap::{Parser, value_parser};
 use serde_json::{Map, Value};
 use simulate::contender::Contender;
-use slo_router::scheduling::slo::Slo;
+use simulate::scenario::Scenario;
 
-/// Every policy over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods
-/// (one A10, four L20).
+/// Policies over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods.
 #[derive(Parser)]
 pub(crate) struct Flags {
     /// Policies: the filter's own, and plain-least-request, round-robin, power-of-two.
     #[arg(long, value_delimiter = ',', default_values_t = Contender::all())]
     pub(crate) policies: Vec<Contender>,
-    /// Mean requests per second, one sweep point each.
-    #[arg(long, value_delimiter = ',', default_value = "2,4,6,8,10,12", value_parser = positive)]
+    /// Who arrives, what is to be kept, and who serves.
+    #[arg(long, default_value = "seed-a", value_parser = Scenario::named)]
+    pub(crate) scenario: Scenario,
+    /// Mean requests per second, one sweep point each; without it those of the scenario.
+    #[arg(long, value_delimiter = ',', value_parser = positive)]
     rates: Vec<f64>,
     /// Runs of each policy and rate, with one seed each.
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u64).range(1..=1_000))]
@@ -31,15 +32,12 @@ pub(crate) struct Flags {
     /// Virtual minutes before them.
     #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
     warm_up_minutes: f64,
-    /// What is to be kept.
-    #[arg(long, default_value = "a")]
-    pub(crate) slo: Objective,
     /// Envoy's workers.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
     pub(crate) workers: u8,
-    /// The document of the measured profiles.
-    #[arg(long, default_value = "profiles/demo.json")]
-    pub(crate) profiles: PathBuf,
+    /// A document of profiles in place of the scenario's.
+    #[arg(long)]
+    pub(crate) profiles: Option<PathBuf>,
     /// What the filter is configured with beyond its defaults, as JSON: {"queue": {"late": "reject"}}.
     #[arg(long, default_value = "{}", value_parser = object)]
     pub(crate) filter: Map<String, Value>,
@@ -48,24 +46,11 @@ pub(crate) struct Flags {
     pub(crate) out: PathBuf,
 }
 
-/// An objective of the evaluations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Objective {
-    /// End to end within 50 ms per output token.
-    A,
-    /// The first token within 1 s, the others 50 ms apart in the mean.
-    B,
-    /// End to end within 1 s and 50 ms per output token.
-    C,
-    /// End to end within 20 s.
-    E2e,
-}
-
 // === impl Flags ===
 
 impl Flags {
     pub(crate) fn rates_ascending(&self) -> Vec<f64> {
-        let mut rates = self.rates.clone();
+        let mut rates = if self.rates.is_empty() { self.scenario.rates_per_s.clone() } else { self.rates.clone() };
         rates.sort_unstable_by(f64::total_cmp);
         rates.dedup();
         rates
@@ -81,28 +66,6 @@ impl Flags {
 
     pub(crate) fn warm_up(&self) -> Duration {
         Duration::from_secs_f64(60.0 * self.warm_up_minutes)
-    }
-}
-
-// === impl Objective ===
-
-impl Objective {
-    pub(crate) const fn value(self) -> Slo {
-        match self {
-            Self::A => SLO_A,
-            Self::B => SLO_B,
-            Self::C => SLO_C,
-            Self::E2e => SLO_E2E,
-        }
-    }
-
-    pub(crate) const fn describe(self) -> &'static str {
-        match self {
-            Self::A => "end to end at most 50 ms per output token",
-            Self::B => "the first token within 1 s, the others 50 ms apart in the mean",
-            Self::C => "end to end at most 1 s and 50 ms per output token",
-            Self::E2e => "end to end at most 20 s",
-        }
     }
 }
 

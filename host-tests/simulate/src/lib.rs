@@ -4,6 +4,7 @@
 //! - [`record`]: what became of a request.
 //! - [`shipped`]: the filter's own core as a gateway: as many dispatchers as Envoy has workers, over one shared memory.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
+//! - [`scenario`]: who arrives, what is to be kept, and which pods serve.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
 //! - [`figures`], [`interval`], [`goodput`]: what came of it.
 //! - [`report`]: as a table, as JSON and as a plot.
@@ -16,6 +17,7 @@ pub mod goodput;
 pub mod interval;
 pub mod record;
 pub mod report;
+pub mod scenario;
 pub mod server;
 pub mod shipped;
 pub mod sweep;

@@ -6,12 +6,10 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use evaluation::cluster::{GPUS, MODEL};
 use indicatif::{ProgressBar, ProgressStyle};
 use simulate::report::{Report, Setup};
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
-use slo_router_pods::engine::Gpu;
 
 use self::flags::Flags;
 
@@ -27,22 +25,28 @@ fn main() -> Result<()> {
     report.write(&flags.out)?;
     println!("{}", report.table());
     let file = |name: &str| flags.out.join(name).display().to_string();
-    println!("SLO: {}. Figures and plot: {}, {}", flags.slo.describe(), file("simulate.json"), file("simulate.svg"));
+    println!(
+        "SLO: {}. Figures and plot: {}, {}",
+        flags.scenario.objective,
+        file("simulate.json"),
+        file("simulate.svg")
+    );
     Ok(())
 }
 
 fn sweep(flags: &Flags) -> Result<Sweep> {
-    let profiles =
-        fs::read(&flags.profiles).with_context(|| format!("--profiles: cannot read {}", flags.profiles.display()))?;
-    let filter = Filter::new(&GPUS, &profiles, &flags.filter)
-        .with_context(|| format!("--filter or --profiles {}", flags.profiles.display()))?;
+    let profiles = match &flags.profiles {
+        None => flags.scenario.profiles.to_vec(),
+        Some(file) => fs::read(file).with_context(|| format!("--profiles: cannot read {}", file.display()))?,
+    };
+    let filter = Filter::new(&flags.scenario, &profiles, &flags.filter).context("--filter or --profiles")?;
     Ok(Sweep {
+        scenario: flags.scenario.clone(),
         contenders: flags.policies.clone(),
         rates_per_s: flags.rates_ascending(),
         seeds: flags.seeds(),
         warm_up: flags.warm_up(),
         measured: flags.measured(),
-        slo: flags.slo.value(),
         workers: flags.workers.into(),
         filter,
     })
@@ -50,14 +54,15 @@ fn sweep(flags: &Flags) -> Result<Sweep> {
 
 fn setup(flags: &Flags, sweep: &Sweep) -> Setup {
     Setup {
-        slo: flags.slo.describe().to_owned(),
+        scenario: flags.scenario.name,
+        traffic: flags.scenario.traffic.clone(),
+        slo: flags.scenario.objective.clone(),
         measured_s: sweep.measured.as_secs_f64(),
         warm_up_s: sweep.warm_up.as_secs_f64(),
         seeds: sweep.seeds.clone(),
         workers: sweep.workers,
-        pods: GPUS.map(Gpu::name).to_vec(),
-        model: MODEL.name(),
-        profiles: flags.profiles.display().to_string(),
+        cluster: flags.scenario.cluster.describe(),
+        profiles: flags.profiles.as_ref().map(|file| file.display().to_string()),
         filter: flags.filter.clone().into(),
     }
 }

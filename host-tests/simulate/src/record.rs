@@ -18,6 +18,8 @@ pub const START: Instant = Instant::from_micros(3_600_000_000);
 pub struct Record {
     /// What came.
     pub arrival: Arrival,
+    /// What it is to keep.
+    pub slo: Slo,
     /// How it ended.
     pub fate: Fate,
 }
@@ -57,9 +59,9 @@ impl Record {
         if let Fate::Completed { answer, .. } = self.fate { Some(answer) } else { None }
     }
 
-    /// Whether it kept this objective; what was refused did not.
-    pub fn kept(&self, slo: &Slo) -> bool {
-        self.answer().is_some_and(|answer| slo.kept(&self.outcome(answer)))
+    /// Whether it kept its objective; what was refused did not.
+    pub fn kept(&self) -> bool {
+        self.answer().is_some_and(|answer| self.slo.kept(&self.outcome(answer)))
     }
 
     pub(crate) fn outcome(&self, Completed { ttft, e2e, output_tokens }: Completed) -> Outcome {

@@ -3,24 +3,23 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use evaluation::cluster::{GPUS, MODEL};
-use evaluation::workload::{Arrival, arrivals};
 use rayon::prelude::*;
-use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::{Engine, EngineSpec};
 
 use crate::baseline::Pusher;
 use crate::contender::Contender;
 use crate::figures::{Figures, Summary};
 use crate::gateway::Gateway;
 use crate::record::START;
+use crate::scenario::{Demand, Pod, Scenario};
 use crate::server::Server;
-use crate::shipped::{Filter, Shipped};
+use crate::shipped::{Filter, Lengths, Shipped};
 use crate::world;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Sweep {
+    /// Who arrives, what is to be kept, and who serves.
+    pub scenario: Scenario,
     /// Who takes part.
     pub contenders: Vec<Contender>,
     /// Arrivals per second, ascending.
@@ -31,8 +30,6 @@ pub struct Sweep {
     pub warm_up: Duration,
     /// Time after it in which the arrivals come that count.
     pub measured: Duration,
-    /// What is to be kept.
-    pub slo: Slo,
     /// Envoy's workers.
     pub workers: usize,
     /// How the filter is configured.
@@ -75,9 +72,10 @@ impl Sweep {
         // One by one: what a run takes differs by orders of magnitude.
         let figures: Vec<_> = jobs.par_iter().with_max_len(1).map(run).collect::<Result<_>>()?;
         let mut figures = figures.chunks(self.seeds.len());
+        let classes = &self.scenario.classes;
         let curve = |contender: &Contender| {
             let points = self.rates_per_s.iter().zip(&mut figures);
-            let points = points.map(|(rate, runs)| (*rate, Summary::of_all_and_each_class(runs))).collect();
+            let points = points.map(|(rate, runs)| (*rate, Summary::of_all_and_each_class(runs, classes))).collect();
             Curve { contender: *contender, points }
         };
         Ok(self.contenders.iter().map(curve).collect())
@@ -87,23 +85,24 @@ impl Sweep {
     ///
     /// # Errors
     /// Where the run breaks an invariant.
-    pub fn records(&self, contender: Contender, arrivals: &[Arrival], seed: u64) -> Result<world::Run> {
-        let pod = |gpu| -> Result<Box<dyn Server>> {
-            Ok(Box::new(Engine::new(EngineSpec::new(gpu, MODEL).context("the model does not fit the GPU")?)))
+    pub fn records(&self, contender: Contender, demands: &[Demand], seed: u64) -> Result<world::Run> {
+        let cluster = &self.scenario.cluster;
+        let server = |pod: &Pod| -> Result<Box<dyn Server>> {
+            (cluster.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
         };
-        let servers = GPUS.into_iter().map(pod).collect::<Result<Vec<_>>>()?;
+        let servers = cluster.pods.iter().map(server).collect::<Result<Vec<_>>>()?;
+        let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, self.workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
-            Contender::Shipped(policy) => {
-                Box::new(Shipped::new(&self.filter, policy, self.slo, self.workers, seed, START))
-            }
+            Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),
+            Contender::TrueLengths(policy) => Box::new(shipped(policy, Lengths::True)),
             Contender::Baseline(which) => Box::new(Pusher::new(which, servers.len(), self.workers, seed)),
         };
-        Ok(world::run(arrivals, servers, gateway.as_mut())?)
+        Ok(world::run(demands, servers, gateway.as_mut())?)
     }
 
     fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<Vec<Figures>> {
-        let arrivals = arrivals(rate_per_s, self.warm_up + self.measured, seed);
-        let run = self.records(contender, &arrivals, seed)?;
-        Ok(Figures::of_all_and_each_class(&run.records, self.warm_up, &self.slo))
+        let demands = self.scenario.demands(rate_per_s, self.warm_up + self.measured, seed);
+        let run = self.records(contender, &demands, seed)?;
+        Ok(Figures::of_all_and_each_class(&run.records, &self.scenario.classes, self.warm_up))
     }
 }

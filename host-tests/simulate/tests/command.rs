@@ -20,7 +20,7 @@ fn a_wrong_flag_is_named_with_what_is_allowed() {
         (["--minutes", "NaN"], ["--minutes", "NaN", "above 0"]),
         (["--warm-up-minutes=-1", "--runs=1"], ["--warm-up-minutes", "-1", "from 0"]),
         (["--workers", "65"], ["--workers", "65", "1..=64"]),
-        (["--slo", "d"], ["--slo", "'d'", "e2e"]),
+        (["--scenario", "d"], ["--scenario", "\"d\"", "seed-e2e"]),
         (["--filter", "[]"], ["--filter", "[]", "not a JSON object"]),
         (["--filter", "{\"pools\": 1}"], ["--filter", "pools", "unknown field"]),
         (["--profiles", "nowhere.json"], ["--profiles", "nowhere.json", "cannot read"]),

@@ -19,6 +19,10 @@ pub const LEVELS: [f64; 3] = [0.99, 0.95, 0.90];
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Setup {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// What arrives.
+    pub traffic: String,
     /// What is counted as kept.
     pub slo: String,
     /// Seconds in which the arrivals come that count.
@@ -29,12 +33,10 @@ pub struct Setup {
     pub seeds: Vec<u64>,
     /// Envoy's workers.
     pub workers: usize,
-    /// The GPU of each pod.
-    pub pods: Vec<&'static str>,
-    /// What they serve.
-    pub model: &'static str,
-    /// The profiles' file.
-    pub profiles: String,
+    /// What serves on what.
+    pub cluster: String,
+    /// The profiles' file, where they are not the scenario's.
+    pub profiles: Option<String>,
     /// What the filter is configured with beyond its defaults.
     pub filter: serde_json::Value,
 }

@@ -22,13 +22,7 @@ fn draw_on(svg: &mut String, setup: &Setup, policies: &[Policy]) -> std::result:
     area.fill(&WHITE)?;
     let (title, body) = area.split_vertically(64);
     title.draw(&Text::new(format!("Who keeps {}", setup.slo), (24, 14), style(20, &TEXT)))?;
-    let what = format!(
-        "chat : text-to-SQL = 7 : 4, {} on {}, {} runs of {:.0} s",
-        setup.model,
-        setup.pods.join(" "),
-        setup.seeds.len(),
-        setup.measured_s
-    );
+    let what = format!("{}, {}, {} runs of {:.0} s", setup.traffic, setup.cluster, setup.seeds.len(), setup.measured_s);
     title.draw(&Text::new(what, (24, 42), style(13, &FAINT)))?;
     let points = || policies.iter().flat_map(|policy| policy.points.iter().filter_map(Point::attainment));
     let lowest = points().map(|(rate, _)| rate).fold(f64::INFINITY, f64::min);

@@ -1,0 +1,74 @@
+//! The pods of a scenario.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use slo_router_pods::engine::{Engine, EngineSpec, Gpu, Model};
+
+use crate::server::Server;
+
+/// A pod's server, by the pod and the run's seed; `None` where the model does not fit the GPU.
+pub type ServerOf = Arc<dyn Fn(&Pod, u64) -> Option<Box<dyn Server>> + Send + Sync>;
+
+/// Who serves.
+#[derive(Clone)]
+pub struct Cluster {
+    /// All pods; those of one deployment stand together.
+    pub pods: Vec<Pod>,
+    /// What all of them serve.
+    pub model: Model,
+    /// How they serve it: the kind of engine.
+    pub server: ServerOf,
+}
+
+/// An upstream endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pod {
+    /// Its position in the cluster.
+    pub position: usize,
+    /// What it runs on.
+    pub gpu: Gpu,
+    /// Its deployment, `namespace/name`, as the profiles name it.
+    pub deployment: String,
+    /// What an operator would weigh it with for `weighted-least-request`; relative.
+    pub weight: f64,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// One pod for each of `gpus` with its weight, in deployments `default/llama-GPU`, that serve by continuous batching.
+    pub fn new(gpus: &[(Gpu, f64)], model: Model) -> Self {
+        let pod = |(position, &(gpu, weight))| Pod {
+            position,
+            gpu,
+            deployment: evaluation::cluster::deployment(gpu),
+            weight,
+        };
+        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model) }
+    }
+
+    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20`.
+    pub fn describe(&self) -> String {
+        let gpus: Vec<_> = self.pods.iter().map(|pod| pod.gpu.name()).collect();
+        format!("{} on {}", self.model.name(), gpus.join(" "))
+    }
+}
+
+/// The engine of [`slo_router_pods::engine`]; it draws nothing, so the seed does not show.
+pub fn batching(model: Model) -> ServerOf {
+    Arc::new(move |pod, _seed| {
+        let spec = EngineSpec::new(pod.gpu, model)?;
+        Some(Box::new(Engine::new(spec)) as Box<dyn Server>)
+    })
+}
+
+// === impl Pod ===
+
+impl Pod {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let host = u32::from(Ipv4Addr::new(10, 0, 0, 1)) + self.position as u32;
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::from(host)), 8_000)
+    }
+}
