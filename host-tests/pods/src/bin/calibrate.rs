@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use slo_router_pods::calibration::{BenchmarkPoint, Outcome, Ratios};
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::engine::{Batching, EngineSpec, Gpu, Model};
 
 /// Compare the engine with benchmark rows (JSON lines of AIBrix's benchmark tool): engine / measured, as median (10th to 90th percentile).
 #[derive(Parser)]
@@ -16,6 +16,9 @@ struct Options {
     /// The model that was served.
     #[arg(long, default_value = "7b-fp16-mha")]
     model: Model,
+    /// Tokens that an iteration computes at most: the rows' server is matched best by 512.
+    #[arg(long, default_value_t = 512)]
+    token_budget: u32,
     /// Print every point as well.
     #[arg(long)]
     points: bool,
@@ -56,6 +59,8 @@ fn main() -> Result<()> {
         let text = std::fs::read_to_string(&rows.file).with_context(|| rows.file.display().to_string())?;
         let points = BenchmarkPoint::read(&text).with_context(|| rows.file.display().to_string())?;
         let spec = EngineSpec::new(rows.gpu, options.model).context("the model does not fit the GPU")?;
+        let batching = Batching { token_budget: options.token_budget, ..Batching::default_of(rows.gpu) };
+        let spec = spec.batching(batching);
         let ours: Vec<_> = points.iter().map(|point| Outcome::of_engine(spec, point)).collect();
         println!("{}, {}: engine / measured", rows.gpu.name(), options.model.name());
         if options.points {

@@ -1,11 +1,17 @@
 //! How well the engine matches published benchmark rows: the same shapes and rates, run again in virtual time.
 //!
+//! The rows come out best with 512 tokens per iteration, which is not what vLLM starts with today (2,048, see
+//! [`Batching::default_of`](crate::engine::Batching::default_of)): with that, throughputs are the same, but prompts that overload a server delay
+//! the answers beside them more.
+//!
 //! The rows are those of AIBrix's benchmark tool, as its repository holds them for Llama-2-7B on an A100 and an A40 (served there by a
 //! simulator that was fitted to measurements of real GPUs). For each shape and rate, 100 requests come to an idle server.
 //! What can be compared is the throughput and the end-to-end latency. What cannot:
 //!
 //! - *Time to first token*: the tool takes it after the response's headers have come, some 10 µs before the first chunk.
 //! - *Time per output token*: zero in all rows, as the answers were not streamed.
+//! - *A lone request with a short answer*: 30 ms and more of each are the tool's or its server's own. The engine has none of that: its median
+//!   latency is 0.6 of the published one for 4 tokens of answer, 0.9 for 16, 1.0 from 32 on.
 //! - *The tail at low rates*: there a request may be held until the next one arrives, so that its 99th percentile is the longest gap
 //!   between two arrivals, however short the work. Medians hardly feel it.
 
@@ -23,7 +29,7 @@ use slo_router::scheduling::time::Instant;
 
 pub use self::ratios::Ratios;
 pub use self::rows::{BenchmarkPoint, RowError};
-use crate::engine::{Engine, EngineSpec, EventKind, RequestId};
+use crate::engine::{Detail, Engine, EngineSpec, EventKind, RequestId};
 
 /// Requests of a point.
 const REQUESTS: usize = 100;
@@ -58,7 +64,7 @@ impl Outcome {
 
 fn run(spec: EngineSpec, point: &BenchmarkPoint, seed: u64) -> Outcome {
     let arrivals = arrivals(point.rate_per_s, seed);
-    let mut engine = Engine::new(spec);
+    let mut engine = Engine::new(spec).telling(Detail::Milestones);
     let mut ends = vec![Instant::ZERO; arrivals.len()];
     let mut note = |engine: &mut Engine, to: Instant| {
         let finished = |event: &crate::engine::Event| event.kind == EventKind::Finished;

@@ -50,6 +50,12 @@ impl Work {
         self.context_tokens += context;
         self.attention_pairs += tokens * context + tokens * (tokens + 1) / 2;
     }
+
+    /// The next iteration's, if each sequence computes one token: each has a token more to read.
+    pub(super) fn grow(&mut self) {
+        self.context_tokens += u64::from(self.sequences);
+        self.attention_pairs += u64::from(self.sequences);
+    }
 }
 
 // === impl Roofline ===
