@@ -30,7 +30,7 @@ fn seed(name: &'static str, slo: Slo, objective: &str) -> Scenario {
         name,
         traffic: "chat : text-to-SQL = 7 : 4".to_owned(),
         workload: Arc::new(arrivals),
-        classes: Class::ALL.to_vec(),
+        classes: Class::DEMO.to_vec(),
         objective: objective.to_owned(),
         slo: Arc::new(move |_, _| slo),
         cluster: Cluster::new(&weighted, MODEL),
