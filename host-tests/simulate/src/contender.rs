@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use slo_router::scheduling::policies::PolicyName;
 
+use crate::aibrix::Rules;
 use crate::baseline::Baseline;
 
 /// A policy of the filter, or a baseline.
@@ -14,6 +15,8 @@ pub enum Contender {
     Shipped(PolicyName),
     /// The same, told the true output lengths.
     TrueLengths(PolicyName),
+    /// AIBrix's.
+    Aibrix(Rules),
     /// One to compare with.
     Baseline(Baseline),
 }
@@ -24,10 +27,11 @@ pub enum Contender {
 const TRUE_LENGTHS: &str = "+true-lengths";
 
 impl Contender {
-    /// All of them but those with true lengths, which any of the filter's can be; of policies with two names the shorter.
+    /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
         let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
-        shipped.map(Self::Shipped).chain(Baseline::ALL.map(Self::Baseline))
+        let aibrix = Rules::all_faithful().map(Self::Aibrix);
+        shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
     }
 }
 
@@ -36,6 +40,7 @@ impl fmt::Display for Contender {
         match self {
             Self::Shipped(name) => f.write_str(name.as_str()),
             Self::TrueLengths(name) => write!(f, "{}{TRUE_LENGTHS}", name.as_str()),
+            Self::Aibrix(rules) => rules.fmt(f),
             Self::Baseline(baseline) => f.write_str(baseline.name()),
         }
     }
@@ -45,6 +50,9 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        if name.starts_with("aibrix-") {
+            return name.parse().map(Self::Aibrix);
+        }
         let found = match name.strip_suffix(TRUE_LENGTHS) {
             Some(name) => name.parse().ok().map(Self::TrueLengths),
             None => Self::all().find(|contender| contender.to_string() == name),

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::{Parser, value_parser};
 use serde_json::{Map, Value};
+use simulate::baseline::Baseline;
 use simulate::contender::Contender;
 use simulate::scenario::Scenario;
 
 /// Policies over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods.
 #[derive(Parser)]
 pub(crate) struct Flags {
-    /// Policies: the filter's own, and plain-least-request, round-robin, power-of-two.
+    /// Policies: the filter's own (with +true-lengths told how long answers will be), AIBrix's (aibrix-slo, with +repaired or
+    /// parts of that: +mean+learned+p90+last+shed+feasible+wake), and others to compare with.
     #[arg(long, value_delimiter = ',', default_values_t = Contender::all())]
     pub(crate) policies: Vec<Contender>,
     /// Who arrives, what is to be kept, and who serves.
@@ -30,7 +32,7 @@ pub(crate) struct Flags {
     #[arg(long, default_value_t = 6.0, value_parser = positive)]
     minutes: f64,
     /// Virtual minutes before them.
-    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
+    #[arg(long, default_value_t = 2.0, value_parser = not_negative)]
     warm_up_minutes: f64,
     /// Envoy's workers.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
@@ -38,10 +40,13 @@ pub(crate) struct Flags {
     /// A document of profiles in place of the scenario's.
     #[arg(long)]
     pub(crate) profiles: Option<PathBuf>,
+    /// The policy that the others are compared with, run by run.
+    #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
+    pub(crate) reference: Contender,
     /// What the filter is configured with beyond its defaults, as JSON: {"queue": {"late": "reject"}}.
     #[arg(long, default_value = "{}", value_parser = object)]
     pub(crate) filter: Map<String, Value>,
-    /// Folder for simulate.json and simulate.svg.
+    /// Folder for SCENARIO.json and SCENARIO.svg.
     #[arg(long, default_value = "target/evaluation")]
     pub(crate) out: PathBuf,
 }

@@ -3,12 +3,14 @@
 //! - [`world`]: the discrete-event loop between arrivals, a [`gateway::Gateway`] and [`server::Server`]s.
 //! - [`record`]: what became of a request.
 //! - [`shipped`]: the filter's own core as a gateway: as many dispatchers as Envoy has workers, over one shared memory.
+//! - [`aibrix`]: AIBrix's policies, as they are and mended.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
 //! - [`scenario`]: who arrives, what is to be kept, and which pods serve.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
-//! - [`figures`], [`interval`], [`goodput`]: what came of it.
+//! - [`figures`], [`usage`], [`interval`], [`goodput`]: what came of it.
 //! - [`report`]: as a table, as JSON and as a plot.
 
+pub mod aibrix;
 pub mod baseline;
 pub mod contender;
 pub mod figures;
@@ -21,4 +23,5 @@ pub mod scenario;
 pub mod server;
 pub mod shipped;
 pub mod sweep;
+pub mod usage;
 pub mod world;

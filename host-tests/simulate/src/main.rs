@@ -24,13 +24,8 @@ fn main() -> Result<()> {
     let report = Report::new(setup(&flags, &sweep), curves);
     report.write(&flags.out)?;
     println!("{}", report.table());
-    let file = |name: &str| flags.out.join(name).display().to_string();
-    println!(
-        "SLO: {}. Figures and plot: {}, {}",
-        flags.scenario.objective,
-        file("simulate.json"),
-        file("simulate.svg")
-    );
+    let file = |kind: &str| flags.out.join(flags.scenario.name).with_extension(kind).display().to_string();
+    println!("SLO: {}. Figures and plot: {}, {}", flags.scenario.objective, file("json"), file("svg"));
     Ok(())
 }
 
@@ -63,6 +58,7 @@ fn setup(flags: &Flags, sweep: &Sweep) -> Setup {
         workers: sweep.workers,
         cluster: flags.scenario.cluster.describe(),
         profiles: flags.profiles.as_ref().map(|file| file.display().to_string()),
+        reference: flags.reference.to_string(),
         filter: flags.filter.clone().into(),
     }
 }

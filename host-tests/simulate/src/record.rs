@@ -42,18 +42,33 @@ pub enum Fate {
     },
     /// It was answered.
     Completed {
+        /// The pod.
+        pod: usize,
         /// How long it waited at the gateway.
         wait: Duration,
         /// What its client saw.
         answer: Completed,
     },
     /// It was refused.
-    Refused(RefusalReason),
+    Refused {
+        /// Why.
+        reason: RefusalReason,
+        /// How long it waited at the gateway.
+        wait: Duration,
+    },
 }
 
 // === impl Record ===
 
 impl Record {
+    /// How long it waited at the gateway until it was placed or refused.
+    pub fn waited(&self) -> Duration {
+        match self.fate {
+            Fate::Running { wait, .. } | Fate::Completed { wait, .. } | Fate::Refused { wait, .. } => wait,
+            Fate::Waiting => Duration::ZERO,
+        }
+    }
+
     /// Its answer, if it got one.
     pub fn answer(&self) -> Option<Completed> {
         if let Fate::Completed { answer, .. } = self.fate { Some(answer) } else { None }

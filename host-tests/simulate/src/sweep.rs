@@ -3,17 +3,25 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use evaluation::workload::Class;
 use rayon::prelude::*;
+use serde::Serialize;
 
+use crate::aibrix::Aibrix;
 use crate::baseline::Pusher;
 use crate::contender::Contender;
-use crate::figures::{Figures, Summary};
+use crate::figures::{OfRun, Summary};
 use crate::gateway::Gateway;
+use crate::interval::Interval;
 use crate::record::START;
 use crate::scenario::{Demand, Pod, Scenario};
 use crate::server::Server;
 use crate::shipped::{Filter, Lengths, Shipped};
+use crate::usage::Window;
 use crate::world;
+
+/// What came before a run, for those who start with a history.
+const PAST: Duration = Duration::from_secs(240);
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -41,8 +49,22 @@ pub struct Sweep {
 pub struct Curve {
     /// The policy.
     pub contender: Contender,
-    /// For each rate the figures of all requests and of each class.
-    pub points: Vec<(f64, Vec<Summary>)>,
+    /// By ascending rate.
+    pub points: Vec<Point>,
+}
+
+/// All runs of a policy at one rate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// Arrivals per second.
+    pub rate_per_s: f64,
+    /// The mean number of pods that had something to do.
+    pub pods_in_use: Option<Interval>,
+    /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour; of the
+    /// runs in which one did.
+    pub cost_per_1000_kept: Option<Interval>,
+    /// Of all requests, then of each class.
+    pub figures: Vec<Summary>,
 }
 
 // === impl Sweep ===
@@ -75,8 +97,10 @@ impl Sweep {
         let classes = &self.scenario.classes;
         let curve = |contender: &Contender| {
             let points = self.rates_per_s.iter().zip(&mut figures);
-            let points = points.map(|(rate, runs)| (*rate, Summary::of_all_and_each_class(runs, classes))).collect();
-            Curve { contender: *contender, points }
+            Curve {
+                contender: *contender,
+                points: points.map(|(rate, runs)| Point::of(*rate, runs, classes)).collect(),
+            }
         };
         Ok(self.contenders.iter().map(curve).collect())
     }
@@ -85,7 +109,7 @@ impl Sweep {
     ///
     /// # Errors
     /// Where the run breaks an invariant.
-    pub fn records(&self, contender: Contender, demands: &[Demand], seed: u64) -> Result<world::Run> {
+    pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
         let cluster = &self.scenario.cluster;
         let server = |pod: &Pod| -> Result<Box<dyn Server>> {
             (cluster.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
@@ -95,14 +119,45 @@ impl Sweep {
         let mut gateway: Box<dyn Gateway> = match contender {
             Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),
             Contender::TrueLengths(policy) => Box::new(shipped(policy, Lengths::True)),
-            Contender::Baseline(which) => Box::new(Pusher::new(which, servers.len(), self.workers, seed)),
+            Contender::Aibrix(rules) => Box::new(Aibrix::new(&self.scenario, rules, past, seed, START)?),
+            Contender::Baseline(which) => {
+                let weights = cluster.pods.iter().map(|pod| pod.weight).collect();
+                Box::new(Pusher::new(which, weights, self.workers, seed))
+            }
         };
         Ok(world::run(demands, servers, gateway.as_mut())?)
     }
 
-    fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<Vec<Figures>> {
-        let demands = self.scenario.demands(rate_per_s, self.warm_up + self.measured, seed);
-        let run = self.records(contender, &demands, seed)?;
-        Ok(Figures::of_all_and_each_class(&run.records, &self.scenario.classes, self.warm_up))
+    fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<OfRun> {
+        let window = Window { from: self.warm_up, to: self.warm_up + self.measured };
+        let demands = self.scenario.demands(rate_per_s, window.to, seed);
+        let past = self.scenario.demands(rate_per_s, PAST, !seed);
+        let run = self.records(contender, &demands, &past, seed)?;
+        let costs = self.filter.costs_per_hour(&self.scenario);
+        Ok(OfRun::new(&run.records, &self.scenario.classes, window, &costs))
+    }
+}
+
+// === impl Point ===
+
+impl Point {
+    fn of(rate_per_s: f64, runs: &[OfRun], classes: &[Class]) -> Self {
+        let interval = |of: fn(&OfRun) -> Option<f64>| Interval::of(&runs.iter().filter_map(of).collect::<Vec<_>>());
+        Self {
+            rate_per_s,
+            pods_in_use: interval(|run| Some(run.pods_in_use)),
+            cost_per_1000_kept: interval(|run| run.cost_per_1000_kept),
+            figures: Summary::of_all_and_each_class(runs, classes),
+        }
+    }
+
+    /// Rate and mean attainment of all requests.
+    pub fn attainment(&self) -> Option<(f64, f64)> {
+        Some((self.rate_per_s, self.figures.first()?.attainment.mean))
+    }
+
+    /// The attainment of all requests in each run, in the order of the seeds.
+    pub fn attainment_of_runs(&self) -> &[f64] {
+        self.figures.first().map_or(&[], |all| &all.attainment_of_runs)
     }
 }

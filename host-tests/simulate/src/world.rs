@@ -144,7 +144,7 @@ impl World<'_> {
                 self.loads[*pod] = self.loads[*pod].minus(*load);
                 let ttft = ttft.unwrap_or(since_arrival);
                 let answer = Completed { ttft, e2e: since_arrival, output_tokens: record.arrival.output_tokens };
-                record.fate = Fate::Completed { wait: *wait, answer };
+                record.fate = Fate::Completed { pod: *pod, wait: *wait, answer };
                 self.in_system -= 1;
                 let outcome = self.records[id as usize].outcome(answer);
                 self.gateway.finish(id as RequestNumber, outcome, at);
@@ -162,7 +162,7 @@ impl World<'_> {
             match verdict {
                 Verdict::Place(_, pod, load) => self.place(id, pod, load)?,
                 Verdict::Refuse(_, reason) => {
-                    record.fate = Fate::Refused(reason);
+                    record.fate = Fate::Refused { reason, wait: self.now.since(record.arrived_at()) };
                     self.in_system -= 1;
                 }
             }

@@ -43,10 +43,10 @@ fn a_sweep_leaves_a_table_its_figures_and_a_plot() {
     assert!(succeeded, "{output}");
     assert!(output.contains("round-robin") && output.contains("95 % confidence"), "{output}");
     let figures: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(folder.join("simulate.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(folder.join("seed-a.json")).unwrap()).unwrap();
     let rates = figures["policies"][0]["points"].as_array().unwrap().iter().map(|point| &point["rate_per_s"]);
     assert_eq!(rates.collect::<Vec<_>>(), [1.0, 3.0]);
     let summary = &figures["policies"][1]["points"][1]["figures"][0];
     assert_eq!(summary["attainment_of_runs"].as_array().unwrap().len(), 2);
-    assert!(std::fs::read_to_string(folder.join("simulate.svg")).unwrap().contains("arrivals per second"));
+    assert!(std::fs::read_to_string(folder.join("seed-a.svg")).unwrap().contains("arrivals per second"));
 }

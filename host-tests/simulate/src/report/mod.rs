@@ -9,9 +9,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::figures::Summary;
-use crate::goodput::Crossing;
-use crate::sweep::Curve;
+use crate::goodput::{CurveOfRuns, Goodput};
+use crate::interval::Interval;
+use crate::sweep::{Curve, Point};
 
 /// Levels of attainment at which goodput is told.
 pub const LEVELS: [f64; 3] = [0.99, 0.95, 0.90];
@@ -37,6 +37,8 @@ pub struct Setup {
     pub cluster: String,
     /// The profiles' file, where they are not the scenario's.
     pub profiles: Option<String>,
+    /// The policy that the others are compared with.
+    pub reference: String,
     /// What the filter is configured with beyond its defaults.
     pub filter: serde_json::Value,
 }
@@ -52,21 +54,17 @@ pub struct Report {
 struct Policy {
     policy: String,
     goodput: Vec<Goodput>,
+    /// By rate: attainment minus the reference's, run by run.
+    over_reference: Vec<Difference>,
     points: Vec<Point>,
 }
 
-/// The arrival rate at which attainment crosses a level.
+/// How much more a policy keeps than the reference with the same arrivals.
 #[derive(Clone, Debug, Serialize)]
-struct Goodput {
-    attainment: f64,
-    rate_per_s: Crossing,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Point {
+struct Difference {
     rate_per_s: f64,
-    /// Of all requests, then of each class.
-    figures: Vec<Summary>,
+    /// Of attainment, −1 to 1.
+    attainment: Interval,
 }
 
 // === impl Report ===
@@ -74,15 +72,18 @@ struct Point {
 impl Report {
     /// Of these curves.
     pub fn new(setup: Setup, curves: Vec<Curve>) -> Self {
-        Self { setup, policies: curves.into_iter().map(Policy::of).collect() }
+        let reference = curves.iter().find(|curve| curve.contender.to_string() == setup.reference);
+        let reference = reference.map(|curve| curve.points.clone());
+        let policies = curves.into_iter().map(|curve| Policy::of(curve, reference.as_deref())).collect();
+        Self { setup, policies }
     }
 
     /// Tables for the terminal.
     pub fn table(&self) -> String {
-        table::draw(&self.policies)
+        table::draw(&self.setup, &self.policies)
     }
 
-    /// Writes `simulate.json` and the plot `simulate.svg`.
+    /// Writes the figures and the plot to `SCENARIO.json` and `SCENARIO.svg`.
     ///
     /// # Errors
     /// Where a file cannot be written.
@@ -92,28 +93,32 @@ impl Report {
             let file = folder.join(name);
             fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))
         };
-        write("simulate.json", serde_json::to_vec_pretty(self)?)?;
-        write("simulate.svg", plot::draw(&self.setup, &self.policies)?.into_bytes())
+        write(&format!("{}.json", self.setup.scenario), serde_json::to_vec_pretty(self)?)?;
+        write(&format!("{}.svg", self.setup.scenario), plot::draw(&self.setup, &self.policies)?.into_bytes())
     }
 }
 
 // === impl Policy ===
 
 impl Policy {
-    fn of(Curve { contender, points }: Curve) -> Self {
-        let points: Vec<Point> =
-            points.into_iter().map(|(rate_per_s, figures)| Point { rate_per_s, figures }).collect();
-        let curve: Vec<(f64, f64)> = points.iter().filter_map(Point::attainment).collect();
-        let goodput = |level| Some(Goodput { attainment: level, rate_per_s: Crossing::of(&curve, level)? });
-        Self { policy: contender.to_string(), goodput: LEVELS.into_iter().filter_map(goodput).collect(), points }
+    fn of(Curve { contender, points }: Curve, reference: Option<&[Point]>) -> Self {
+        let runs = of_runs(&points);
+        let reference_runs = reference.map(of_runs);
+        let goodput = |level| Goodput::of(&runs, reference_runs.as_ref(), level);
+        let difference = |(own, other): (&Point, &Point)| {
+            let pairs = own.attainment_of_runs().iter().zip(other.attainment_of_runs());
+            let attainment = Interval::of(&pairs.map(|(own, other)| own - other).collect::<Vec<_>>())?;
+            Some(Difference { rate_per_s: own.rate_per_s, attainment })
+        };
+        Self {
+            policy: contender.to_string(),
+            goodput: LEVELS.into_iter().filter_map(goodput).collect(),
+            over_reference: points.iter().zip(reference.unwrap_or_default()).filter_map(difference).collect(),
+            points,
+        }
     }
 }
 
-// === impl Point ===
-
-impl Point {
-    /// Rate and mean attainment of all requests.
-    fn attainment(&self) -> Option<(f64, f64)> {
-        Some((self.rate_per_s, self.figures.first()?.attainment.mean))
-    }
+fn of_runs(points: &[Point]) -> CurveOfRuns {
+    points.iter().map(|point| (point.rate_per_s, point.attainment_of_runs().to_vec())).collect()
 }

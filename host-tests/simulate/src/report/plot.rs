@@ -6,7 +6,8 @@ use anyhow::{Result, anyhow};
 use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
 use plotters::prelude::*;
 
-use super::{LEVELS, Point, Policy, Setup};
+use super::{LEVELS, Policy, Setup};
+use crate::sweep::Point;
 
 const SIZE: (u32, u32) = (1_000, 600);
 

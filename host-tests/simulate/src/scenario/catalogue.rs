@@ -36,6 +36,6 @@ fn seed(name: &'static str, slo: Slo, objective: &str) -> Scenario {
         cluster: Cluster::new(&weighted, MODEL),
         profiles: include_bytes!("../../../../profiles/demo.json"),
         profiles_p99: include_bytes!("../../profiles/seed-p99.json"),
-        rates_per_s: (1..=12).map(|step| 2.0 * f64::from(step)).collect(),
+        rates_per_s: (1..=12).map(f64::from).collect(),
     }
 }

@@ -42,6 +42,15 @@ impl Filter {
         Ok(Self { config, classes: scenario.classes.clone(), profiles: document.profiles })
     }
 
+    /// What a pod of each of the scenario's costs per hour, by the profiles; 0 without one.
+    pub fn costs_per_hour(&self, scenario: &Scenario) -> Vec<f64> {
+        let cost = |pod: &Pod| {
+            let entry = self.profiles.iter().find(|entry| entry.deployment.to_string() == pod.deployment);
+            entry.map_or(0.0, |entry| entry.profile.cost)
+        };
+        scenario.cluster.pods.iter().map(cost).collect()
+    }
+
     pub(super) fn pool(&self) -> Pool {
         Pool::new(self.config.pods.fixed.iter().cloned(), &self.profiles)
     }
