@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result};
 use slo_router_pods::engine::{Engine, EngineSpec, Gpu, Model};
 
 use crate::server::Server;
@@ -17,8 +18,8 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// What all of them serve.
     pub model: Model,
-    /// How they serve it: the kind of engine.
-    pub server: ServerOf,
+    server: ServerOf,
+    plain: bool,
 }
 
 /// An upstream endpoint.
@@ -45,7 +46,29 @@ impl Cluster {
             deployment: evaluation::cluster::deployment(gpu),
             weight,
         };
-        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model) }
+        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model), plain: true }
+    }
+
+    /// The same pods with servers of another kind.
+    #[must_use]
+    pub fn served_by(self, server: ServerOf) -> Self {
+        Self { server, plain: false, ..self }
+    }
+
+    /// Whether its servers are those of [`batching`], as the [bound](crate::bound) assumes.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// A server for each pod.
+    ///
+    /// # Errors
+    /// Where the model does not fit a GPU.
+    pub fn servers(&self, seed: u64) -> Result<Vec<Box<dyn Server>>> {
+        let server = |pod: &Pod| {
+            (self.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
+        };
+        self.pods.iter().map(server).collect()
     }
 
     /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20`.
