@@ -94,7 +94,7 @@ fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_en
     let arrival = |at_ms| Arrival {
         at: Duration::from_millis(at_ms),
         class: Class::Chat,
-        prompt_tokens: 2_000,
+        prompt_tokens: 4_000,
         output_tokens: 16,
     };
     let demands = scenario.with_objectives(vec![arrival(1), arrival(2)]);

@@ -17,7 +17,9 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// What all of them serve.
     pub model: Model,
-    /// How they serve it: the kind of engine.
+    /// The kind of engine, in words.
+    pub engine: &'static str,
+    /// The kind of engine.
     pub server: ServerOf,
 }
 
@@ -45,13 +47,18 @@ impl Cluster {
             deployment: evaluation::cluster::deployment(gpu),
             weight,
         };
-        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model) }
+        Self {
+            pods: gpus.iter().enumerate().map(pod).collect(),
+            model,
+            engine: "continuous batching",
+            server: batching(model),
+        }
     }
 
-    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20`.
+    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, continuous batching`.
     pub fn describe(&self) -> String {
         let gpus: Vec<_> = self.pods.iter().map(|pod| pod.gpu.name()).collect();
-        format!("{} on {}", self.model.name(), gpus.join(" "))
+        format!("{} on {}, {}", self.model.name(), gpus.join(" "), self.engine)
     }
 }
 
