@@ -27,6 +27,15 @@ pub enum Contender {
 const TRUE_LENGTHS: &str = "+true-lengths";
 
 impl Contender {
+    /// The same without a history.
+    pub fn knowing_nothing(self) -> Self {
+        match self {
+            Self::Aibrix(rules) => Self::Aibrix(Rules { cold: true, ..rules }),
+            // They start without one.
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Baseline(_) => self,
+        }
+    }
+
     /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
         let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);

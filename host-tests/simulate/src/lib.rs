@@ -6,12 +6,16 @@
 //! - [`aibrix`]: AIBrix's policies, as they are and mended.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
 //! - [`scenario`]: who arrives, what is to be kept, and which pods serve.
+//! - [`bound`]: what no policy can exceed.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
+//! - [`checks`]: what is no sweep: a burst, a cold start.
 //! - [`figures`], [`usage`], [`interval`], [`goodput`]: what came of it.
 //! - [`report`]: as a table, as JSON and as a plot.
 
 pub mod aibrix;
 pub mod baseline;
+pub mod bound;
+pub mod checks;
 pub mod contender;
 pub mod figures;
 pub mod gateway;

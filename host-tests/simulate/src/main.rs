@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use simulate::checks::Check;
 use simulate::report::{Report, Setup};
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
@@ -21,7 +22,14 @@ fn main() -> Result<()> {
     progress.tick();
     let curves = sweep.run(|| progress.inc(1))?;
     progress.finish_and_clear();
-    let report = Report::new(setup(&flags, &sweep), curves);
+    let mut report = Report::new(setup(&flags, &sweep), curves, sweep.bound());
+    if let Some(full_load_per_s) = report.full_load_per_s().filter(|_| flags.checks) {
+        for (check, contender) in
+            Check::ALL.into_iter().flat_map(|check| flags.policies.iter().map(move |of| (check, *of)))
+        {
+            report.add_check(check, contender, full_load_per_s, check.run(&sweep, contender, full_load_per_s)?);
+        }
+    }
     report.write(&flags.out)?;
     println!("{}", report.table());
     let file = |kind: &str| flags.out.join(sweep.scenario.name).with_extension(kind).display().to_string();

@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use crate::aibrix::Aibrix;
 use crate::baseline::Pusher;
+use crate::bound;
 use crate::contender::Contender;
 use crate::figures::{OfRun, Summary};
 use crate::gateway::Gateway;
+use crate::goodput::CurveOfRuns;
 use crate::interval::Interval;
 use crate::record::START;
-use crate::scenario::{Demand, Pod, Scenario};
-use crate::server::Server;
+use crate::scenario::{Demand, Scenario};
 use crate::shipped::{Filter, Lengths, Shipped};
 use crate::usage::Window;
 use crate::world;
@@ -105,16 +106,35 @@ impl Sweep {
         Ok(self.contenders.iter().map(curve).collect())
     }
 
+    /// For each rate and run what no policy can exceed; `None` where no bound is known.
+    pub fn bound(&self) -> Option<CurveOfRuns> {
+        let window = self.window();
+        let of = |rate: &f64| {
+            let runs = self.seeds.par_iter().map(|seed| {
+                let demands = self.scenario.demands(*rate, window.to, *seed);
+                bound::attainment(&self.scenario.cluster, &demands, window)
+            });
+            Some((*rate, runs.collect::<Option<Vec<f64>>>()?))
+        };
+        self.rates_per_s.iter().map(of).collect()
+    }
+
+    /// What came before a run of this rate and seed.
+    pub fn past(&self, rate_per_s: f64, seed: u64) -> Vec<Demand> {
+        self.scenario.demands(rate_per_s, PAST, !seed)
+    }
+
+    fn window(&self) -> Window {
+        Window { from: self.warm_up, to: self.warm_up + self.measured }
+    }
+
     /// One run's records, in the order of arrival.
     ///
     /// # Errors
     /// Where the run breaks an invariant.
     pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
         let cluster = &self.scenario.cluster;
-        let server = |pod: &Pod| -> Result<Box<dyn Server>> {
-            (cluster.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
-        };
-        let servers = cluster.pods.iter().map(server).collect::<Result<Vec<_>>>()?;
+        let servers = cluster.servers(seed)?;
         let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, self.workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
             Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),
@@ -129,9 +149,9 @@ impl Sweep {
     }
 
     fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<OfRun> {
-        let window = Window { from: self.warm_up, to: self.warm_up + self.measured };
+        let window = self.window();
         let demands = self.scenario.demands(rate_per_s, window.to, seed);
-        let past = self.scenario.demands(rate_per_s, PAST, !seed);
+        let past = self.past(rate_per_s, seed);
         let run = self.records(contender, &demands, &past, seed)?;
         let costs = self.filter.costs_per_hour(&self.scenario);
         Ok(OfRun::new(&run.records, &self.scenario.classes, window, &costs))

@@ -10,8 +10,7 @@ use simulate::server::Server;
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
 fn servers(scenario: &Scenario) -> Vec<Box<dyn Server>> {
-    let cluster = &scenario.cluster;
-    cluster.pods.iter().map(|pod| (cluster.server)(pod, 1).expect("the model fits the GPU")).collect()
+    scenario.cluster.servers(1).expect("the model fits the GPUs")
 }
 
 #[test]

@@ -29,6 +29,7 @@ use self::behaviour::Draw;
 pub use self::behaviour::{Behaviour, Hiccups, PrefixCache, SlowSpell, Speculation, Tempo};
 pub use self::gpu::Gpu;
 pub use self::model::Model;
+pub use self::roofline::IterationCosts;
 use self::sequence::Sequence;
 pub use self::spec::{Batching, EngineSpec};
 

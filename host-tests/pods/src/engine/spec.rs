@@ -3,7 +3,7 @@
 use super::behaviour::Behaviour;
 use super::gpu::Gpu;
 use super::model::Model;
-use super::roofline::{BLOCK_TOKENS, Roofline};
+use super::roofline::{BLOCK_TOKENS, IterationCosts, Roofline};
 
 /// A model on a GPU; there is none unless the model fits.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,11 @@ impl EngineSpec {
     #[must_use]
     pub fn behaving(self, behaviour: Behaviour) -> Self {
         Self { behaviour, ..self }
+    }
+
+    /// What an iteration takes at least, were it a plain server.
+    pub fn iteration_costs(&self) -> IterationCosts {
+        self.roofline.costs()
     }
 
     /// Tokens that the whole cache holds: the longest prompt and output together.

@@ -1,5 +1,6 @@
 //! What a sweep found, for people and for programs.
 
+mod checks;
 mod plot;
 mod table;
 
@@ -9,12 +10,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use crate::checks::{Check, Slice};
+use crate::contender::Contender;
 use crate::goodput::{CurveOfRuns, Goodput};
 use crate::interval::Interval;
 use crate::sweep::{Curve, Point};
 
 /// Levels of attainment at which goodput is told.
 pub const LEVELS: [f64; 3] = [0.99, 0.95, 0.90];
+/// The reference is at full load where it keeps this.
+const FULL_LOAD: f64 = 0.95;
 
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
@@ -48,6 +53,31 @@ pub struct Setup {
 pub struct Report {
     setup: Setup,
     policies: Vec<Policy>,
+    /// A burst and a cold start, where the reference crosses 95 % within the sweep.
+    checks: Vec<CheckOfPolicy>,
+    /// What no policy can exceed, where that is known.
+    upper_bound: Option<Bound>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct CheckOfPolicy {
+    check: &'static str,
+    policy: String,
+    /// Where the reference keeps 95 %.
+    full_load_per_s: f64,
+    slices: Vec<Slice>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Bound {
+    goodput: Vec<Goodput>,
+    points: Vec<BoundPoint>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct BoundPoint {
+    rate_per_s: f64,
+    attainment: Option<Interval>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -70,17 +100,28 @@ struct Difference {
 // === impl Report ===
 
 impl Report {
-    /// Of these curves.
-    pub fn new(setup: Setup, curves: Vec<Curve>) -> Self {
+    /// Of these curves, and what bounds them.
+    pub fn new(setup: Setup, curves: Vec<Curve>, bound: Option<CurveOfRuns>) -> Self {
         let reference = curves.iter().find(|curve| curve.contender.to_string() == setup.reference);
         let reference = reference.map(|curve| curve.points.clone());
         let policies = curves.into_iter().map(|curve| Policy::of(curve, reference.as_deref())).collect();
-        Self { setup, policies }
+        Self { setup, policies, checks: Vec::new(), upper_bound: bound.map(Bound::of) }
+    }
+
+    /// The rate at which the reference keeps 95 %.
+    pub fn full_load_per_s(&self) -> Option<f64> {
+        let reference = self.policies.iter().find(|policy| policy.policy == self.setup.reference)?;
+        reference.goodput.iter().find(|goodput| goodput.attainment == FULL_LOAD)?.rate_per_s.rate_per_s()
+    }
+
+    /// Adds what a check of a policy found.
+    pub fn add_check(&mut self, check: Check, contender: Contender, full_load_per_s: f64, slices: Vec<Slice>) {
+        self.checks.push(CheckOfPolicy { check: check.name(), policy: contender.to_string(), full_load_per_s, slices });
     }
 
     /// Tables for the terminal.
     pub fn table(&self) -> String {
-        table::draw(&self.setup, &self.policies)
+        table::draw(&self.setup, &self.policies, self.upper_bound.as_ref()) + &checks::draw(&self.checks)
     }
 
     /// Writes the figures and the plot to `SCENARIO.json` and `SCENARIO.svg`.
@@ -94,7 +135,23 @@ impl Report {
             fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))
         };
         write(&format!("{}.json", self.setup.scenario), serde_json::to_vec_pretty(self)?)?;
-        write(&format!("{}.svg", self.setup.scenario), plot::draw(&self.setup, &self.policies)?.into_bytes())
+        write(
+            &format!("{}.svg", self.setup.scenario),
+            plot::draw(&self.setup, &self.policies, self.upper_bound.as_ref())?.into_bytes(),
+        )
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    fn of(runs: CurveOfRuns) -> Self {
+        let goodput = LEVELS.into_iter().filter_map(|level| Goodput::of(&runs, None, level)).collect();
+        let point = |(rate_per_s, runs): &(f64, Vec<f64>)| BoundPoint {
+            rate_per_s: *rate_per_s,
+            attainment: Interval::of(runs),
+        };
+        Self { goodput, points: runs.iter().map(point).collect() }
     }
 }
 

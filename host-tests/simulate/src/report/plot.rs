@@ -6,19 +6,24 @@ use anyhow::{Result, anyhow};
 use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
 use plotters::prelude::*;
 
-use super::{LEVELS, Policy, Setup};
+use super::{Bound, LEVELS, Policy, Setup};
 use crate::sweep::Point;
 
 const SIZE: (u32, u32) = (1_000, 600);
 
 /// The picture as SVG.
-pub(super) fn draw(setup: &Setup, policies: &[Policy]) -> Result<String> {
+pub(super) fn draw(setup: &Setup, policies: &[Policy], bound: Option<&Bound>) -> Result<String> {
     let mut svg = String::new();
-    draw_on(&mut svg, setup, policies).map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
+    draw_on(&mut svg, setup, policies, bound).map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
     Ok(svg)
 }
 
-fn draw_on(svg: &mut String, setup: &Setup, policies: &[Policy]) -> std::result::Result<(), Box<dyn Error>> {
+fn draw_on(
+    svg: &mut String,
+    setup: &Setup,
+    policies: &[Policy],
+    bound: Option<&Bound>,
+) -> std::result::Result<(), Box<dyn Error>> {
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let (title, body) = area.split_vertically(64);
@@ -48,6 +53,13 @@ fn draw_on(svg: &mut String, setup: &Setup, policies: &[Policy]) -> std::result:
     for level in LEVELS {
         let line = [(lowest - margin, 100.0 * level), (highest + margin, 100.0 * level)];
         chart.draw_series(DashedLineSeries::new(line, 4, 4, FAINT.stroke_width(1)))?;
+    }
+    if let Some(bound) = bound {
+        let points = bound.points.iter().filter_map(|point| Some((point.rate_per_s, 100.0 * point.attainment?.mean)));
+        chart
+            .draw_series(DashedLineSeries::new(points, 2, 3, TEXT.stroke_width(1)))?
+            .label("no policy exceeds")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TEXT.stroke_width(1)));
     }
     for (policy, color) in policies.iter().zip(COLORS.iter().cycle()) {
         let curve = policy.points.iter().filter_map(Point::attainment).map(|(rate, share)| (rate, 100.0 * share));

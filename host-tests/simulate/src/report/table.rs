@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
-use super::{LEVELS, Policy, Setup};
+use super::{Bound, LEVELS, Policy, Setup};
 use crate::figures::Summary;
 use crate::goodput::Goodput;
 use crate::interval::Interval;
@@ -12,8 +12,8 @@ use crate::interval::Interval;
 const GOOD: f64 = 0.95;
 const BAD: f64 = 0.80;
 
-pub(super) fn draw(setup: &Setup, policies: &[Policy]) -> String {
-    let attainment = attainment(policies);
+pub(super) fn draw(setup: &Setup, policies: &[Policy], bound: Option<&Bound>) -> String {
+    let attainment = attainment(policies, bound);
     let differences = differences(policies);
     let rates = policies.first().map_or(0, |policy| policy.points.len());
     let Some(middle) = policies.first().and_then(|policy| policy.points.get(rates / 2)) else { return attainment };
@@ -27,16 +27,22 @@ pub(super) fn draw(setup: &Setup, policies: &[Policy]) -> String {
     )
 }
 
-fn attainment(policies: &[Policy]) -> String {
+fn attainment(policies: &[Policy], bound: Option<&Bound>) -> String {
     let rates = policies.first().map_or(&[][..], |policy| &policy.points).iter();
     let rates = rates.map(|point| format!("{}/s", point.rate_per_s));
     let levels = LEVELS.map(|level| format!("goodput\nat {:.0} %", 100.0 * level));
-    let mut table = table(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
+    let mut table = empty(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
     for policy in policies {
         let points = policy.points.iter().filter_map(|point| point.figures.first());
         let goodput = policy.goodput.iter().map(goodput);
         let cells = points.map(|summary| percent(summary.attainment)).chain(goodput);
-        table.add_row(std::iter::once(Cell::new(&policy.policy).add_attribute(Attribute::Bold)).chain(cells));
+        table.add_row(std::iter::once(name(&policy.policy)).chain(cells));
+    }
+    if let Some(bound) = bound {
+        let points = bound.points.iter().map(|point| point.attainment.map_or_else(|| Cell::new("-"), percent));
+        table.add_row(
+            std::iter::once(Cell::new("(no policy exceeds)")).chain(points).chain(bound.goodput.iter().map(goodput)),
+        );
     }
     align(table, 1)
 }
@@ -50,7 +56,7 @@ fn differences(policies: &[Policy]) -> String {
     let rates = policies.first().map_or(&[][..], |policy| &policy.points).iter();
     let rates = rates.map(|point| format!("{}/s", point.rate_per_s));
     let levels = LEVELS.map(|level| format!("at {:.0} %", 100.0 * level));
-    let mut table = table(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
+    let mut table = empty(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
     for policy in policies {
         let differences = policy.over_reference.iter().map(|difference| points(difference.attainment));
         let ratios = policy.goodput.iter().map(|goodput| {
@@ -59,8 +65,8 @@ fn differences(policies: &[Policy]) -> String {
                 |over| format!("{:.2}\n{:.2} to {:.2}", over.ratio, over.low, over.high),
             ))
         });
-        let name = std::iter::once(Cell::new(&policy.policy).add_attribute(Attribute::Bold));
-        table.add_row(name.chain(differences).chain(ratios));
+        let first = std::iter::once(name(&policy.policy));
+        table.add_row(first.chain(differences).chain(ratios));
     }
     align(table, 1)
 }
@@ -85,7 +91,7 @@ fn times(policies: &[Policy], position: usize) -> String {
         "pods in use",
         "cost per 1,000 kept",
     ];
-    let mut table = table(heads.map(str::to_owned));
+    let mut table = empty(heads.map(str::to_owned));
     for policy in policies {
         let Some(point) = policy.points.get(position) else { continue };
         let mean = |interval: Option<Interval>| {
@@ -111,7 +117,7 @@ fn row(name: &str, summary: &Summary) -> Vec<Cell> {
         )
     };
     vec![
-        Cell::new(name).add_attribute(Attribute::Bold),
+        self::name(name),
         Cell::new(summary.class),
         percent(summary.attainment),
         Cell::new(time("ttft_s", 1.0, 2)),
@@ -123,7 +129,7 @@ fn row(name: &str, summary: &Summary) -> Vec<Cell> {
     ]
 }
 
-fn percent(Interval { mean, half_width }: Interval) -> Cell {
+pub(super) fn percent(Interval { mean, half_width }: Interval) -> Cell {
     let color = match mean {
         mean if mean >= GOOD => Color::Green,
         mean if mean < BAD => Color::Red,
@@ -133,15 +139,19 @@ fn percent(Interval { mean, half_width }: Interval) -> Cell {
     Cell::new(format!("{:.1}{width}", 100.0 * mean)).fg(color)
 }
 
-fn table(heads: impl IntoIterator<Item = String>) -> Table {
+pub(super) fn empty(heads: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heads.into_iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
     table
 }
 
+pub(super) fn name(policy: &str) -> Cell {
+    Cell::new(policy).add_attribute(Attribute::Bold)
+}
+
 /// Columns after the first `words` are numbers.
-fn align(mut table: Table, words: usize) -> String {
+pub(super) fn align(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }

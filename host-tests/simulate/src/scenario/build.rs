@@ -101,8 +101,8 @@ impl Scenario {
         Self { profiles: p90, profiles_p99: p99, ..self }
     }
 
-    pub(super) fn served_by(self, engine: &'static str, server: ServerOf) -> Self {
-        Self { cluster: Cluster { engine, server, ..self.cluster }, ..self }
+    pub(super) fn served_by(self, special: &'static str, server: ServerOf) -> Self {
+        Self { cluster: self.cluster.served_by(special, server), ..self }
     }
 
     /// Rates of a sweep: `step` times the numbers from `first` to `last`.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result};
 use slo_router_pods::engine::{Engine, EngineSpec, Gpu, Model};
 
 use crate::server::Server;
@@ -17,10 +18,9 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// What all of them serve.
     pub model: Model,
-    /// The kind of engine, in words.
-    pub engine: &'static str,
-    /// The kind of engine.
-    pub server: ServerOf,
+    server: ServerOf,
+    /// What is special about its servers, in words; nothing about those of [`batching`].
+    special: Option<&'static str>,
 }
 
 /// An upstream endpoint.
@@ -47,18 +47,36 @@ impl Cluster {
             deployment: evaluation::cluster::deployment(gpu),
             weight,
         };
-        Self {
-            pods: gpus.iter().enumerate().map(pod).collect(),
-            model,
-            engine: "continuous batching",
-            server: batching(model),
-        }
+        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model), special: None }
     }
 
-    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, continuous batching`.
+    /// The same pods with servers of another kind, which `special` describes.
+    #[must_use]
+    pub fn served_by(self, special: &'static str, server: ServerOf) -> Self {
+        Self { server, special: Some(special), ..self }
+    }
+
+    /// Whether its servers are those of [`batching`], as the [bound](crate::bound) assumes.
+    pub fn is_plain(&self) -> bool {
+        self.special.is_none()
+    }
+
+    /// A server for each pod.
+    ///
+    /// # Errors
+    /// Where the model does not fit a GPU.
+    pub fn servers(&self, seed: u64) -> Result<Vec<Box<dyn Server>>> {
+        let server = |pod: &Pod| {
+            (self.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
+        };
+        self.pods.iter().map(server).collect()
+    }
+
+    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, 30 % slower than profiled`.
     pub fn describe(&self) -> String {
         let gpus: Vec<_> = self.pods.iter().map(|pod| pod.gpu.name()).collect();
-        format!("{} on {}, {}", self.model.name(), gpus.join(" "), self.engine)
+        let special = self.special.map(|words| format!(", {words}")).unwrap_or_default();
+        format!("{} on {}{special}", self.model.name(), gpus.join(" "))
     }
 }
 
