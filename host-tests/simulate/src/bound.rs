@@ -206,7 +206,8 @@ mod tests {
         assert_eq!(attainment(&scenario.cluster, &demands, WINDOW), None);
         let scenario = Scenario::named("seed-a").unwrap();
         let demands = scenario.demands(1.0, WINDOW.to, 1);
-        let other = scenario.cluster.clone().served_by(crate::scenario::batching(scenario.cluster.model));
+        let other =
+            scenario.cluster.clone().served_by("said to be special", crate::scenario::batching(scenario.cluster.model));
         assert_eq!(attainment(&other, &demands, WINDOW), None);
     }
 }
