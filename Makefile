@@ -79,6 +79,10 @@ bench-estimate: ## How many prompts are estimated into another log2 bucket: make
 simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (one to three minutes).
 	$(CARGO) run --quiet --profile tools -p slo-router-simulate -- $(SIMULATE_FLAGS)
 
+.PHONY: calibrate
+calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
+	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
+
 # === test ===
 
 .PHONY: test
