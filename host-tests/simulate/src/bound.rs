@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn more_load_is_kept_to_a_smaller_share_and_none_beyond_what_the_pods_can_do() {
         let [low, high, absurd] = [1.0, 20.0, 200.0].map(|rate| bound("seed-a", rate));
-        assert!(low > 0.98 && low >= high && high > absurd && absurd < 0.3, "{low} {high} {absurd}");
+        assert!(low > 0.98 && low >= high && high > absurd && absurd < 0.5, "{low} {high} {absurd}");
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(crate) struct Flags {
     /// The policy that the others are compared with, run by run.
     #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
     pub(crate) reference: Contender,
+    /// Prints the scenarios' names and does nothing else.
+    #[arg(long)]
+    pub(crate) list_scenarios: bool,
     /// A burst and a cold start as well, if the reference takes part and keeps 95 % at one of the rates.
     #[arg(long)]
     pub(crate) checks: bool,

@@ -9,6 +9,7 @@ use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulate::checks::Check;
 use simulate::report::{Report, Setup};
+use simulate::scenario;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
 
@@ -16,6 +17,10 @@ use self::flags::Flags;
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
+    if flags.list_scenarios {
+        scenario::all().iter().for_each(|scenario| println!("{}", scenario.name));
+        return Ok(());
+    }
     let sweep = sweep(&flags)?;
     let progress = ProgressBar::new(sweep.runs() as u64)
         .with_style(ProgressStyle::with_template("simulating {wide_bar} {pos}/{len} runs, {eta} left")?);
