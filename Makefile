@@ -92,6 +92,10 @@ simulate-full: ## The same at length, scenario by scenario (hours); goes on wher
 target/evaluation/full/%.json:
 	$(SIMULATE) --scenario $* $(FULL) $(SIMULATE_FLAGS)
 
+.PHONY: calibrate
+calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
+	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
+
 # === test ===
 
 .PHONY: test
