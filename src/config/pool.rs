@@ -54,6 +54,10 @@ pub struct UpstreamConfig {
     /// The request header that names the pod as `ip:port`, in lower case.
     #[serde(deserialize_with = "text::one::<text::HeaderName, _>")]
     pub header: String,
+    /// How many other pods the header names after it, in the order in which retries should try them.
+    pub alternatives: u8,
+    /// Whether a gateway before the filter may narrow down the pods of a request.
+    pub subset_hint: bool,
 }
 
 /// What clients are told.
@@ -137,6 +141,6 @@ impl PodSources {
 
 impl Default for UpstreamConfig {
     fn default() -> Self {
-        Self { header: "x-gateway-destination-endpoint".to_owned() }
+        Self { header: "x-gateway-destination-endpoint".to_owned(), alternatives: 0, subset_hint: false }
     }
 }

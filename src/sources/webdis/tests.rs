@@ -119,10 +119,8 @@ fn a_key_that_is_gone_is_left_out() {
 
 #[test]
 fn an_error_of_redis_is_told() {
-    for answer in [json!({ "SCAN": [false, "NOAUTH Authentication required."] })] {
-        let error = source().fetch().read(answer.to_string().as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "Redis answers \"NOAUTH Authentication required.\"");
-    }
+    let error = source().fetch().read(br#"{"SCAN": [false, "NOAUTH Authentication required."]}"#).unwrap_err();
+    assert_eq!(error.to_string(), "Redis answers \"NOAUTH Authentication required.\"");
     for answer in [json!({}), json!({ "SCAN": {} }), json!({ "SCAN": ["0"] }), json!({ "MGET": [] })] {
         assert!(source().fetch().read(answer.to_string().as_bytes()).is_err());
     }
