@@ -12,3 +12,5 @@ mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;
+mod served;
+mod sources;

@@ -1,0 +1,1 @@
+//! AIBrix's keys in a real Redis behind a real Webdis.
