@@ -3,6 +3,9 @@
 //! AIBrix's key is `aibrix:profile_<model>_<deployment>`, which is ambiguous: either may hold an underscore. It is read by
 //! what the profile itself says: its `gpu` is the deployment's name. Where that is not the end of the key, the name is
 //! taken to hold none, as those of Kubernetes' deployments do not. Nothing is ever written.
+//!
+//! The keys are found by `KEYS`, which keeps Redis busy for as long as it takes to look at all of its keys. `SCAN` would not,
+//! but the Webdis of Linux distributions (0.1.9) leaves out the lists that it answers with.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +26,6 @@ const BATCH: usize = 50;
 /// Keys at most.
 const MAX_KEYS: usize = 10_000;
 
-/// Steps of the scan at most: one step looks at 1,000 keys, whatever they are called.
-const MAX_STEPS: usize = 10_000;
-
 /// Which Webdis.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "WebdisDocument")]
@@ -44,23 +44,22 @@ callout_document!(WebdisDocument {
 struct WebdisFetch {
     namespace: String,
     step: Step,
-    steps: usize,
-    /// Keys whose values are to come, the next ones last.
+    /// Keys whose values are to come after this step.
     keys: Vec<String>,
     values: BTreeMap<String, String>,
 }
 
 enum Step {
-    /// Finding keys, from this cursor on.
-    Scan(String),
+    /// Finding the keys.
+    Find,
     /// Reading the values of these keys.
     Get(Vec<String>),
 }
 
 #[derive(Deserialize)]
-struct Scanned {
-    #[serde(rename = "SCAN")]
-    scan: Outcome<(String, Vec<String>)>,
+struct Found {
+    #[serde(rename = "KEYS")]
+    keys: Outcome<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -85,13 +84,7 @@ fn default_namespace() -> String {
 
 impl WebdisSource {
     pub(super) fn fetch(&self) -> impl Fetch + use<> {
-        WebdisFetch {
-            namespace: self.namespace.clone(),
-            step: Step::Scan("0".to_owned()),
-            steps: 0,
-            keys: Vec::new(),
-            values: BTreeMap::new(),
-        }
+        WebdisFetch { namespace: self.namespace.clone(), step: Step::Find, keys: Vec::new(), values: BTreeMap::new() }
     }
 }
 
@@ -108,21 +101,18 @@ impl Fetch for WebdisFetch {
         // Webdis takes a path's parts for a command's arguments, and an ending for a format: both are escaped.
         let escaped = |argument: &str| utf8_percent_encode(argument, NON_ALPHANUMERIC).to_string();
         Request::json(match &self.step {
-            Step::Scan(cursor) => {
-                format!("/SCAN/{}/MATCH/{}/COUNT/1000", escaped(cursor), escaped(&format!("{PREFIX}*")))
-            }
+            Step::Find => format!("/KEYS/{}", escaped(&format!("{PREFIX}*"))),
             Step::Get(keys) => format!("/MGET/{}", keys.iter().map(|key| escaped(key)).collect::<Vec<_>>().join("/")),
         })
     }
 
     fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
         match std::mem::replace(&mut self.step, Step::Get(Vec::new())) {
-            Step::Scan(_) => {
-                let (cursor, keys) = json::read::<Scanned>(body)?.scan.reply()?;
-                self.note(keys)?;
-                if cursor != "0" {
-                    self.step = Step::Scan(cursor);
-                    return Ok(Progress::Next);
+            Step::Find => {
+                self.keys = json::read::<Found>(body)?.keys.reply()?;
+                self.keys.retain(|key| key.starts_with(PREFIX));
+                if self.keys.len() > MAX_KEYS {
+                    return Err(FetchError::Invalid(format!("more than {MAX_KEYS} profiles")));
                 }
             }
             Step::Get(keys) => {
@@ -145,18 +135,6 @@ impl Fetch for WebdisFetch {
 }
 
 impl WebdisFetch {
-    /// A scan may tell a key twice.
-    fn note(&mut self, keys: Vec<String>) -> Result<(), FetchError> {
-        self.steps += 1;
-        self.keys.extend(keys.into_iter().filter(|key| key.starts_with(PREFIX)));
-        self.keys.sort_unstable();
-        self.keys.dedup();
-        if self.keys.len() > MAX_KEYS || self.steps > MAX_STEPS {
-            return Err(FetchError::Invalid(format!("more than {MAX_KEYS} profiles, or a scan without an end")));
-        }
-        Ok(())
-    }
-
     fn fetched(&mut self) -> Fetched {
         let mut gather = Gather::default();
         let mut complaints = Vec::new();

@@ -1,6 +1,6 @@
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::sources::profiles::{self, ProfileDocument};
@@ -9,21 +9,17 @@ fn source() -> WebdisSource {
     json::read(br#"{"cluster": "webdis", "namespace": "prod"}"#).unwrap()
 }
 
-/// A Redis with these keys, as Webdis answers; `MATCH` matches all, so that the filter must look itself.
-fn fetch(keys: &[(&str, String)], pages: usize) -> Result<Fetched, FetchError> {
+/// A Redis with these keys, as Webdis answers; its pattern matches all, so that the filter must look itself.
+fn fetch(keys: &[(&str, String)]) -> Result<Fetched, FetchError> {
     let mut fetch = source().fetch();
-    let per_page = keys.len().div_ceil(pages).max(1);
     for _ in 0..1_000 {
         let path = fetch.request().path;
         let arguments: Vec<String> =
             path.split('/').skip(1).map(|part| percent_decode_str(part).decode_utf8().unwrap().into_owned()).collect();
         let answer = match arguments[0].as_str() {
-            "SCAN" => {
-                assert_eq!(arguments[2..], ["MATCH", "aibrix:profile_*", "COUNT", "1000"]);
-                let at: usize = arguments[1].parse().unwrap();
-                let names: Vec<&str> = keys.iter().skip(at).take(per_page).map(|(key, _)| *key).collect();
-                let next = if at + per_page < keys.len() { at + per_page } else { 0 };
-                json!({ "SCAN": [next.to_string(), names] })
+            "KEYS" => {
+                assert_eq!(arguments[1..], ["aibrix:profile_*"]);
+                json!({ "KEYS": keys.iter().map(|(key, _)| *key).collect::<Vec<_>>() })
             }
             "MGET" => {
                 let value = |name: &String| keys.iter().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -43,7 +39,7 @@ fn profile(gpu: &str) -> String {
 }
 
 fn read(keys: &[(&str, String)]) -> (ProfileDocument, Vec<String>) {
-    let fetched = fetch(keys, 1).unwrap();
+    let fetched = fetch(keys).unwrap();
     (profiles::parse(&fetched.document).unwrap(), fetched.complaints)
 }
 
@@ -76,10 +72,8 @@ fn many_keys_are_read_in_batches() {
     let names: Vec<String> = (0..333).map(|n| format!("aibrix:profile_m_d-{n}")).collect();
     let keys: Vec<(&str, String)> =
         names.iter().enumerate().map(|(n, key)| (key.as_str(), profile(&format!("d-{n}")))).collect();
-    for pages in [1, 7] {
-        let fetched = fetch(&keys, pages).unwrap();
-        assert_eq!(profiles::parse(&fetched.document).unwrap().profiles.len(), 333);
-    }
+    let fetched = fetch(&keys).unwrap();
+    assert_eq!(profiles::parse(&fetched.document).unwrap().profiles.len(), 333);
 }
 
 #[test]
@@ -112,16 +106,16 @@ fn other_keys_are_no_profiles() {
 #[test]
 fn a_key_that_is_gone_is_left_out() {
     let mut fetch = source().fetch();
-    assert_eq!(fetch.read(br#"{"SCAN": ["0", ["aibrix:profile_m_a"]]}"#), Ok(Progress::Next));
+    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(Progress::Next));
     let Ok(Progress::Done(fetched)) = fetch.read(br#"{"MGET": [null]}"#) else { panic!() };
     assert_eq!(fetched.document, br#"{"profiles":[]}"#);
 }
 
 #[test]
 fn an_error_of_redis_is_told() {
-    let error = source().fetch().read(br#"{"SCAN": [false, "NOAUTH Authentication required."]}"#).unwrap_err();
+    let error = source().fetch().read(br#"{"KEYS": [false, "NOAUTH Authentication required."]}"#).unwrap_err();
     assert_eq!(error.to_string(), "Redis answers \"NOAUTH Authentication required.\"");
-    for answer in [json!({}), json!({ "SCAN": {} }), json!({ "SCAN": ["0"] }), json!({ "MGET": [] })] {
+    for answer in [json!({}), json!({ "KEYS": {} }), json!({ "KEYS": null }), json!({ "MGET": [] })] {
         assert!(source().fetch().read(answer.to_string().as_bytes()).is_err());
     }
 }
@@ -129,16 +123,15 @@ fn an_error_of_redis_is_told() {
 #[test]
 fn values_that_do_not_match_their_keys_are_refused() {
     let mut fetch = source().fetch();
-    assert_eq!(fetch.read(br#"{"SCAN": ["0", ["aibrix:profile_m_a"]]}"#), Ok(Progress::Next));
+    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(Progress::Next));
     assert!(fetch.read(br#"{"MGET": ["a", "b"]}"#).is_err());
 }
 
 #[test]
-fn a_scan_that_never_ends_is_given_up() {
-    let mut fetch = source().fetch();
-    let endless: Value = json!({ "SCAN": ["7", []] });
-    let end = (0..100_000).find_map(|_| fetch.read(endless.to_string().as_bytes()).err());
-    assert!(end.is_some());
+fn more_profiles_than_a_pool_can_have_are_refused() {
+    let keys: Vec<String> = (0..10_001).map(|n| format!("aibrix:profile_m_{n}")).collect();
+    let error = source().fetch().read(json!({ "KEYS": keys }).to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "more than 10000 profiles");
 }
 
 proptest! {

@@ -120,6 +120,13 @@ impl Rig {
         self.pod_count().await.is_some_and(|pods| pods > 0.0)
     }
 
+    /// How often a source gave something new.
+    pub async fn source_updates(&self, source: &str) -> f64 {
+        let labels = [("pool", "test"), ("source", source)];
+        let metrics = self.envoy.prometheus().await.ok();
+        metrics.and_then(|metrics| metrics.sum("slo_router_source_updates_total", &labels)).unwrap_or_default()
+    }
+
     /// How often a source gave nothing for this reason.
     pub async fn source_errors(&self, reason: &str) -> f64 {
         let labels = [("pool", "test"), ("reason", reason)];
