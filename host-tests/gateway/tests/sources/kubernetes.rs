@@ -141,6 +141,29 @@ async fn an_inference_pool_names_its_pods_by_labels_and_port() -> Test {
 }
 
 #[tokio::test]
+async fn the_profiles_of_a_config_map_are_followed() -> Test {
+    let pods = pods(1, &Plan::Hold)?;
+    let map = |fit| {
+        let document = json!({ "profiles": [profile(DEPLOYMENT, "m", fit)] }).to_string();
+        json!({ "kind": "ConfigMap", "apiVersion": "v1", "data": { "a.json": document } })
+    };
+    let path = "/api/v1/namespaces/default/configmaps/profiles";
+    let cluster = Cluster { objects: [(path.to_owned(), map(1))].into(), ..Cluster::default() };
+    let (api, mut filter) = (Api::start(cluster)?, crate::common::filter(&pods, 1));
+    let source = json!({ "cluster": "api", "namespace": "default", "name": "profiles", "interval": "100ms" });
+    filter["profiles"] = json!({ "config_map": source });
+    let address = api.server.address();
+    let rig = Rig::with(pods, filter, |options| with_cluster(options, "api", address)).await?;
+    until("the profiles are there", async || rig.source_updates("profiles").await >= 1.0).await;
+    let _pending: Vec<_> = (0..3).map(|_| rig.ask().start()).collect();
+    rig.waiting(2).await;
+    api.change(|cluster| drop(cluster.objects.insert(path.to_owned(), map(2))));
+    rig.pods[0].arrival(1).await;
+    rig.waiting(1).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn of_a_bad_answer_the_last_good_pods_stay_and_the_reason_is_counted_and_said_once() -> Test {
     let pods = pods(1, &Plan::Answer(Answer::completion(10, 5)))?;
     let api = Api::start(Cluster { pods: vec![object("a-0", "a", &pods[0])], ..Cluster::default() })?;

@@ -7,6 +7,8 @@ mod kubernetes;
 mod redis;
 mod token;
 
+pub use self::token::Account;
+
 use std::net::SocketAddr;
 
 use gateway::{Options, find};

@@ -16,19 +16,19 @@ const SDS: &str = include_str!("../../../../envoy/kubernetes/base/token.yaml");
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A service account's files as the kubelet lays them: each is a link through `..data`, which is moved when the token changes.
-struct Account {
+pub struct Account {
     directory: tempfile::TempDir,
 }
 
 impl Account {
-    fn new(token: &str) -> io::Result<Self> {
+    pub fn new(token: &str) -> io::Result<Self> {
         let account = Self { directory: tempfile::tempdir()? };
         account.put(token)?;
         std::os::unix::fs::symlink("..data/token", account.path().join("token"))?;
         Ok(account)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -42,7 +42,7 @@ impl Account {
     }
 
     /// A certificate for the API server's name, which is its own authority.
-    fn certify(&self, name: &str) -> Test {
+    pub fn certify(&self, name: &str) -> Test {
         let subject = format!("subjectAltName=DNS:{name}");
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
