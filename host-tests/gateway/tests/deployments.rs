@@ -172,7 +172,10 @@ async fn envoy_gateways_patches_make_a_gateway_that_schedules_bodies() -> Test {
     let options = Options::new(filter(&pods, 1), pods.iter().map(Pod::address)).change(move |yaml| {
         plain(yaml);
         let plugin = find(yaml, path::PLUGIN).as_mapping_mut();
-        plugin.and_then(|plugin| plugin.remove("allow_on_headers_stop_iteration")).expect("the flag is shipped");
+        let plugin = plugin.expect("the filter is shipped");
+        for field in ["allow_on_headers_stop_iteration", "failure_policy"] {
+            plugin.remove(field).expect("the field is shipped");
+        }
         apply_patches(yaml, &mut documents[0].clone());
     });
     obeys_the_filter_alone(Rig::of(pods, options).await?).await
