@@ -29,4 +29,4 @@ if [ -n "$packages" ]; then
   done
 fi
 libraries=$(find "$root" -name '*.so*' -printf '%h\n' 2>/dev/null | sort -u | paste -sd:)
-printf 'PATH=%s\nLD_LIBRARY_PATH=%s\n' "$PATH" "$libraries"
+printf "PATH='%s'\nLD_LIBRARY_PATH='%s'\n" "$PATH" "$libraries"
