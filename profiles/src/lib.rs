@@ -17,4 +17,5 @@ pub mod measurement;
 pub mod objective;
 pub mod publish;
 pub mod show;
+mod tls;
 pub mod verdict;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::ClientOptions;
 use super::sse::Stream;
 use crate::measure::{Answer, Failure};
+use crate::tls::http_client;
 
 /// Which completion endpoint is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +43,7 @@ const SHOWN_CHARACTERS: usize = 300;
 impl Exchange {
     pub(super) fn new(options: &ClientOptions) -> Result<Self, reqwest::Error> {
         // An open-loop client must never wait for a connection of its own making.
-        let http = Client::builder().pool_max_idle_per_host(usize::MAX).tcp_nodelay(true).build()?;
+        let http = http_client().pool_max_idle_per_host(usize::MAX).tcp_nodelay(true).build()?;
         let base = options.url.trim_end_matches('/').trim_end_matches("/v1");
         let path = match options.endpoint {
             Endpoint::Completions => "completions",

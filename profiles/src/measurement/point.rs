@@ -75,7 +75,7 @@ pub struct Lengths {
 
 /// How long requests took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(rename_all = "snake_case")]
 pub enum Latencies {
     /// Each of them: what any SLO at any percentile can be judged by.
     Requests(Requests),

@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
+use crate::tls::http_client;
+
 /// A profile and whose it is.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -95,7 +97,8 @@ pub fn to_redis(entries: &[Entry], url: &str) -> Result<Vec<String>> {
 ///
 /// What the server says, if it is not a success.
 pub async fn to_url(entries: &[Entry], url: &str, token: Option<&str>) -> Result<()> {
-    let mut request = reqwest::Client::new()
+    let mut request = http_client()
+        .build()?
         .put(url)
         .header(reqwest::header::CONTENT_TYPE, "application/json")
         .body(document(entries));
