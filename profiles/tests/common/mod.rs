@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use slo_profile::measure::{Answer, Failure, Server, ServerError, Trial};
+use slo_profile::build::build;
+use slo_profile::grid::Grid;
+use slo_profile::measure::{
+    Answer, Campaign, Failure, Finished, Observer, Progress, Sampling, Server, ServerError, Trial,
+};
+use slo_profile::measurement::{Header, Measurements, Point, Source};
+use slo_profile::objective::Objective;
 use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::Slo;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Engine, EngineSpec, EventKind};
+use slo_router_pods::engine::{Engine, EngineSpec, EventKind, Gpu, Model};
 
 /// An engine that is as fast as the test's machine.
 pub struct VirtualServer {
@@ -64,7 +71,8 @@ impl Server for VirtualServer {
         if let Err(error) = engine.submit(0, input_tokens, output_tokens, Instant::ZERO) {
             return Ok(Err(Failure::Status(400, error.to_string())));
         }
-        let mut answer = Answer { ttft: Duration::ZERO, e2e: Duration::ZERO, input_tokens: Some(input_tokens), output_tokens };
+        let mut answer =
+            Answer { ttft: Duration::ZERO, e2e: Duration::ZERO, input_tokens: Some(input_tokens), output_tokens };
         while let Some(at) = engine.next_event_at() {
             for event in engine.advance(at) {
                 match event.kind {
@@ -81,4 +89,48 @@ impl Server for VirtualServer {
     async fn settle(&mut self) -> Result<(), ServerError> {
         Ok(())
     }
+}
+
+/// The GPU with the model of the demonstration.
+pub fn spec(gpu: Gpu) -> EngineSpec {
+    EngineSpec::new(gpu, Model::Mha7b).unwrap()
+}
+
+/// With the tool's defaults, under 50 ms per output token for 90 of 100.
+pub fn campaign(grid: Grid) -> Campaign {
+    let slo = Slo { e2e_per_output_token: Some(Duration::from_millis(50)), ..Slo::default() };
+    Campaign {
+        grid,
+        objective: Objective { slo, percentile: 90 },
+        sampling: Sampling { requests: 200, decide_after: Some(50), warm_up: 20 },
+        precision: 0.05,
+        seed: 1,
+        request_budget: None,
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn keep(&mut self, _: &Point) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn note(&mut self, _: Progress<'_>) {}
+}
+
+/// All points after these, and how it ended.
+pub fn measure(campaign: &Campaign, server: &mut VirtualServer, mut points: Vec<Point>) -> (Vec<Point>, Finished) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let finished = runtime.block_on(campaign.run(server, &mut points, &mut Silent)).unwrap();
+    (points, finished)
+}
+
+/// λ in requests/s and E in seconds of the only cell.
+pub fn highest_rate_and_latency(campaign: &Campaign, shape: Shape) -> (f64, f64) {
+    let (points, _) = measure(campaign, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    let header = Header::new("default/a", "m", Source::Imported { from: "virtual time".into() });
+    let measurements = Measurements { header, points };
+    let built = build(&measurements, campaign.objective);
+    let cell = built.cells.iter().flatten().find(|cell| cell.shape == shape).unwrap();
+    (cell.rate_per_s.unwrap(), cell.figure(|point| Some(point.e2e_s()?.mean)).unwrap())
 }

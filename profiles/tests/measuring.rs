@@ -1,0 +1,98 @@
+//! Measuring, against an engine in virtual time: the same campaign that sockets drive, without waiting.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{VirtualServer, campaign, highest_rate_and_latency, measure, spec};
+use slo_profile::build::{Status, build};
+use slo_profile::grid::Grid;
+use slo_profile::measure::{Campaign, Finished, Sampling};
+use slo_profile::measurement::{Header, Measurements, Source};
+use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::Slo;
+use slo_router_pods::engine::Gpu;
+
+const CELLS: [Shape; 3] = [
+    Shape { output_tokens: 16, input_tokens: 256 },
+    Shape { output_tokens: 64, input_tokens: 1024 },
+    Shape { output_tokens: 256, input_tokens: 64 },
+];
+
+fn cell(shape: Shape) -> Campaign {
+    campaign(Grid { output_tokens: vec![shape.output_tokens], input_tokens: vec![shape.input_tokens] })
+}
+
+#[test]
+fn a_cell_agrees_with_twenty_times_the_requests() {
+    for shape in CELLS {
+        let short = cell(shape);
+        let requests = short.sampling.requests * 20;
+        let long =
+            Campaign { sampling: Sampling { requests, ..short.sampling }, precision: 0.01, seed: 99, ..short.clone() };
+        let (rate, latency) = highest_rate_and_latency(&short, shape);
+        let (true_rate, true_latency) = highest_rate_and_latency(&long, shape);
+        assert!((rate / true_rate - 1.0).abs() < 0.1, "{shape:?}: {rate} against {true_rate}");
+        assert!((latency / true_latency - 1.0).abs() < 0.1, "{shape:?}: {latency} s against {true_latency} s");
+    }
+}
+
+#[test]
+fn an_interrupted_campaign_goes_on_where_it_ended() {
+    let whole = cell(CELLS[0]);
+    let (points, _) = measure(&whole, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    for kept in [1, points.len() / 2] {
+        let (resumed, _) = measure(&whole, &mut VirtualServer::new(spec(Gpu::L20)), points[..kept].to_vec());
+        assert_eq!(resumed, points);
+    }
+}
+
+#[test]
+fn a_finished_campaign_sends_nothing() {
+    let whole = cell(CELLS[0]);
+    let (points, _) = measure(&whole, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    let mut server = VirtualServer::new(spec(Gpu::L20));
+    let (_, finished) = measure(&whole, &mut server, points);
+    assert_eq!((server.sent, finished), (0, Finished::AllCells { given_up: 0 }));
+}
+
+#[test]
+fn a_budget_of_requests_is_kept() {
+    let campaign = Campaign { request_budget: Some(400), ..cell(CELLS[0]) };
+    let mut server = VirtualServer::new(spec(Gpu::L20));
+    let (_, finished) = measure(&campaign, &mut server, Vec::new());
+    assert_eq!(finished, Finished::OutOfRequests);
+    assert!(server.sent <= 400, "{}", server.sent);
+}
+
+#[test]
+fn a_shape_that_misses_when_alone_costs_three_requests() {
+    let mut campaign = cell(Shape { output_tokens: 16, input_tokens: 4_096 });
+    campaign.objective.slo.e2e_per_output_token = Some(Duration::from_millis(30));
+    let mut server = VirtualServer::new(spec(Gpu::A10));
+    let (points, _) = measure(&campaign, &mut server, Vec::new());
+    assert_eq!(server.sent, 3);
+    let measurements = Measurements { header: header(), points };
+    let built = build(&measurements, campaign.objective);
+    assert_eq!(built.cells[0][0].status, Status::Infeasible);
+    assert_eq!(built.cells[0][0].rate_per_s, Some(0.0));
+}
+
+#[test]
+fn another_slo_needs_no_other_measurement() {
+    let campaign = cell(CELLS[0]);
+    let (points, _) = measure(&campaign, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    let measurements = Measurements { header: header(), points };
+    let rate = |slo: Slo, percentile| {
+        let built = build(&measurements, slo_profile::objective::Objective { slo, percentile });
+        built.cells[0][0].rate_per_s.unwrap()
+    };
+    let slo = campaign.objective.slo;
+    let loose = Slo { e2e_per_output_token: Some(Duration::from_millis(60)), ..Slo::default() };
+    assert!(rate(loose, 90) > rate(slo, 90));
+    assert!(rate(slo, 50) > rate(slo, 90));
+}
+
+fn header() -> Header {
+    Header::new("default/a", "m", Source::Imported { from: "virtual time".into() })
+}
