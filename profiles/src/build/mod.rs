@@ -64,6 +64,3 @@ impl<'a> Built<'a> {
         self.cells.iter().flatten().any(|cell| matches!(cell.status, Status::Unknown(_)))
     }
 }
-
-#[cfg(test)]
-mod tests;

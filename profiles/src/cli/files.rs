@@ -9,6 +9,7 @@ use slo_profile::check::check;
 use slo_profile::import::{Format, import};
 use slo_profile::measurement::{Header, Measurements, Source};
 use slo_profile::show;
+use slo_router::scheduling::shape::Shape;
 
 #[derive(Args)]
 pub(crate) struct ImportOptions {
@@ -24,6 +25,9 @@ pub(crate) struct ImportOptions {
     /// The model's name.
     #[arg(long, default_value = "")]
     model: String,
+    /// The cell of all results, OUTPUTxINPUT tokens, where the tool's prompts are only nearly that long.
+    #[arg(long, value_parser = shape)]
+    shape: Option<Shape>,
     /// The measurements file to write.
     #[arg(long, short)]
     out: PathBuf,
@@ -54,6 +58,11 @@ impl ImportOptions {
             let text = String::from_utf8(read(path)?).with_context(|| format!("{}: not text", path.display()))?;
             let of_file = import(self.from, &text).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
             points.extend(of_file);
+        }
+        if let Some(shape) = self.shape {
+            for point in &mut points {
+                (point.output_tokens, point.input_tokens) = (shape.output_tokens, shape.input_tokens);
+            }
         }
         let source = Source::Imported { from: self.from.tool().to_owned() };
         let measurements = Measurements { header: Header::new(&self.deployment, &self.model, source), points };
@@ -99,6 +108,14 @@ impl ShowOptions {
 fn beside(svg: &Path, name: &str) -> PathBuf {
     let stem = svg.file_stem().unwrap_or_default().to_string_lossy();
     svg.with_file_name(format!("{stem}-{}.svg", name.replace('/', "-")))
+}
+
+fn shape(text: &str) -> Result<Shape, String> {
+    let tokens = |text: &str| text.parse().ok().filter(|tokens| *tokens > 0);
+    let shape = text.split_once('x').and_then(|(output_tokens, input_tokens)| {
+        Some(Shape { output_tokens: tokens(output_tokens)?, input_tokens: tokens(input_tokens)? })
+    });
+    shape.ok_or_else(|| "expected OUTPUTxINPUT tokens, such as 128x1024".to_owned())
 }
 
 /// A file's bytes.

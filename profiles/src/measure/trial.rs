@@ -220,6 +220,3 @@ impl Trial {
         wilson(share * of, of, Z_99)
     }
 }
-
-#[cfg(test)]
-mod tests;
