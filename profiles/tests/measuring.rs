@@ -30,8 +30,8 @@ fn a_cell_agrees_with_twenty_times_the_requests() {
         let requests = short.sampling.requests * 20;
         let long =
             Campaign { sampling: Sampling { requests, ..short.sampling }, precision: 0.01, seed: 99, ..short.clone() };
-        let (rate, latency) = highest_rate_and_latency(&short, shape);
-        let (true_rate, true_latency) = highest_rate_and_latency(&long, shape);
+        let (rate, latency) = highest_rate_and_latency(&short)[0];
+        let (true_rate, true_latency) = highest_rate_and_latency(&long)[0];
         assert!((rate / true_rate - 1.0).abs() < 0.1, "{shape:?}: {rate} against {true_rate}");
         assert!((latency / true_latency - 1.0).abs() < 0.1, "{shape:?}: {latency} s against {true_latency} s");
     }
@@ -90,7 +90,8 @@ fn another_slo_needs_no_other_measurement() {
     let slo = campaign.objective.slo;
     let loose = Slo { e2e_per_output_token: Some(Duration::from_millis(60)), ..Slo::default() };
     assert!(rate(loose, 90) > rate(slo, 90));
-    assert!(rate(slo, 50) > rate(slo, 90));
+    let (median, most) = (rate(slo, 50), rate(slo, 98));
+    assert!(median > most, "{median} and {most}");
 }
 
 fn header() -> Header {

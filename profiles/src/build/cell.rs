@@ -11,6 +11,8 @@ use crate::verdict::{Verdict, judge};
 
 /// Above this ratio of the lowest rate that misses to the highest that holds, the rate may be much too low.
 const COARSE: f64 = 1.3;
+/// A point where fewer than this share of the asked share keep the SLO is beyond the limit: its latencies are of another kind.
+const NEAR_SHARE: f64 = 0.7;
 /// A rate whose standard deviation is above this share of it is worth a remark.
 const UNSURE: f64 = 0.1;
 /// How late the client may send, as a share of the mean latency, before the point says more of the client.
@@ -68,7 +70,11 @@ impl<'a> Cell<'a> {
             (Some(best), miss) => {
                 let status = Status::of_best(best, miss.map(|point| point.rate_per_s));
                 // Points that were cut short, or are far above what the server can do, are no measure of its latencies.
-                let complete: Vec<&Point> = loaded().filter(|point| point.ended == Ending::Complete).collect();
+                let is_near = |point: &&Point| {
+                    let attainment = point.attainment(objective).unwrap_or(0.0);
+                    point.ended == Ending::Complete && attainment >= NEAR_SHARE * objective.share()
+                };
+                let complete: Vec<&Point> = loaded().filter(is_near).collect();
                 match highest_rate(&loaded().collect::<Vec<_>>(), objective) {
                     Some(found) if !complete.is_empty() => Self {
                         deviation: Some(found.deviation),

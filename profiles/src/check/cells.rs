@@ -58,10 +58,14 @@ impl Cells<'_> {
         let mut warn = |name: &str, problem: String, remedy: &str| {
             findings.push(Finding::warning(self.place(name, row, column), problem, remedy));
         };
-        for (shorter, what) in [
-            (row.checked_sub(1).map(|row| (row, column)), "outputs"),
-            (column.checked_sub(1).map(|column| (row, column)), "inputs"),
-        ] {
+        // Where the target grows with the tokens, longer requests may well come at a higher rate.
+        let slo = &read.slo;
+        let grows_with_output = slo.tpot.is_some() || slo.e2e_per_output_token.is_some();
+        let less_output = row.checked_sub(1).filter(|_| !grows_with_output && slo.e2e_per_token.is_none());
+        let less_input = column.checked_sub(1).filter(|_| slo.e2e_per_token.is_none());
+        let shorter =
+            [(less_output.map(|row| (row, column)), "outputs"), (less_input.map(|column| (row, column)), "inputs")];
+        for (shorter, what) in shorter {
             let Some((row, column)) = shorter else { continue };
             let less = self.at("tputs", row, column).unwrap_or(f64::INFINITY);
             if rate > less * CHANCE {

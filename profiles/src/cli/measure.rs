@@ -76,9 +76,9 @@ pub(crate) struct Options {
 }
 
 /// The fewest requests that decide about a rate that is far off.
-const DECIDE_AFTER: usize = 50;
+const DECIDE_AFTER: usize = 25;
 /// Requests completed before a window begins, at least.
-const WARM_UP: usize = 20;
+const WARM_UP: usize = 10;
 
 // === impl Options ===
 

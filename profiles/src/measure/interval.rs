@@ -1,7 +1,7 @@
 //! How sure a share is that was counted.
 
-/// Standard deviations of 99 % confidence.
-pub const Z_99: f64 = 2.576;
+/// Standard deviations of 90 % confidence, both sides.
+pub const Z_90: f64 = 1.645;
 
 /// The Wilson score interval of a share of `kept` in `of` (E. B. Wilson, 1927): what the true share lies in, with the
 /// confidence that `z` standard deviations give. It is sound for few requests and for shares near 1, where the usual
@@ -40,7 +40,7 @@ mod tests {
         // From Wilson's formula by hand: 90 of 100, 95 %.
         let (low, high) = wilson(90.0, 100.0, 1.96);
         assert!((low - 0.8256).abs() < 1e-4 && (high - 0.9448).abs() < 1e-4, "{low} {high}");
-        assert_eq!(wilson(0.0, 0.0, Z_99), (0.0, 1.0));
+        assert_eq!(wilson(0.0, 0.0, Z_90), (0.0, 1.0));
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::verdict::{Verdict, judge};
 /// The first step away from where the search begins; the next is its square, the third its fourth power.
 const FIRST_STEP: f64 = 1.5;
 /// Below this share of a request in flight the rate is as good as none: what keeps its SLO there does by being alone.
-const LOWEST_CONCURRENCY: f64 = 0.05;
+const LOWEST_CONCURRENCY: f64 = 0.25;
+/// A cell that misses below one request in flight is charged a whole pod whatever its rate: there is nothing to refine, and
+/// its few requests per minute would take hours.
+const WHOLE_POD: f64 = 1.0;
 /// Points beside the most likely rate show how steep the curve is.
 const ASIDE: f64 = 1.06;
 /// More points than this and a cell is left as it is.
@@ -18,6 +21,8 @@ const MAX_POINTS: usize = 16;
 const WIDE: f64 = 1.6;
 /// Points measured in full that a rate has to rest on.
 const LEAST_MEASURED: usize = 2;
+/// Where less precision than this is asked for, one such point is enough.
+const COARSE: f64 = 0.1;
 /// What a look, or a server that did not keep up, is worth at most, in requests: it ended when it looked bad or good, so it
 /// says less than its numbers.
 const LOOK_WEIGHT: f64 = 15.0;
@@ -69,13 +74,17 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
 
 /// Between a rate that holds and one that misses.
 fn refine(cell: &Cell, loaded: &[&Point], objective: &Objective, (hold, miss): (f64, f64)) -> Step {
+    if miss * cell.idle_e2e_s < WHOLE_POD {
+        return Step::Done;
+    }
     let middle = Step::Look((hold * miss).sqrt());
     if miss / hold > WIDE && hold < miss {
         return middle;
     }
     let measured = loaded.iter().filter(|point| point.ended == Ending::Complete).count();
+    let least = if cell.precision > COARSE { 1 } else { LEAST_MEASURED };
     match highest_rate(loaded, objective) {
-        Some(found) if found.deviation <= cell.precision && measured >= LEAST_MEASURED => Step::Done,
+        Some(found) if found.deviation <= cell.precision && measured >= least => Step::Done,
         Some(found) => {
             let aside = if measured.is_multiple_of(2) { ASIDE.recip() } else { ASIDE };
             Step::Measure(found.rate_per_s * aside)

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 use slo_router::scheduling::shape::Shape;
 
-use super::interval::{Z_99, independent, wilson};
+use super::interval::{Z_90, independent, wilson};
 use super::server::{Answer, Failure};
 use crate::measurement::{Ending, Point};
 use crate::objective::Objective;
@@ -213,10 +213,11 @@ impl Trial {
         decided.then_some(Ending::Decided)
     }
 
-    /// The interval in which the share of requests that keep the objective lies with 99 % confidence.
+    /// The interval in which the share of requests that keep the objective lies with 90 % confidence: a look may err, what is
+    /// measured in full near the limit corrects it.
     fn likely_share(&self, kept: &[bool]) -> (f64, f64) {
         let of = independent(kept);
         let share = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
-        wilson(share * of, of, Z_99)
+        wilson(share * of, of, Z_90)
     }
 }

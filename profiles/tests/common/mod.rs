@@ -1,8 +1,10 @@
 //! A simulated engine in virtual time as a [`Server`], so that the measuring itself can be proven without waiting.
 
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
 use std::time::Duration;
 
-use slo_profile::build::build;
+use slo_profile::build::{Cell, build};
 use slo_profile::grid::Grid;
 use slo_profile::measure::{
     Answer, Campaign, Failure, Finished, Observer, Progress, Sampling, Server, ServerError, Trial,
@@ -102,14 +104,15 @@ pub fn campaign(grid: Grid) -> Campaign {
     Campaign {
         grid,
         objective: Objective { slo, percentile: 90 },
-        sampling: Sampling { requests: 200, decide_after: Some(50), warm_up: 20 },
+        sampling: Sampling { requests: 200, decide_after: Some(25), warm_up: 10 },
         precision: 0.05,
         seed: 1,
         request_budget: None,
     }
 }
 
-struct Silent;
+/// Keeps nothing and says nothing.
+pub struct Silent;
 
 impl Observer for Silent {
     fn keep(&mut self, _: &Point) -> std::io::Result<()> {
@@ -125,12 +128,63 @@ pub fn measure(campaign: &Campaign, server: &mut VirtualServer, mut points: Vec<
     (points, finished)
 }
 
-/// λ in requests/s and E in seconds of the only cell.
-pub fn highest_rate_and_latency(campaign: &Campaign, shape: Shape) -> (f64, f64) {
-    let (points, _) = measure(campaign, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
-    let header = Header::new("default/a", "m", Source::Imported { from: "virtual time".into() });
+/// λ in requests/s and E in seconds of each cell, on an L20.
+pub fn highest_rate_and_latency(campaign: &Campaign) -> Vec<(f64, f64)> {
+    highest_rate_and_latency_on(campaign, spec(Gpu::L20))
+}
+
+/// The same on any.
+pub fn highest_rate_and_latency_on(campaign: &Campaign, spec: EngineSpec) -> Vec<(f64, f64)> {
+    let (points, _) = measure(campaign, &mut VirtualServer::new(spec), Vec::new());
+    figures(campaign, points)
+}
+
+/// λ and E of each cell from these points.
+pub fn figures(campaign: &Campaign, points: Vec<Point>) -> Vec<(f64, f64)> {
+    let header = Header::new("default/a", "m", Source::Imported { from: "a test".into() });
     let measurements = Measurements { header, points };
     let built = build(&measurements, campaign.objective);
-    let cell = built.cells.iter().flatten().find(|cell| cell.shape == shape).unwrap();
-    (cell.rate_per_s.unwrap(), cell.figure(|point| Some(point.e2e_s()?.mean)).unwrap())
+    let figure =
+        |cell: &Cell<'_>| (cell.rate_per_s.unwrap(), cell.figure(|point| Some(point.e2e_s()?.mean)).unwrap_or(0.0));
+    built.cells.iter().flatten().map(figure).collect()
+}
+
+/// Prints requests and virtual minutes of the search and of AIBrix's grid (seven rates by doubling, 100 requests each, each
+/// until its last answer) over the shapes of the demonstration.
+pub fn compare_with_aibrixs_grid() {
+    let shapes = Grid {
+        output_tokens: vec![16, 32, 64, 128, 256, 512],
+        input_tokens: vec![64, 128, 256, 512, 1_024, 2_048, 4_096],
+    };
+    for (requests, precision) in [(50, 0.2), (100, 0.1), (200, 0.05)] {
+        let mut campaign = campaign(shapes.clone());
+        campaign.sampling.requests = requests;
+        campaign.precision = precision;
+        let mut server = VirtualServer::new(spec(Gpu::L20));
+        measure(&campaign, &mut server, Vec::new());
+        println!("search to {precision}: {} requests, {:.0} min", server.sent, server.spent.as_secs_f64() / 60.0);
+    }
+    let (mut sent, mut spent_s) = (0, 0.0);
+    for shape in shapes.shapes() {
+        for rate_per_s in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0] {
+            spent_s += hundred_requests_s(shape, rate_per_s);
+            sent += 100;
+        }
+    }
+    println!("AIBrix's grid: {sent} requests, {:.0} min", spent_s / 60.0);
+}
+
+fn hundred_requests_s(shape: Shape, rate_per_s: f64) -> f64 {
+    let mut engine = Engine::new(spec(Gpu::L20));
+    for number in 0..100 {
+        let at = Instant::ZERO.offset_seconds(f64::from(number) / rate_per_s);
+        engine.advance(at);
+        engine.submit(number as u64, shape.input_tokens, shape.output_tokens, at).unwrap();
+    }
+    let mut end = Instant::ZERO;
+    while let Some(at) = engine.next_event_at() {
+        engine.advance(at);
+        end = at;
+    }
+    end.since(Instant::ZERO).as_secs_f64()
 }
