@@ -1,5 +1,6 @@
 //! `slo-profile import`, `check` and `show`: from file to file, or to the terminal.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -96,7 +97,7 @@ impl ShowOptions {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let profiles = show::read(&read(&self.profile)?)?;
         for profile in &profiles {
-            println!("{}", show::tables(profile));
+            write(None, &format!("{}\n", show::tables(profile)))?;
             let Some(svg) = &self.svg else { continue };
             let path = if profiles.len() == 1 { svg.clone() } else { beside(svg, &profile.name) };
             write(Some(&path), &show::heat_map(profile)?)?;
@@ -128,8 +129,11 @@ pub(super) fn write(path: Option<&Path>, text: &str) -> Result<()> {
     match path {
         Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display())),
         None => {
-            print!("{text}");
-            Ok(())
+            // A reader that has seen enough, such as `head`, is no failure.
+            match std::io::stdout().write_all(text.as_bytes()) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+                _ => Ok(()),
+            }
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) enum Command {
     /// Show a profile as tables, and as a heat map.
     Show(files::ShowOptions),
     /// Bring profiles to where the filter reads them.
-    Publish(publish::Options),
+    #[command(subcommand)]
+    Publish(publish::Target),
 }
 
 // === impl Command ===
@@ -40,7 +41,7 @@ impl Command {
             Self::Build(options) => options.run(),
             Self::Check(options) => options.run(),
             Self::Show(options) => options.run(),
-            Self::Publish(options) => options.run(),
+            Self::Publish(target) => target.run(),
         }
     }
 }

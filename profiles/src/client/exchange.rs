@@ -35,6 +35,9 @@ pub(super) struct Exchange {
     forces_length: AtomicBool,
 }
 
+/// Shorter than servers keep an idle connection (uvicorn and llama.cpp: 5 s), or a request would now and then meet one that
+/// is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// What of an error's body is worth showing.
 const SHOWN_CHARACTERS: usize = 300;
 
@@ -43,7 +46,8 @@ const SHOWN_CHARACTERS: usize = 300;
 impl Exchange {
     pub(super) fn new(options: &ClientOptions) -> Result<Self, reqwest::Error> {
         // An open-loop client must never wait for a connection of its own making.
-        let http = http_client().pool_max_idle_per_host(usize::MAX).tcp_nodelay(true).build()?;
+        let http =
+            http_client().pool_max_idle_per_host(usize::MAX).pool_idle_timeout(KEEP_ALIVE).tcp_nodelay(true).build()?;
         let base = options.url.trim_end_matches('/').trim_end_matches("/v1");
         let path = match options.endpoint {
             Endpoint::Completions => "completions",

@@ -19,7 +19,7 @@ use crate::measure::{Answer, Failure, Server, ServerError, Trial};
 pub use self::exchange::Endpoint;
 
 /// Words of the prompts that a server's way of counting is learned from.
-const PROBE_WORDS: [u32; 2] = [50, 250];
+const PROBE_WORDS: [u32; 2] = [20, 100];
 /// Tokens of the answer that tells whether a length can be forced.
 const PROBE_TOKENS: u32 = 24;
 /// A server is idle again when a probe takes at most this many times what it took at first, and a little.
