@@ -68,8 +68,6 @@ fn the_findings_of_a_document_name_the_profile() {
 
 #[test]
 fn the_shipped_profiles_are_accepted() {
-    for text in [include_bytes!("../../demo.json").as_slice()] {
-        let errors: Vec<_> = check(text).into_iter().filter(|finding| finding.is_error).collect();
-        assert_eq!(errors, []);
-    }
+    let findings = check(include_bytes!("../../demo.json"));
+    assert!(!findings.is_empty() && findings.iter().all(|finding| !finding.is_error), "{findings:?}");
 }

@@ -1,6 +1,6 @@
 //! `slo-profile measure`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use slo_profile::client::{ClientOptions, Endpoint, HttpServer};
 use slo_profile::grid::Grid;
 use slo_profile::measure::{Campaign, Finished, Plan, Sampling};
-use slo_profile::measurement::{Appender, Header, Measurements, Source};
+use slo_profile::measurement::{Appender, Header, Measurements, Point, Source};
 
 use super::options::{ObjectiveOptions, time};
 use super::progress::{Display, print_plan};
@@ -179,7 +179,7 @@ impl Options {
         self.out.clone().unwrap_or_else(|| format!("{name}.measurements.jsonl").into())
     }
 
-    fn open(&self, path: &PathBuf) -> Result<(Vec<slo_profile::measurement::Point>, Appender)> {
+    fn open(&self, path: &Path) -> Result<(Vec<Point>, Appender)> {
         let source = Source::Measured {
             url: self.url.clone(),
             seed: self.seed,
