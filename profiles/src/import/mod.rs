@@ -1,6 +1,9 @@
 //! Results that people already have, as measured points.
 
 mod aibrix;
+mod aiperf;
+mod guidellm;
+mod requests;
 mod vllm;
 
 use serde_json::Value;
@@ -14,6 +17,10 @@ pub enum Format {
     Aibrix,
     /// vLLM's `vllm bench serve --save-result` (with `--save-detailed` for the single requests): a JSON document per rate.
     Vllm,
+    /// guidellm's `guidellm run --output kind=json`: a document of all rates, with the single requests.
+    Guidellm,
+    /// AIPerf's `profile_export_aiperf.json`: a document per rate.
+    Aiperf,
 }
 
 /// Reads one file's text.
@@ -25,6 +32,8 @@ pub fn import(format: Format, text: &str) -> Result<Vec<Point>, String> {
     match format {
         Format::Aibrix => aibrix::points(text),
         Format::Vllm => vllm::points(text),
+        Format::Guidellm => guidellm::points(text),
+        Format::Aiperf => aiperf::points(text),
     }
 }
 
@@ -42,6 +51,8 @@ impl Format {
         match self {
             Self::Aibrix => "aibrix_benchmark",
             Self::Vllm => "vllm bench serve",
+            Self::Guidellm => "guidellm",
+            Self::Aiperf => "aiperf",
         }
     }
 }

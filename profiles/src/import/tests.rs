@@ -59,3 +59,29 @@ fn a_row_of_aibrix_without_a_number_names_its_place() {
     let error = import(Format::Aibrix, row).unwrap_err();
     assert_eq!(error, "output 4 x input 8 at 1/s: no row TPUT with a mean");
 }
+
+#[test]
+fn a_report_of_guidellm_is_read_request_by_request() {
+    let point = only(Format::Guidellm, include_str!("../../tests/data/guidellm/poisson.json"));
+    assert_eq!((point.output_tokens, point.rate_per_s, point.requests()), (16, 10.0, 60));
+    assert!((point.throughput_per_s - 60.0 / 4.2175).abs() < 0.01, "{}", point.throughput_per_s);
+    let (ttft, e2e) = (point.ttft_s().unwrap().mean, point.e2e_s().unwrap().mean);
+    assert!(ttft > 0.005 && ttft < e2e, "{ttft} {e2e}");
+}
+
+#[test]
+fn a_guidellm_run_without_a_rate_is_refused() {
+    let report = include_str!("../../tests/data/guidellm/poisson.json").replace("\"poisson\"", "\"concurrent\"");
+    assert!(import(Format::Guidellm, &report).unwrap_err().contains("kind=poisson"));
+}
+
+#[test]
+fn a_summary_of_aiperf_is_read() {
+    let text = include_str!("../../tests/data/aiperf/profile_export_aiperf.json");
+    let point = only(Format::Aiperf, text);
+    assert_eq!((point.output_tokens, point.input_tokens, point.rate_per_s), (16, 128, 10.0));
+    assert!((point.throughput_per_s - 8.9536).abs() < 1e-3);
+    assert_eq!((point.requests(), point.failed()), (60, 0));
+    let endless = text.replace("\"rate\": 10.0", "\"concurrency\": 4");
+    assert!(import(Format::Aiperf, &endless).unwrap_err().contains("--request-rate"));
+}

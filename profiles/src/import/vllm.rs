@@ -4,11 +4,8 @@ use serde_json::Value;
 use slo_router::scheduling::profile::without_nan;
 
 use super::number;
-use crate::measurement::{Ending, Latencies, Lengths, PERCENTILES, Point, Requests, Spread, Summary};
-
-/// A rate that is completed to less than this share has a growing backlog. The tool counts the drain of the last requests
-/// too, so this is lower than it would have to be.
-const STABLE_SHARE: f64 = 0.85;
+use super::requests::Run;
+use crate::measurement::{Latencies, PERCENTILES, Point, Requests, Spread, Summary};
 
 pub(super) fn points(text: &str) -> Result<Vec<Point>, String> {
     let document: Value = serde_json::from_slice(&without_nan(text.as_bytes()))
@@ -24,24 +21,17 @@ pub(super) fn points(text: &str) -> Result<Vec<Point>, String> {
         Some(requests) => Latencies::Requests(requests),
         None => Latencies::Summary(summary(&document, completed as u32)?),
     };
-    let throughput_per_s = number(&document, "request_throughput")?;
-    Ok(vec![Point {
-        output_tokens: output_tokens.round() as u32,
-        input_tokens: input_tokens.round() as u32,
+    let run = Run {
         rate_per_s,
-        arrived_per_s: None,
-        throughput_per_s,
-        output_tokens_per_s: Some(number(&document, "output_throughput")?),
-        ended: Ending::Complete,
-        sustained: throughput_per_s >= STABLE_SHARE * rate_per_s,
-        window_s: duration_s,
-        sent: completed as u32 + failed,
-        failures: (failed > 0).then(|| ("failed".to_owned(), failed)).into_iter().collect(),
-        observed: Some(Lengths { input_tokens: Some(input_tokens), output_tokens }),
-        concurrency: None,
-        client_lag_s: None,
+        throughput_per_s: number(&document, "request_throughput")?,
+        output_tokens_per_s: number(&document, "output_throughput")?,
+        duration_s,
+        input_tokens,
+        output_tokens,
+        failed,
         latencies,
-    }])
+    };
+    Ok(vec![run.point()])
 }
 
 /// With `--save-detailed`: per request the time to first token, the gaps and the length, in order of arrival.
