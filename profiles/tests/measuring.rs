@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::{VirtualServer, campaign, highest_rate_and_latency, measure, spec};
 use slo_profile::build::{Status, build};
 use slo_profile::grid::Grid;
-use slo_profile::measure::{Campaign, Finished, Sampling};
-use slo_profile::measurement::{Header, Measurements, Source};
+use slo_profile::measure::{Answer, Campaign, Failure, Finished, Sampling, Server, ServerError, Trial};
+use slo_profile::measurement::{Appender, Ending, Header, Measurements, Source};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Slo;
 use slo_router_pods::engine::Gpu;
@@ -96,4 +96,72 @@ fn another_slo_needs_no_other_measurement() {
 
 fn header() -> Header {
     Header::new("default/a", "m", Source::Imported { from: "virtual time".into() })
+}
+
+/// Whose first trials end in errors.
+struct Flaky {
+    server: VirtualServer,
+    bad_trials: usize,
+}
+
+impl Server for Flaky {
+    async fn run(&mut self, trial: &mut Trial) -> Result<(), ServerError> {
+        if self.bad_trials == 0 {
+            return self.server.run(trial).await;
+        }
+        self.bad_trials -= 1;
+        while !trial.is_over() {
+            let at = trial.next_arrival();
+            let number = trial.send(Duration::ZERO);
+            trial.finish(number, at, Err(Failure::Status(500, "out of memory".into())));
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, shape: Shape, number: u64) -> Result<Result<Answer, Failure>, ServerError> {
+        self.server.ask(shape, number).await
+    }
+
+    async fn settle(&mut self) -> Result<(), ServerError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_point_that_fails_is_tried_again() {
+    let campaign = cell(CELLS[0]);
+    let mut server = Flaky { server: VirtualServer::new(spec(Gpu::L20)), bad_trials: 2 };
+    let (points, finished) = measure(&campaign, &mut server, Vec::new());
+    assert_eq!(finished, Finished::AllCells { given_up: 0 });
+    let failed: Vec<_> = points.iter().filter(|point| point.ended == Ending::Failed).collect();
+    assert_eq!(failed.len(), 2);
+    assert!(failed.iter().all(|point| point.failures.contains_key("status 500")), "{failed:?}");
+}
+
+#[test]
+fn a_cell_that_goes_on_failing_is_given_up_and_has_no_number() {
+    let campaign = cell(CELLS[0]);
+    let mut server = Flaky { server: VirtualServer::new(spec(Gpu::L20)), bad_trials: usize::MAX };
+    let (points, finished) = measure(&campaign, &mut server, Vec::new());
+    assert_eq!(finished, Finished::AllCells { given_up: 1 });
+    let measurements = Measurements { header: header(), points };
+    let built = build(&measurements, campaign.objective);
+    assert!(built.is_partial());
+    assert_eq!(built.cells[0][0].rate_per_s, None);
+    assert!(built.remarks()[0].contains("requests failed"), "{:?}", built.remarks());
+}
+
+#[test]
+fn a_file_cut_off_in_the_middle_of_a_line_is_gone_on_with() {
+    let (points, _) = measure(&cell(CELLS[0]), &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    let measurements = Measurements { header: header(), points };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.jsonl");
+    measurements.save(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, &text[..text.len() - 10]).unwrap();
+    let kept = Measurements::load(&path).unwrap();
+    assert_eq!(kept.points, measurements.points[..measurements.points.len() - 1]);
+    Appender::open(&path).unwrap().append(measurements.points.last().unwrap()).unwrap();
+    assert_eq!(Measurements::load(&path).unwrap(), measurements);
 }

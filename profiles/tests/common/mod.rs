@@ -122,7 +122,7 @@ impl Observer for Silent {
 }
 
 /// All points after these, and how it ended.
-pub fn measure(campaign: &Campaign, server: &mut VirtualServer, mut points: Vec<Point>) -> (Vec<Point>, Finished) {
+pub fn measure(campaign: &Campaign, server: &mut impl Server, mut points: Vec<Point>) -> (Vec<Point>, Finished) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let finished = runtime.block_on(campaign.run(server, &mut points, &mut Silent)).unwrap();
     (points, finished)
