@@ -67,6 +67,10 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 image: build ## Puts the filter into an OCI image, without a daemon; prints its digest.
 	@$(call with-debian,umoci=umoci) host-tests/build-image.sh $(WASM) $(IMAGE) $(VERSION)
 
+.PHONY: profile-tool
+profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profile.
+	$(CARGO) build --profile tools -p slo-profile
+
 # === use ===
 
 .PHONY: demo
@@ -112,7 +116,7 @@ calibrate: ## How well the pods' engine matches benchmark rows: make calibrate R
 # === test ===
 
 .PHONY: test
-test: lint test-native test-wasm32 build build-exact test-host test-image test-manifests test-envoy ## Runs every test.
+test: lint test-native test-profile test-wasm32 build build-exact test-host test-image test-manifests test-envoy ## Runs every test.
 
 .PHONY: test-oldest
 test-oldest: build python ## The scenarios in the oldest Envoy there is, but those of a field that it lacks.
@@ -143,8 +147,16 @@ lint: targets ## Formatting and clippy, natively and for the proxy.
 
 .PHONY: test-native
 test-native: ## The core, natively.
-	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host
+	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host --exclude slo-profile
 	$(CARGO) test --features exact --lib tokens
+
+.PHONY: test-profile
+test-profile: ## The tool that measures profiles: in virtual time, against faults over sockets, with a real Redis.
+	$(call with-debian,redis-server=redis-server) $(CARGO) test --profile tools -p slo-profile
+
+.PHONY: prove-profile
+prove-profile: ## What that tool measures over sockets against virtual time, and what it saves (some twenty minutes).
+	$(CARGO) test --profile tools -p slo-profile --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
