@@ -45,7 +45,7 @@ fn difference(one: &[(f64, f64)], other: &[(f64, f64)], of: fn(&(f64, f64)) -> f
 }
 
 #[test]
-#[ignore = "takes some ten minutes of real time"]
+#[ignore = "takes a quarter of an hour of real time, and a quiet machine"]
 fn sockets_agree_with_twenty_times_the_requests_in_virtual_time_and_with_themselves() {
     let spec = EngineSpec::new(Gpu::H100, Model::Gqa8b).unwrap();
     let mut campaign = campaign(Grid { output_tokens: vec![16, 64], input_tokens: vec![128, 512] });
@@ -56,7 +56,7 @@ fn sockets_agree_with_twenty_times_the_requests_in_virtual_time_and_with_themsel
     let long = Campaign { sampling, precision: 0.005, seed: 99, ..campaign.clone() };
     let truth = highest_rate_and_latency_on(&long, spec);
     let first = over_sockets(&campaign, spec);
-    let second = over_sockets(&Campaign { seed: 1_001, ..campaign.clone() }, spec);
+    let second = over_sockets(&campaign, spec);
     println!("virtual time {truth:?}\nfirst {first:?}\nsecond {second:?}");
     for run in [&first, &second] {
         assert!(difference(run, &truth, |cell| cell.0) < 0.1, "rates {run:?} against {truth:?}");

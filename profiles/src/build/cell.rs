@@ -12,7 +12,7 @@ use crate::verdict::{Verdict, judge};
 /// Above this ratio of the lowest rate that misses to the highest that holds, the rate may be much too low.
 const COARSE: f64 = 1.3;
 /// A point where fewer than this share of the asked share keep the SLO is beyond the limit: its latencies are of another kind.
-const NEAR_SHARE: f64 = 0.7;
+const NEAR_SHARE: f64 = 0.4;
 /// A rate whose standard deviation is above this share of it is worth a remark.
 const UNSURE: f64 = 0.1;
 /// How late the client may send, as a share of the mean latency, before the point says more of the client.

@@ -53,7 +53,8 @@ pub fn document(entries: &[Entry]) -> String {
     format!("{{\"profiles\": [\n{}\n]}}\n", entries.iter().map(entry).collect::<Vec<_>>().join(",\n"))
 }
 
-/// The same as a Kubernetes ConfigMap with the document under `profiles.json`, to be mounted by whatever serves it.
+/// The same as a Kubernetes ConfigMap with the document under `profiles.json`: what the filter reads as
+/// `profiles.config_map`.
 pub fn config_map(entries: &[Entry], name: &str, namespace: &str) -> String {
     let text = document(entries);
     let lines: Vec<_> = text.lines().map(|line| format!("    {line}")).collect();
