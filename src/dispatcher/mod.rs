@@ -30,6 +30,7 @@ use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, P
 use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::run::Progress;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
 use crate::shared::health::Failing;
@@ -171,9 +172,27 @@ impl<S: Store> Dispatcher<S> {
             End::Finished(outcome) => Observation::Finished(id, *outcome),
             End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
-        self.policies.get(run.policy).observe(&observation);
+        self.policies.observe(&observation, now);
         self.membership.publish_column(&mut self.running, &run.deployment);
         self.wake_after_release(now);
+    }
+
+    /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
+    pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
+        let Some(run) = self.running.get_mut(id) else { return };
+        let first_token_at = match run.seen.progress {
+            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
+            Progress::Unseen | Progress::Prefilling => None,
+        };
+        if tokens == 0 {
+            run.seen.progress = Progress::Prefilling;
+            return;
+        }
+        run.seen.progress =
+            Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        if first_token_at.is_none() {
+            self.policies.observe(&Observation::FirstToken(id), now);
+        }
     }
 
     /// A message came: room was freed, somewhere.
@@ -279,5 +298,10 @@ impl<S: Store> Dispatcher<S> {
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
         self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
+    }
+
+    /// Tells all policies, since what one places is in the way of the others.
+    fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
+        self.built.values_mut().for_each(|policy| policy.observe(observation, now));
     }
 }

@@ -82,7 +82,9 @@ impl<S: Store> Dispatcher<S> {
         let wanted = candidates.iter().flat_map(|request| request.prospects.iter().map(|on| on.deployment));
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
+        let mut view = reading
+            .view(&pool, ticket, |deployment| self.running.column(&deployment.name), now)
+            .with_runs(self.running.by_pod(&pool));
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -165,8 +167,11 @@ impl<S: Store> Dispatcher<S> {
         now: Instant,
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
-        let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
-        self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
+        let prospect = *request.on(decided.pod.deployment)?;
+        let Prospect { load, slo, deployment_id, .. } = prospect;
+        let placed = Observation::Placed(&request, decided.pod.id, deployment_id);
+        self.policies.observe(&placed, now);
+        let seen = request.as_run(&prospect, now);
         let placement = Placement {
             address: decided.pod.address,
             policy: request.policy,
@@ -185,6 +190,7 @@ impl<S: Store> Dispatcher<S> {
             load,
             arrival: request.arrival,
             policy: request.policy,
+            seen,
             probe: decided.probe,
         };
         self.running.insert(decided.request, run);

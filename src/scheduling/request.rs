@@ -8,6 +8,8 @@ use fnv::FnvHasher;
 use super::load::Load;
 use super::policies::PolicyName;
 use super::pool::{Deployment, DeploymentId, Model, Pool};
+use super::prediction::OutputLengths;
+use super::run::{Progress, Run};
 use super::shape::Shape;
 use super::slo::{Slo, latest_start};
 use super::time::Instant;
@@ -31,6 +33,10 @@ pub struct Arrival {
     pub policy: PolicyName,
     /// Its prompt and the estimate of its output.
     pub shape: Shape,
+    /// How long its answer may be.
+    pub lengths: OutputLengths,
+    /// What keeping its objective is worth: the weight of its class; 0 counts as 1.
+    pub weight: f64,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
     pub slo: Option<Slo>,
 }
@@ -152,6 +158,19 @@ impl Request {
     /// The prospect on a deployment of the pool.
     pub fn on(&self, deployment: usize) -> Option<&Prospect> {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
+    }
+
+    /// What it would be on a pod if it went there now.
+    pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
+        Run {
+            prompt_tokens: self.arrival.shape.input_tokens,
+            arrived_at: self.arrival.at,
+            placed_at: now,
+            progress: Progress::Unseen,
+            slo: prospect.slo.unwrap_or_default(),
+            weight: if self.arrival.weight > 0.0 { self.arrival.weight } else { 1.0 },
+            lengths: self.arrival.lengths.clone(),
+        }
     }
 
     /// The prospects that deserve a pod: those where it still meets its objective, and, so that a late request is

@@ -3,6 +3,7 @@
 use super::load::Load;
 use super::pool::{Pod, Pool};
 use super::request::{Prospect, Request, RequestId};
+use super::run::Run;
 use super::time::Instant;
 
 /// Whether a pod takes requests.
@@ -35,6 +36,8 @@ pub struct PodState {
 pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
+    /// What runs on each pod, where the pass was told.
+    runs: Vec<Vec<Run>>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
 }
@@ -67,12 +70,30 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, reservation: None }
+        Self { pool, states, runs: Vec::new(), reservation: None }
     }
 
     /// The pool.
     pub fn pool(&self) -> &'a Pool {
         self.pool
+    }
+
+    /// Tells what runs on each pod, in the order of the pool.
+    pub fn with_runs(mut self, runs: Vec<Vec<Run>>) -> Self {
+        self.runs = runs;
+        self
+    }
+
+    /// What runs on the pod at `position`, those included that the pass has placed.
+    pub fn runs(&self, position: usize) -> &[Run] {
+        self.runs.get(position).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Notes what a request that the pass has placed is on its pod.
+    pub fn add_run(&mut self, position: usize, run: Run) {
+        if let Some(runs) = self.runs.get_mut(position) {
+            runs.push(run);
+        }
     }
 
     /// What is known of the pod at `position`.

@@ -19,6 +19,8 @@ pub enum PolicyName {
     SloPackLoad,
     /// Push: the pod with the least pending load, at once.
     SloLeastLoad,
+    /// The pod where the expected number of kept objectives grows most, or hold.
+    SloAttainment,
     /// The pod with the fewest requests in flight.
     LeastRequest,
     /// Any pod.
@@ -33,8 +35,15 @@ pub struct UnknownPolicy(String);
 
 impl PolicyName {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Slo, Self::SloLeastLoadPulling, Self::SloPackLoad, Self::SloLeastLoad, Self::LeastRequest, Self::Random];
+    pub const ALL: [Self; 7] = [
+        Self::SloAttainment,
+        Self::Slo,
+        Self::SloLeastLoadPulling,
+        Self::SloPackLoad,
+        Self::SloLeastLoad,
+        Self::LeastRequest,
+        Self::Random,
+    ];
 
     /// The name as it is written.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +52,7 @@ impl PolicyName {
             Self::SloLeastLoadPulling => "slo-least-load-pulling",
             Self::SloPackLoad => "slo-pack-load",
             Self::SloLeastLoad => "slo-least-load",
+            Self::SloAttainment => "slo-attainment",
             Self::LeastRequest => "least-request",
             Self::Random => "random",
         }
@@ -50,7 +60,7 @@ impl PolicyName {
 
     /// Whether it goes by pending load or slack, which follow from a profile.
     pub const fn needs_profile(self) -> bool {
-        !matches!(self, Self::LeastRequest | Self::Random)
+        !matches!(self, Self::SloAttainment | Self::LeastRequest | Self::Random)
     }
 }
 

@@ -9,7 +9,7 @@ use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, Running};
+use slo_router::scheduling::prediction::{Completion, OutputLengths, Running};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::{Outcome, Slo};
@@ -77,6 +77,7 @@ impl Worker {
         let open = &self.open;
         let estimate =
             self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
+        let lengths = self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect());
         let output_tokens = estimate.min(arrival.class.max_tokens());
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
         let (policy, slo) = self.demand;
@@ -88,13 +89,16 @@ impl Worker {
             class: class.map_or(0, |class| class + 1),
             policy,
             shape: Shape { output_tokens, input_tokens },
+            lengths: OutputLengths::new(lengths, arrival.class.max_tokens()),
+            weight: 1.0,
             slo: Some(slo),
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.after(actions, now)
     }
 
-    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32) {
+    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.dispatcher.progress(RequestId(id), output_tokens, now);
         if let Some(running) = self.open.get_mut(&id) {
             running.output_so_far = output_tokens;
         }
@@ -139,6 +143,9 @@ impl Worker {
     /// Forgets what was refused, and sets the timer anew where its period changes.
     fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
         for action in &actions {
+            if let Action::Forward(id, _) = action {
+                self.dispatcher.progress(*id, 0, now);
+            }
             if let Action::Refuse(id, ..) = action {
                 self.open.remove(&id.0);
             }

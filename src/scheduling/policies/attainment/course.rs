@@ -1,0 +1,65 @@
+//! Whether a request will keep its objectives: which lengths of its answer would.
+//!
+//! Given how its pod goes on, a request that ends with x output tokens ends `start + x·τ` seconds after it came (τ: time per
+//! output token). Every objective is linear in x as well:
+//!
+//! | objective | kept iff |
+//! |---|---|
+//! | `ttft` | first token ≤ T, whatever x |
+//! | `tpot` | start + x·τ − first token ≤ T·(x − 1) |
+//! | `e2e` | start + x·τ ≤ T |
+//! | `e2e_per_output_token`, base M | start + x·τ ≤ M + T·x |
+//! | `e2e_per_token`, prompt p | start + x·τ ≤ T·(p + x) |
+//!
+//! so each is kept by all lengths from some length on (where tokens come faster than the objective asks), or up to some
+//! length. The lengths that keep all objectives are an interval, and the probability to keep them is that of the interval.
+
+use crate::scheduling::slo::Slo;
+use std::ops::RangeInclusive;
+
+/// How a request goes on; seconds count from its arrival.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Course {
+    /// When its first token came or will come.
+    pub first_token_s: f64,
+    /// When its answer would end if it had no token at all; may be negative, since tokens so far came at another pace.
+    pub start_s: f64,
+    /// τ: time per output token from now on.
+    pub per_token_s: f64,
+}
+
+/// Lengths of an answer, in tokens; empty if it starts behind its end.
+pub(super) type Lengths = RangeInclusive<f64>;
+
+// === impl Course ===
+
+impl Course {
+    /// The lengths of the answer with which all objectives are kept.
+    pub(super) fn kept_by(&self, slo: &Slo, prompt_tokens: f64) -> Lengths {
+        let nothing = f64::INFINITY..=f64::NEG_INFINITY;
+        let seconds = |objective: Option<std::time::Duration>| objective.map(|objective| objective.as_secs_f64());
+        if seconds(slo.ttft).is_some_and(|ttft_s| self.first_token_s > ttft_s) {
+            return nothing;
+        }
+        // Each objective as (constant, per output token) of its limit.
+        let limits = [
+            seconds(slo.tpot).map(|tpot_s| (self.first_token_s - tpot_s, tpot_s)),
+            seconds(slo.e2e).map(|e2e_s| (e2e_s, 0.0)),
+            seconds(slo.e2e_per_output_token).map(|each_s| (seconds(slo.e2e_base).unwrap_or(0.0), each_s)),
+            seconds(slo.e2e_per_token).map(|each_s| (each_s * prompt_tokens, each_s)),
+        ];
+        let (mut shortest, mut longest) = (0.0_f64, f64::INFINITY);
+        for (constant_s, each_s) in limits.into_iter().flatten() {
+            let room_s = constant_s - self.start_s;
+            let excess_s = self.per_token_s - each_s;
+            if excess_s > 0.0 {
+                longest = longest.min(room_s / excess_s);
+            } else if excess_s < 0.0 {
+                shortest = shortest.max(room_s / excess_s);
+            } else if room_s < 0.0 {
+                return nothing;
+            }
+        }
+        shortest..=longest
+    }
+}

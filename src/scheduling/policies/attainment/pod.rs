@@ -1,0 +1,109 @@
+//! What is under way on a pod, by dead reckoning from what has been seen of it.
+
+use super::course::Course;
+use super::step::StepModel;
+use crate::scheduling::run::{Progress, Run};
+use crate::scheduling::time::Instant;
+
+/// What a pod does now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occupancy<'r> {
+    /// Requests on it.
+    pub requests: f64,
+    /// K: tokens of their prompts and answers so far.
+    pub context_tokens: f64,
+    /// Until all prompts are computed that are on it.
+    pub prefill_left_s: f64,
+    /// What is on it.
+    pub streams: Vec<Stream<'r>>,
+}
+
+/// A request on a pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream<'r> {
+    /// The request.
+    pub run: &'r Run,
+    /// Since it came to the gateway.
+    pub elapsed_s: f64,
+    /// Tokens of its answer so far.
+    pub tokens: f64,
+    /// When its first token came, or will come at the earliest, from its arrival on.
+    pub first_token_s: f64,
+}
+
+/// How a pod goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pace {
+    /// Until decoding goes on, since prompts are being computed.
+    pub delay_s: f64,
+    /// τ: time per output token after that.
+    pub per_token_s: f64,
+}
+
+// === impl Occupancy ===
+
+impl<'r> Occupancy<'r> {
+    /// Reckons from what runs on a pod.
+    pub(super) fn reckon(runs: &'r [Run], model: &StepModel, now: Instant) -> Self {
+        let mut occupancy = Self { requests: runs.len() as f64, ..Self::default() };
+        // Prompts are computed first come, first served; none before the last one that is known to be done.
+        let done = runs.iter().filter_map(|run| match run.progress {
+            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
+            Progress::Unseen | Progress::Prefilling => None,
+        });
+        let mut clock = done.max().unwrap_or(Instant::ZERO);
+        let mut waiting: Vec<&Run> = Vec::new();
+        let prompts: f64 = runs.iter().map(|run| f64::from(run.prompt_tokens)).sum();
+        let step_s = model.step_s(occupancy.requests, prompts);
+        for run in runs {
+            match run.progress {
+                Progress::Decoding { first_token_at, tokens, seen_at } => {
+                    let since_s = now.seconds_since(seen_at).max(0.0);
+                    let tokens = f64::from(tokens) + (since_s / step_s).floor().min(64.0);
+                    occupancy.add(run, tokens, first_token_at.seconds_since(run.arrived_at), now);
+                }
+                Progress::Unseen | Progress::Prefilling => waiting.push(run),
+            }
+        }
+        waiting.sort_by_key(|run| run.placed_at);
+        let mut overdue_s = 0.0_f64;
+        for run in waiting {
+            let stall_s = model.stall_s(f64::from(run.prompt_tokens), occupancy.requests);
+            clock = clock.max(run.placed_at).offset_seconds(stall_s + model.base_s);
+            let ahead_s = clock.seconds_since(now);
+            if run.progress == Progress::Unseen && ahead_s < 0.0 {
+                let tokens = 1.0 - ahead_s / step_s;
+                occupancy.add(run, tokens, clock.seconds_since(run.arrived_at), now);
+                continue;
+            }
+            overdue_s = overdue_s.max(-ahead_s);
+            let left_s = ahead_s.max(overdue_s * 0.5);
+            let elapsed_s = now.seconds_since(run.arrived_at);
+            occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);
+            occupancy.add(run, 0.0, elapsed_s + left_s, now);
+        }
+        occupancy
+    }
+
+    fn add(&mut self, run: &'r Run, tokens: f64, first_token_s: f64, now: Instant) {
+        self.context_tokens += f64::from(run.prompt_tokens) + tokens;
+        let elapsed_s = now.seconds_since(run.arrived_at);
+        self.streams.push(Stream { run, elapsed_s, tokens, first_token_s });
+    }
+}
+
+// === impl Stream ===
+
+impl Stream<'_> {
+    /// The probability that it keeps its objectives if its pod goes on like this.
+    pub(super) fn keeps(&self, pace: &Pace) -> f64 {
+        let start_s = if self.tokens > 0.0 {
+            self.elapsed_s + pace.delay_s - self.tokens * pace.per_token_s
+        } else {
+            self.first_token_s.max(self.elapsed_s + pace.delay_s) - pace.per_token_s
+        };
+        let course = Course { first_token_s: self.first_token_s, start_s, per_token_s: pace.per_token_s };
+        let lengths = course.kept_by(&self.run.slo, f64::from(self.run.prompt_tokens));
+        self.run.lengths.probability_within(lengths, self.tokens)
+    }
+}
