@@ -132,7 +132,11 @@ impl Request {
             foreign_slo: false,
             arrival,
         };
-        request.judge_by_profiles(pool, how);
+        if request.policy == PolicyName::SloAttainment {
+            request.judge_by_objective(pool, how);
+        } else {
+            request.judge_by_profiles(pool, how);
+        }
         if request.prospects.is_empty() {
             request.judge_without_profiles(pool, how);
         }
@@ -160,6 +164,11 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
+    /// What keeping its objective is worth.
+    pub fn weight(&self) -> f64 {
+        if self.arrival.weight > 0.0 { self.arrival.weight } else { 1.0 }
+    }
+
     /// What it would be on a pod if it went there now.
     pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
         Run {
@@ -168,7 +177,7 @@ impl Request {
             placed_at: now,
             progress: Progress::Unseen,
             slo: prospect.slo.unwrap_or_default(),
-            weight: if self.arrival.weight > 0.0 { self.arrival.weight } else { 1.0 },
+            weight: self.weight(),
             lengths: self.arrival.lengths.clone(),
         }
     }
@@ -193,10 +202,38 @@ impl Request {
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
         (self.policy, &self.arrival.model, self.arrival.class, self.infeasible).hash(&mut hasher);
+        if self.policy == PolicyName::SloAttainment {
+            // It judges each request by itself; a class is what may not starve.
+            return Footprint(hasher.finish());
+        }
         for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
             (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
         }
         Footprint(hasher.finish())
+    }
+
+    /// A policy that judges by what it learns wants all deployments, with the objective that holds on each. What a profile
+    /// says serves it as a start and where it cannot judge yet.
+    fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
+        for (position, deployment) in serving(pool, &self.arrival.model) {
+            let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
+            let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
+            let own_slo = profile.map(|profile| profile.slo).filter(|slo| !slo.is_empty());
+            self.prospects.push(Prospect {
+                deployment: position,
+                deployment_id: deployment.id,
+                load: charged.and_then(|cell| profile.and_then(|profile| profile.load(cell))).unwrap_or(Load::ZERO),
+                bounded: false,
+                rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
+                latest_start: None,
+                slo: self.arrival.slo.or(own_slo).or(how.default_slo),
+                cost: profile.map_or(0.0, |profile| profile.cost),
+            });
+        }
+        let slos = self.prospects.iter().filter_map(|prospect| prospect.slo?.target(self.arrival.shape));
+        if let Some(target) = slos.max() {
+            self.latest_start = self.arrival.at.after(target);
+        }
     }
 
     fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment) {

@@ -39,7 +39,9 @@ impl OutputLengths {
         }
         let left = self.survival(next);
         if left > NONE_LEFT {
-            return ((self.survival(first) - self.survival(beyond)) / left).clamp(0.0, 1.0);
+            let from = if first > next { self.survival(first) } else { left };
+            let beyond = if beyond.is_finite() { self.survival(beyond) } else { 0.0 };
+            return ((from - beyond) / left).clamp(0.0, 1.0);
         }
         let mean_left = (UNSEEN_TAIL * next).max(1.0);
         let longer = |tokens: f64| (-(tokens - next) / mean_left).exp();

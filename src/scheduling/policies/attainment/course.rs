@@ -14,8 +14,10 @@
 //! so each is kept by all lengths from some length on (where tokens come faster than the objective asks), or up to some
 //! length. The lengths that keep all objectives are an interval, and the probability to keep them is that of the interval.
 
-use crate::scheduling::slo::Slo;
 use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::scheduling::slo::Slo;
 
 /// How a request goes on; seconds count from its arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,30 +30,47 @@ pub(super) struct Course {
     pub per_token_s: f64,
 }
 
+/// An [`Slo`] in seconds for a prompt of known length; what is not set is infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limits {
+    ttft_s: f64,
+    tpot_s: Option<f64>,
+    /// Limits of the end of an answer: a constant, and what each output token adds.
+    ends_s: [Option<(f64, f64)>; 3],
+}
+
 /// Lengths of an answer, in tokens; empty if it starts behind its end.
 pub(super) type Lengths = RangeInclusive<f64>;
 
-// === impl Course ===
+// === impl Limits ===
 
-impl Course {
-    /// The lengths of the answer with which all objectives are kept.
-    pub(super) fn kept_by(&self, slo: &Slo, prompt_tokens: f64) -> Lengths {
+impl Limits {
+    /// Of a request with this prompt.
+    pub(super) fn of(slo: &Slo, prompt_tokens: f64) -> Self {
+        let seconds = |objective: Option<Duration>| objective.map(|objective| objective.as_secs_f64());
+        let base_s = seconds(slo.e2e_base).unwrap_or(0.0);
+        Self {
+            ttft_s: seconds(slo.ttft).unwrap_or(f64::INFINITY),
+            tpot_s: seconds(slo.tpot),
+            ends_s: [
+                seconds(slo.e2e).map(|e2e_s| (e2e_s, 0.0)),
+                seconds(slo.e2e_per_output_token).map(|each_s| (base_s, each_s)),
+                seconds(slo.e2e_per_token).map(|each_s| (each_s * prompt_tokens, each_s)),
+            ],
+        }
+    }
+
+    /// The lengths of the answer with which all of them are kept.
+    pub(super) fn kept_by(&self, course: &Course) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;
-        let seconds = |objective: Option<std::time::Duration>| objective.map(|objective| objective.as_secs_f64());
-        if seconds(slo.ttft).is_some_and(|ttft_s| self.first_token_s > ttft_s) {
+        if course.first_token_s > self.ttft_s {
             return nothing;
         }
-        // Each objective as (constant, per output token) of its limit.
-        let limits = [
-            seconds(slo.tpot).map(|tpot_s| (self.first_token_s - tpot_s, tpot_s)),
-            seconds(slo.e2e).map(|e2e_s| (e2e_s, 0.0)),
-            seconds(slo.e2e_per_output_token).map(|each_s| (seconds(slo.e2e_base).unwrap_or(0.0), each_s)),
-            seconds(slo.e2e_per_token).map(|each_s| (each_s * prompt_tokens, each_s)),
-        ];
+        let pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));
         let (mut shortest, mut longest) = (0.0_f64, f64::INFINITY);
-        for (constant_s, each_s) in limits.into_iter().flatten() {
-            let room_s = constant_s - self.start_s;
-            let excess_s = self.per_token_s - each_s;
+        for (constant_s, each_s) in self.ends_s.into_iter().chain([pace]).flatten() {
+            let room_s = constant_s - course.start_s;
+            let excess_s = course.per_token_s - each_s;
             if excess_s > 0.0 {
                 longest = longest.min(room_s / excess_s);
             } else if excess_s < 0.0 {

@@ -27,6 +27,8 @@ pub(super) struct Speed {
     model: StepModel,
     /// Mean of |ln(actual / expected)| of the time per step.
     error: f64,
+    /// Mean of ln(actual / expected) of the pace that requests were placed by, and of its square.
+    offset: (f64, f64),
 }
 
 // === impl Speed ===
@@ -46,7 +48,7 @@ impl Speed {
         let prior = cells.solve(&generic());
         let profiled = known > 0;
         let error = PROFILE_ERROR;
-        Self { prior, profiled, sums: Sums::default(), samples: 0, model: prior, error }
+        Self { prior, profiled, sums: Sums::default(), samples: 0, model: prior, error, offset: (0.0, 0.03) }
     }
 
     /// The model.
@@ -57,6 +59,21 @@ impl Speed {
     /// Mean relative error of its predictions.
     pub(super) fn error(&self) -> f64 {
         self.error
+    }
+
+    pub(super) fn compare(&mut self, actual_s: f64, expected_s: f64) {
+        let error = (actual_s / expected_s).ln().clamp(-1.0, 1.0);
+        let (mean, square) = &mut self.offset;
+        *mean += 0.02 * (error - *mean);
+        *square += 0.02 * (error * error - *square);
+    }
+
+    pub(super) fn bias(&self) -> f64 {
+        self.offset.0.exp()
+    }
+
+    pub(super) fn spread(&self) -> f64 {
+        self.offset.1.sqrt().clamp(0.03, 0.4)
     }
 
     /// Whether to go by it.

@@ -9,6 +9,7 @@ mod step;
 
 use std::collections::HashMap;
 
+use self::course::Limits;
 use self::deployment::Speed;
 use self::meter::{Meter, Reading};
 use self::pod::{Occupancy, Pace, Stream};
@@ -16,7 +17,7 @@ use super::least_request::LeastRequest;
 use super::{Decision, Observation, Pass, Policy};
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::request::{Request, RequestId};
-use crate::scheduling::run::{Progress, Run};
+
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -24,15 +25,13 @@ use crate::scheduling::view::View;
 /// Steps that a request must have decoded to be learned from.
 const ENOUGH_STEPS: u32 = 12;
 
-pub(super) fn knob(name: &str, default: f64) -> f64 {
-    use std::sync::{Mutex, OnceLock};
-    static KNOBS: OnceLock<Mutex<HashMap<String, f64>>> = OnceLock::new();
-    let knobs = KNOBS.get_or_init(Default::default);
-    *knobs
-        .lock()
-        .unwrap()
-        .entry(name.to_owned())
-        .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
+pub(super) fn knob(name: &'static str, default: f64) -> f64 {
+    thread_local! { static KNOBS: std::cell::RefCell<fnv::FnvHashMap<usize, f64>> = Default::default(); }
+    KNOBS.with_borrow_mut(|knobs| {
+        *knobs
+            .entry(name.as_ptr() as usize)
+            .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
+    })
 }
 
 /// See the module.
@@ -47,6 +46,12 @@ pub(super) struct Attainment {
     k_sigma: f64,
     k_rho: f64,
     k_late: f64,
+    k_bias: f64,
+    pressure: (f64, Instant),
+    /// Paces that requests were placed by.
+    expected: HashMap<RequestId, f64>,
+    /// What the last pass saw: requests in flight, the newest that waits, and when it was.
+    looked: (u32, RequestId, Instant),
 }
 
 /// A request of this worker that runs.
@@ -70,6 +75,10 @@ impl Attainment {
             k_sigma: knob("K_SIGMA", 0.0),
             k_rho: knob("K_RHO", 1.0),
             k_late: knob("K_LATE", 0.02),
+            k_bias: knob("K_BIAS", 0.0),
+            pressure: (0.0, Instant::ZERO),
+            expected: HashMap::new(),
+            looked: (0, RequestId(0), Instant::ZERO),
         }
     }
 
@@ -80,71 +89,92 @@ impl Attainment {
     }
 }
 
+struct PodNow {
+    now_on: Occupancy,
+    rho: f64,
+    kept: f64,
+}
+
 struct Best {
     pod: usize,
     gain: f64,
     keeps: f64,
+    per_token_s: f64,
+    loss: f64,
+    fresh: f64,
 }
 
 impl Attainment {
-    fn tau(&self, speed: &Speed, requests: f64, context: f64, rho: f64) -> f64 {
-        speed.model().step_s(requests, context) / (1.0 - rho * self.k_rho)
+    fn pace(&self, speed: &Speed, requests: f64, context: f64, delay_s: f64, rho: f64) -> Pace {
+        let per_token_s = speed.model().step_s(requests, context) / (1.0 - rho * self.k_rho);
+        let spread = if self.k_sigma < 0.0 { speed.spread() } else { self.k_sigma };
+        let bias = if self.k_bias > 0.0 { speed.bias() } else { 1.0 };
+        Pace { delay_s, per_token_s: per_token_s * bias, spread }
     }
 
-    fn keeps(&self, stream: &Stream<'_>, pace: &Pace) -> f64 {
-        if self.k_sigma == 0.0 {
-            return stream.keeps(pace);
-        }
-        let at = |factor: f64| stream.keeps(&Pace { per_token_s: pace.per_token_s * factor, ..*pace });
-        // Three-point Gauss–Hermite.
-        let spread = 3f64.sqrt() * self.k_sigma;
-        (at(1.0 - spread) + 4.0 * at(1.0) + at(1.0 + spread)) / 6.0
+    fn reckon(&self, view: &View<'_>, position: usize, now: Instant) -> Option<PodNow> {
+        let pod = view.pool().pods().get(position)?;
+        let speed = self.speeds.get(&view.pool().deployments().get(pod.deployment)?.id)?;
+        let now_on = Occupancy::reckon(view.runs(position), speed.model(), now);
+        let rho = self.meters.get(&pod.id).map_or(0.0, |meter| meter.stalled_share(now));
+        let before = self.pace(speed, now_on.requests, now_on.context_tokens, now_on.prefill_left_s, rho);
+        let kept = now_on.expected_kept(&before);
+        Some(PodNow { now_on, rho, kept })
     }
 
-    fn best(&self, view: &View<'_>, request: &Request, now: Instant) -> Option<Best> {
-        let mut best: Option<Best> = None;
-        for candidate in view.serving(request) {
-            let deployment = candidate.prospect.deployment_id;
-            let speed = self.speeds.get(&deployment)?;
-            let runs = view.runs(candidate.position);
+    /// The probability that a request keeps its objectives on an idle pod of the best deployment.
+    fn alone(&self, request: &Request, now: Instant) -> f64 {
+        let prompt = f64::from(request.arrival.shape.input_tokens);
+        let elapsed_s = now.seconds_since(request.arrival.at);
+        let on = |prospect: &crate::scheduling::request::Prospect| {
+            let speed = self.speeds.get(&prospect.deployment_id)?;
             let model = speed.model();
-            let now_on = Occupancy::reckon(runs, model, now);
-            let rho = self.meters.get(&candidate.pod.id).map_or(0.0, |meter| meter.stalled_share(now));
-            let prompt = f64::from(request.arrival.shape.input_tokens);
-            let stall_s = model.stall_s(prompt, now_on.requests);
-            let before = Pace {
-                delay_s: now_on.prefill_left_s,
-                per_token_s: self.tau(speed, now_on.requests, now_on.context_tokens, rho),
-            };
-            let after = Pace {
-                delay_s: now_on.prefill_left_s + stall_s,
-                per_token_s: self.tau(
-                    speed,
-                    now_on.requests + 1.0,
-                    now_on.context_tokens + prompt + self.k_grow.min(f64::from(request.arrival.shape.output_tokens)),
-                    rho,
-                ),
-            };
-            let newcomer = request.as_run(candidate.prospect, now);
-            let elapsed_s = now.seconds_since(request.arrival.at);
-            let stream = Stream {
-                run: &newcomer,
-                elapsed_s,
+            let pace = self.pace(speed, 1.0, prompt + 100.0, model.stall_s(prompt, 0.0), 0.0);
+            let newcomer = Stream {
+                weight: request.weight(),
+                limits: Limits::of(&prospect.slo.unwrap_or_default(), prompt),
+                lengths: request.arrival.lengths.clone(),
                 tokens: 0.0,
-                first_token_s: elapsed_s
-                    + after.delay_s
-                    + model.step_s(now_on.requests, now_on.context_tokens)
-                    + model.base_s * knob("K_HALF", 0.5),
+                elapsed_s,
+                first_token_s: elapsed_s + pace.delay_s + model.base_s,
             };
-            let keeps = self.keeps(&stream, &after) * newcomer.weight;
-            let loss: f64 = now_on
-                .streams
-                .iter()
-                .map(|stream| stream.run.weight * (self.keeps(stream, &before) - self.keeps(stream, &after)))
-                .sum();
-            let gain = keeps - loss - self.k_tie * after.per_token_s / 0.05;
+            Some(newcomer.keeps(&pace) * newcomer.weight)
+        };
+        request.prospects.iter().filter_map(on).fold(0.0, f64::max)
+    }
+
+    fn best(&self, view: &View<'_>, pods: &[Option<PodNow>], request: &Request, now: Instant) -> Option<Best> {
+        let mut best: Option<Best> = None;
+        let prompt = f64::from(request.arrival.shape.input_tokens);
+        let elapsed_s = now.seconds_since(request.arrival.at);
+        let grow = self.k_grow.min(f64::from(request.arrival.shape.output_tokens));
+        for candidate in view.serving(request) {
+            let speed = self.speeds.get(&candidate.prospect.deployment_id)?;
+            let model = speed.model();
+            let PodNow { now_on, rho, kept } = pods.get(candidate.position)?.as_ref()?;
+            let stall_s = model.stall_s(prompt, now_on.requests);
+            let context = now_on.context_tokens + prompt + grow;
+            let after = self.pace(speed, now_on.requests + 1.0, context, now_on.prefill_left_s + stall_s, *rho);
+            let half = if now_on.requests > 0.0 { 1.5 } else { 1.0 };
+            let newcomer = Stream {
+                weight: request.weight(),
+                limits: Limits::of(&candidate.prospect.slo.unwrap_or_default(), prompt),
+                lengths: request.arrival.lengths.clone(),
+                tokens: 0.0,
+                elapsed_s,
+                first_token_s: elapsed_s + after.delay_s + half * model.step_s(now_on.requests, now_on.context_tokens),
+            };
+            let keeps = newcomer.keeps(&after) * newcomer.weight;
+            let worth = keeps - self.k_tie * after.per_token_s / 0.05;
+            if best.as_ref().is_some_and(|best| worth <= best.gain) {
+                continue;
+            }
+            let loss = kept - now_on.expected_kept(&after);
+            let gain = worth - loss;
             if best.as_ref().is_none_or(|best| gain > best.gain) {
-                best = Some(Best { pod: candidate.position, gain, keeps });
+                let fresh = Stream { elapsed_s: 0.0, first_token_s: newcomer.first_token_s - elapsed_s, ..newcomer.clone() };
+                let fresh = fresh.keeps(&after) * fresh.weight;
+                best = Some(Best { pod: candidate.position, gain, keeps, per_token_s: after.per_token_s, loss, fresh });
             }
         }
         best
@@ -154,6 +184,18 @@ impl Attainment {
 impl Policy for Attainment {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
         let pool = view.pool();
+        let in_flight = (0..pool.pods().len()).map(|position| view.state(position).in_flight).sum();
+        let newest = waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default();
+        let (last_in_flight, last_newest, last) = self.looked;
+        if (last_in_flight, last_newest) == (in_flight, newest) && pass.now.seconds_since(last) < knob("K_LOOK", 0.05) {
+            return Vec::new();
+        }
+        self.looked = (in_flight, newest, pass.now);
+        let held = f64::from(u8::from(waiting.len() > 1));
+        let dt = pass.now.seconds_since(self.pressure.1).max(0.0);
+        self.pressure.0 += (held - self.pressure.0) * (1.0 - (-dt / knob("K_PW", 5.0)).exp());
+        self.pressure.1 = pass.now;
+        self.k_sigma = knob("K_SIGMA", 0.1) + knob("K_SIGMA_W", 0.0) * self.pressure.0;
         for deployment in pool.deployments() {
             self.speeds
                 .entry(deployment.id)
@@ -172,7 +214,9 @@ impl Policy for Attainment {
             meter.advance(pass.now);
             meter.correct(occupancy.requests, occupancy.context_tokens, decoding, step_s);
         }
+        let mut pods: Vec<_> = (0..pool.pods().len()).map(|position| self.reckon(view, position, pass.now)).collect();
         let mut decisions = Vec::new();
+        let mut judged: Vec<&Request> = Vec::new();
         for request in waiting {
             let known = view
                 .serving(request)
@@ -181,17 +225,38 @@ impl Policy for Attainment {
                 decisions.extend(self.fallback.pass(view, &[request], pass));
                 continue;
             }
-            let Some(best) = self.best(view, request, pass.now) else { continue };
-            let late = best.keeps < self.k_late;
-            let place = if late { best.gain > -0.15 } else { best.gain > self.k_hold * best.keeps };
-            if place {
-                let pod = best.pod;
-                let position = pool.pods().get(pod).map_or(usize::MAX, |pod| pod.deployment);
-                if let Some(prospect) = request.on(position) {
-                    view.place(pod, prospect.load);
-                    view.add_run(pod, request.as_run(prospect, pass.now));
-                    decisions.push(Decision { request: request.arrival.id, pod });
+            judged.push(*request);
+        }
+        while !judged.is_empty() {
+            let mut chosen: Option<(usize, Best, f64)> = None;
+            for (index, request) in judged.iter().enumerate() {
+                let Some(best) = self.best(view, &pods, request, pass.now) else { continue };
+                let idle = self.alone(request, pass.now);
+                let late = idle < self.k_late * request.weight();
+                let place = if late {
+                    let fresh = self.alone(request, request.arrival.at);
+                    best.fresh > knob("K_FRESH", 0.5) * fresh && best.loss < knob("K_LOSS", 0.05)
+                } else {
+                    best.gain > self.k_hold * (best.keeps + knob("K_IDLE", 0.0) * (idle - best.keeps))
+                };
+                let value = if knob("K_BEST", 1.0) > 0.5 { best.gain } else { -(index as f64) };
+                if place && chosen.as_ref().is_none_or(|(_, _, most)| value > *most) {
+                    chosen = Some((index, best, value));
                 }
+            }
+            let Some((index, best, _)) = chosen else { break };
+            let request = judged.swap_remove(index);
+            let pod = best.pod;
+            let position = pool.pods().get(pod).map_or(usize::MAX, |pod| pod.deployment);
+            if let Some(prospect) = request.on(position) {
+                self.expected.insert(request.arrival.id, best.per_token_s);
+                view.place(pod, prospect.load);
+                view.add_run(pod, request.as_run(prospect, pass.now));
+                let again = self.reckon(view, pod, pass.now);
+                if let Some(stale) = pods.get_mut(pod) {
+                    *stale = again;
+                }
+                decisions.push(Decision { request: request.arrival.id, pod });
             }
         }
         decisions
@@ -220,6 +285,7 @@ impl Policy for Attainment {
                 }
             }
             Observation::Finished(id, Outcome { shape, .. }) => {
+                let expected = self.expected.remove(&id);
                 let Some(tracked) = self.tracked.remove(&id) else { return };
                 let meter = self.meter(tracked.pod, now);
                 let steps = shape.output_tokens.saturating_sub(1);
@@ -229,12 +295,13 @@ impl Policy for Attainment {
                     && let Some(speed) = self.speeds.get_mut(&tracked.deployment)
                 {
                     speed.learn(sample);
-                    if knob("K_DEBUG", 0.0) > 0.0 {
-                        eprintln!("{:?} {:?} err {:.3} {:?}", tracked.deployment, speed.model(), speed.error(), sample);
+                    if let Some(expected_s) = expected {
+                        speed.compare(sample.step_s, expected_s);
                     }
                 }
             }
             Observation::Failed(id) => {
+                self.expected.remove(&id);
                 if let Some(tracked) = self.tracked.remove(&id) {
                     self.meter(tracked.pod, now).ended(f64::from(tracked.prompt_tokens));
                 }

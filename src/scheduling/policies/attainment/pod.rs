@@ -1,13 +1,14 @@
 //! What is under way on a pod, by dead reckoning from what has been seen of it.
 
-use super::course::Course;
+use super::course::{Course, Limits};
 use super::step::StepModel;
+use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::time::Instant;
 
 /// What a pod does now.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Occupancy<'r> {
+pub(super) struct Occupancy {
     /// Requests on it.
     pub requests: f64,
     /// K: tokens of their prompts and answers so far.
@@ -15,14 +16,18 @@ pub(super) struct Occupancy<'r> {
     /// Until all prompts are computed that are on it.
     pub prefill_left_s: f64,
     /// What is on it.
-    pub streams: Vec<Stream<'r>>,
+    pub streams: Vec<Stream>,
 }
 
 /// A request on a pod.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stream<'r> {
-    /// The request.
-    pub run: &'r Run,
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    /// What keeping its objectives is worth.
+    pub weight: f64,
+    /// Its objectives.
+    pub limits: Limits,
+    /// How long its answer may be.
+    pub lengths: OutputLengths,
     /// Since it came to the gateway.
     pub elapsed_s: f64,
     /// Tokens of its answer so far.
@@ -38,14 +43,17 @@ pub(super) struct Pace {
     pub delay_s: f64,
     /// τ: time per output token after that.
     pub per_token_s: f64,
+    /// Relative standard deviation of τ.
+    pub spread: f64,
 }
 
 // === impl Occupancy ===
 
-impl<'r> Occupancy<'r> {
+impl Occupancy {
     /// Reckons from what runs on a pod.
-    pub(super) fn reckon(runs: &'r [Run], model: &StepModel, now: Instant) -> Self {
-        let mut occupancy = Self { requests: runs.len() as f64, ..Self::default() };
+    pub(super) fn reckon(runs: &[Run], model: &StepModel, now: Instant) -> Self {
+        let mut occupancy =
+            Self { requests: runs.len() as f64, streams: Vec::with_capacity(runs.len()), ..Self::default() };
         // Prompts are computed first come, first served; none before the last one that is known to be done.
         let done = runs.iter().filter_map(|run| match run.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
@@ -77,7 +85,7 @@ impl<'r> Occupancy<'r> {
                 continue;
             }
             overdue_s = overdue_s.max(-ahead_s);
-            let left_s = ahead_s.max(overdue_s * 0.5);
+            let left_s = ahead_s.max(overdue_s * super::knob("K_LINDY", 0.5));
             let elapsed_s = now.seconds_since(run.arrived_at);
             occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);
             occupancy.add(run, 0.0, elapsed_s + left_s, now);
@@ -85,25 +93,51 @@ impl<'r> Occupancy<'r> {
         occupancy
     }
 
-    fn add(&mut self, run: &'r Run, tokens: f64, first_token_s: f64, now: Instant) {
-        self.context_tokens += f64::from(run.prompt_tokens) + tokens;
-        let elapsed_s = now.seconds_since(run.arrived_at);
-        self.streams.push(Stream { run, elapsed_s, tokens, first_token_s });
+    fn add(&mut self, run: &Run, tokens: f64, first_token_s: f64, now: Instant) {
+        let prompt_tokens = f64::from(run.prompt_tokens);
+        self.context_tokens += prompt_tokens + tokens;
+        self.streams.push(Stream {
+            weight: run.weight,
+            limits: Limits::of(&run.slo, prompt_tokens),
+            lengths: run.lengths.clone(),
+            elapsed_s: now.seconds_since(run.arrived_at),
+            tokens,
+            first_token_s,
+        });
+    }
+
+    /// How many objectives are expected to be kept on it, by weight, if it goes on like this.
+    pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
+        self.streams.iter().map(|stream| stream.weight * stream.keeps(pace)).sum()
     }
 }
 
 // === impl Stream ===
 
-impl Stream<'_> {
-    /// The probability that it keeps its objectives if its pod goes on like this.
+impl Stream {
+    /// The probability that it keeps its objectives if its pod goes on like this: the mean over the pace being one
+    /// standard deviation faster and slower.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
-        let start_s = if self.tokens > 0.0 {
-            self.elapsed_s + pace.delay_s - self.tokens * pace.per_token_s
-        } else {
-            self.first_token_s.max(self.elapsed_s + pace.delay_s) - pace.per_token_s
+        let delta = super::knob("K_DELTA", 0.0);
+        let at = |factor: f64| {
+            let extra_s = if factor > 1.0 { delta } else if factor < 1.0 { -delta } else { 0.0 };
+            let per_token_s = pace.per_token_s * factor;
+            let start_s = if self.tokens > 0.0 {
+                self.elapsed_s + pace.delay_s + extra_s - self.tokens * per_token_s
+            } else {
+                self.first_token_s.max(self.elapsed_s + pace.delay_s) + extra_s - per_token_s
+            };
+            let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
+            self.lengths.probability_within(self.limits.kept_by(&course), self.tokens)
         };
-        let course = Course { first_token_s: self.first_token_s, start_s, per_token_s: pace.per_token_s };
-        let lengths = course.kept_by(&self.run.slo, f64::from(self.run.prompt_tokens));
-        self.run.lengths.probability_within(lengths, self.tokens)
+        if pace.spread <= 0.0 {
+            return at(1.0);
+        }
+        if super::knob("K_POINTS", 2.0) > 2.5 {
+            let spread = 3f64.sqrt() * pace.spread;
+            let w = super::knob("K_W", 0.1667);
+            return at(1.0 - spread * super::knob("K_DOWN", 1.0)) * w + (1.0 - 2.0 * w) * at(1.0) + at(1.0 + spread) * w;
+        }
+        (at(1.0 - pace.spread) + at(1.0 + pace.spread)) / 2.0
     }
 }
