@@ -188,8 +188,7 @@ impl<S: Store> Dispatcher<S> {
             run.seen.progress = Progress::Prefilling;
             return;
         }
-        run.seen.progress =
-            Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        run.seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
         if first_token_at.is_none() {
             self.policies.observe(&Observation::FirstToken(id), now);
         }

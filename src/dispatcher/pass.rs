@@ -19,7 +19,6 @@ use crate::shared::update;
 
 /// How many requests of each footprint a round offers to the policies.
 const DEPTH: usize = 8;
-fn depth() -> usize { std::env::var("DEPTH").ok().and_then(|d| d.parse().ok()).unwrap_or(DEPTH) }
 
 /// How often a pass decides again after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
@@ -79,7 +78,7 @@ impl<S: Store> Dispatcher<S> {
     fn decide(&mut self, now: Instant) -> (Reading, Vec<Decided>) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
-        let candidates = self.queue.candidates(now, depth());
+        let candidates = self.queue.candidates(now, DEPTH);
         let wanted = candidates.iter().flat_map(|request| request.prospects.iter().map(|on| on.deployment));
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
@@ -185,15 +184,7 @@ impl<S: Store> Dispatcher<S> {
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
         };
-        let run = Run {
-            pod: decided.pod.id,
-            deployment,
-            load,
-            arrival: request.arrival,
-            policy: request.policy,
-            seen,
-            probe: decided.probe,
-        };
+        let run = Run { pod: decided.pod.id, deployment, load, arrival: request.arrival, seen, probe: decided.probe };
         self.running.insert(decided.request, run);
         Some(Action::Forward(decided.request, placement))
     }

@@ -7,7 +7,6 @@ use fnv::FnvHashMap;
 use crate::scheduling;
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::shared::ledger::Column;
@@ -28,7 +27,6 @@ pub(super) struct Run {
     pub(super) load: Load,
     /// What came, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
-    pub(super) policy: PolicyName,
     /// As policies may know it.
     pub(super) seen: scheduling::run::Run,
     /// It shows whether a pod that failed is back.

@@ -217,11 +217,7 @@ impl Lane {
     fn first(&self, now: Instant, depth: usize) -> impl Iterator<Item = RequestId> {
         let pivot = |at: Instant| (at, Instant::ZERO, RequestId(0));
         let late = self.places.range(..pivot(now)).take(depth);
-        let in_time = self.leads.iter().flat_map(move |lead| {
-            let half: usize = std::env::var("NEWEST").ok().and_then(|d| d.parse().ok()).unwrap_or(4);
-            let places = self.places.range(pivot(now.after(*lead))..);
-            places.clone().take(depth - half).chain(places.rev().take(half))
-        });
+        let in_time = self.leads.iter().flat_map(move |lead| self.places.range(pivot(now.after(*lead))..).take(depth));
         late.chain(in_time).map(|(_, _, id)| *id)
     }
 }

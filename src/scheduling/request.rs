@@ -215,15 +215,17 @@ impl Request {
     /// A policy that judges by what it learns wants all deployments, with the objective that holds on each. What a profile
     /// says serves it as a start and where it cannot judge yet.
     fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
+        let flat = how.default_concurrency.and_then(Load::of_one_in);
         for (position, deployment) in serving(pool, &self.arrival.model) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let own_slo = profile.map(|profile| profile.slo).filter(|slo| !slo.is_empty());
+            let by_profile = charged.and_then(|cell| profile.and_then(|profile| profile.load(cell)));
             self.prospects.push(Prospect {
                 deployment: position,
                 deployment_id: deployment.id,
-                load: charged.and_then(|cell| profile.and_then(|profile| profile.load(cell))).unwrap_or(Load::ZERO),
-                bounded: false,
+                load: by_profile.or(flat).unwrap_or(Load::ZERO),
+                bounded: by_profile.is_none() && flat.is_some(),
                 rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
                 latest_start: None,
                 slo: self.arrival.slo.or(own_slo).or(how.default_slo),

@@ -120,22 +120,29 @@ impl<'a> View<'a> {
         self.state(position).reserved || self.reservation.is_some_and(|(_, reserved)| reserved == position)
     }
 
-    /// The pods that serve a request and are up, whatever runs on them.
-    pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        self.pool.pods().iter().enumerate().filter_map(move |(position, pod)| {
-            let state = self.state(position);
-            let open = state.takes() && pod.serves(&request.arrival.model);
-            let prospect = request.on(pod.deployment).filter(|_| open)?;
-            Some(Candidate { position, pod, state, prospect })
-        })
+    /// The pod at `position`, if it serves a request and is up.
+    pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
+        let pod = self.pool.pods().get(position)?;
+        let state = self.state(position);
+        let open = state.takes() && pod.serves(&request.arrival.model);
+        let prospect = request.on(pod.deployment).filter(|_| open)?;
+        Some(Candidate { position, pod, state, prospect })
     }
 
-    /// Of those, the ones with room for it; pods that drain for another request have none.
+    /// Whether a candidate has room for a request; pods that drain for another one have none.
+    pub fn has_room(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
+        !candidate.prospect.bounded
+            || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
+    }
+
+    /// The pods that serve a request and are up, whatever runs on them.
+    pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
+        (0..self.pool.pods().len()).filter_map(move |position| self.candidate(request, position))
+    }
+
+    /// Of those, the ones with room for it.
     pub fn with_room<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        self.serving(request).filter(move |candidate| {
-            !candidate.prospect.bounded
-                || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
-        })
+        self.serving(request).filter(move |candidate| self.has_room(request, candidate))
     }
 
     /// Notes that a request goes to a pod, for the rest of the pass.

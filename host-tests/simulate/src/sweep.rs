@@ -104,15 +104,6 @@ impl Sweep {
     fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<Vec<Figures>> {
         let arrivals = arrivals(rate_per_s, self.warm_up + self.measured, seed);
         let run = self.records(contender, &arrivals, seed)?;
-        if let Ok(path) = std::env::var("DUMP") {
-            let mut out = String::new();
-            for record in &run.records {
-                if let crate::record::Fate::Completed { wait, answer } = record.fate {
-                    out += &format!("{:.3} {} {} {} {:.3} {:.3} {:.3} {}\n", record.arrival.at.as_secs_f64(), record.arrival.class.name(), record.arrival.prompt_tokens, record.arrival.output_tokens, wait.as_secs_f64(), answer.ttft.as_secs_f64(), answer.e2e.as_secs_f64(), u8::from(record.kept(&self.slo)));
-                }
-            }
-            std::fs::write(format!("{path}-{contender}-{rate_per_s}-{seed}"), out)?;
-        }
         Ok(Figures::of_all_and_each_class(&run.records, self.warm_up, &self.slo))
     }
 }

@@ -78,7 +78,7 @@ pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
         PolicyName::Slo | PolicyName::SloLeastLoadPulling => Box::new(pull::Pull::least_load(prefer)),
         PolicyName::SloPackLoad => Box::new(pull::Pull::pack_load(prefer)),
         PolicyName::SloLeastLoad => Box::new(push::LeastLoad),
-        PolicyName::SloAttainment => Box::new(attainment::Attainment::new()),
+        PolicyName::SloAttainment => Box::new(attainment::Attainment::default()),
         PolicyName::LeastRequest => Box::new(least_request::LeastRequest),
         PolicyName::Random => Box::new(random::Random),
     }
@@ -87,7 +87,8 @@ pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
 /// Where a policy that pushes may put a request: anywhere, unless no profile judges it and the operator gave a limit
 /// for that case.
 fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Item = Candidate<'v>> + 'v> {
-    if request.unjudged.is_some() { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
+    let is_bounded = request.unjudged.is_some() || request.policy == PolicyName::SloAttainment;
+    if is_bounded { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
 }
 
 /// The item with the smallest key; one at random among equals.

@@ -112,8 +112,8 @@ mod tests {
         let error = "SLO".parse::<PolicyName>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown policy \"SLO\", expected one of slo, slo-least-load-pulling, slo-pack-load, slo-least-load, \
-             least-request, random"
+            "unknown policy \"SLO\", expected one of slo-attainment, slo, slo-least-load-pulling, slo-pack-load, \
+             slo-least-load, least-request, random"
         );
     }
 }

@@ -146,7 +146,8 @@ impl Profile {
     pub fn measurements(&self) -> impl Iterator<Item = Measurement> {
         let cells = self.output_ticks.ticks().enumerate().flat_map(|(row, output_tokens)| {
             let columns = self.input_ticks.ticks().enumerate();
-            columns.map(move |(column, input_tokens)| (Cell { row, column, clamped: false }, output_tokens, input_tokens))
+            columns
+                .map(move |(column, input_tokens)| (Cell { row, column, clamped: false }, output_tokens, input_tokens))
         });
         cells.filter_map(|(cell, output_tokens, input_tokens)| {
             Some(Measurement {

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Linear in (a, b, c, d), so weighted least squares keeps two sums, `Σ w·x·xᵀ` and `Σ w·x·y`, in which old observations fade:
-//! recursive least squares with forgetting, in the form in which sums of several workers simply add up. The same equation
-//! holds in each cell of a profile, so a profile is read as observations, too.
+//! recursive least squares with forgetting. The same equation holds in each cell of a profile, so a profile is read as
+//! observations, too.
 //!
 //! A prior pulls each coefficient towards where it started, with the weight of a few requests: what traffic does not show (c
 //! at a load that never changes) stays where it was instead of drifting. The solution is the best one *within bounds* that
@@ -33,10 +33,10 @@ const LEAST: Vector = [0.04, 0.0, 0.0, 0.007];
 const MOST: Vector = [40.0, 100.0, 100.0, 100.0];
 
 /// The prior's weight, in observations.
-const PRIOR_WEIGHT: Vector = [0.5, 4.0, 0.5, 0.5];
+const PRIOR_WEIGHT: Vector = [0.2, 4.0, 0.2, 0.1];
 
 /// Rounds of coordinate descent; it starts from the last solution, so few do.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 32;
 
 /// What one request, or one cell of a profile, shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +68,12 @@ impl Sample {
         [1.0, self.requests * b, self.context_tokens * c, self.prefill_tokens_per_step * d]
     }
 
+    /// The weight of an answer that took so many steps: the longer, the less chance is in it; but a very long one is still
+    /// one observation of one load.
+    pub(super) fn weight_of(steps: f64) -> f64 {
+        (steps / 100.0).min(2.0)
+    }
+
     /// What the model says it should have been.
     pub(super) fn expected_s(&self, model: &StepModel) -> f64 {
         model.step_s(self.requests, self.context_tokens) + model.per_prefill_token_s * self.prefill_tokens_per_step
@@ -77,7 +83,7 @@ impl Sample {
     pub(super) fn is_sane(&self) -> bool {
         [self.requests, self.context_tokens, self.prefill_tokens_per_step, self.weight]
             .iter()
-            .all(|value| value.is_finite() && *value >= 0.0)
+            .all(|value| (0.0..1e9).contains(value))
             && (1e-4..10.0).contains(&self.step_s)
     }
 }
@@ -99,10 +105,10 @@ impl Sums {
         }
     }
 
-    /// The coefficients that fit best, within bounds and not far from `prior` without reason.
-    pub(super) fn solve(&self, prior: &StepModel) -> StepModel {
-        let prior = scaled(prior);
-        let mut solution = prior;
+    /// The coefficients that fit best, within bounds and not far from `prior` without reason; `from` is where the search
+    /// starts.
+    pub(super) fn solve(&self, prior: &StepModel, from: &StepModel) -> StepModel {
+        let (prior, mut solution) = (scaled(prior), scaled(from));
         for _ in 0..ROUNDS {
             for term in 0..TERMS {
                 let (Some(row), Some(sum), Some(weight)) =
@@ -113,8 +119,13 @@ impl Sums {
                 let (Some(start), Some(least), Some(most)) = (prior.get(term), LEAST.get(term), MOST.get(term)) else {
                     continue;
                 };
-                let others: f64 =
-                    row.iter().zip(solution).enumerate().filter(|(other, _)| *other != term).map(|(_, (m, s))| m * s).sum();
+                let others: f64 = row
+                    .iter()
+                    .zip(solution)
+                    .enumerate()
+                    .filter(|(other, _)| *other != term)
+                    .map(|(_, (m, s))| m * s)
+                    .sum();
                 let own = row.get(term).copied().unwrap_or_default() + weight;
                 let best = (sum + weight * start - others) / own;
                 if let Some(value) = solution.get_mut(term) {

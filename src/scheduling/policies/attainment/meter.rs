@@ -1,118 +1,116 @@
-//! What a pod has done between two moments: means that a request's decoding time is explained by.
+//! What a pod did between two moments: the means that explain how long a request's decoding took.
+//!
+//! The levels (requests n, context K) are followed by dead reckoning from event to event and corrected at each pass; their
+//! integrals over time are exact sums of trapezia. So a request costs two readings, however long it runs.
 
-use super::deployment::FREE_TOKENS;
 use super::fit::Sample;
+use super::step::FREE_TOKENS;
 use crate::scheduling::time::Instant;
 
-/// Time constant of the share of time that goes to prompts.
+/// Time constant of ρ.
 const STALL_WINDOW_S: f64 = 6.0;
+/// The most that ρ can be: beyond, no pace follows from it.
+const MOST_STALLED: f64 = 0.6;
 
-/// Integrals over time of what is on a pod, and the levels now.
+/// What is on a pod.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Levels {
+    /// n.
+    pub requests: f64,
+    /// K.
+    pub context_tokens: f64,
+    /// Tokens that K grows by in a second.
+    pub growth_per_s: f64,
+}
+
+/// See the module.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
     at: Instant,
-    requests: f64,
-    context_tokens: f64,
-    decoding: f64,
-    step_s: f64,
-    /// ∫ n dt and ∫ K dt, in seconds.
-    request_seconds: f64,
-    context_seconds: f64,
-    /// Prompt tokens that were computed, beyond what is free.
-    prefilled_tokens: f64,
-    /// Decaying sum of stalls that were dispatched.
-    stall_s: f64,
+    levels: Levels,
+    totals: Totals,
+    /// Stalls of the prompts that came, fading.
+    stalls_s: f64,
 }
 
-/// A reading.
+/// Integrals from some moment on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    request_seconds: f64,
+    context_token_seconds: f64,
+    /// Prompt tokens that came, without those that are free.
+    prefill_tokens: f64,
+}
+
+/// What a meter stood at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     at: Instant,
-    request_seconds: f64,
-    context_seconds: f64,
-    prefilled_tokens: f64,
+    totals: Totals,
 }
 
 // === impl Meter ===
 
 impl Meter {
+    /// Of an idle pod.
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            at: now,
-            requests: 0.0,
-            context_tokens: 0.0,
-            decoding: 0.0,
-            step_s: 0.03,
-            request_seconds: 0.0,
-            context_seconds: 0.0,
-            prefilled_tokens: 0.0,
-            stall_s: 0.0,
-        }
+        Self { at: now, levels: Levels::default(), totals: Totals::default(), stalls_s: 0.0 }
     }
 
-    pub(super) fn requests(&self) -> f64 {
-        self.requests
-    }
-
+    /// Moves time on.
     pub(super) fn advance(&mut self, now: Instant) {
-        let dt = now.seconds_since(self.at).max(0.0);
-        self.at = now;
-        let grown = self.decoding * dt / self.step_s;
-        self.request_seconds += self.requests * dt;
-        self.context_seconds += (self.context_tokens + grown / 2.0) * dt;
-        self.context_tokens += grown;
-        self.stall_s *= (-dt / STALL_WINDOW_S).exp();
+        let seconds = now.seconds_since(self.at).max(0.0);
+        let grown = self.levels.growth_per_s * seconds;
+        self.totals.request_seconds += self.levels.requests * seconds;
+        self.totals.context_token_seconds += (self.levels.context_tokens + grown / 2.0) * seconds;
+        self.levels.context_tokens += grown;
+        self.stalls_s *= (-seconds / STALL_WINDOW_S).exp();
+        self.at = self.at.max(now);
     }
 
     /// Sets the levels to what was seen.
-    pub(super) fn correct(&mut self, requests: f64, context_tokens: f64, decoding: f64, step_s: f64) {
-        self.requests = requests;
-        self.context_tokens = context_tokens;
-        self.decoding = decoding;
-        self.step_s = step_s;
+    pub(super) fn correct(&mut self, levels: Levels) {
+        self.levels = levels;
     }
 
-    pub(super) fn placed(&mut self, prompt_tokens: f64, stall_s: f64) {
-        self.requests += 1.0;
-        self.context_tokens += prompt_tokens;
-        self.stall_s += stall_s;
+    /// A request came, whose prompt stalls the others for so long.
+    pub(super) fn came(&mut self, prompt_tokens: f64, stall_s: f64) {
+        self.levels.requests += 1.0;
+        self.levels.context_tokens += prompt_tokens;
+        self.totals.prefill_tokens += (prompt_tokens - FREE_TOKENS).max(0.0);
+        self.stalls_s += stall_s;
     }
 
-    pub(super) fn first_token(&mut self, prompt_tokens: f64) {
-        self.decoding += 1.0;
-        self.prefilled_tokens += (prompt_tokens - FREE_TOKENS).max(0.0);
-    }
-
+    /// A request ended, with so many tokens of prompt and answer.
     pub(super) fn ended(&mut self, tokens: f64) {
-        self.requests = (self.requests - 1.0).max(0.0);
-        self.decoding = (self.decoding - 1.0).max(0.0);
-        self.context_tokens = (self.context_tokens - tokens).max(0.0);
+        self.levels.requests = (self.levels.requests - 1.0).max(0.0);
+        self.levels.context_tokens = (self.levels.context_tokens - tokens).max(0.0);
     }
 
-    /// ρ: the share of time in which prompts stall decoding.
-    pub(super) fn stalled_share(&self, now: Instant) -> f64 {
-        let dt = now.seconds_since(self.at).max(0.0);
-        (self.stall_s * (-dt / STALL_WINDOW_S).exp() / STALL_WINDOW_S).min(0.6)
+    /// n.
+    pub(super) fn requests(&self) -> f64 {
+        self.levels.requests
     }
 
+    /// ρ: the share of time in which prompts stall decoding, over the last [`STALL_WINDOW_S`].
+    pub(super) fn stalled_share(&self) -> f64 {
+        (self.stalls_s / STALL_WINDOW_S).min(MOST_STALLED)
+    }
+
+    /// What it stands at.
     pub(super) fn read(&self) -> Reading {
-        Reading {
-            at: self.at,
-            request_seconds: self.request_seconds,
-            context_seconds: self.context_seconds,
-            prefilled_tokens: self.prefilled_tokens,
-        }
+        Reading { at: self.at, totals: self.totals }
     }
 
-    /// What happened since a reading, for a request that made so many steps.
-    pub(super) fn sample_since(&self, from: &Reading, steps: f64) -> Sample {
+    /// What the pod did since a reading, in which a request made so many steps.
+    pub(super) fn since(&self, from: &Reading, steps: f64) -> Sample {
         let seconds = self.at.seconds_since(from.at);
         Sample {
-            requests: (self.request_seconds - from.request_seconds) / seconds,
-            context_tokens: (self.context_seconds - from.context_seconds) / seconds,
-            prefill_tokens_per_step: (self.prefilled_tokens - from.prefilled_tokens) / steps,
+            requests: (self.totals.request_seconds - from.totals.request_seconds) / seconds,
+            context_tokens: (self.totals.context_token_seconds - from.totals.context_token_seconds) / seconds,
+            prefill_tokens_per_step: (self.totals.prefill_tokens - from.totals.prefill_tokens) / steps,
             step_s: seconds / steps,
-            weight: (steps / 100.0).min(2.0),
+            weight: Sample::weight_of(steps),
         }
     }
 }

@@ -1,311 +1,187 @@
 //! `slo-attainment`: a request goes where the expected number of kept objectives grows most, or waits.
+//!
+//! # Theory
+//!
+//! A pod decodes for all its requests at once, so a newcomer slows down those that run there: more to read in every
+//! iteration, and its prompt stalls all of them. Whether that matters is a question of their objectives and of how long their
+//! answers will be. All of it is estimated from what the gateway sees:
+//!
+//! 1. **Speed** ([`step`], [`fit`], [`meter`], [`speed`]). An iteration takes `a + b·n + c·K` seconds for n requests with K
+//!    tokens of context, and a prompt of p tokens stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment
+//!    start from its profile and are learned from every request that ends. While they predict badly, or there is nothing to
+//!    start from, requests that may go to this deployment are placed by weighted least-request.
+//! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod follow by dead reckoning
+//!    from placements and from what was seen of the streams. With ρ the share of time that prompts took of late, the time per
+//!    output token is `τ = step(n, K) / (1 − ρ)`.
+//! 3. **Who keeps** ([`course`]). With τ a request's end is linear in its length, and so is every objective: the lengths that
+//!    keep all of them are an interval, and the probability P of keeping them is what the distribution of output lengths
+//!    gives to the interval, given the tokens that are there already. τ is uncertain, so P is a mean over a slower, the
+//!    predicted and a faster pace.
+//! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − 0.1·w·τ/T`, w the weights
+//!    of the classes, T the pace that the newcomer's objective asks for.
+//! 5. **Hold.** A request waits while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
+//!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
+//!
+//! A request that would not keep its objectives even on an idle pod goes last: to a pod where it costs the others
+//! nothing, and where it would have been served well had it just come, so that hopeless requests cannot pile up where others
+//! are about to give up. `queue.max_wait` bounds its wait.
+//!
+//! # Cost
+//!
+//! A pass reckons each pod once, in the number of its requests. It computes gains for the first eight waiting requests of each
+//! class that can still make it and the first eight that cannot (the queue's lanes), on the [`SHORTLIST`] least burdened pods of
+//! each deployment. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod course;
-mod deployment;
 mod fit;
+mod learner;
 mod meter;
+mod outlook;
+mod placing;
 mod pod;
+mod speed;
 mod step;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::time::Duration;
 
-use self::course::Limits;
-use self::deployment::Speed;
-use self::meter::{Meter, Reading};
-use self::pod::{Occupancy, Pace, Stream};
+use self::learner::Learner;
+use self::outlook::Outlook;
+use self::placing::Placing;
+use self::pod::Occupancy;
+use self::speed::Speed;
 use super::least_request::LeastRequest;
 use super::{Decision, Observation, Pass, Policy};
-use crate::scheduling::pool::{DeploymentId, PodId};
+use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
-
-use crate::scheduling::slo::Outcome;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
-/// Steps that a request must have decoded to be learned from.
-const ENOUGH_STEPS: u32 = 12;
+/// Pods of each deployment that a pass considers for a request.
+const SHORTLIST: usize = 4;
 
-pub(super) fn knob(name: &'static str, default: f64) -> f64 {
-    thread_local! { static KNOBS: std::cell::RefCell<fnv::FnvHashMap<usize, f64>> = Default::default(); }
-    KNOBS.with_borrow_mut(|knobs| {
-        *knobs
-            .entry(name.as_ptr() as usize)
-            .or_insert_with(|| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default))
-    })
-}
+/// What waits is judged again after this time: streams go on by a token or two.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Relative standard deviation of a request's pace around what is predicted when it is placed, for what comes and goes on
+/// its pod later.
+const SPREAD: f64 = 0.1;
+/// What is added to it while requests wait: whatever a pod gets rid of is then replaced at once, so it seldom gets quieter
+/// and often busier.
+const SPREAD_UNDER_PRESSURE: f64 = 0.25;
+/// Time constant of the pressure.
+const PRESSURE_WINDOW_S: f64 = 5.0;
 
 /// See the module.
+#[derive(Default)]
 pub(super) struct Attainment {
-    speeds: HashMap<DeploymentId, Speed>,
-    meters: HashMap<PodId, Meter>,
-    tracked: HashMap<RequestId, Tracked>,
+    learner: Learner,
+    pressure: Pressure,
+    last: Option<Look>,
     fallback: LeastRequest,
-    k_hold: f64,
-    k_tie: f64,
-    k_grow: f64,
-    k_sigma: f64,
-    k_rho: f64,
-    k_late: f64,
-    k_bias: f64,
-    pressure: (f64, Instant),
-    /// Paces that requests were placed by.
-    expected: HashMap<RequestId, f64>,
-    /// What the last pass saw: requests in flight, the newest that waits, and when it was.
-    looked: (u32, RequestId, Instant),
 }
 
-/// A request of this worker that runs.
-struct Tracked {
-    pod: PodId,
-    deployment: DeploymentId,
-    prompt_tokens: u32,
-    first_token: Option<Reading>,
+/// The share of time in which requests are held, moving.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pressure {
+    share: f64,
+    at: Instant,
 }
+
+/// What a pass looked at.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    in_flight: u32,
+    newest: RequestId,
+    at: Instant,
+}
+
+// === impl Attainment ===
 
 impl Attainment {
-    pub(super) fn new() -> Self {
-        Self {
-            speeds: HashMap::new(),
-            meters: HashMap::new(),
-            tracked: HashMap::new(),
-            fallback: LeastRequest,
-            k_hold: knob("K_HOLD", 0.3),
-            k_tie: knob("K_TIE", 0.1),
-            k_grow: knob("K_GROW", 150.0),
-            k_sigma: knob("K_SIGMA", 0.0),
-            k_rho: knob("K_RHO", 1.0),
-            k_late: knob("K_LATE", 0.02),
-            k_bias: knob("K_BIAS", 0.0),
-            pressure: (0.0, Instant::ZERO),
-            expected: HashMap::new(),
-            looked: (0, RequestId(0), Instant::ZERO),
+    /// Whether something has changed since the last pass, or enough time has passed.
+    fn is_due(&mut self, view: &View<'_>, waiting: &[&Request], now: Instant) -> bool {
+        let in_flight = (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum();
+        let newest = waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default();
+        let is_due = self.last.is_none_or(|last| {
+            (last.in_flight, last.newest) != (in_flight, newest) || now.since(last.at) >= LOOK_AGAIN
+        });
+        if is_due {
+            self.last = Some(Look { in_flight, newest, at: now });
         }
+        is_due
     }
 
-    fn meter(&mut self, pod: PodId, now: Instant) -> &mut Meter {
-        let meter = self.meters.entry(pod).or_insert_with(|| Meter::new(now));
-        meter.advance(now);
-        meter
-    }
-}
-
-struct PodNow {
-    now_on: Occupancy,
-    rho: f64,
-    kept: f64,
-}
-
-struct Best {
-    pod: usize,
-    gain: f64,
-    keeps: f64,
-    per_token_s: f64,
-    loss: f64,
-    fresh: f64,
-}
-
-impl Attainment {
-    fn pace(&self, speed: &Speed, requests: f64, context: f64, delay_s: f64, rho: f64) -> Pace {
-        let per_token_s = speed.model().step_s(requests, context) / (1.0 - rho * self.k_rho);
-        let spread = if self.k_sigma < 0.0 { speed.spread() } else { self.k_sigma };
-        let bias = if self.k_bias > 0.0 { speed.bias() } else { 1.0 };
-        Pace { delay_s, per_token_s: per_token_s * bias, spread }
-    }
-
-    fn reckon(&self, view: &View<'_>, position: usize, now: Instant) -> Option<PodNow> {
+    /// How a pod goes on; `None` if its deployment is not known well enough.
+    fn outlook(&mut self, view: &View<'_>, position: usize, now: Instant) -> Option<Outlook> {
         let pod = view.pool().pods().get(position)?;
-        let speed = self.speeds.get(&view.pool().deployments().get(pod.deployment)?.id)?;
-        let now_on = Occupancy::reckon(view.runs(position), speed.model(), now);
-        let rho = self.meters.get(&pod.id).map_or(0.0, |meter| meter.stalled_share(now));
-        let before = self.pace(speed, now_on.requests, now_on.context_tokens, now_on.prefill_left_s, rho);
-        let kept = now_on.expected_kept(&before);
-        Some(PodNow { now_on, rho, kept })
+        let deployment = view.pool().deployments().get(pod.deployment)?.id;
+        let speed = self.learner.speed(deployment)?;
+        let (model, is_good) = (*speed.model(), speed.is_good());
+        let spread = self.spread(speed);
+        let occupancy = Occupancy::reckon(view.runs(position), &model, now);
+        let stalled_share = self.learner.see(pod.id, occupancy.levels(&model), now);
+        is_good.then(|| Outlook::new(occupancy, model, stalled_share, spread))
     }
 
-    /// The probability that a request keeps its objectives on an idle pod of the best deployment.
-    fn alone(&self, request: &Request, now: Instant) -> f64 {
-        let prompt = f64::from(request.arrival.shape.input_tokens);
-        let elapsed_s = now.seconds_since(request.arrival.at);
-        let on = |prospect: &crate::scheduling::request::Prospect| {
-            let speed = self.speeds.get(&prospect.deployment_id)?;
-            let model = speed.model();
-            let pace = self.pace(speed, 1.0, prompt + 100.0, model.stall_s(prompt, 0.0), 0.0);
-            let newcomer = Stream {
-                weight: request.weight(),
-                limits: Limits::of(&prospect.slo.unwrap_or_default(), prompt),
-                lengths: request.arrival.lengths.clone(),
-                tokens: 0.0,
-                elapsed_s,
-                first_token_s: elapsed_s + pace.delay_s + model.base_s,
-            };
-            Some(newcomer.keeps(&pace) * newcomer.weight)
-        };
-        request.prospects.iter().filter_map(on).fold(0.0, f64::max)
+    /// How an idle pod would go on.
+    fn idle(&self, deployment: &Deployment) -> Option<Outlook> {
+        let speed = self.learner.speed(deployment.id).filter(|speed| speed.is_good())?;
+        Some(Outlook::idle(*speed.model(), self.spread(speed)))
     }
 
-    fn best(&self, view: &View<'_>, pods: &[Option<PodNow>], request: &Request, now: Instant) -> Option<Best> {
-        let mut best: Option<Best> = None;
-        let prompt = f64::from(request.arrival.shape.input_tokens);
-        let elapsed_s = now.seconds_since(request.arrival.at);
-        let grow = self.k_grow.min(f64::from(request.arrival.shape.output_tokens));
-        for candidate in view.serving(request) {
-            let speed = self.speeds.get(&candidate.prospect.deployment_id)?;
-            let model = speed.model();
-            let PodNow { now_on, rho, kept } = pods.get(candidate.position)?.as_ref()?;
-            let stall_s = model.stall_s(prompt, now_on.requests);
-            let context = now_on.context_tokens + prompt + grow;
-            let after = self.pace(speed, now_on.requests + 1.0, context, now_on.prefill_left_s + stall_s, *rho);
-            let half = if now_on.requests > 0.0 { 1.5 } else { 1.0 };
-            let newcomer = Stream {
-                weight: request.weight(),
-                limits: Limits::of(&candidate.prospect.slo.unwrap_or_default(), prompt),
-                lengths: request.arrival.lengths.clone(),
-                tokens: 0.0,
-                elapsed_s,
-                first_token_s: elapsed_s + after.delay_s + half * model.step_s(now_on.requests, now_on.context_tokens),
-            };
-            let keeps = newcomer.keeps(&after) * newcomer.weight;
-            let worth = keeps - self.k_tie * after.per_token_s / 0.05;
-            if best.as_ref().is_some_and(|best| worth <= best.gain) {
-                continue;
-            }
-            let loss = kept - now_on.expected_kept(&after);
-            let gain = worth - loss;
-            if best.as_ref().is_none_or(|best| gain > best.gain) {
-                let fresh = Stream { elapsed_s: 0.0, first_token_s: newcomer.first_token_s - elapsed_s, ..newcomer.clone() };
-                let fresh = fresh.keeps(&after) * fresh.weight;
-                best = Some(Best { pod: candidate.position, gain, keeps, per_token_s: after.per_token_s, loss, fresh });
-            }
-        }
-        best
+    fn spread(&self, speed: &Speed) -> f64 {
+        speed.error().hypot(SPREAD) + SPREAD_UNDER_PRESSURE * self.pressure.share
+    }
+
+    /// Whether all deployments that may run a request are known well enough.
+    fn can_judge(&self, request: &Request) -> bool {
+        let is_known = |deployment| self.learner.speed(deployment).is_some_and(Speed::is_good);
+        request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
     }
 }
 
 impl Policy for Attainment {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
-        let pool = view.pool();
-        let in_flight = (0..pool.pods().len()).map(|position| view.state(position).in_flight).sum();
-        let newest = waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default();
-        let (last_in_flight, last_newest, last) = self.looked;
-        if (last_in_flight, last_newest) == (in_flight, newest) && pass.now.seconds_since(last) < knob("K_LOOK", 0.05) {
+        if !self.is_due(view, waiting, pass.now) {
             return Vec::new();
         }
-        self.looked = (in_flight, newest, pass.now);
-        let held = f64::from(u8::from(waiting.len() > 1));
-        let dt = pass.now.seconds_since(self.pressure.1).max(0.0);
-        self.pressure.0 += (held - self.pressure.0) * (1.0 - (-dt / knob("K_PW", 5.0)).exp());
-        self.pressure.1 = pass.now;
-        self.k_sigma = knob("K_SIGMA", 0.1) + knob("K_SIGMA_W", 0.0) * self.pressure.0;
-        for deployment in pool.deployments() {
-            self.speeds
-                .entry(deployment.id)
-                .or_insert_with(|| Speed::new(deployment.profile(&crate::scheduling::pool::Model::ANY)));
-        }
-        for (position, pod) in pool.pods().iter().enumerate() {
-            let Some(speed) =
-                pool.deployments().get(pod.deployment).and_then(|deployment| self.speeds.get(&deployment.id))
-            else {
-                continue;
-            };
-            let occupancy = Occupancy::reckon(view.runs(position), speed.model(), pass.now);
-            let decoding = occupancy.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
-            let step_s = speed.model().step_s(occupancy.requests, occupancy.context_tokens);
-            let meter = self.meters.entry(pod.id).or_insert_with(|| Meter::new(pass.now));
-            meter.advance(pass.now);
-            meter.correct(occupancy.requests, occupancy.context_tokens, decoding, step_s);
-        }
-        let mut pods: Vec<_> = (0..pool.pods().len()).map(|position| self.reckon(view, position, pass.now)).collect();
-        let mut decisions = Vec::new();
-        let mut judged: Vec<&Request> = Vec::new();
-        for request in waiting {
-            let known = view
-                .serving(request)
-                .all(|candidate| self.speeds.get(&candidate.prospect.deployment_id).is_some_and(Speed::is_good));
-            if !known {
-                decisions.extend(self.fallback.pass(view, &[request], pass));
-                continue;
-            }
-            judged.push(*request);
-        }
-        while !judged.is_empty() {
-            let mut chosen: Option<(usize, Best, f64)> = None;
-            for (index, request) in judged.iter().enumerate() {
-                let Some(best) = self.best(view, &pods, request, pass.now) else { continue };
-                let idle = self.alone(request, pass.now);
-                let late = idle < self.k_late * request.weight();
-                let place = if late {
-                    let fresh = self.alone(request, request.arrival.at);
-                    best.fresh > knob("K_FRESH", 0.5) * fresh && best.loss < knob("K_LOSS", 0.05)
-                } else {
-                    best.gain > self.k_hold * (best.keeps + knob("K_IDLE", 0.0) * (idle - best.keeps))
-                };
-                let value = if knob("K_BEST", 1.0) > 0.5 { best.gain } else { -(index as f64) };
-                if place && chosen.as_ref().is_none_or(|(_, _, most)| value > *most) {
-                    chosen = Some((index, best, value));
-                }
-            }
-            let Some((index, best, _)) = chosen else { break };
-            let request = judged.swap_remove(index);
-            let pod = best.pod;
-            let position = pool.pods().get(pod).map_or(usize::MAX, |pod| pod.deployment);
-            if let Some(prospect) = request.on(position) {
-                self.expected.insert(request.arrival.id, best.per_token_s);
-                view.place(pod, prospect.load);
-                view.add_run(pod, request.as_run(prospect, pass.now));
-                let again = self.reckon(view, pod, pass.now);
-                if let Some(stale) = pods.get_mut(pod) {
-                    *stale = again;
-                }
-                decisions.push(Decision { request: request.arrival.id, pod });
-            }
+        self.pressure.update(waiting.len() > 1, pass.now);
+        self.learner.meet(view.pool());
+        let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| self.can_judge(request));
+        let mut decisions = self.fallback.pass(view, &unjudged, pass);
+        let pool = view.pool();
+        let outlooks = (0..pool.pods().len()).map(|position| self.outlook(view, position, pass.now)).collect();
+        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment)).collect();
+        let mut placing = Placing::new(judged, outlooks, &idle, pass.now);
+        while let Some((request, position)) = placing.next(view) {
+            let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
+            view.place(position, prospect.load);
+            view.add_run(position, request.as_run(prospect, pass.now));
+            placing.replace(position, self.outlook(view, position, pass.now));
+            decisions.push(Decision { request: request.arrival.id, pod: position });
         }
         decisions
     }
 
     fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
         match *observation {
-            Observation::Placed(request, pod, deployment) => {
-                let prompt_tokens = request.arrival.shape.input_tokens;
-                let stall_s = self.speeds.get(&deployment).map_or(0.0, |speed| {
-                    let requests = self.meters.get(&pod).map_or(0.0, Meter::requests);
-                    speed.model().stall_s(f64::from(prompt_tokens), requests)
-                });
-                self.meter(pod, now).placed(f64::from(prompt_tokens), stall_s);
-                self.tracked
-                    .insert(request.arrival.id, Tracked { pod, deployment, prompt_tokens, first_token: None });
-            }
-            Observation::FirstToken(id) => {
-                let Some(tracked) = self.tracked.get(&id) else { return };
-                let (pod, prompt) = (tracked.pod, f64::from(tracked.prompt_tokens));
-                let meter = self.meter(pod, now);
-                meter.first_token(prompt);
-                let reading = meter.read();
-                if let Some(tracked) = self.tracked.get_mut(&id) {
-                    tracked.first_token = Some(reading);
-                }
-            }
-            Observation::Finished(id, Outcome { shape, .. }) => {
-                let expected = self.expected.remove(&id);
-                let Some(tracked) = self.tracked.remove(&id) else { return };
-                let meter = self.meter(tracked.pod, now);
-                let steps = shape.output_tokens.saturating_sub(1);
-                let sample = tracked.first_token.map(|from| meter.sample_since(&from, f64::from(steps)));
-                meter.ended(f64::from(tracked.prompt_tokens.saturating_add(shape.output_tokens)));
-                if let Some(sample) = sample.filter(|_| steps >= ENOUGH_STEPS)
-                    && let Some(speed) = self.speeds.get_mut(&tracked.deployment)
-                {
-                    speed.learn(sample);
-                    if let Some(expected_s) = expected {
-                        speed.compare(sample.step_s, expected_s);
-                    }
-                }
-            }
-            Observation::Failed(id) => {
-                self.expected.remove(&id);
-                if let Some(tracked) = self.tracked.remove(&id) {
-                    self.meter(tracked.pod, now).ended(f64::from(tracked.prompt_tokens));
-                }
-            }
+            Observation::Placed(request, pod, deployment) => self.learner.placed(request, pod, deployment, now),
+            Observation::FirstToken(id) => self.learner.first_token(id, now),
+            Observation::Finished(id, outcome) => self.learner.ended(id, Some(outcome.shape.output_tokens), now),
+            Observation::Failed(id) => self.learner.ended(id, None, now),
         }
+    }
+}
+
+// === impl Pressure ===
+
+impl Pressure {
+    fn update(&mut self, is_holding: bool, now: Instant) {
+        let seconds = now.seconds_since(self.at).max(0.0);
+        let target = if is_holding { 1.0 } else { 0.0 };
+        self.share += (target - self.share) * (1.0 - (-seconds / PRESSURE_WINDOW_S).exp());
+        self.at = now;
     }
 }

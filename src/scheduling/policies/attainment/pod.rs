@@ -1,10 +1,21 @@
 //! What is under way on a pod, by dead reckoning from what has been seen of it.
 
 use super::course::{Course, Limits};
+use super::meter::Levels;
 use super::step::StepModel;
 use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::time::Instant;
+
+/// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
+const NODE: f64 = 1.732_050_807_568_877_2;
+
+/// A prompt that is not computed at its time takes this share of its delay so far still longer: the pod may be out of cache
+/// or slower than believed, and the longer that lasted, the longer it will last.
+const OVERDUE_SHARE: f64 = 0.5;
+
+/// Tokens that a stream is taken to have gone on by since it was last seen, at most.
+const MOST_UNSEEN: f64 = 64.0;
 
 /// What a pod does now.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +78,7 @@ impl Occupancy {
             match run.progress {
                 Progress::Decoding { first_token_at, tokens, seen_at } => {
                     let since_s = now.seconds_since(seen_at).max(0.0);
-                    let tokens = f64::from(tokens) + (since_s / step_s).floor().min(64.0);
+                    let tokens = f64::from(tokens) + (since_s / step_s).floor().min(MOST_UNSEEN);
                     occupancy.add(run, tokens, first_token_at.seconds_since(run.arrived_at), now);
                 }
                 Progress::Unseen | Progress::Prefilling => waiting.push(run),
@@ -85,7 +96,7 @@ impl Occupancy {
                 continue;
             }
             overdue_s = overdue_s.max(-ahead_s);
-            let left_s = ahead_s.max(overdue_s * super::knob("K_LINDY", 0.5));
+            let left_s = ahead_s.max(overdue_s * OVERDUE_SHARE);
             let elapsed_s = now.seconds_since(run.arrived_at);
             occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);
             occupancy.add(run, 0.0, elapsed_s + left_s, now);
@@ -106,6 +117,13 @@ impl Occupancy {
         });
     }
 
+    /// What a meter is told of it.
+    pub(super) fn levels(&self, model: &StepModel) -> Levels {
+        let decoding = self.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
+        let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
+        Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
+    }
+
     /// How many objectives are expected to be kept on it, by weight, if it goes on like this.
     pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
         self.streams.iter().map(|stream| stream.weight * stream.keeps(pace)).sum()
@@ -115,29 +133,21 @@ impl Occupancy {
 // === impl Stream ===
 
 impl Stream {
-    /// The probability that it keeps its objectives if its pod goes on like this: the mean over the pace being one
-    /// standard deviation faster and slower.
+    /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
+    /// pace, by the three nodes of Gauss and Hermite.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
-        let delta = super::knob("K_DELTA", 0.0);
         let at = |factor: f64| {
-            let extra_s = if factor > 1.0 { delta } else if factor < 1.0 { -delta } else { 0.0 };
             let per_token_s = pace.per_token_s * factor;
+            // A stream goes on from where it is; a newcomer's first token is no step of its own.
             let start_s = if self.tokens > 0.0 {
-                self.elapsed_s + pace.delay_s + extra_s - self.tokens * per_token_s
+                self.elapsed_s + pace.delay_s - self.tokens * per_token_s
             } else {
-                self.first_token_s.max(self.elapsed_s + pace.delay_s) + extra_s - per_token_s
+                self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
             };
             let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
             self.lengths.probability_within(self.limits.kept_by(&course), self.tokens)
         };
-        if pace.spread <= 0.0 {
-            return at(1.0);
-        }
-        if super::knob("K_POINTS", 2.0) > 2.5 {
-            let spread = 3f64.sqrt() * pace.spread;
-            let w = super::knob("K_W", 0.1667);
-            return at(1.0 - spread * super::knob("K_DOWN", 1.0)) * w + (1.0 - 2.0 * w) * at(1.0) + at(1.0 + spread) * w;
-        }
-        (at(1.0 - pace.spread) + at(1.0 + pace.spread)) / 2.0
+        let far = NODE * pace.spread;
+        (at((1.0 - far).max(0.0)) + 4.0 * at(1.0) + at(1.0 + far)) / 6.0
     }
 }

@@ -21,6 +21,9 @@ pub(super) struct StepModel {
 /// overhead, with which nothing overlaps.
 const FREE_SHARE: f64 = 0.85;
 
+/// Tokens of a prompt that are computed beside decoding at no cost; about [`FREE_SHARE`]·a/d.
+pub(super) const FREE_TOKENS: f64 = 60.0;
+
 // === impl StepModel ===
 
 impl StepModel {
