@@ -75,9 +75,26 @@ bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)
 
+# What the documents quote: 10 runs of 30 virtual minutes after 2 of warm-up.
+FULL      := --runs 10 --minutes 30 --warm-up-minutes 2 --checks --out target/evaluation/full
+# All, unless some are named.
+SCENARIOS ?= $$($(SIMULATE) --list-scenarios)
+SIMULATE  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --
+
 .PHONY: simulate
-simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (one to three minutes).
-	$(CARGO) run --quiet --profile tools -p slo-router-simulate -- $(SIMULATE_FLAGS)
+simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (some five minutes).
+	$(SIMULATE) --checks $(SIMULATE_FLAGS)
+
+.PHONY: simulate-full
+simulate-full: ## The same at length, scenario by scenario (hours); goes on where it was stopped.
+	@for scenario in $(SCENARIOS); do $(MAKE) --no-print-directory target/evaluation/full/$$scenario.json || exit; done
+
+target/evaluation/full/%.json:
+	$(SIMULATE) --scenario $* $(FULL) $(SIMULATE_FLAGS)
+
+.PHONY: calibrate
+calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
+	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
 
 # === test ===
 

@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod holding;
 mod istio_shape;
+mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;

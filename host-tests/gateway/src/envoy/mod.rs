@@ -79,6 +79,11 @@ impl Envoy {
         self.gateway
     }
 
+    /// Where another listener of the configuration listens; `None` where there is none of this name.
+    pub async fn listener(&self, name: &str) -> Option<SocketAddr> {
+        self.admin.listener(name).await
+    }
+
     /// Its process; `None` once it has ended.
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()

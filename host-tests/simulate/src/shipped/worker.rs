@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evaluation::workload::{Arrival, Class};
+use evaluation::workload::Class;
 use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, OutputLengths, Running};
+use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
-use slo_router::scheduling::slo::{Outcome, Slo};
+use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
 use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
 
+use super::Lengths;
 use super::filter::Filter;
 use super::port::Port;
 use crate::gateway::RequestNumber;
+use crate::scenario::Demand;
 
 /// Time between ticks while something waits, and otherwise; the filter's.
 const BUSY_TICK: Duration = Duration::from_millis(10);
@@ -34,7 +36,10 @@ pub(super) struct Worker {
     learning: Learning,
     port: Port,
     keys: Keys,
-    demand: (PolicyName, Slo),
+    policy: PolicyName,
+    lengths: Lengths,
+    /// The number of each class in the filter's configuration.
+    classes: Vec<Class>,
     /// What came here and has not ended: all of it teaches how long answers are at least.
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
@@ -50,7 +55,7 @@ impl Worker {
         filter: &Filter,
         pool: &Rc<Pool>,
         port: Port,
-        demand: (PolicyName, Slo),
+        (policy, lengths): (PolicyName, Lengths),
         mut rng: fastrand::Rng,
         now: Instant,
     ) -> Self {
@@ -63,7 +68,9 @@ impl Worker {
             learning: Learning::new(filter.config.prediction),
             port,
             keys: Keys::of(&filter.config.pool),
-            demand,
+            policy,
+            lengths,
+            classes: filter.classes.clone(),
             open: BTreeMap::new(),
             rng,
             tick: IDLE_TICK,
@@ -72,26 +79,31 @@ impl Worker {
         }
     }
 
-    pub(super) fn arrive(&mut self, id: RequestNumber, arrival: &Arrival, now: Instant) -> Vec<Action> {
+    pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Action> {
+        let Demand { arrival, slo } = demand;
         let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
         let open = &self.open;
         let estimate =
             self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
-        let lengths = self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect());
-        let output_tokens = estimate.min(arrival.class.max_tokens());
+        let (output_tokens, lengths) = match self.lengths {
+            Lengths::Learned => {
+                let lengths = self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect());
+                (estimate.min(arrival.class.max_tokens()), lengths)
+            }
+            Lengths::True => (arrival.output_tokens, Rc::new(LengthDistribution::certain(arrival.output_tokens))),
+        };
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
-        let (policy, slo) = self.demand;
-        let class = Class::ALL.iter().position(|class| *class == arrival.class);
+        let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
             id: RequestId(id),
             at: now,
             model: Model { name: MODEL.to_owned(), base: None },
             class: class.map_or(0, |class| class + 1),
-            policy,
+            policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
             lengths: OutputLengths::new(lengths, arrival.class.max_tokens()),
             weight: 1.0,
-            slo: Some(slo),
+            slo: Some(*slo),
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.after(actions, now)
