@@ -27,8 +27,8 @@ pub(super) struct Run {
     pub(super) load: Load,
     /// What came, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
-    /// As policies may know it.
-    pub(super) seen: scheduling::run::Run,
+    /// As policies may know it; only what is placed while one asks for it.
+    pub(super) seen: Option<scheduling::run::Run>,
     /// It shows whether a pod that failed is back.
     pub(super) probe: bool,
 }
@@ -67,10 +67,15 @@ impl Running {
         for run in self.runs.values() {
             let position = pool.pods().iter().position(|pod| pod.id == run.pod);
             if let Some(runs) = position.and_then(|position| by_pod.get_mut(position)) {
-                runs.push(run.seen.clone());
+                runs.extend(run.seen.clone());
             }
         }
         by_pod
+    }
+
+    /// What runs, by request.
+    pub(super) fn get(&self, id: RequestId) -> Option<&Run> {
+        self.runs.get(&id)
     }
 
     /// Charges what runs anew.

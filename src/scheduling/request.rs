@@ -7,11 +7,12 @@ use fnv::FnvHasher;
 
 use super::load::Load;
 use super::policies::PolicyName;
-use super::pool::{Deployment, DeploymentId, Model, Pool};
+use super::pool::{Deployment, DeploymentId, Model, Pod, Pool};
 use super::prediction::OutputLengths;
 use super::run::{Progress, Run};
 use super::shape::Shape;
 use super::slo::{Slo, latest_start};
+use super::subset::Subset;
 use super::time::Instant;
 
 /// A request within one VM.
@@ -33,12 +34,12 @@ pub struct Arrival {
     pub policy: PolicyName,
     /// Its prompt and the estimate of its output.
     pub shape: Shape,
-    /// How long its answer may be.
-    pub lengths: OutputLengths,
-    /// What keeping its objective is worth: the weight of its class; 0 counts as 1.
-    pub weight: f64,
+    /// How long its answer may be, for the policies that go by more than the estimate; `None` where that is not known.
+    pub lengths: Option<OutputLengths>,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
     pub slo: Option<Slo>,
+    /// The pods that it may go to; `None` for all.
+    pub subset: Option<Subset>,
 }
 
 /// How to assess requests; from the configuration.
@@ -108,6 +109,15 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
 
+// === impl Arrival ===
+
+impl Arrival {
+    /// Whether the pod serves its model, and is one of those that it may go to.
+    pub fn may_go_to(&self, pod: &Pod) -> bool {
+        pod.serves(&self.model) && self.subset.as_ref().is_none_or(|subset| subset.contains(pod.address))
+    }
+}
+
 // === impl Prospect ===
 
 impl Prospect {
@@ -164,11 +174,6 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
-    /// What keeping its objective is worth.
-    pub fn weight(&self) -> f64 {
-        if self.arrival.weight > 0.0 { self.arrival.weight } else { 1.0 }
-    }
-
     /// What it would be on a pod if it went there now.
     pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
         Run {
@@ -177,8 +182,7 @@ impl Request {
             placed_at: now,
             progress: Progress::Unseen,
             slo: prospect.slo.unwrap_or_default(),
-            weight: self.weight(),
-            lengths: self.arrival.lengths.clone(),
+            lengths: self.arrival.lengths.clone().unwrap_or_default(),
         }
     }
 
@@ -201,7 +205,7 @@ impl Request {
     /// Which other requests it shares its fate with.
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
-        (self.policy, &self.arrival.model, self.arrival.class, self.infeasible).hash(&mut hasher);
+        (self.policy, &self.arrival.model, &self.arrival.subset, self.arrival.class, self.infeasible).hash(&mut hasher);
         if self.policy == PolicyName::SloAttainment {
             // It judges each request by itself; a class is what may not starve.
             return Footprint(hasher.finish());
@@ -216,7 +220,7 @@ impl Request {
     /// says serves it as a start and where it cannot judge yet.
     fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
         let flat = how.default_concurrency.and_then(Load::of_one_in);
-        for (position, deployment) in serving(pool, &self.arrival.model) {
+        for (position, deployment) in serving(pool, &self.arrival) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let own_slo = profile.map(|profile| profile.slo).filter(|slo| !slo.is_empty());
@@ -241,7 +245,7 @@ impl Request {
     fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment) {
         let mut infeasible = Vec::new();
         let mut profiled = false;
-        for (position, deployment) in serving(pool, &self.arrival.model) {
+        for (position, deployment) in serving(pool, &self.arrival) {
             let Some(profile) = deployment.profile(&self.arrival.model) else { continue };
             if !profile.has_pending_load() {
                 continue;
@@ -287,7 +291,7 @@ impl Request {
             self.policy = how.fallback_policy;
         }
         let flat = how.default_concurrency.and_then(Load::of_one_in);
-        for (position, deployment) in serving(pool, &self.arrival.model) {
+        for (position, deployment) in serving(pool, &self.arrival) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let by_profile = charged.and_then(|cell| profile.and_then(|profile| profile.load(cell)));
@@ -309,11 +313,10 @@ impl Request {
     }
 }
 
-fn serving<'a>(pool: &'a Pool, model: &Model) -> impl Iterator<Item = (usize, &'a Deployment)> {
-    pool.deployments()
-        .iter()
-        .enumerate()
-        .filter(move |(position, _)| pool.pods().iter().any(|pod| pod.deployment == *position && pod.serves(model)))
+fn serving<'a>(pool: &'a Pool, arrival: &Arrival) -> impl Iterator<Item = (usize, &'a Deployment)> {
+    pool.deployments().iter().enumerate().filter(move |(position, _)| {
+        pool.pods().iter().any(|pod| pod.deployment == *position && arrival.may_go_to(pod))
+    })
 }
 
 fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> Prospect {

@@ -17,8 +17,6 @@ pub struct Run {
     pub progress: Progress,
     /// What it is to keep; nothing if that is empty.
     pub slo: Slo,
-    /// What keeping it is worth: the weight of its class.
-    pub weight: f64,
     /// How long its answer may be.
     pub lengths: OutputLengths,
 }

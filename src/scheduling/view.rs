@@ -79,9 +79,8 @@ impl<'a> View<'a> {
     }
 
     /// Tells what runs on each pod, in the order of the pool.
-    pub fn with_runs(mut self, runs: Vec<Vec<Run>>) -> Self {
+    pub fn tell_runs(&mut self, runs: Vec<Vec<Run>>) {
         self.runs = runs;
-        self
     }
 
     /// What runs on the pod at `position`, those included that the pass has placed.
@@ -124,7 +123,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && pod.serves(&request.arrival.model);
+        let open = state.takes() && request.arrival.may_go_to(pod);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }

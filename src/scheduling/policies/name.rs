@@ -19,7 +19,7 @@ pub enum PolicyName {
     SloPackLoad,
     /// Push: the pod with the least pending load, at once.
     SloLeastLoad,
-    /// The pod where the expected number of kept objectives grows most, or hold.
+    /// The pod where the expected number of kept objectives grows most, or hold. Not offered: only simulations run it.
     SloAttainment,
     /// The pod with the fewest requests in flight.
     LeastRequest,
@@ -34,16 +34,9 @@ pub struct UnknownPolicy(String);
 // === impl PolicyName ===
 
 impl PolicyName {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::SloAttainment,
-        Self::Slo,
-        Self::SloLeastLoadPulling,
-        Self::SloPackLoad,
-        Self::SloLeastLoad,
-        Self::LeastRequest,
-        Self::Random,
-    ];
+    /// Those that configurations and requests may name.
+    pub const OFFERED: [Self; 6] =
+        [Self::Slo, Self::SloLeastLoadPulling, Self::SloPackLoad, Self::SloLeastLoad, Self::LeastRequest, Self::Random];
 
     /// The name as it is written.
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +49,11 @@ impl PolicyName {
             Self::LeastRequest => "least-request",
             Self::Random => "random",
         }
+    }
+
+    /// Whether it goes by what runs on each pod, request by request.
+    pub const fn looks_at_runs(self) -> bool {
+        matches!(self, Self::SloAttainment)
     }
 
     /// Whether it goes by pending load or slack, which follow from a profile.
@@ -74,7 +72,7 @@ impl FromStr for PolicyName {
     type Err = UnknownPolicy;
 
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
-        Self::ALL.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
+        Self::OFFERED.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
     }
 }
 
@@ -90,7 +88,8 @@ impl TryFrom<String> for PolicyName {
 
 impl fmt::Display for UnknownPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown policy {:?}, expected one of {}", self.0, PolicyName::ALL.map(PolicyName::as_str).join(", "))
+        let offered = PolicyName::OFFERED.map(PolicyName::as_str).join(", ");
+        write!(f, "unknown policy {:?}, expected one of {offered}", self.0)
     }
 }
 
@@ -101,8 +100,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_policy_is_found_by_the_name_it_is_written_with() {
-        for policy in PolicyName::ALL {
+    fn every_policy_on_offer_is_found_by_the_name_it_is_written_with() {
+        for policy in PolicyName::OFFERED {
             assert_eq!(policy.to_string().parse(), Ok(policy));
         }
     }
@@ -112,8 +111,14 @@ mod tests {
         let error = "SLO".parse::<PolicyName>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown policy \"SLO\", expected one of slo-attainment, slo, slo-least-load-pulling, slo-pack-load, \
+            "unknown policy \"SLO\", expected one of slo, slo-least-load-pulling, slo-pack-load, \
              slo-least-load, least-request, random"
         );
+    }
+
+    #[test]
+    fn a_policy_that_is_not_on_offer_is_unknown() {
+        let name = PolicyName::SloAttainment.as_str();
+        assert_eq!(name.parse::<PolicyName>(), Err(UnknownPolicy(name.to_owned())));
     }
 }

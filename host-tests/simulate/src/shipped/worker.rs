@@ -85,13 +85,17 @@ impl Worker {
         let open = &self.open;
         let estimate =
             self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
-        let (output_tokens, lengths) = match self.lengths {
-            Lengths::Learned => {
-                let lengths = self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect());
-                (estimate.min(arrival.class.max_tokens()), lengths)
-            }
-            Lengths::True => (arrival.output_tokens, Rc::new(LengthDistribution::certain(arrival.output_tokens))),
+        let output_tokens = match self.lengths {
+            Lengths::Learned => estimate.min(arrival.class.max_tokens()),
+            Lengths::True => arrival.output_tokens,
         };
+        let lengths = self.policy.looks_at_runs().then(|| {
+            let curve = match self.lengths {
+                Lengths::Learned => self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect()),
+                Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),
+            };
+            OutputLengths::new(curve, arrival.class.max_tokens())
+        });
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
         let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
@@ -101,9 +105,9 @@ impl Worker {
             class: class.map_or(0, |class| class + 1),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
-            lengths: OutputLengths::new(lengths, arrival.class.max_tokens()),
-            weight: 1.0,
+            lengths,
             slo: Some(*slo),
+            subset: None,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.after(actions, now)

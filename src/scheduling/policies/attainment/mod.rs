@@ -17,14 +17,19 @@
 //!    keep all of them are an interval, and the probability P of keeping them is what the distribution of output lengths
 //!    gives to the interval, given the tokens that are there already. τ is uncertain, so P is a mean over a slower, the
 //!    predicted and a faster pace.
-//! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − 0.1·w·τ/T`, w the weights
-//!    of the classes, T the pace that the newcomer's objective asks for.
-//! 5. **Hold.** A request waits while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
+//! 4. **Gain** ([`outlook`]). `gain(pod) = P(newcomer) − Σ (Pᵢ without − Pᵢ with the newcomer) − 0.1·τ/T`, T the pace that the
+//!    newcomer's objective asks for. All requests are worth the same.
+//! 5. **Hold.** A request waits while its best gain is at most 0.3·P: what it would take from others is better kept. Of those
 //!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
 //!
 //! A request that would not keep its objectives even on an idle pod goes last: to a pod where it costs the others
 //! nothing, and where it would have been served well had it just come, so that hopeless requests cannot pile up where others
 //! are about to give up. `queue.max_wait` bounds its wait.
+//!
+//! # State
+//!
+//! The filter does not offer it yet: it tells neither how answers go on nor how their lengths are distributed, and workers do
+//! not tell each other what they run. Simulations run it with one worker.
 //!
 //! # Cost
 //!

@@ -24,7 +24,7 @@ pub(super) struct Outlook {
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
     spread: f64,
-    /// Objectives that are expected to be kept on it, by weight.
+    /// Requests on it that are expected to keep their objectives.
     kept: f64,
     /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
     pub burden_s: f64,
@@ -33,9 +33,9 @@ pub(super) struct Outlook {
 /// A newcomer's effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effect {
-    /// The probability that the newcomer keeps its objectives, by weight.
+    /// The probability that the newcomer keeps its objectives.
     pub keeps: f64,
-    /// What those on the pod lose: objectives expected to be kept, by weight.
+    /// How many fewer of those on the pod are expected to keep theirs.
     pub loss: f64,
     /// What the pace costs.
     pub cost: f64,
@@ -78,15 +78,14 @@ impl Outlook {
         let elapsed_s = now.seconds_since(request.arrival.at);
         let wait_s = if self.occupancy.requests > 0.0 { HALF_A_STEP * self.step_s() } else { 0.0 };
         let newcomer = Stream {
-            weight: request.weight(),
             limits: Limits::of(&on.slo.unwrap_or_default(), prompt_tokens),
-            lengths: request.arrival.lengths.clone(),
+            lengths: request.arrival.lengths.clone().unwrap_or_default(),
             elapsed_s,
             tokens: 0.0,
             first_token_s: elapsed_s + wait_s + pace.delay_s + self.step_s(),
         };
-        let keeps = newcomer.weight * newcomer.keeps(&pace);
-        let cost = PACE_COST * newcomer.weight * pace.per_token_s / newcomer.limits.pace_s(output_tokens);
+        let keeps = newcomer.keeps(&pace);
+        let cost = PACE_COST * pace.per_token_s / newcomer.limits.pace_s(output_tokens);
         if keeps - cost < at_least {
             return None;
         }

@@ -128,7 +128,7 @@ impl<'r> Waiting<'r> {
                 .filter_map(|on| idle.get(on.deployment)?.as_ref()?.effect(request, on, moment, f64::NEG_INFINITY));
             effects.map(|effect| effect.keeps).fold(0.0, f64::max)
         };
-        let is_hopeless = keeps_from(now) < HOPELESS * request.weight();
+        let is_hopeless = keeps_from(now) < HOPELESS;
         Self { request, hopeless: is_hopeless.then(|| keeps_from(request.arrival.at)) }
     }
 }

@@ -33,8 +33,6 @@ pub(super) struct Occupancy {
 /// A request on a pod.
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
-    /// What keeping its objectives is worth.
-    pub weight: f64,
     /// Its objectives.
     pub limits: Limits,
     /// How long its answer may be.
@@ -108,7 +106,6 @@ impl Occupancy {
         let prompt_tokens = f64::from(run.prompt_tokens);
         self.context_tokens += prompt_tokens + tokens;
         self.streams.push(Stream {
-            weight: run.weight,
             limits: Limits::of(&run.slo, prompt_tokens),
             lengths: run.lengths.clone(),
             elapsed_s: now.seconds_since(run.arrived_at),
@@ -124,9 +121,9 @@ impl Occupancy {
         Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
     }
 
-    /// How many objectives are expected to be kept on it, by weight, if it goes on like this.
+    /// How many of its requests are expected to keep their objectives if it goes on like this.
     pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
-        self.streams.iter().map(|stream| stream.weight * stream.keeps(pace)).sum()
+        self.streams.iter().map(|stream| stream.keeps(pace)).sum()
     }
 }
 

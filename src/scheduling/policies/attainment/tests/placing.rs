@@ -35,7 +35,7 @@ fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Instant, pool: &
     let arrival = Arrival {
         policy: PolicyName::SloAttainment,
         shape: Shape { output_tokens, input_tokens: prompt_tokens },
-        lengths: lengths(output_tokens),
+        lengths: Some(lengths(output_tokens)),
         slo: Some(slo()),
         ..arrival(id, 0, at)
     };
@@ -52,7 +52,6 @@ fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
         placed_at: START.before(Duration::from_millis(3_200)),
         progress,
         slo: slo(),
-        weight: 1.0,
         lengths: lengths(200),
     };
     vec![run; count]
@@ -69,7 +68,8 @@ fn profile() -> Profile {
 
 fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
     let states = on.iter().map(|runs| PodState { in_flight: runs.len() as u32, ..PodState::default() }).collect();
-    let mut view = View::new(pool, states).with_runs(on);
+    let mut view = View::new(pool, states);
+    view.tell_runs(on);
     let mut rng = fastrand::Rng::with_seed(1);
     let decisions = Attainment::default().pass(&mut view, waiting, &mut Pass { now, rng: &mut rng });
     decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
@@ -132,7 +132,8 @@ fn nothing_is_judged_twice_while_nothing_changes() {
     let newcomer = request(1, 500, 200, START, &pool);
     let mut policy = Attainment::default();
     let mut passes = |at: Instant| {
-        let mut view = View::new(&pool, vec![PodState::default()]).with_runs(vec![vec![]]);
+        let mut view = View::new(&pool, vec![PodState::default()]);
+        view.tell_runs(vec![vec![]]);
         policy.pass(&mut view, &[&newcomer], &mut Pass { now: at, rng: &mut fastrand::Rng::with_seed(1) }).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
@@ -156,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn a_gain_is_at_most_the_newcomers_weight_and_a_loss_at_most_that_of_those_that_run(
+    fn a_gain_is_at_most_one_and_a_loss_at_most_that_of_those_that_run(
         count in 0_usize..40, prompt in 1_u32..4_000, context in 1_u32..2_000, output in 1_u32..800,
     ) {
         let pool = pool(&[("d", 1, Some(profile()))]);

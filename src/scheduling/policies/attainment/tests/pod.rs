@@ -24,7 +24,6 @@ fn run(prompt_tokens: u32, placed_at: Instant, progress: Progress) -> Run {
         placed_at,
         progress,
         slo: Slo { e2e_per_output_token: Some(Duration::from_millis(50)), ..Slo::default() },
-        weight: 1.0,
         lengths: OutputLengths::new(Rc::new(LengthDistribution::certain(100)), u32::MAX),
     }
 }
