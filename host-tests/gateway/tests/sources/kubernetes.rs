@@ -12,7 +12,7 @@ const SERVICE: &str = "/api/v1/namespaces/default/services/llama";
 
 /// The filter's configuration with pods from the API server.
 fn filter(query: &Value) -> Value {
-    let mut source = json!({ "cluster": "api", "namespace": "default", "interval": "100ms", "timeout": "1s" });
+    let mut source = json!({ "cluster": "api", "namespace": "default", "interval": "100ms", "timeout": "10s" });
     source.as_object_mut().expect("it is one").extend(query.as_object().cloned().unwrap_or_default());
     json!({
         "pool": "test",
