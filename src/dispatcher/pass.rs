@@ -86,6 +86,9 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
+        if candidates.iter().any(|request| request.policy.looks_at_runs()) {
+            view.tell_runs(self.running.by_pod(&pool));
+        }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -170,8 +173,11 @@ impl<S: Store> Dispatcher<S> {
         now: Instant,
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
-        let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
-        self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
+        let prospect = *request.on(decided.pod.deployment)?;
+        let Prospect { load, slo, deployment_id, .. } = prospect;
+        let placed = Observation::Placed(&request, decided.pod.id, deployment_id);
+        self.policies.observe(&placed, now);
+        let seen = self.policies.look_at_runs().then(|| request.as_run(&prospect, now));
         let placement = Placement {
             address: decided.pod.address,
             alternatives: decided.alternatives,
@@ -185,14 +191,7 @@ impl<S: Store> Dispatcher<S> {
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
         };
-        let run = Run {
-            pod: decided.pod.id,
-            deployment,
-            load,
-            arrival: request.arrival,
-            policy: request.policy,
-            probe: decided.probe,
-        };
+        let run = Run { pod: decided.pod.id, deployment, load, arrival: request.arrival, seen, probe: decided.probe };
         self.running.insert(decided.request, run);
         Some(Action::Forward(decided.request, placement))
     }

@@ -100,8 +100,8 @@ impl Gateway for Shipped {
         self.follow_up(actions, now)
     }
 
-    fn token(&mut self, id: RequestNumber, output_tokens: u32) {
-        self.worker_of(id).token(id, output_tokens);
+    fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.worker_of(id).token(id, output_tokens, now);
     }
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {

@@ -9,7 +9,7 @@ use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, Running};
+use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Outcome;
@@ -89,6 +89,13 @@ impl Worker {
             Lengths::Learned => estimate.min(arrival.class.max_tokens()),
             Lengths::True => arrival.output_tokens,
         };
+        let lengths = self.policy.looks_at_runs().then(|| {
+            let curve = match self.lengths {
+                Lengths::Learned => self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect()),
+                Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),
+            };
+            OutputLengths::new(curve, arrival.class.max_tokens())
+        });
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
         let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
@@ -98,6 +105,7 @@ impl Worker {
             class: class.map_or(0, |class| class + 1),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
+            lengths,
             slo: Some(*slo),
             subset: None,
         };
@@ -105,7 +113,8 @@ impl Worker {
         self.after(actions, now)
     }
 
-    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32) {
+    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.dispatcher.progress(RequestId(id), output_tokens, now);
         if let Some(running) = self.open.get_mut(&id) {
             running.output_so_far = output_tokens;
         }
@@ -150,6 +159,9 @@ impl Worker {
     /// Forgets what was refused, and sets the timer anew where its period changes.
     fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
         for action in &actions {
+            if let Action::Forward(id, _) = action {
+                self.dispatcher.progress(*id, 0, now);
+            }
             if let Action::Refuse(id, ..) = action {
                 self.open.remove(&id.0);
             }
