@@ -16,7 +16,7 @@ pub trait Gateway {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict>;
 
     /// A request's answer has so many tokens now.
-    fn token(&mut self, _id: RequestNumber, _output_tokens: u32) {}
+    fn token(&mut self, _id: RequestNumber, _output_tokens: u32, _now: Instant) {}
 
     /// A request's answer is complete.
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant);

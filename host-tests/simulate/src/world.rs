@@ -137,7 +137,7 @@ impl World<'_> {
         match kind {
             EventKind::Token { n } => {
                 ttft.get_or_insert(since_arrival);
-                self.gateway.token(id as RequestNumber, n);
+                self.gateway.token(id as RequestNumber, n, at);
             }
             EventKind::Preempted => {}
             EventKind::Finished => {
