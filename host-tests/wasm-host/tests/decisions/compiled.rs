@@ -61,23 +61,28 @@ impl Compiled {
 
     fn verdict(&mut self, event: &Event, now: Instant) -> Option<Verdict> {
         let Thread::Worker(worker) = event.thread else { return None };
-        let number = || self.numbers[&(worker, event.context)];
-        match &event.what {
+        if let What::Trapped(why) = &event.what {
+            panic!("worker {worker}: {why}");
+        }
+        let number = *self.numbers.get(&(worker, event.context))?;
+        match event.what {
             What::Forwarded => {
-                let number = number();
                 let open = self.open.get_mut(&number)?;
                 open.placed = Some(now);
                 let headers = open.stream.upstream_headers()?;
                 let pod = headers.get("x-gateway-destination-endpoint").expect("the filter names a pod");
                 Some(Verdict::Place(number, self.pods[pod], Load::ZERO))
             }
-            What::Ended(_) => {
-                let number = number();
-                let reply = self.open.remove(&number)?.stream.local_reply()?;
+            // Its own reply passes the filter. What follows from the rest of the pass nests in that, and comes before the stream's end.
+            What::Callback("proxy_on_response_headers") => {
+                let reply = self.open.get(&number)?.stream.local_reply()?;
                 Some(Verdict::Refuse(number, reason(&reply)))
             }
-            What::Trapped(why) => panic!("worker {worker}: {why}"),
-            What::Callback(_) | What::Log(..) => None,
+            What::Ended(_) => {
+                self.open.remove(&number);
+                None
+            }
+            What::Callback(_) | What::Log(..) | What::Trapped(_) => None,
         }
     }
 }

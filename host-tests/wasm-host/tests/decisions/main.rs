@@ -16,7 +16,7 @@ use std::time::Duration;
 use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::policies::PolicyName;
 
-use self::log::{Decision, What, difference};
+use self::log::{Decision, difference};
 use self::run::{ALL_SETUPS, Run, Setup};
 
 const SEEDS: [u64; 3] = [1, 2, 3];
