@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::callout::{Answers, Call, CallAnswer};
 use crate::process::Process;
+use crate::random::Draws;
 use crate::upstream::{Forwarded, Route, Router};
 use crate::world::{Inner, World};
-use crate::random::Draws;
 use crate::{LogLevel, Program, Thread};
 
 /// What Envoy does once a VM has died.

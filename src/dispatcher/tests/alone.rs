@@ -103,10 +103,9 @@ fn a_request_that_became_late_is_refused_where_configured() {
 #[test]
 fn whoever_comes_when_another_is_overdue_leaves_its_refusal_to_the_next_look() {
     let late = Settings { late: LatePolicy::Reject, ..settings() };
-    for (settings, overdue, reason) in [
-        (settings(), settings().max_wait, RefusalReason::WaitedTooLong),
-        (late, secs(2), RefusalReason::Late),
-    ] {
+    for (settings, overdue, reason) in
+        [(settings(), settings().max_wait, RefusalReason::WaitedTooLong), (late, secs(2), RefusalReason::Late)]
+    {
         let mut dispatcher = dispatcher(settings, halves());
         (1..4).for_each(|id| drop(dispatcher.submit(urgent(id, 0, START, secs(2)), START)));
         let now = START.after(overdue);

@@ -10,6 +10,7 @@
 //! - On a tick a worker beats its heart, looks at its queue, and, if 250 ms have passed since, exchanges what was learned.
 //! - Each message makes its worker look at its queue [`DELIVERY`] after it was sent.
 //! - Estimates are made at arrival; a worker begins with what others have learned by its first request.
+//! - What goes on or is refused because of an arrival does so before that itself, which the proxy sees to last.
 //! - At one moment, answers go on first, then comes what the workers do by themselves in the order in which it was set, then arrivals.
 
 mod agenda;
@@ -35,8 +36,8 @@ use slo_router::shared::store::read;
 use self::agenda::{Agenda, Task};
 pub use self::filter::Filter;
 use self::port::Mail;
-pub use self::worker::characters;
 use self::worker::Worker;
+pub use self::worker::characters;
 use crate::gateway::{Gateway, RequestNumber, Verdict};
 use crate::scenario::Demand;
 
@@ -124,7 +125,9 @@ pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
 impl Gateway for Shipped {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
         let actions = self.worker_of(id).arrive(id, demand, now);
-        self.follow_up(actions, now)
+        let mut verdicts = self.follow_up(actions, now);
+        verdicts.sort_by_key(|verdict| verdict.request() == id);
+        verdicts
     }
 
     fn token(&mut self, id: RequestNumber, output_tokens: u32, _now: Instant) {
