@@ -22,6 +22,8 @@ pub enum Action {
 pub struct Placement {
     /// The pod.
     pub address: SocketAddr,
+    /// Other pods that could take it, the best first: for a retry.
+    pub alternatives: Vec<SocketAddr>,
     /// The policy that chose it.
     pub policy: PolicyName,
     /// Set if no profile judged the request.
@@ -86,6 +88,16 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// The pod and its alternatives, as Envoy's header names them.
+    pub fn named(&self) -> String {
+        let others = self.alternatives.iter().map(|other| format!(",{other}"));
+        std::iter::once(self.address.to_string()).chain(others).collect()
+    }
 }
 
 // === impl RefusalReason ===

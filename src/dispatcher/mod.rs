@@ -11,6 +11,7 @@ mod membership;
 mod pass;
 mod reading;
 mod running;
+mod served;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -30,6 +31,7 @@ use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, P
 use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
 use crate::shared::health::Failing;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// What becomes of late ones.
     pub late: LatePolicy,
+    /// How many pods are named beside the one that a request goes to, for retries.
+    pub alternatives: usize,
 }
 
 /// See the module.
@@ -189,9 +193,9 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<SocketAddr> {
         let policy = self.settings.assessment.fallback_policy;
-        let passing = Arrival { at: now, model: Model::ANY, policy, ..Arrival::default() };
+        let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
@@ -234,6 +238,8 @@ impl<S: Store> Dispatcher<S> {
             Some(RefusalReason::NoReadyPod)
         } else if !self.pool.serves(&arrival.model) {
             Some(RefusalReason::UnknownModel)
+        } else if !self.pool.pods().iter().any(|pod| arrival.may_go_to(pod)) {
+            Some(RefusalReason::NoReadyPod)
         } else {
             None
         }

@@ -1,6 +1,7 @@
 //! A pass: read, decide, take the room, until nothing more can be placed.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::reading::Reading;
@@ -29,6 +30,8 @@ struct Decided {
     pod: Pod,
     /// Whether the request shows that the pod is back.
     probe: bool,
+    /// Other pods that could take it, the best first.
+    alternatives: Vec<SocketAddr>,
 }
 
 // === impl Dispatcher ===
@@ -121,7 +124,9 @@ impl<S: Store> Dispatcher<S> {
         let decided = decisions.into_iter().filter_map(|decision| {
             let pod = pool.pods().get(decision.pod)?.clone();
             let probe = probes.get(decision.pod).copied().unwrap_or_default();
-            Some(Decided { request: decision.request, pod, probe })
+            let request = self.queue.get(decision.request);
+            let alternatives = request.map(|request| self.alternatives(request, &pod, &view)).unwrap_or_default();
+            Some(Decided { request: decision.request, pod, probe, alternatives })
         });
         let decided = decided.collect();
         (reading, decided)
@@ -154,7 +159,7 @@ impl<S: Store> Dispatcher<S> {
                 continue;
             }
             for decision in decisions {
-                actions.extend(self.forward(&decision, deployment.name.clone(), now));
+                actions.extend(self.forward(decision, deployment.name.clone(), now));
             }
         }
     }
@@ -162,7 +167,7 @@ impl<S: Store> Dispatcher<S> {
     /// Moves a request whose room is taken from the queue to the table of what runs.
     fn forward(
         &mut self,
-        decided: &Decided,
+        decided: Decided,
         deployment: crate::scheduling::deployment::DeploymentName,
         now: Instant,
     ) -> Option<Action> {
@@ -171,6 +176,7 @@ impl<S: Store> Dispatcher<S> {
         self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
         let placement = Placement {
             address: decided.pod.address,
+            alternatives: decided.alternatives,
             policy: request.policy,
             unjudged: request.unjudged,
             waited: now.since(request.arrival.at),

@@ -56,6 +56,11 @@ impl Running {
         Some(run)
     }
 
+    /// What runs, by request.
+    pub(super) fn get(&self, id: RequestId) -> Option<&Run> {
+        self.runs.get(&id)
+    }
+
     /// Charges what runs anew.
     pub(super) fn recharge(&mut self, load: impl Fn(&Run) -> Load) {
         self.columns.values_mut().for_each(Column::clear);

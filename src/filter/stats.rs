@@ -106,9 +106,14 @@ impl Stats {
         self.e2e_ms.record(e2e_ms);
     }
 
-    /// A source's document changed, or was not good.
-    pub fn source(&mut self, source: &str, good: bool) {
-        self.count(if good { "source_updates_total" } else { "source_errors_total" }, &[("source", source)]);
+    /// A source's document changed.
+    pub fn source_updated(&mut self, source: &str) {
+        self.count("source_updates_total", &[("source", source)]);
+    }
+
+    /// A source's document could not be had, or not be taken as a whole.
+    pub fn source_failed(&mut self, source: &str, reason: &str) {
+        self.count("source_errors_total", &[("source", source), ("reason", reason)]);
     }
 
     /// What all VMs together hold.

@@ -12,6 +12,7 @@ pub mod queue;
 pub mod request;
 pub mod shape;
 pub mod slo;
+pub mod subset;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

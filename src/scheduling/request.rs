@@ -7,9 +7,10 @@ use fnv::FnvHasher;
 
 use super::load::Load;
 use super::policies::PolicyName;
-use super::pool::{Deployment, DeploymentId, Model, Pool};
+use super::pool::{Deployment, DeploymentId, Model, Pod, Pool};
 use super::shape::Shape;
 use super::slo::{Slo, latest_start};
+use super::subset::Subset;
 use super::time::Instant;
 
 /// A request within one VM.
@@ -33,6 +34,8 @@ pub struct Arrival {
     pub shape: Shape,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
     pub slo: Option<Slo>,
+    /// The pods that it may go to; `None` for all.
+    pub subset: Option<Subset>,
 }
 
 /// How to assess requests; from the configuration.
@@ -101,6 +104,15 @@ pub struct Request {
 /// that is in time there as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
+
+// === impl Arrival ===
+
+impl Arrival {
+    /// Whether the pod serves its model, and is one of those that it may go to.
+    pub fn may_go_to(&self, pod: &Pod) -> bool {
+        pod.serves(&self.model) && self.subset.as_ref().is_none_or(|subset| subset.contains(pod.address))
+    }
+}
 
 // === impl Prospect ===
 
@@ -173,7 +185,7 @@ impl Request {
     /// Which other requests it shares its fate with.
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
-        (self.policy, &self.arrival.model, self.arrival.class, self.infeasible).hash(&mut hasher);
+        (self.policy, &self.arrival.model, &self.arrival.subset, self.arrival.class, self.infeasible).hash(&mut hasher);
         for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
             (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
         }
@@ -183,7 +195,7 @@ impl Request {
     fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment) {
         let mut infeasible = Vec::new();
         let mut profiled = false;
-        for (position, deployment) in serving(pool, &self.arrival.model) {
+        for (position, deployment) in serving(pool, &self.arrival) {
             let Some(profile) = deployment.profile(&self.arrival.model) else { continue };
             if !profile.has_pending_load() {
                 continue;
@@ -229,7 +241,7 @@ impl Request {
             self.policy = how.fallback_policy;
         }
         let flat = how.default_concurrency.and_then(Load::of_one_in);
-        for (position, deployment) in serving(pool, &self.arrival.model) {
+        for (position, deployment) in serving(pool, &self.arrival) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let by_profile = charged.and_then(|cell| profile.and_then(|profile| profile.load(cell)));
@@ -251,11 +263,10 @@ impl Request {
     }
 }
 
-fn serving<'a>(pool: &'a Pool, model: &Model) -> impl Iterator<Item = (usize, &'a Deployment)> {
-    pool.deployments()
-        .iter()
-        .enumerate()
-        .filter(move |(position, _)| pool.pods().iter().any(|pod| pod.deployment == *position && pod.serves(model)))
+fn serving<'a>(pool: &'a Pool, arrival: &Arrival) -> impl Iterator<Item = (usize, &'a Deployment)> {
+    pool.deployments().iter().enumerate().filter(move |(position, _)| {
+        pool.pods().iter().any(|pod| pod.deployment == *position && arrival.may_go_to(pod))
+    })
 }
 
 fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> Prospect {

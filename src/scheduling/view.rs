@@ -103,7 +103,7 @@ impl<'a> View<'a> {
     pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
         self.pool.pods().iter().enumerate().filter_map(move |(position, pod)| {
             let state = self.state(position);
-            let open = state.takes() && pod.serves(&request.arrival.model);
+            let open = state.takes() && request.arrival.may_go_to(pod);
             let prospect = request.on(pod.deployment).filter(|_| open)?;
             Some(Candidate { position, pod, state, prospect })
         })

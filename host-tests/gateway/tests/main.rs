@@ -3,6 +3,7 @@
 mod common;
 mod configuration;
 mod contract;
+mod deployments;
 mod exact;
 mod faults;
 mod harness;
@@ -12,3 +13,5 @@ mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;
+mod served;
+mod sources;

@@ -1,9 +1,12 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, value_parser};
+use evaluation::workload::Class;
+use evaluation::workload::trace::{Trace, TraceError};
 use serde_json::{Map, Value};
 use simulate::baseline::Baseline;
 use simulate::contender::Contender;
@@ -18,7 +21,12 @@ pub(crate) struct Flags {
     pub(crate) policies: Vec<Contender>,
     /// Who arrives, what is to be kept, and who serves.
     #[arg(long, default_value = "seed-a", value_parser = Scenario::named)]
-    pub(crate) scenario: Scenario,
+    scenario: Scenario,
+    /// A recorded trace that arrives in place of the scenario's traffic, as CSV: Azure's, BurstGPT's or
+    /// arrival_s,input_tokens,output_tokens[,class]. CLASS=FILE tells the class of rows that do not (chat). Several are overlaid by their
+    /// clocks. Rates are its own unless told.
+    #[arg(long, value_name = "[CLASS=]FILE")]
+    trace: Vec<TraceFile>,
     /// Mean requests per second, one sweep point each; without it those of the scenario.
     #[arg(long, value_delimiter = ',', value_parser = positive)]
     rates: Vec<f64>,
@@ -43,6 +51,9 @@ pub(crate) struct Flags {
     /// The policy that the others are compared with, run by run.
     #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
     pub(crate) reference: Contender,
+    /// Prints the scenarios' names and does nothing else.
+    #[arg(long)]
+    pub(crate) list_scenarios: bool,
     /// A burst and a cold start as well, if the reference takes part and keeps 95 % at one of the rates.
     #[arg(long)]
     pub(crate) checks: bool,
@@ -54,11 +65,31 @@ pub(crate) struct Flags {
     pub(crate) out: PathBuf,
 }
 
+/// A trace and the class of its requests.
+#[derive(Clone, Debug)]
+struct TraceFile {
+    class: Class,
+    file: PathBuf,
+}
+
 // === impl Flags ===
 
 impl Flags {
-    pub(crate) fn rates_ascending(&self) -> Vec<f64> {
-        let mut rates = if self.rates.is_empty() { self.scenario.rates_per_s.clone() } else { self.rates.clone() };
+    /// The scenario, with the traces that are to replace its traffic.
+    pub(crate) fn scenario(&self) -> Result<Scenario, TraceError> {
+        let traces = self.trace.iter().map(|TraceFile { class, file }| Trace::read(file, *class));
+        let traces: Vec<_> = traces.collect::<Result<_, _>>()?;
+        let Some(trace) = traces.into_iter().reduce(Trace::overlaid_with) else { return Ok(self.scenario.clone()) };
+        let files: Vec<_> = self.trace.iter().map(|trace| trace.file.display().to_string()).collect();
+        let left_out = match trace.left_out() {
+            0 => String::new(),
+            failures => format!(" without {failures} failures"),
+        };
+        Ok(self.scenario.clone().replaying(&format!("replay of {}{left_out}", files.join(" and ")), trace))
+    }
+
+    pub(crate) fn rates_ascending(&self, scenario: &Scenario) -> Vec<f64> {
+        let mut rates = if self.rates.is_empty() { scenario.rates_per_s.clone() } else { self.rates.clone() };
         rates.sort_unstable_by(f64::total_cmp);
         rates.dedup();
         rates
@@ -74,6 +105,21 @@ impl Flags {
 
     pub(crate) fn warm_up(&self) -> Duration {
         Duration::from_secs_f64(60.0 * self.warm_up_minutes)
+    }
+}
+
+// === impl TraceFile ===
+
+impl FromStr for TraceFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (class, file) = text.split_once('=').unwrap_or((Class::Chat.name(), text));
+        let known = Class::ALL.map(Class::name).join(", ");
+        let class = Class::ALL.into_iter().find(|known| known.name() == class);
+        Ok(Self {
+            class: class.ok_or_else(|| format!("{text:?}: unknown class; known are {known}"))?,
+            file: file.into(),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulate::checks::Check;
 use simulate::report::{Report, Setup};
+use simulate::scenario;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
 
@@ -16,6 +17,10 @@ use self::flags::Flags;
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
+    if flags.list_scenarios {
+        scenario::all().iter().for_each(|scenario| println!("{}", scenario.name));
+        return Ok(());
+    }
     let sweep = sweep(&flags)?;
     let progress = ProgressBar::new(sweep.runs() as u64)
         .with_style(ProgressStyle::with_template("simulating {wide_bar} {pos}/{len} runs, {eta} left")?);
@@ -32,21 +37,22 @@ fn main() -> Result<()> {
     }
     report.write(&flags.out)?;
     println!("{}", report.table());
-    let file = |kind: &str| flags.out.join(flags.scenario.name).with_extension(kind).display().to_string();
-    println!("SLO: {}. Figures and plot: {}, {}", flags.scenario.objective, file("json"), file("svg"));
+    let file = |kind: &str| flags.out.join(sweep.scenario.name).with_extension(kind).display().to_string();
+    println!("SLO: {}. Figures and plot: {}, {}", sweep.scenario.objective, file("json"), file("svg"));
     Ok(())
 }
 
 fn sweep(flags: &Flags) -> Result<Sweep> {
+    let scenario = flags.scenario()?;
     let profiles = match &flags.profiles {
-        None => flags.scenario.profiles.to_vec(),
+        None => scenario.profiles.to_vec(),
         Some(file) => fs::read(file).with_context(|| format!("--profiles: cannot read {}", file.display()))?,
     };
-    let filter = Filter::new(&flags.scenario, &profiles, &flags.filter).context("--filter or --profiles")?;
+    let filter = Filter::new(&scenario, &profiles, &flags.filter).context("--filter or --profiles")?;
     Ok(Sweep {
-        scenario: flags.scenario.clone(),
+        rates_per_s: flags.rates_ascending(&scenario),
+        scenario,
         contenders: flags.policies.clone(),
-        rates_per_s: flags.rates_ascending(),
         seeds: flags.seeds(),
         warm_up: flags.warm_up(),
         measured: flags.measured(),
@@ -57,14 +63,14 @@ fn sweep(flags: &Flags) -> Result<Sweep> {
 
 fn setup(flags: &Flags, sweep: &Sweep) -> Setup {
     Setup {
-        scenario: flags.scenario.name,
-        traffic: flags.scenario.traffic.clone(),
-        slo: flags.scenario.objective.clone(),
+        scenario: sweep.scenario.name,
+        traffic: sweep.scenario.traffic.clone(),
+        slo: sweep.scenario.objective.clone(),
         measured_s: sweep.measured.as_secs_f64(),
         warm_up_s: sweep.warm_up.as_secs_f64(),
         seeds: sweep.seeds.clone(),
         workers: sweep.workers,
-        cluster: flags.scenario.cluster.describe(),
+        cluster: sweep.scenario.cluster.describe(),
         profiles: flags.profiles.as_ref().map(|file| file.display().to_string()),
         reference: flags.reference.to_string(),
         filter: flags.filter.clone().into(),

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// A course's period.
-pub const COURSE_PERIOD: Duration = Duration::from_secs(300);
+pub(super) const COURSE_PERIOD: Duration = Duration::from_secs(300);
 /// When the burst of [`Course::BURST`] starts, from the start of each period.
-pub const BURST_STARTS: Duration = Duration::from_secs(120);
+pub(super) const BURST_STARTS: Duration = Duration::from_secs(120);
 /// How long it is.
-pub const BURST_LENGTH: Duration = Duration::from_secs(30);
+pub(super) const BURST_LENGTH: Duration = Duration::from_secs(30);
 
 /// Factors of the rate at points in time, with straight lines in between, again and again.
 #[derive(Clone, Copy, Debug, PartialEq)]

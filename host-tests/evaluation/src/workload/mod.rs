@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::Distribution as _;
 use serde::Serialize;
 
-pub use self::course::{BURST_LENGTH, BURST_STARTS, COURSE_PERIOD, Course};
+pub use self::course::Course;
 pub use self::gaps::Gaps;
 pub use self::lengths::Lengths;
 

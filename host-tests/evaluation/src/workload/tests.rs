@@ -1,3 +1,4 @@
+use super::course::{BURST_LENGTH, BURST_STARTS, COURSE_PERIOD};
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);

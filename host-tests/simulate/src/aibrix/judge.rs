@@ -78,9 +78,10 @@ impl Judge<'_> {
     fn excess_s(&self, queued: &Queued, profile: &Profile, [expecting, targeting]: [u32; 2]) -> Option<f64> {
         let kind = queued.slo.kind()?;
         let shape = |output_tokens| Shape { output_tokens, input_tokens: queued.input_tokens };
-        let expected = match profile.expected(kind, profile.cell(shape(expecting))) {
-            None if self.rules.feasible => profile.expected_for(kind, shape(expecting))?,
-            expected => expected?,
+        let expected = if self.rules.feasible {
+            profile.expected_for(kind, shape(expecting))?
+        } else {
+            profile.expected(kind, profile.cell(shape(expecting)))?
         };
         Some(expected.as_secs_f64() - queued.slo.target(shape(targeting))?.as_secs_f64())
     }

@@ -61,12 +61,20 @@ fn draw_on(
             .label("no policy exceeds")
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TEXT.stroke_width(1)));
     }
-    for (policy, color) in policies.iter().zip(COLORS.iter().cycle()) {
-        let curve = policy.points.iter().filter_map(Point::attainment).map(|(rate, share)| (rate, 100.0 * share));
-        chart
-            .draw_series(LineSeries::new(curve, color.stroke_width(2)).point_size(3))?
+    for (position, (policy, color)) in policies.iter().zip(COLORS.iter().cycle()).enumerate() {
+        let curve: Vec<_> =
+            policy.points.iter().filter_map(Point::attainment).map(|(rate, share)| (rate, 100.0 * share)).collect();
+        // Dashed where a colour comes again.
+        let line = color.stroke_width(2);
+        let drawn = if position < COLORS.len() {
+            chart.draw_series(LineSeries::new(curve, line).point_size(3))?
+        } else {
+            chart.draw_series(DashedLineSeries::new(curve, 8, 5, line))?
+        };
+        let length = if position < COLORS.len() { 18 } else { 8 };
+        drawn
             .label(&policy.policy)
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + length, y)], color.stroke_width(3)));
         chart.draw_series(policy.points.iter().filter_map(|point| bar(point, *color)))?;
     }
     chart

@@ -19,7 +19,8 @@ pub struct Cluster {
     /// What all of them serve.
     pub model: Model,
     server: ServerOf,
-    plain: bool,
+    /// What is special about its servers, in words; nothing about those of [`batching`].
+    special: Option<&'static str>,
 }
 
 /// An upstream endpoint.
@@ -46,18 +47,18 @@ impl Cluster {
             deployment: evaluation::cluster::deployment(gpu),
             weight,
         };
-        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model), plain: true }
+        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model), special: None }
     }
 
-    /// The same pods with servers of another kind.
+    /// The same pods with servers of another kind, which `special` describes.
     #[must_use]
-    pub fn served_by(self, server: ServerOf) -> Self {
-        Self { server, plain: false, ..self }
+    pub fn served_by(self, special: &'static str, server: ServerOf) -> Self {
+        Self { server, special: Some(special), ..self }
     }
 
     /// Whether its servers are those of [`batching`], as the [bound](crate::bound) assumes.
     pub fn is_plain(&self) -> bool {
-        self.plain
+        self.special.is_none()
     }
 
     /// A server for each pod.
@@ -71,10 +72,11 @@ impl Cluster {
         self.pods.iter().map(server).collect()
     }
 
-    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20`.
+    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, 30 % slower than profiled`.
     pub fn describe(&self) -> String {
         let gpus: Vec<_> = self.pods.iter().map(|pod| pod.gpu.name()).collect();
-        format!("{} on {}", self.model.name(), gpus.join(" "))
+        let special = self.special.map(|words| format!(", {words}")).unwrap_or_default();
+        format!("{} on {}{special}", self.model.name(), gpus.join(" "))
     }
 }
 

@@ -1,9 +1,12 @@
 //! What is simulated apart from the policy: who arrives when and wants what, and which pods serve them.
 //!
-//! A scenario is data. [`all`] lists them in `catalogue.rs`; one more is one more entry there.
+//! A scenario is data. [`all`] lists them in `catalogue.rs`; one more is one more entry there, made from another by what is in
+//! `build.rs`.
 
+mod build;
 mod catalogue;
 mod cluster;
+mod engines;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use slo_router::scheduling::slo::Slo;
 
 pub use self::catalogue::all;
 pub use self::cluster::{Cluster, Pod, ServerOf, batching};
+pub use self::engines::{SPELL_LENGTH, SPELL_STARTS};
 
 /// A mean rate (requests per second), a span from the start of the run, and a seed; gives the arrivals in order of time.
 /// The same arguments give the same arrivals, and another rate with the same seed gives like requests.

@@ -110,6 +110,7 @@ impl Worker {
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
             slo: Some(*slo),
+            subset: None,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.after(actions)
