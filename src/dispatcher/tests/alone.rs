@@ -108,7 +108,7 @@ fn whoever_comes_when_another_is_overdue_leaves_its_refusal_to_the_next_look() {
     {
         let mut dispatcher = dispatcher(settings, halves());
         (1..4).for_each(|id| drop(dispatcher.submit(urgent(id, 0, START, secs(2)), START)));
-        let now = START.after(overdue);
+        let now = START.after(overdue + TICK);
         assert_eq!(dispatcher.submit(arrival(4, 0, now), now), []);
         assert_eq!(refusal(&dispatcher.look_again(now)).0, reason);
         assert_eq!(dispatcher.waiting(), 1);
