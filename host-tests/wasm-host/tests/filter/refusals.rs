@@ -34,7 +34,7 @@ fn what_makes_no_sense_is_400_and_an_unknown_model_404() {
     config["allowed_strategies"] = json!(["slo", "slo-pack-load"]);
     let world = world(&config, 1);
     let with = |header: &str, value: &str| world.chat(0).header(header, value);
-    let requests: [(RequestBuilder, u16, &str); 7] = [
+    let requests: [(RequestBuilder, u16, &str); 8] = [
         (with("routing-strategy", "fastest"), 400, "strategy_unknown"),
         (with("routing-strategy", "slo-least-load:1,random:2"), 400, "strategy_unknown"),
         (with("routing-strategy", "slo-attainment"), 400, "strategy_unknown"),
