@@ -16,12 +16,10 @@ use std::time::Duration;
 use evaluation::workload::Arrival;
 use slo_router::dispatcher::Action;
 use slo_router::scheduling::policies::PolicyName;
-use slo_router::scheduling::pool::Pool;
 use slo_router::scheduling::slo::{Outcome, Slo};
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::directory::Directory;
-use slo_router::shared::ledger::Ledger;
+use slo_router::shared::board::Board;
 use slo_router::shared::store::read;
 
 pub use self::filter::Filter;
@@ -40,7 +38,6 @@ pub struct Shipped {
     /// Messages under way: when they arrive, and at which worker.
     under_way: VecDeque<(Instant, usize)>,
     pods: HashMap<SocketAddr, usize>,
-    pool: Rc<Pool>,
     keys: Keys,
 }
 
@@ -59,7 +56,6 @@ impl Shipped {
             pods: pool.pods().iter().enumerate().map(|(position, pod)| (pod.address, position)).collect(),
             mail,
             under_way: VecDeque::new(),
-            pool,
             keys: Keys::of(&filter.config.pool),
         }
     }
@@ -129,12 +125,8 @@ impl Gateway for Shipped {
             return Some(format!("the workers hold (waiting, running) {held:?}"));
         }
         let memory = self.mail.memory();
-        let (directory, _): (Directory, u32) = read(memory, self.keys.directory());
-        self.pool.deployments().iter().find_map(|deployment| {
-            let (mut ledger, _): (Ledger, u32) = read(memory, &self.keys.ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, now));
-            let sum = ledger.sum_without(None);
-            (!sum.is_empty()).then(|| format!("the ledger of {} holds {sum:?}", deployment.name))
-        })
+        let (board, _): (Board, u32) = read(memory, &self.keys.board());
+        let sum = board.running(now);
+        (!sum.is_empty()).then(|| format!("the board holds {sum:?}"))
     }
 }
