@@ -1,6 +1,7 @@
 //! What the dispatcher asks of its caller, and what it is told.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::scheduling::load::Load;
@@ -22,6 +23,8 @@ pub enum Action {
 pub struct Placement {
     /// The pod.
     pub address: SocketAddr,
+    /// The same, as a header names it.
+    pub destination: Rc<str>,
     /// The policy that chose it.
     pub policy: PolicyName,
     /// Set if no profile judged the request.

@@ -40,7 +40,7 @@ impl<S: Store> Dispatcher<S> {
         let number = reading.number;
         // While it is held, the board would be copied to be changed.
         drop(reading);
-        self.membership.take_room(number, &[(prospect.deployment_id, column)], &[], now).ok()?;
+        self.membership.take_room(number, vec![(prospect.deployment_id, column)], &[], now).ok()?;
         Some(pod.clone())
     }
 }

@@ -137,7 +137,8 @@ impl<S: Store> Membership<S> {
     pub(super) fn publish_columns(&mut self, running: &mut Running) {
         let Some(seat) = self.seat else { return };
         let written = self.board.update(|board| {
-            running.columns().all(|(deployment, column)| board.publish(deployment, seat.ticket, column)).then_some(())
+            let mut columns = running.columns();
+            columns.all(|(deployment, column)| board.publish(deployment, seat.ticket, column.clone())).then_some(())
         });
         running.unpublished = written.is_err();
     }
@@ -151,10 +152,9 @@ impl<S: Store> Membership<S> {
         note: impl Fn(&mut Failing) -> bool,
     ) {
         let ticket = self.ticket();
-        let column = running.column(deployment);
         let written = self.board.update(|board| {
             let noted = note(&mut board.failing);
-            let published = ticket.is_some_and(|ticket| board.publish(deployment, ticket, &column));
+            let published = ticket.is_some_and(|ticket| board.publish(deployment, ticket, running.column(deployment)));
             (noted || published).then_some(())
         });
         running.unpublished |= written.is_err();
@@ -164,7 +164,7 @@ impl<S: Store> Membership<S> {
     pub(super) fn take_room(
         &mut self,
         reading: noticeboard::Reading,
-        columns: &[(DeploymentId, Column)],
+        columns: Vec<(DeploymentId, Column)>,
         probed: &[PodId],
         now: Instant,
     ) -> Result<(), Contended> {
@@ -176,7 +176,7 @@ impl<S: Store> Membership<S> {
         let taken = self.board.update_as_read(reading, |board| {
             let probes = probed.iter().all(|pod| board.failing.begin_probe(*pod, now));
             let publish =
-                |ticket| columns.iter().all(|(deployment, column)| board.publish(*deployment, ticket, column));
+                |ticket| columns.into_iter().all(|(deployment, column)| board.publish(deployment, ticket, column));
             (probes && ticket.is_none_or(publish)).then_some(())
         });
         // `None`: the seat is gone. The next heartbeat, which is due, takes another.

@@ -17,10 +17,10 @@ mod tests;
 mod wake;
 mod yields;
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
 use self::membership::Membership;
@@ -74,7 +74,7 @@ pub struct Dispatcher<S> {
 /// The policies that requests asked for so far.
 struct Policies {
     prefer: Prefer,
-    built: HashMap<PolicyName, Box<dyn Policy>>,
+    built: FnvHashMap<PolicyName, Box<dyn Policy>>,
 }
 
 // === impl Dispatcher ===
@@ -88,7 +88,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
-            policies: Policies { prefer: settings.prefer, built: HashMap::new() },
+            policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
             settings,
@@ -190,7 +190,7 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub fn pick(&mut self, now: Instant) -> Option<Rc<str>> {
         let policy = self.settings.assessment.fallback_policy;
         let passing = Arrival { at: now, model: Model::ANY, policy, ..Arrival::default() };
         let request =
@@ -199,7 +199,7 @@ impl<S: Store> Dispatcher<S> {
         let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
         let mut pass = Pass { now, rng: &mut self.rng };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
-        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| pod.address)
+        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
     }
 
     /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all

@@ -142,7 +142,7 @@ impl<S: Store> Dispatcher<S> {
                 column.entry(pod.id).or_default().charge(prospect.load);
             }
         }
-        if self.membership.take_room(reading.number, &columns, &probed, now).is_err() {
+        if self.membership.take_room(reading.number, columns, &probed, now).is_err() {
             return;
         }
         for decision in decided {
@@ -162,6 +162,7 @@ impl<S: Store> Dispatcher<S> {
         self.policies.get(request.policy).observe(&Observation::Placed(&request, pod.id));
         let placement = Placement {
             address: pod.address,
+            destination: Rc::clone(&pod.destination),
             policy: request.policy,
             unjudged: request.unjudged,
             waited: now.since(request.arrival.at),

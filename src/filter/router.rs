@@ -1,9 +1,8 @@
 //! One configuration in one VM: requests from their headers to a pod.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use fnv::FnvHashMap;
+use fnv::{FnvHashMap, FnvHashSet};
 
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -57,7 +56,7 @@ pub struct Router {
     pub(super) sources: Sources,
     paths: EndpointPaths,
     pub(super) guard: Guard,
-    labels: HashSet<String>,
+    labels: FnvHashSet<String>,
     rng: fastrand::Rng,
     tick: Duration,
     shared_at: Instant,
@@ -81,7 +80,7 @@ impl Router {
             sources: Sources::new(&config),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
-            labels: HashSet::new(),
+            labels: FnvHashSet::default(),
             rng,
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
@@ -174,11 +173,13 @@ impl Router {
                 self.stats.survey(&survey);
             }
         }
+        self.stats.flush();
         self.adjust_tick();
     }
 
     /// The configuration is gone, and the last of its streams.
     pub fn on_end(&mut self) {
+        self.stats.flush();
         self.dispatcher.leave();
     }
 
@@ -186,7 +187,7 @@ impl Router {
     fn pass_by(&mut self, now: Instant) -> Next {
         self.stats.passed();
         if let Some(address) = self.dispatcher.pick(now) {
-            let _ = host::set_header(Map::Request, &self.config.upstream.header, &address.to_string());
+            let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
         }
         Next::Go
     }
@@ -335,7 +336,7 @@ impl Router {
 
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
-        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.address.to_string());
+        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.destination);
         self.stats.placed(&placement);
         if let Some(record) = self.records.get_mut(&id) {
             record.stage = Stage::Forwarded(placement);

@@ -48,7 +48,7 @@ impl Board {
     }
 
     /// Replaces what the VM with this ticket runs on the pods of a deployment. `false`: it has no seat (any more).
-    pub fn publish(&mut self, deployment: DeploymentId, ticket: Ticket, column: &Column) -> bool {
+    pub fn publish(&mut self, deployment: DeploymentId, ticket: Ticket, column: Column) -> bool {
         if self.directory.seat(ticket).is_none() {
             return false;
         }

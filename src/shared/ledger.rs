@@ -32,13 +32,13 @@ pub struct Entry {
 
 impl Ledger {
     /// Replaces one VM's column.
-    pub fn publish(&mut self, ticket: Ticket, column: &Column) {
+    pub fn publish(&mut self, ticket: Ticket, column: Column) {
         let own = self.columns.iter().position(|(owner, _)| *owner == ticket);
         match own.and_then(|position| self.columns.get_mut(position)) {
-            Some((_, known)) if !column.is_empty() => known.clone_from(column),
+            Some((_, known)) if !column.is_empty() => *known = column,
             Some(_) => self.columns.retain(|(owner, _)| *owner != ticket),
             None if column.is_empty() => {}
-            None => self.columns.push((ticket, column.clone())),
+            None => self.columns.push((ticket, column)),
         }
     }
 

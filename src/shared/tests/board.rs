@@ -31,7 +31,7 @@ fn what_one_vm_runs_is_elsewhere_for_the_others() {
     let mut board = Board::default();
     let [one, other] = [seated(&mut board), seated(&mut board)];
     let [deployment, idle] = deployments();
-    assert!(board.publish(deployment, one, &column()));
+    assert!(board.publish(deployment, one, column()));
     assert_eq!(board.running_elsewhere(deployment, Some(one), START), Column::new());
     assert_eq!(board.running_elsewhere(deployment, Some(other), START), column());
     assert_eq!(board.running_elsewhere(idle, Some(other), START), Column::new());
@@ -44,7 +44,7 @@ fn who_has_no_seat_publishes_nothing() {
     let ticket = seated(&mut board);
     board.leave(ticket);
     let before = board.clone();
-    assert!(!board.publish(deployments()[0], ticket, &column()));
+    assert!(!board.publish(deployments()[0], ticket, column()));
     assert_eq!(board, before);
 }
 
@@ -53,8 +53,8 @@ fn what_ended_takes_no_room_on_the_board() {
     let mut board = Board::default();
     let ticket = seated(&mut board);
     let before = board.clone();
-    board.publish(deployments()[0], ticket, &column());
-    board.publish(deployments()[0], ticket, &Column::new());
+    board.publish(deployments()[0], ticket, column());
+    board.publish(deployments()[0], ticket, Column::new());
     assert_eq!(board, before);
 }
 
@@ -62,7 +62,7 @@ fn what_ended_takes_no_room_on_the_board() {
 fn a_silent_vms_load_counts_no_more_and_goes_with_its_seat() {
     let mut board = Board::default();
     let ticket = seated(&mut board);
-    board.publish(deployments()[0], ticket, &column());
+    board.publish(deployments()[0], ticket, column());
     let dead = START.after(DEAD_AFTER);
     assert_eq!(board.running(dead.before(Duration::from_micros(1))), column());
     assert_eq!(board.running(dead), Column::new());

@@ -39,8 +39,8 @@ fn column(runs: &Runs) -> Column {
 fn a_column_that_is_empty_takes_no_room() {
     let mut ledger = Ledger::default();
     let ticket = tickets(1)[0];
-    ledger.publish(ticket, &column(&Runs::from([(0, vec![1])])));
-    ledger.publish(ticket, &Column::new());
+    ledger.publish(ticket, column(&Runs::from([(0, vec![1])])));
+    ledger.publish(ticket, Column::new());
     assert_eq!(ledger, Ledger::default());
 }
 
@@ -58,10 +58,10 @@ proptest! {
     fn publishing_again_changes_nothing(runs in runs(), others in runs()) {
         let tickets = tickets(2);
         let mut ledger = Ledger::default();
-        ledger.publish(tickets[0], &column(&runs));
-        ledger.publish(tickets[1], &column(&others));
+        ledger.publish(tickets[0], column(&runs));
+        ledger.publish(tickets[1], column(&others));
         let once = ledger.sum_of(|_| true);
-        ledger.publish(tickets[0], &column(&runs));
+        ledger.publish(tickets[0], column(&runs));
         prop_assert_eq!(ledger.sum_of(|_| true), once);
     }
 
@@ -71,7 +71,7 @@ proptest! {
         let mut ledger = Ledger::default();
         let mut last: BTreeMap<usize, &Runs> = BTreeMap::new();
         for (vm, runs) in &published {
-            ledger.publish(tickets[*vm], &column(runs));
+            ledger.publish(tickets[*vm], column(runs));
             last.insert(*vm, runs);
         }
         let mut all: Runs = Runs::new();
