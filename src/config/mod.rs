@@ -111,6 +111,7 @@ impl Config {
             max_waiting: self.queue.max_requests,
             max_wait: self.queue.max_wait,
             late: self.queue.late,
+            alternatives: usize::from(self.upstream.alternatives),
         }
     }
 

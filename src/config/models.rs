@@ -54,7 +54,7 @@ impl<'a> Served<'a> {
     /// What these pods serve, and what is an adapter of it. The configuration knows all names only if it knows all pods,
     /// and each says its own.
     pub(super) fn by(models: &'a BTreeMap<String, Model>, pods: &'a PodSources) -> Self {
-        if pods.http.is_some() || pods.fixed.iter().any(|pod| pod.models.is_empty()) {
+        if pods.fetched().is_some() || pods.fixed.iter().any(|pod| pod.models.is_empty()) {
             return Self::Any;
         }
         let names = pods.fixed.iter().flat_map(|pod| &pod.models).chain(models.keys());

@@ -4,31 +4,47 @@ use serde::Deserialize;
 
 use crate::json::{self, JsonError, text};
 use crate::scheduling::pool::{PodSpec, ProfileEntry};
+use crate::sources::config_map::ConfigMapSource;
+use crate::sources::envoy::EnvoySource;
 use crate::sources::http::HttpSource;
-use crate::sources::{pods, profiles};
+use crate::sources::kubernetes::KubernetesSource;
+use crate::sources::webdis::WebdisSource;
+use crate::sources::{Source, pods, profiles};
 
-/// Where profiles come from.
+/// Where profiles come from: the configuration, and at most one source that is asked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileSources {
-    /// A document that is fetched.
+    /// A document that a server has.
     #[serde(deserialize_with = "json::optional_object")]
-    pub http: Option<HttpSource>,
+    http: Option<HttpSource>,
+    /// A ConfigMap of Kubernetes.
+    #[serde(deserialize_with = "json::optional_object")]
+    config_map: Option<ConfigMapSource>,
+    /// AIBrix's keys in Redis.
+    #[serde(deserialize_with = "json::optional_object")]
+    webdis: Option<WebdisSource>,
     /// Written here; one that is fetched for the same deployment and model takes its place.
     #[serde(deserialize_with = "json::object_list")]
     pub inline: Vec<ProfileEntry>,
 }
 
-/// Where pods come from; at least one source names some.
+/// Where pods come from: the configuration, and at most one source that is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PodSources {
     /// Written here, as `static`.
     #[serde(rename = "static", deserialize_with = "json::object_list")]
     pub fixed: Vec<PodSpec>,
-    /// A document that is fetched.
+    /// A document that a server has.
     #[serde(deserialize_with = "json::optional_object")]
-    pub http: Option<HttpSource>,
+    http: Option<HttpSource>,
+    /// The endpoints of Envoy's clusters.
+    #[serde(deserialize_with = "json::optional_object")]
+    envoy: Option<EnvoySource>,
+    /// What the API server of Kubernetes knows.
+    #[serde(deserialize_with = "json::optional_object")]
+    kubernetes: Option<KubernetesSource>,
 }
 
 /// How the choice reaches Envoy's cluster.
@@ -38,6 +54,10 @@ pub struct UpstreamConfig {
     /// The request header that names the pod as `ip:port`, in lower case.
     #[serde(deserialize_with = "text::one::<text::HeaderName, _>")]
     pub header: String,
+    /// How many other pods the header names after it, in the order in which retries should try them.
+    pub alternatives: u8,
+    /// Whether a gateway before the filter may narrow down the pods of a request.
+    pub subset_hint: bool,
 }
 
 /// What clients are told.
@@ -51,8 +71,14 @@ pub struct ResponseConfig {
 // === impl ProfileSources ===
 
 impl ProfileSources {
+    /// The source that is asked, if there is one.
+    pub fn fetched(&self) -> Option<Source> {
+        self.asked().into_iter().find_map(|(_, source)| source)
+    }
+
     /// Whether the profiles go together.
     pub(super) fn check(&self) -> Result<(), JsonError> {
+        at_most_one("profiles", self.asked())?;
         match profiles::duplicate(&self.inline) {
             None => Ok(()),
             Some((first, second)) => {
@@ -65,15 +91,49 @@ impl ProfileSources {
     }
 }
 
+impl ProfileSources {
+    fn asked(&self) -> [(&'static str, Option<Source>); 3] {
+        [
+            ("http", self.http.clone().map(Source::Http)),
+            ("config_map", self.config_map.clone().map(Source::ConfigMap)),
+            ("webdis", self.webdis.clone().map(Source::Webdis)),
+        ]
+    }
+}
+
+/// Two sources that are asked could not be told apart where they disagree.
+fn at_most_one(path: &str, asked: [(&'static str, Option<Source>); 3]) -> Result<(), JsonError> {
+    let names: Vec<&str> = asked.into_iter().filter_map(|(name, source)| source.map(|_| name)).collect();
+    match names.as_slice() {
+        [] | [_] => Ok(()),
+        _ => Err(JsonError::invalid(path, format_args!("`{}`", names.join("` and `")), "at most one source to ask")),
+    }
+}
+
 // === impl PodSources ===
 
 impl PodSources {
+    /// The source that is asked, if there is one.
+    pub fn fetched(&self) -> Option<Source> {
+        self.asked().into_iter().find_map(|(_, source)| source)
+    }
+
     /// Whether there are pods, and they go together.
     pub(super) fn check(&self) -> Result<(), JsonError> {
-        if self.fixed.is_empty() && self.http.is_none() {
-            return Err(JsonError::invalid("pods", "no pods", "at least one pod in `static`, or `http` to fetch them"));
+        at_most_one("pods", self.asked())?;
+        if self.fixed.is_empty() && self.fetched().is_none() {
+            let expected = "at least one pod in `static`, or `http`, `envoy` or `kubernetes` to ask for them";
+            return Err(JsonError::invalid("pods", "no pods", expected));
         }
         pods::check("pods.static", &self.fixed)
+    }
+
+    fn asked(&self) -> [(&'static str, Option<Source>); 3] {
+        [
+            ("http", self.http.clone().map(Source::Http)),
+            ("envoy", self.envoy.clone().map(Source::Envoy)),
+            ("kubernetes", self.kubernetes.clone().map(Source::Kubernetes)),
+        ]
     }
 }
 
@@ -81,6 +141,6 @@ impl PodSources {
 
 impl Default for UpstreamConfig {
     fn default() -> Self {
-        Self { header: "x-gateway-destination-endpoint".to_owned() }
+        Self { header: "x-gateway-destination-endpoint".to_owned(), alternatives: 0, subset_hint: false }
     }
 }

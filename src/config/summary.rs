@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Config, Inspect, PromptTokens};
 use crate::scheduling::policies::PolicyName;
-use crate::sources::http::HttpSource;
+use crate::sources::Source;
 
 /// The configuration, for people who want to see that it is the one they wrote.
 pub(super) struct Summary<'a>(pub &'a Config);
@@ -34,22 +34,22 @@ impl fmt::Display for Summary<'_> {
             queue.max_requests,
             queue.max_wait,
             profiles.inline.len(),
-            Fetched(profiles.http.as_ref()),
+            Fetched(profiles.fetched()),
             pods.fixed.len(),
-            Fetched(pods.http.as_ref()),
+            Fetched(pods.fetched()),
             upstream.header,
         )
     }
 }
 
-struct Fetched<'a>(Option<&'a HttpSource>);
+struct Fetched(Option<Source>);
 
 // === impl Fetched ===
 
-impl fmt::Display for Fetched<'_> {
+impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(source) => write!(f, " and from {}{} every {:?}", source.cluster, source.path, source.interval),
+        match &self.0 {
+            Some(source) => write!(f, " and from {source}"),
             None => Ok(()),
         }
     }

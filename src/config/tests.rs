@@ -8,6 +8,8 @@ use crate::learning::PredictionKind;
 use crate::scheduling::policies::Prefer;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::slo::Slo;
+use crate::sources::Source;
+use crate::sources::callout::Callout;
 
 const FULL: &str = include_str!("../../tests/data/configs/full.json");
 const MINIMAL: &str = include_str!("../../tests/data/configs/minimal.json");
@@ -61,15 +63,13 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.capacity, CapacityConfig { default_concurrency: Some(8.5) });
     let expected = QueueConfig { max_requests: 100, max_wait: Duration::from_secs(30), late: LatePolicy::First };
     assert_eq!(config.queue, expected);
-    let http = config.profiles.http.unwrap();
-    assert_eq!(
-        (http.cluster.as_str(), http.path.as_str(), http.authority.as_str()),
-        ("profiles", "/profiles.json", "files")
-    );
-    assert_eq!((http.interval, http.timeout), (Duration::from_secs(5), Duration::from_secs(1)));
+    let Some(Source::Http(http)) = config.profiles.fetched() else { panic!("it is a document on a server") };
+    let Callout { cluster, authority, interval, timeout } = &http.callout;
+    assert_eq!((cluster.as_str(), http.path.as_str(), authority.as_str()), ("profiles", "/profiles.json", "files"));
+    assert_eq!((*interval, *timeout), (Duration::from_secs(5), Duration::from_secs(1)));
     assert_eq!(config.profiles.inline[0].key().to_string(), "deployment default/llama-a10, model \"llama-3-8b\"");
     assert_eq!(config.pods.fixed[1].deployment.as_str(), "default/llama-l20");
-    assert_eq!(config.pods.http.unwrap().cluster, "pods");
+    assert_eq!(config.pods.fetched().unwrap().callout().cluster, "pods");
     assert_eq!(config.upstream.header, "x-envoy-original-dst-host");
     assert!(config.response.show_pod);
 }

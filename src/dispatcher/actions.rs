@@ -1,5 +1,6 @@
 //! What the dispatcher asks of its caller, and what it is told.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,8 +24,10 @@ pub enum Action {
 pub struct Placement {
     /// The pod.
     pub address: SocketAddr,
-    /// The same, as a header names it.
+    /// The same as it was chosen, as a header names it.
     pub destination: Rc<str>,
+    /// Other pods that could take it, the best first: for a retry.
+    pub alternatives: Vec<SocketAddr>,
     /// The policy that chose it.
     pub policy: PolicyName,
     /// Set if no profile judged the request.
@@ -89,6 +92,19 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// The pod and its alternatives, as Envoy's header names them.
+    pub fn named(&self) -> Cow<'_, str> {
+        if self.alternatives.is_empty() {
+            return Cow::Borrowed(&self.destination);
+        }
+        let others = self.alternatives.iter().map(|other| format!(",{other}"));
+        std::iter::once(self.destination.to_string()).chain(others).collect()
+    }
 }
 
 // === impl RefusalReason ===

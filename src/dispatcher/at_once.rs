@@ -5,8 +5,8 @@
 use std::rc::Rc;
 
 use super::Dispatcher;
+use super::pass::Decided;
 use crate::scheduling::policies::Pass;
-use crate::scheduling::pool::Pod;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::Request;
 use crate::scheduling::time::Instant;
@@ -14,7 +14,7 @@ use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
     /// Takes room for a request that just came, and says on which pod. `None`: it has to queue.
-    pub(super) fn take_room_at_once(&mut self, request: &Request, now: Instant) -> Option<Pod> {
+    pub(super) fn take_room_at_once(&mut self, request: &Request, now: Instant) -> Option<Decided> {
         self.membership.beat(&self.pool, &mut self.running, now);
         let ticket = self.membership.ticket()?;
         let is_refused = self.settings.late == LatePolicy::Reject && request.is_late(now);
@@ -31,16 +31,20 @@ impl<S: Store> Dispatcher<S> {
         }
         let pool = Rc::clone(&self.pool);
         let mut view = reading.view(&pool, Some(ticket), &self.running, now);
+        if request.policy.looks_at_runs() {
+            view.tell_runs(self.running.by_pod(&pool));
+        }
         let mut pass = Pass { now, rng: &mut self.rng };
         let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;
+        let alternatives = self.alternatives(request, pod, &view);
         let mut column = self.running.column(prospect.deployment_id);
         column.entry(pod.id).or_default().charge(prospect.load);
         let number = reading.number;
         // While it is held, the board would be copied to be changed.
         drop(reading);
         self.membership.take_room(number, vec![(prospect.deployment_id, column)], &[], now).ok()?;
-        Some(pod.clone())
+        Some(Decided { request: request.arrival.id, pod: pod.clone(), probe: false, alternatives })
     }
 }

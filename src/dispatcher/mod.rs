@@ -12,6 +12,7 @@ mod membership;
 mod pass;
 mod reading;
 mod running;
+mod served;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -30,6 +31,8 @@ use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, P
 use crate::scheduling::pool::{Model, PodId, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::run::Progress;
+use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
 use crate::shared::{Keys, Store};
@@ -57,6 +60,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// What becomes of late ones.
     pub late: LatePolicy,
+    /// How many pods are named beside the one that a request goes to, for retries.
+    pub alternatives: usize,
 }
 
 /// See the module.
@@ -140,8 +145,8 @@ impl<S: Store> Dispatcher<S> {
         if request.infeasible && self.settings.reject_infeasible {
             return vec![self.refuse(id, RefusalReason::Infeasible, now)];
         }
-        if let Some(pod) = self.take_room_at_once(&request, now) {
-            return self.run(request, &pod, false, now).into_iter().collect();
+        if let Some(decided) = self.take_room_at_once(&request, now) {
+            return self.forward(request, decided, now).into_iter().collect();
         }
         self.queue.push(request);
         let mut actions = self.pass(now);
@@ -173,9 +178,26 @@ impl<S: Store> Dispatcher<S> {
             End::Finished(outcome) => Observation::Finished(id, *outcome),
             End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
-        self.policies.get(run.policy).observe(&observation);
+        self.policies.observe(&observation, now);
         self.release(&run, end, now);
         self.wake_after_release(now);
+    }
+
+    /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
+    pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
+        let Some(seen) = self.running.get_mut(id).and_then(|run| run.seen.as_mut()) else { return };
+        let first_token_at = match seen.progress {
+            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
+            Progress::Unseen | Progress::Prefilling => None,
+        };
+        if tokens == 0 {
+            seen.progress = Progress::Prefilling;
+            return;
+        }
+        seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        if first_token_at.is_none() {
+            self.policies.observe(&Observation::FirstToken(id), now);
+        }
     }
 
     /// A message came: room was freed, somewhere.
@@ -190,9 +212,9 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, now: Instant) -> Option<Rc<str>> {
+    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<Rc<str>> {
         let policy = self.settings.assessment.fallback_policy;
-        let passing = Arrival { at: now, model: Model::ANY, policy, ..Arrival::default() };
+        let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
@@ -232,6 +254,8 @@ impl<S: Store> Dispatcher<S> {
             Some(RefusalReason::NoReadyPod)
         } else if !self.pool.serves(&arrival.model) {
             Some(RefusalReason::UnknownModel)
+        } else if !self.pool.pods().iter().any(|pod| arrival.may_go_to(pod)) {
+            Some(RefusalReason::NoReadyPod)
         } else {
             None
         }
@@ -281,5 +305,15 @@ impl<S: Store> Dispatcher<S> {
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
         self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
+    }
+
+    /// Whether one of them goes by what runs on each pod; otherwise nobody need know.
+    fn look_at_runs(&self) -> bool {
+        self.built.keys().any(|name| name.looks_at_runs())
+    }
+
+    /// Tells all policies, since what one places is in the way of the others.
+    fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
+        self.built.values_mut().for_each(|policy| policy.observe(observation, now));
     }
 }

@@ -1,5 +1,6 @@
 //! A pass: read, decide, take the room, until nothing more can be placed.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::reading::Reading;
@@ -22,11 +23,13 @@ const DEPTH: usize = 8;
 const MOST_CONTENDED_ROUNDS: u32 = 16;
 
 /// A decision with what it was based on.
-struct Decided {
-    request: RequestId,
-    pod: Pod,
+pub(super) struct Decided {
+    pub(super) request: RequestId,
+    pub(super) pod: Pod,
     /// Whether the request shows that the pod is back.
-    probe: bool,
+    pub(super) probe: bool,
+    /// Other pods that could take it, the best first.
+    pub(super) alternatives: Vec<SocketAddr>,
 }
 
 // === impl Dispatcher ===
@@ -81,6 +84,9 @@ impl<S: Store> Dispatcher<S> {
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, now);
+        if candidates.iter().any(|request| request.policy.looks_at_runs()) {
+            view.tell_runs(self.running.by_pod(&pool));
+        }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -117,7 +123,9 @@ impl<S: Store> Dispatcher<S> {
         let decided = decisions.into_iter().filter_map(|decision| {
             let pod = pool.pods().get(decision.pod)?.clone();
             let probe = probes.get(decision.pod).copied().unwrap_or_default();
-            Some(Decided { request: decision.request, pod, probe })
+            let request = self.queue.get(decision.request);
+            let alternatives = request.map(|request| self.alternatives(request, &pod, &view)).unwrap_or_default();
+            Some(Decided { request: decision.request, pod, probe, alternatives })
         });
         let decided = decided.collect();
         (reading, decided)
@@ -127,7 +135,7 @@ impl<S: Store> Dispatcher<S> {
     fn commit(&mut self, reading: &Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
         let mut columns: Vec<(DeploymentId, Column)> = Vec::new();
         let mut probed: Vec<PodId> = Vec::new();
-        for Decided { request, pod, probe } in &decided {
+        for Decided { request, pod, probe, .. } in &decided {
             let request = self.queue.get(*request);
             let Some(prospect) = request.and_then(|request| request.on(pod.deployment)) else { continue };
             if *probe {
@@ -146,23 +154,22 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         for decision in decided {
-            actions.extend(self.forward(&decision, now));
+            let request = self.queue.remove(decision.request);
+            actions.extend(request.and_then(|request| self.forward(request, decision, now)));
         }
     }
 
-    /// Moves a request whose room is taken from the queue to the table of what runs.
-    fn forward(&mut self, decided: &Decided, now: Instant) -> Option<Action> {
-        let request = self.queue.remove(decided.request)?;
-        self.run(request, &decided.pod, decided.probe, now)
-    }
-
-    /// Notes that a request runs.
-    pub(super) fn run(&mut self, request: Request, pod: &Pod, probe: bool, now: Instant) -> Option<Action> {
-        let Prospect { load, slo, deployment_id, .. } = *request.on(pod.deployment)?;
-        self.policies.get(request.policy).observe(&Observation::Placed(&request, pod.id));
+    /// Notes that a request runs, whose room is taken.
+    pub(super) fn forward(&mut self, request: Request, decided: Decided, now: Instant) -> Option<Action> {
+        let Decided { pod, probe, alternatives, .. } = decided;
+        let prospect = *request.on(pod.deployment)?;
+        let Prospect { load, slo, deployment_id, .. } = prospect;
+        self.policies.observe(&Observation::Placed(&request, pod.id, deployment_id), now);
+        let seen = self.policies.look_at_runs().then(|| request.as_run(&prospect, now));
         let placement = Placement {
             address: pod.address,
-            destination: Rc::clone(&pod.destination),
+            destination: pod.destination,
+            alternatives,
             policy: request.policy,
             unjudged: request.unjudged,
             waited: now.since(request.arrival.at),
@@ -174,14 +181,7 @@ impl<S: Store> Dispatcher<S> {
             foreign_slo: request.foreign_slo,
         };
         let id = request.arrival.id;
-        let run = Run {
-            pod: pod.id,
-            deployment: deployment_id,
-            load,
-            arrival: request.arrival,
-            policy: request.policy,
-            probe,
-        };
+        let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
         self.running.insert(id, run);
         Some(Action::Forward(id, placement))
     }

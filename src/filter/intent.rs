@@ -7,6 +7,7 @@ use crate::config::{Class, Config, Inspect};
 use crate::protocol::{Endpoint, EndpointPaths, Refusal, slo_from_headers};
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::slo::Slo;
+use crate::scheduling::subset::Subset;
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Wish {
     pub bytes: Option<u64>,
     /// Whether its body can be read and is to be.
     pub read_body: bool,
+    /// The pods that it may go to; `None` for all.
+    pub subset: Option<Subset>,
     /// The classes whose header it carries, or that ask for none, by position.
     pub classes: Vec<usize>,
 }
@@ -86,6 +89,7 @@ impl Wish {
             slo,
             model: headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned),
             bytes: headers.get("content-length").and_then(|length| length.trim().parse().ok()),
+            subset: None,
             read_body: is_plain && config.request.inspect == Inspect::Body,
             classes: classes.map(|(position, _)| position).collect(),
         })

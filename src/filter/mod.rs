@@ -5,6 +5,7 @@ mod contexts;
 mod guard;
 mod host;
 mod intent;
+mod passing;
 mod record;
 mod response;
 mod router;

@@ -1,6 +1,7 @@
 //! Responses: what clients are told, what is learned, and the release of what a request took.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::host::{self, Buffer, Map};
@@ -22,7 +23,11 @@ impl Router {
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
-        let Stage::Forwarded(placement) = &record.stage else { return };
+        let Stage::Forwarded(placement) = &mut record.stage else { return };
+        if let Some(address) = served_by().filter(|address| *address != placement.address) {
+            placement.address = address;
+            self.dispatcher.served_by(id, address, host::now());
+        }
         let headers = host::headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
         record.status = Some(status);
@@ -41,7 +46,7 @@ impl Router {
             set("x-slo-router-reason", reason_of(unjudged));
         }
         if self.config.response.show_pod {
-            set("x-slo-router-pod", &placement.destination);
+            set("x-slo-router-pod", &placement.address.to_string());
         }
     }
 
@@ -142,6 +147,11 @@ fn outcome(record: &Record, observed: &Observed, now: Instant) -> Outcome {
     let e2e = now.since(record.arrived_at);
     let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));
     Outcome { shape, ttft, e2e }
+}
+
+/// The pod that answers, which Envoy may have chosen after the one that it was told; `None` where Envoy itself answers.
+fn served_by() -> Option<SocketAddr> {
+    str::from_utf8(&host::property(&["upstream", "address"])?).ok()?.parse().ok()
 }
 
 /// Whether the connection of the client broke off, by Envoy's response flag DC.

@@ -7,6 +7,7 @@ use fnv::{FnvHashMap, FnvHashSet};
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
 use super::intent::{Intent, Wish};
+use super::passing;
 use super::record::{Facts, Record, Stage};
 use super::sources::Sources;
 use super::stats::Stats;
@@ -105,19 +106,22 @@ impl Router {
             // Refused only without a header map, and then nothing arrives upstream either.
             let _ = host::remove_header(Map::Request, &self.config.upstream.header);
         }
+        let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
-            Intent::Pass => self.pass_by(now),
+            Intent::Pass => self.pass_by(subset, now),
             Intent::Refuse(refusal) => {
                 self.records.insert(id, Record::new(id, Stage::Refused, now));
                 self.refuse(&refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
+                let wish = Wish { subset, ..wish };
                 self.records.insert(id, Record::new(id, Stage::Reading { wish, received: 0 }, now));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
             }
             Intent::Schedule(wish) => {
+                let wish = Wish { subset, ..wish };
                 let body = wish.read_body.then(Vec::new);
                 self.records.insert(id, Record::new(id, Stage::Waiting, now));
                 self.schedule(id, wish, body.as_deref(), now)
@@ -183,15 +187,6 @@ impl Router {
         self.dispatcher.leave();
     }
 
-    /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it.
-    fn pass_by(&mut self, now: Instant) -> Next {
-        self.stats.passed();
-        if let Some(address) = self.dispatcher.pick(now) {
-            let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
-        }
-        Next::Go
-    }
-
     fn read_body(&mut self, id: RequestId) -> Next {
         self.guard.forget(id);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
@@ -253,8 +248,10 @@ impl Router {
             class: class.map_or(0, |class| class.saturating_add(1)),
             policy: wish.policy,
             shape,
+            lengths: None,
             slo: wish.slo.or(class_slo).or(model_slo),
             model,
+            subset: wish.subset,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.perform(actions, Some(id))
@@ -336,7 +333,7 @@ impl Router {
 
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
-        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.destination);
+        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.named());
         self.stats.placed(&placement);
         if let Some(record) = self.records.get_mut(&id) {
             record.stage = Stage::Forwarded(placement);
@@ -369,7 +366,7 @@ impl Router {
     }
 
     /// Answers the effective context.
-    fn refuse(&mut self, refusal: &Refusal) -> Next {
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Next {
         self.stats.refused(refusal.code());
         let reply = refusal.reply();
         let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();

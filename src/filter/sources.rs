@@ -2,9 +2,8 @@
 //! logged when it first differs from what was said before, by the VM that got it.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use super::host::{self, Buffer, Map};
+use super::host::{self, Buffer, Headers, Map};
 use super::router::Router;
 use super::stats::Stats;
 use super::store::HostStore;
@@ -12,9 +11,9 @@ use crate::config::Config;
 use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
-use crate::shared::document::SharedDocument;
-use crate::sources::http::{HttpSource, check_answer};
-use crate::sources::{pods, profiles};
+use crate::shared::document::{Concluded, Good, SharedDocument};
+use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
+use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
 
 /// What the sources of a configuration gave so far.
 pub struct Sources {
@@ -24,13 +23,28 @@ pub struct Sources {
     fetched_pods: Vec<PodSpec>,
 }
 
-/// One document that is fetched over HTTP.
+/// One document that is fetched.
 struct Source {
     name: &'static str,
-    http: HttpSource,
+    source: sources::Source,
     document: SharedDocument,
-    /// The callout that this VM waits for.
-    token: Option<u32>,
+    /// The fetch that this VM has under way.
+    fetching: Option<Fetching>,
+}
+
+struct Fetching {
+    fetch: Box<dyn Fetch>,
+    /// What was asked last, and the callout that asks it.
+    request: Request,
+    token: u32,
+}
+
+/// What an answer comes to.
+enum Answer {
+    /// This, and what its server tells it from others by.
+    Body(Vec<u8>, Option<String>),
+    /// The document in force.
+    Unchanged,
 }
 
 // === impl Sources ===
@@ -38,24 +52,25 @@ struct Source {
 impl Sources {
     /// Of a configuration; nothing was fetched yet.
     pub fn new(config: &Config) -> Self {
-        let source = |name: &'static str, http: &Option<HttpSource>| {
-            let document = |http: &HttpSource| SharedDocument::new(name, http.fingerprint());
-            http.clone().map(|http| Source { name, document: document(&http), http, token: None })
+        let source = |name: &'static str, source: Option<sources::Source>| {
+            let document = |source: &sources::Source| SharedDocument::new(name, source.fingerprint());
+            source.map(|source| Source { name, document: document(&source), source, fetching: None })
         };
         Self {
-            profiles: source("profiles", &config.profiles.http),
-            pods: source("pods", &config.pods.http),
+            profiles: source("profiles", config.profiles.fetched()),
+            pods: source("pods", config.pods.fetched()),
             fetched_profiles: Vec::new(),
             fetched_pods: Vec::new(),
         }
     }
 
-    /// The pool: what the configuration says, and what was fetched.
+    /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
     pub fn pool(&self, config: &Config) -> Rc<Pool> {
-        let pods = config.pods.fixed.iter().chain(&self.fetched_pods).cloned();
+        let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
+        let fetched = self.fetched_pods.iter().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =
             config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
-        Rc::new(Pool::new(pods, &profiles))
+        Rc::new(Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles))
     }
 }
 
@@ -95,73 +110,136 @@ impl Router {
 
     /// A callout was answered, or failed.
     pub fn on_callout_answer(&mut self, token: u32, has_headers: bool, body_size: usize) {
+        let now = host::now();
         let Sources { profiles, pods, .. } = &mut self.sources;
+        let asked = |source: &&mut Source| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
         let sources = [profiles, pods].into_iter().flatten();
-        let Some(source) = sources.into_iter().find(|source| source.token == Some(token)) else { return };
-        source.token = None;
-        source.conclude(read_answer(has_headers, body_size), &self.store, &self.keys, &mut self.stats);
-        self.take_documents(host::now());
+        let Some(source) = sources.into_iter().find(asked) else { return };
+        source.go_on(has_headers, body_size, &self.store, &self.keys, &mut self.stats, now);
+        self.take_documents(now);
     }
 }
 
 /// The body of an answer, if it is worth copying into the VM.
-fn read_answer(has_headers: bool, body_size: usize) -> Result<Vec<u8>, String> {
-    let headers = host::headers(Map::CalloutAnswer);
-    let status = headers.get(":status").filter(|_| has_headers).and_then(|status| status.parse().ok());
-    check_answer(status, headers.get("content-type").as_deref(), body_size).map_err(|error| error.to_string())?;
-    host::buffer(Buffer::CalloutAnswer, body_size).ok_or_else(|| "the answer's body is gone".to_owned())
+fn read_answer(request: &Request, has_headers: bool, body_bytes: usize) -> Result<Answer, FetchError> {
+    let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
+    let content_type = headers.get("content-type");
+    let status = headers.get(":status").and_then(|status| status.parse().ok());
+    let head = Head { status, content_type: content_type.as_deref(), body_bytes };
+    let body = || host::buffer(Buffer::CalloutAnswer, body_bytes).unwrap_or_default();
+    match request.judge(head) {
+        Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),
+        Ok(Verdict::Unchanged) => Ok(Answer::Unchanged),
+        Err(error) if body_bytes <= MAX_REASON_BYTES => Err(error.with_reason_of(&body())),
+        Err(error) => Err(error),
+    }
 }
 
 // === impl Source ===
 
 impl Source {
     fn fetch_if_due(&mut self, store: &HostStore, keys: &Keys, stats: &mut Stats, now: Instant) {
-        let HttpSource { interval, timeout, .. } = self.http;
-        if self.token.is_some() || !self.document.lease(store, keys, interval, timeout, now) {
+        let Callout { interval, timeout, .. } = *self.source.callout();
+        if self.fetching.is_some() || !self.document.lease(store, keys, interval, timeout, now) {
             return;
         }
-        match call(&self.http, timeout) {
-            Ok(token) => self.token = Some(token),
-            Err(complaint) => self.conclude(Err(complaint), store, keys, stats),
+        let fetch = self.source.fetch(self.document.etag(store, keys));
+        if let Err(error) = self.ask(fetch) {
+            self.keep(&error, store, keys, stats);
         }
     }
 
-    /// Puts what was fetched into force, if it is good, and tells what became of it.
-    fn conclude(&self, fetched: Result<Vec<u8>, String>, store: &HostStore, keys: &Keys, stats: &mut Stats) {
-        let checked = fetched.and_then(|bytes| Ok((self.check(&bytes)?, bytes)));
-        let (concluded, complaint) = match checked {
-            Ok((complaint, bytes)) => (self.document.publish(store, keys, &bytes, complaint.as_deref()), complaint),
-            Err(complaint) => (self.document.keep(store, keys, &complaint), Some(complaint)),
+    /// An answer came: asks what is next, or ends the fetch.
+    fn go_on(
+        &mut self,
+        has_headers: bool,
+        body_size: usize,
+        store: &HostStore,
+        keys: &Keys,
+        stats: &mut Stats,
+        now: Instant,
+    ) {
+        let Some(Fetching { mut fetch, request, .. }) = self.fetching.take() else { return };
+        let went_on = match read_answer(&request, has_headers, body_size) {
+            Ok(Answer::Unchanged) => return self.tell(self.document.confirm(store, keys), None, stats),
+            Ok(Answer::Body(body, etag)) => fetch.read(&body).map(|progress| (progress, etag)),
+            Err(error) => Err(error),
         };
-        if concluded.changed {
-            stats.source(self.name, true);
+        let went_on = went_on.and_then(|(progress, etag)| match progress {
+            Progress::Next => {
+                self.document.renew(store, keys, self.source.callout().timeout, now);
+                self.ask(fetch)
+            }
+            Progress::Done(fetched) => self.publish(&fetched, etag.as_deref(), store, keys, stats),
+        });
+        if let Err(error) = went_on {
+            self.keep(&error, store, keys, stats);
         }
-        if complaint.is_some() {
-            stats.source(self.name, false);
+    }
+
+    /// Starts a callout. The SDK does it, since it leads the answer back to this context by what it noted here.
+    fn ask(&mut self, fetch: Box<dyn Fetch>) -> Result<(), FetchError> {
+        let (callout, request) = (self.source.callout(), fetch.request());
+        let headers = request.headers(callout);
+        let sent =
+            proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, None, Vec::new(), callout.timeout);
+        let token = sent.map_err(|status| {
+            FetchError::Unsent(format!("the callout to cluster `{}` could not be sent ({status:?})", callout.cluster))
+        })?;
+        self.fetching = Some(Fetching { fetch, request, token });
+        Ok(())
+    }
+
+    /// Puts what was fetched into force, if it is good enough.
+    fn publish(
+        &self,
+        fetched: &Fetched,
+        etag: Option<&str>,
+        store: &HostStore,
+        keys: &Keys,
+        stats: &mut Stats,
+    ) -> Result<(), FetchError> {
+        let complaints: Vec<String> =
+            fetched.complaints.iter().cloned().chain(self.check(&fetched.document)?).collect();
+        let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
+        let good = Good { bytes: &fetched.document, etag, complaint: complaint.as_deref() };
+        let concluded = self.document.publish(store, keys, good);
+        self.tell(concluded, complaint.map(|complaint| (complaint, "partial")), stats);
+        Ok(())
+    }
+
+    fn keep(&self, error: &FetchError, store: &HostStore, keys: &Keys, stats: &mut Stats) {
+        let complaint = error.to_string();
+        let concluded = self.document.keep(store, keys, &complaint);
+        self.tell(concluded, Some((complaint, error.code())), stats);
+    }
+
+    /// Counts what became of a fetch, and logs what is news. A complaint is told with its kind.
+    fn tell(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats) {
+        if concluded.changed {
+            stats.source_updated(self.name);
+        }
+        if let Some((_, kind)) = &complaint {
+            stats.source_failed(self.name, kind);
         }
         match complaint.filter(|_| concluded.news) {
-            Some(complaint) => log::warn!("slo-router: {}: {complaint}; the last good ones stay in force", self.name),
+            Some((complaint, _)) => {
+                log::warn!("slo-router: {}: {complaint}; the last good ones stay in force", self.name);
+            }
             None if concluded.news => log::info!("slo-router: {}: all is well again", self.name),
             None => {}
         }
     }
 
     /// What is wrong with parts of a document; an error if it is not good enough to put into force.
-    fn check(&self, bytes: &[u8]) -> Result<Option<String>, String> {
+    fn check(&self, bytes: &[u8]) -> Result<Option<String>, FetchError> {
         if self.name == "pods" {
-            return pods::parse(bytes).map(|_| None).map_err(|error| error.to_string());
+            return Ok(pods::parse(bytes).map(|_| None)?);
         }
-        let document = profiles::parse(bytes).map_err(|error| error.to_string())?;
+        let document = profiles::parse(bytes)?;
         match document.complaint() {
-            Some(complaint) if document.profiles.is_empty() => Err(complaint),
+            Some(complaint) if document.profiles.is_empty() => Err(FetchError::Invalid(complaint)),
             complaint => Ok(complaint),
         }
     }
-}
-
-/// Starts a callout. The SDK does it, since it leads the answer back to this context by what it noted here.
-fn call(http: &HttpSource, timeout: Duration) -> Result<u32, String> {
-    let headers = http.headers().to_vec();
-    proxy_wasm::hostcalls::dispatch_http_call(&http.cluster, headers, None, Vec::new(), timeout)
-        .map_err(|status| format!("the callout to cluster `{}` could not be sent ({status:?})", http.cluster))
 }

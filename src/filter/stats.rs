@@ -12,8 +12,8 @@ use crate::scheduling::request::Unjudged;
 /// The metrics of one pool.
 pub struct Stats {
     pool: String,
-    /// By metric and the value of its label, if it has one.
-    counters: FnvHashMap<(&'static str, &'static str), Counted>,
+    /// By metric and labels.
+    counters: FnvHashMap<(&'static str, Labels), Counted>,
     endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counted>,
     wait_ms: Observed,
     ttft_ms: Observed,
@@ -23,6 +23,11 @@ pub struct Stats {
     pods: Gauge,
     pods_failing: Gauge,
 }
+
+/// Names and values of a metric's labels; none has more than two.
+type Labels = [Option<(&'static str, &'static str)>; 2];
+
+const NO_LABELS: Labels = [None; 2];
 
 /// A counter, and what it was not told yet.
 struct Counted {
@@ -75,19 +80,19 @@ impl Stats {
 
     /// A request goes on that is not scheduled.
     pub fn passed(&mut self) {
-        self.count("passed_total", None);
+        self.count("passed_total", NO_LABELS);
     }
 
     /// A request was answered here.
     pub fn refused(&mut self, reason: &'static str) {
-        self.count("refused_total", Some(("reason", reason)));
+        self.count("refused_total", [Some(("reason", reason)), None]);
     }
 
     /// A request was sent to a pod.
     pub fn placed(&mut self, placement: &Placement) {
         self.wait_ms.record(u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
-            self.count("fallback_total", Some(("reason", reason_of(unjudged))));
+            self.count("fallback_total", [Some(("reason", reason_of(unjudged))), None]);
         }
         for (met, metric) in [
             (placement.late, "late_total"),
@@ -96,7 +101,7 @@ impl Stats {
             (placement.foreign_slo, "foreign_slo_total"),
         ] {
             if met {
-                self.count(metric, None);
+                self.count(metric, NO_LABELS);
             }
         }
     }
@@ -118,9 +123,14 @@ impl Stats {
         self.e2e_ms.record(e2e_ms);
     }
 
-    /// A source's document changed, or was not good.
-    pub fn source(&mut self, source: &'static str, good: bool) {
-        self.count(if good { "source_updates_total" } else { "source_errors_total" }, Some(("source", source)));
+    /// A source's document changed.
+    pub fn source_updated(&mut self, source: &'static str) {
+        self.count("source_updates_total", [Some(("source", source)), None]);
+    }
+
+    /// A source's document could not be had, or not be taken as a whole.
+    pub fn source_failed(&mut self, source: &'static str, reason: &'static str) {
+        self.count("source_errors_total", [Some(("source", source)), Some(("reason", reason))]);
     }
 
     /// What all VMs together hold.
@@ -137,10 +147,12 @@ impl Stats {
         [&mut self.wait_ms, &mut self.ttft_ms, &mut self.e2e_ms].into_iter().for_each(Observed::flush);
     }
 
-    fn count(&mut self, metric: &'static str, label: Option<(&'static str, &'static str)>) {
-        let key = (metric, label.map_or("", |(_, value)| value));
-        let counter =
-            self.counters.entry(key).or_insert_with(|| Counted::define(&name(&self.pool, metric, label.as_slice())));
+    fn count(&mut self, metric: &'static str, labels: Labels) {
+        let define = || {
+            let labels: Vec<(&str, &str)> = labels.into_iter().flatten().collect();
+            Counted::define(&name(&self.pool, metric, &labels))
+        };
+        let counter = self.counters.entry((metric, labels)).or_insert_with(define);
         counter.untold = counter.untold.saturating_add(1);
     }
 }

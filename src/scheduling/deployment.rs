@@ -4,13 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The namespace of a name that has none.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Pods of one GPU type and one server setup: `namespace/name`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct DeploymentName(String);
 

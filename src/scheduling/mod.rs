@@ -10,8 +10,10 @@ pub mod prediction;
 pub mod profile;
 pub mod queue;
 pub mod request;
+pub mod run;
 pub mod shape;
 pub mod slo;
+pub mod subset;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

@@ -57,7 +57,7 @@ pub struct Model {
 }
 
 /// A pod as the configuration or a document names it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PodSpec {
     /// Where it listens.
@@ -66,7 +66,7 @@ pub struct PodSpec {
     /// Whose pod it is.
     pub deployment: DeploymentName,
     /// The names it serves; empty if it serves any.
-    #[serde(default, deserialize_with = "text::list::<text::ModelName, _>")]
+    #[serde(default, deserialize_with = "text::list::<text::ModelName, _>", skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
 }
 

@@ -53,7 +53,22 @@ struct State {
 struct Document {
     fingerprint: u64,
     version: u64,
+    /// By what its server tells it from others, if it does.
+    etag: Option<String>,
+    /// A hash of what is wrong with parts of it; zero for nothing.
+    complaint: u64,
     bytes: Vec<u8>,
+}
+
+/// A good document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Good<'a> {
+    /// What it says.
+    pub bytes: &'a [u8],
+    /// By what its server tells it from others, if it does.
+    pub etag: Option<&'a str>,
+    /// What is wrong with parts of it, if anything is.
+    pub complaint: Option<&'a str>,
 }
 
 // === impl SharedDocument ===
@@ -74,36 +89,66 @@ impl SharedDocument {
             let due = state.fetched_at.is_none_or(|at| now.since(at) >= every);
             (due && state.leased_until <= now).then(|| {
                 state.fetched_at = Some(now);
-                state.leased_until = now.after(timeout).after(Duration::from_secs(1));
+                state.leased_until = lease_until(timeout, now);
             })
         });
         leased == Ok(Some(()))
     }
 
-    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease. `complaint` says what
-    /// is wrong with parts of it, if anything is.
-    pub fn publish(&self, store: &impl Store, keys: &Keys, bytes: &[u8], complaint: Option<&str>) -> Concluded {
+    /// Prolongs the right to fetch, for one more answer.
+    pub fn renew(&self, store: &impl Store, keys: &Keys, timeout: Duration, now: Instant) {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
+        // If it fails, another VM may fetch the same beside this one.
+        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+            (state.fingerprint == self.fingerprint).then(|| state.leased_until = lease_until(timeout, now))
+        });
+    }
+
+    /// By what the server of the document in force tells it from others, if it does.
+    pub fn etag(&self, store: &impl Store, keys: &Keys) -> Option<String> {
+        let cell = self.own_cell(&states(store, keys, self.kind))?;
+        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        document.etag.filter(|_| document.fingerprint == self.fingerprint)
+    }
+
+    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.
+    pub fn publish(&self, store: &impl Store, keys: &Keys, good: Good<'_>) -> Concluded {
         // Without a cell, four other configurations came meanwhile; the next lease takes one back.
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
-        let mut version = None;
+        let complaint = good.complaint.map_or(0, hash);
+        let (mut version, mut changed) = (None, false);
         let written = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
-            if document.fingerprint == self.fingerprint && document.bytes == bytes {
+            let is_own = document.fingerprint == self.fingerprint;
+            changed = !is_own || document.bytes != good.bytes;
+            if !changed && document.etag.as_deref() == good.etag && document.complaint == complaint {
                 version = Some(document.version);
                 return None;
             }
-            let next = document.version.wrapping_add(1).max(1);
-            *document = Document { fingerprint: self.fingerprint, version: next, bytes: bytes.to_vec() };
+            let next = if changed { document.version.wrapping_add(1).max(1) } else { document.version };
+            let (etag, bytes) = (good.etag.map(str::to_owned), good.bytes.to_vec());
+            *document = Document { fingerprint: self.fingerprint, version: next, etag, complaint, bytes };
             version = Some(next);
             Some(())
         });
         let news = self.end_lease(store, keys, cell, version.filter(|_| written.is_ok()), complaint);
-        Concluded { changed: written == Ok(Some(())), news }
+        Concluded { changed: changed && written == Ok(Some(())), news }
+    }
+
+    /// Ends the lease: the document in force is still what the server has.
+    pub fn confirm(&self, store: &impl Store, keys: &Keys) -> Concluded {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
+        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        if document.fingerprint != self.fingerprint {
+            return Concluded::default();
+        }
+        let news = self.end_lease(store, keys, cell, Some(document.version), document.complaint);
+        Concluded { changed: false, news }
     }
 
     /// Ends the lease without a new document: the last good one stays. `complaint` says why.
     pub fn keep(&self, store: &impl Store, keys: &Keys, complaint: &str) -> Concluded {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
-        Concluded { changed: false, news: self.end_lease(store, keys, cell, None, Some(complaint)) }
+        Concluded { changed: false, news: self.end_lease(store, keys, cell, None, hash(complaint)) }
     }
 
     /// The document, if there is one newer than the last that was taken here.
@@ -124,15 +169,7 @@ impl SharedDocument {
     }
 
     /// Says whether the complaint is news.
-    fn end_lease(
-        &self,
-        store: &impl Store,
-        keys: &Keys,
-        cell: usize,
-        version: Option<u64>,
-        complaint: Option<&str>,
-    ) -> bool {
-        let complaint = complaint.map_or(0, hash);
+    fn end_lease(&self, store: &impl Store, keys: &Keys, cell: usize, version: Option<u64>, complaint: u64) -> bool {
         let ended = update(store, &keys.source(self.kind, cell), |state: &mut State| {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.leased_until = Instant::ZERO;
@@ -158,6 +195,10 @@ impl SharedDocument {
 
 fn states(store: &impl Store, keys: &Keys, kind: &str) -> Vec<State> {
     (0..CELLS).map(|cell| store::read(store, &keys.source(kind, cell)).0).collect()
+}
+
+fn lease_until(timeout: Duration, now: Instant) -> Instant {
+    now.after(timeout).after(Duration::from_secs(1))
 }
 
 /// Never zero.

@@ -1,6 +1,19 @@
-//! Where profiles and pods come from: the request to send, and what its answer says. Pure: who sends it, and when, is
-//! decided elsewhere.
+//! Where profiles and pods come from: the requests to send, and what their answers say. Pure: who sends them, and when,
+//! is decided elsewhere.
+//!
+//! A [`Source`] begins a [`Fetch`], which names one request after another and reads their answers, until it has made a
+//! document: one that [`pods`] or [`profiles`] read. So the one VM that fetches passes on what the others need, and not
+//! what a server had to say beside it.
 
+pub mod callout;
+pub mod config_map;
+pub mod envoy;
+mod fetch;
+mod gather;
 pub mod http;
+pub mod kubernetes;
 pub mod pods;
 pub mod profiles;
+pub mod webdis;
+
+pub use self::fetch::{Fetch, Fetched, Progress, Source};

@@ -1,6 +1,6 @@
 //! Pod documents: `{"pods": [{"address", "deployment", "models"}]}`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::json::{self, JsonError};
 use crate::scheduling::pool::PodSpec;
@@ -25,6 +25,16 @@ pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
     let Document { pods } = json::read(document)?;
     check("pods", &pods)?;
     Ok(pods)
+}
+
+/// Writes a pod document.
+pub fn write(pods: impl IntoIterator<Item = PodSpec>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Written {
+        pods: Vec<PodSpec>,
+    }
+    // Cannot fail: there are no maps in it, whose keys could be no strings.
+    serde_json::to_vec(&Written { pods: pods.into_iter().collect() }).unwrap_or_default()
 }
 
 /// What must hold of pods together; `path` is where they stand.
@@ -73,6 +83,12 @@ mod tests {
         assert_eq!(pods[1].deployment.as_str(), "default/llama-l20");
         assert!(pods[1].models.is_empty());
         assert_eq!(pods.len(), 2);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let document = br#"{"pods":[{"address":"10.0.0.7:8000","deployment":"prod/a","models":["m"]},{"address":"[2001:db8::7]:80","deployment":"default/b"}]}"#;
+        assert_eq!(write(parse(document).unwrap()), document);
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub fn settings() -> Settings {
         max_waiting: 1000,
         max_wait: Duration::from_secs(60),
         late: LatePolicy::Last,
+        alternatives: 0,
     }
 }
 

@@ -79,7 +79,7 @@ fn filter(policy: &str, addresses: &[SocketAddr]) -> Value {
     json!({
         "pool": "demo",
         "policy": policy,
-        "classes": Class::ALL.map(class),
+        "classes": Class::DEMO.map(class),
         "slo": {"default": {"e2e_per_output_token": "50ms"}},
         "profiles": {"http": {"cluster": "profiles", "path": "/profiles.json"}},
         "pods": {"static": pods},

@@ -1,8 +1,10 @@
-//! The objectives of the evaluations.
+//! The objectives of the evaluations, and which request has which.
 
 use std::time::Duration;
 
 use slo_router::scheduling::slo::Slo;
+
+use crate::workload::{Arrival, Class};
 
 const NONE: Slo =
     Slo { ttft: None, tpot: None, e2e: None, e2e_per_output_token: None, e2e_base: None, e2e_per_token: None };
@@ -18,3 +20,44 @@ pub const SLO_C: Slo = Slo { e2e_base: Some(Duration::from_secs(1)), ..SLO_A };
 
 /// End to end within 20 s, however long the answer: at 30 to 40 ms per token nine chat answers in ten are short enough.
 pub const SLO_E2E: Slo = Slo { e2e: Some(Duration::from_secs(20)), ..NONE };
+
+/// For people who wait for a cursor: SLO B with half the time to the first token.
+pub const SLO_PROMPT: Slo = Slo { ttft: Some(Duration::from_millis(500)), ..SLO_B };
+
+/// An objective for each kind of traffic: people read chats as they come (B), queries and completions matter when they are complete (C),
+/// documents may take twice as long per token.
+pub fn by_class(arrival: &Arrival, _position: usize) -> Slo {
+    match arrival.class {
+        Class::Chat => SLO_B,
+        Class::TextToSql | Class::Code => SLO_C,
+        Class::Document => Slo { e2e_per_output_token: Some(Duration::from_millis(100)), ..SLO_C },
+    }
+}
+
+/// Any class may ask for anything: A, B, C, the prompt form of B, and the end within 20 s, in turn by the position among the arrivals.
+pub fn in_turn(_arrival: &Arrival, position: usize) -> Slo {
+    const TURNS: [Slo; 5] = [SLO_A, SLO_B, SLO_C, SLO_PROMPT, SLO_E2E];
+    TURNS[position % TURNS.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(class: Class) -> Arrival {
+        Arrival { at: Duration::ZERO, class, prompt_tokens: 100, output_tokens: 100 }
+    }
+
+    #[test]
+    fn every_class_has_an_objective() {
+        assert!(Class::ALL.into_iter().all(|class| !by_class(&arrival(class), 0).is_empty()));
+        assert_ne!(by_class(&arrival(Class::Chat), 0), by_class(&arrival(Class::Code), 0));
+    }
+
+    #[test]
+    fn objectives_in_turn_come_equally_often_to_each_class() {
+        let slos: Vec<_> = (0..10).map(|position| in_turn(&arrival(Class::Chat), position)).collect();
+        assert_eq!(slos[..5], slos[5..]);
+        assert_eq!(slos.iter().filter(|slo| **slo == SLO_A).count(), 2);
+    }
+}

@@ -80,6 +80,57 @@ async fn an_invalid_update_is_refused_and_the_old_configuration_serves_on() -> T
     Ok(())
 }
 
+/// Gives the gateway another build of the filter: a custom section more, and so another VM for Envoy.
+fn other_build(options: Options) -> anyhow::Result<(Options, tempfile::TempDir)> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("plugin.wasm");
+    let mut build = std::fs::read(gateway::filter()?)?;
+    // Section 0 of 6 bytes: the length of its name, and the name.
+    build.extend([0, 6, 5]);
+    build.extend(b"other");
+    std::fs::write(&file, build)?;
+    let file = file.display().to_string();
+    let place = format!("{}/vm_config/code/local/filename", path::PLUGIN);
+    Ok((options.change(move |yaml| *find(yaml, &place) = file.as_str().into()), directory))
+}
+
+/// The old build's VM goes on with what waits in it, by its own configuration; the new one's takes what comes. They share
+/// their pods by the `vm_id`, which is the same.
+async fn another_build_while_requests_wait(workers: u32) -> Test {
+    let dynamic = |options: Options| options.dynamic().workers(workers);
+    let mut rig = Rig::start(1, &Plan::Hold, 1, |_| {}, dynamic).await?;
+    let mut pending = vec![rig.ask_as("running").start()];
+    rig.pods[0].arrival(0).await;
+    pending.push(rig.ask_as("old").header("x-slo-e2e-ms", "30000").start());
+    rig.waiting(1).await;
+
+    let (options, _build) = other_build(rig.envoy.options().clone())?;
+    rig.envoy.update_to(options).await?;
+    pending.push(rig.ask_as("new").header("x-slo-e2e-ms", "40000").start());
+    rig.waiting(2).await;
+    for id in 0..3 {
+        rig.pods[0].arrival(id).await;
+        rig.pods[0].answer(id, Answer::completion(10, 5));
+    }
+    for pending in pending {
+        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
+    }
+    assert_eq!(rig.names(0).len(), 3);
+    assert_eq!(rig.pods[0].most_running(), 1, "what runs under the old build is known to the new one");
+    rig.idle().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_build_loses_no_request_that_waits() -> Test {
+    another_build_while_requests_wait(1).await
+}
+
+#[tokio::test]
+async fn a_new_build_loses_no_request_that_waits_in_any_worker() -> Test {
+    another_build_while_requests_wait(4).await
+}
+
 /// What runs and waits under the old configuration counts under the new one.
 async fn update_while_requests_wait(workers: u32) -> Test {
     let dynamic = |options: Options| options.dynamic().workers(workers);

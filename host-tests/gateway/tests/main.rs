@@ -3,11 +3,15 @@
 mod common;
 mod configuration;
 mod contract;
+mod deployments;
 mod exact;
 mod faults;
 mod harness;
 mod holding;
 mod istio_shape;
+mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;
+mod served;
+mod sources;

@@ -1,18 +1,20 @@
 //! Policies that the filter does not ship, to compare with: each pushes a request to a pod when it comes. Requests in
 //! flight are those of all workers, as Envoy counts them.
 
-use evaluation::workload::Arrival;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
 use crate::gateway::{Gateway, RequestNumber, Verdict};
+use crate::scenario::Demand;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
     /// Fewest requests in flight; at random among equals. All pods weigh the same.
     PlainLeastRequest,
+    /// Fewest requests in flight, this one included, relative to the pod's weight; at random among equals.
+    WeightedLeastRequest,
     /// One after the other, each worker for itself.
     RoundRobin,
     /// Of two different pods at random the one with fewer requests in flight (Envoy's `LEAST_REQUEST`).
@@ -24,6 +26,7 @@ pub enum Baseline {
 pub struct Pusher {
     which: Baseline,
     in_flight: Vec<u32>,
+    weights: Vec<f64>,
     /// For each worker the pod that comes next.
     turns: Vec<usize>,
     pods: Vec<usize>,
@@ -34,12 +37,14 @@ pub struct Pusher {
 
 impl Baseline {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::PlainLeastRequest, Self::RoundRobin, Self::PowerOfTwo];
+    pub const ALL: [Self; 4] =
+        [Self::PlainLeastRequest, Self::WeightedLeastRequest, Self::RoundRobin, Self::PowerOfTwo];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PlainLeastRequest => "plain-least-request",
+            Self::WeightedLeastRequest => "weighted-least-request",
             Self::RoundRobin => "round-robin",
             Self::PowerOfTwo => "power-of-two",
         }
@@ -49,12 +54,13 @@ impl Baseline {
 // === impl Pusher ===
 
 impl Pusher {
-    /// Over so many pods, at least one, and workers.
-    pub fn new(which: Baseline, pods: usize, workers: usize, seed: u64) -> Self {
+    /// Over pods of these weights, at least one, and so many workers.
+    pub fn new(which: Baseline, weights: Vec<f64>, workers: usize, seed: u64) -> Self {
+        let pods = weights.len();
         let mut rng = fastrand::Rng::with_seed(seed);
         let turns = (0..workers).map(|_| rng.usize(0..pods)).collect();
         // Where each request went is added as it comes.
-        Self { which, in_flight: vec![0; pods], turns, pods: Vec::new(), rng }
+        Self { which, in_flight: vec![0; pods], weights, turns, pods: Vec::new(), rng }
     }
 
     fn choose(&mut self, worker: usize) -> usize {
@@ -70,17 +76,23 @@ impl Pusher {
                 let other = (one + self.rng.usize(1..pods.max(2))) % pods;
                 if self.in_flight[other] < self.in_flight[one] { other } else { one }
             }
-            Baseline::PlainLeastRequest => {
-                let fewest = self.in_flight.iter().min().copied().unwrap_or_default();
-                let least: Vec<_> = (0..pods).filter(|pod| self.in_flight[*pod] == fewest).collect();
-                least[self.rng.usize(0..least.len())]
+            Baseline::PlainLeastRequest => self.least(|this, pod| f64::from(this.in_flight[pod])),
+            Baseline::WeightedLeastRequest => {
+                self.least(|this, pod| f64::from(this.in_flight[pod] + 1) / this.weights[pod])
             }
         }
+    }
+
+    fn least(&mut self, measure: impl Fn(&Self, usize) -> f64) -> usize {
+        let measures: Vec<f64> = (0..self.in_flight.len()).map(|pod| measure(self, pod)).collect();
+        let lowest = measures.iter().copied().fold(f64::INFINITY, f64::min);
+        let lowest: Vec<_> = (0..measures.len()).filter(|pod| measures[*pod] <= lowest).collect();
+        lowest[self.rng.usize(0..lowest.len())]
     }
 }
 
 impl Gateway for Pusher {
-    fn arrive(&mut self, id: RequestNumber, _arrival: &Arrival, _now: Instant) -> Vec<Verdict> {
+    fn arrive(&mut self, id: RequestNumber, _demand: &Demand, _now: Instant) -> Vec<Verdict> {
         let pod = self.choose(id as usize % self.turns.len());
         self.in_flight[pod] += 1;
         // Requests come in the order of their numbers.
@@ -98,7 +110,10 @@ mod tests {
     use super::*;
 
     fn chosen(which: Baseline, in_flight: &[u32], worker: usize) -> Vec<usize> {
-        let mut pusher = Pusher { in_flight: in_flight.to_vec(), ..Pusher::new(which, in_flight.len(), 2, 1) };
+        let mut pusher = Pusher {
+            in_flight: in_flight.to_vec(),
+            ..Pusher::new(which, vec![1.0, 1.0, 4.0, 1.0][..in_flight.len()].to_vec(), 2, 1)
+        };
         (0..50).map(|_| pusher.choose(worker)).collect()
     }
 
@@ -106,6 +121,12 @@ mod tests {
     fn least_request_takes_all_of_those_with_fewest() {
         let chosen = chosen(Baseline::PlainLeastRequest, &[1, 0, 2, 0], 0);
         assert!(chosen.contains(&1) && chosen.contains(&3) && chosen.iter().all(|pod| [1, 3].contains(pod)));
+    }
+
+    #[test]
+    fn weighted_least_request_takes_the_pod_whose_weight_leaves_it_idlest() {
+        assert!(chosen(Baseline::WeightedLeastRequest, &[1, 1, 6], 0).iter().all(|pod| *pod == 2));
+        assert!(chosen(Baseline::WeightedLeastRequest, &[0, 1, 4], 0).iter().all(|pod| *pod == 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use slo_router::scheduling::policies::PolicyName;
 
+use crate::aibrix::Rules;
 use crate::baseline::Baseline;
 
 /// A policy of the filter, or a baseline.
@@ -12,26 +13,55 @@ use crate::baseline::Baseline;
 pub enum Contender {
     /// The filter's own, through its dispatcher.
     Shipped(PolicyName),
+    /// The same, told the true output lengths.
+    TrueLengths(PolicyName),
+    /// AIBrix's.
+    Aibrix(Rules),
     /// One to compare with.
     Baseline(Baseline),
 }
 
 // === impl Contender ===
 
+/// What the name of a policy that is told the true output lengths ends in.
+const TRUE_LENGTHS: &str = "+true-lengths";
+
 impl Contender {
-    /// All of them; of the policies with two names the shorter.
+    /// The same without a history.
+    pub fn knowing_nothing(self) -> Self {
+        match self {
+            Self::Aibrix(rules) => Self::Aibrix(Rules { cold: true, ..rules }),
+            // They start without one.
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Baseline(_) => self,
+        }
+    }
+
+    /// With how many of Envoy's workers it runs where so many are asked for.
+    pub fn workers(self, asked: usize) -> usize {
+        match self {
+            // They do not tell each other yet what runs where.
+            Self::Shipped(PolicyName::SloAttainment) | Self::TrueLengths(PolicyName::SloAttainment) => 1,
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) => asked,
+        }
+    }
+
+    /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
-        let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
-        shipped.map(Self::Shipped).chain(Baseline::ALL.map(Self::Baseline))
+        let shipped = PolicyName::OFFERED.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
+        let shipped = shipped.chain([PolicyName::SloAttainment]);
+        let aibrix = Rules::all_faithful().map(Self::Aibrix);
+        shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
     }
 }
 
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shipped(name) => name.as_str(),
-            Self::Baseline(baseline) => baseline.name(),
-        })
+        match self {
+            Self::Shipped(name) => f.write_str(name.as_str()),
+            Self::TrueLengths(name) => write!(f, "{}{TRUE_LENGTHS}", name.as_str()),
+            Self::Aibrix(rules) => rules.fmt(f),
+            Self::Baseline(baseline) => f.write_str(baseline.name()),
+        }
     }
 }
 
@@ -39,9 +69,22 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::all().find(|contender| contender.to_string() == name).ok_or_else(|| {
+        if name.starts_with("aibrix-") {
+            return name.parse().map(Self::Aibrix);
+        }
+        let found = match name.strip_suffix(TRUE_LENGTHS) {
+            Some(name) if name == PolicyName::SloAttainment.as_str() => {
+                Some(Self::TrueLengths(PolicyName::SloAttainment))
+            }
+            Some(name) => name.parse().ok().map(Self::TrueLengths),
+            None => Self::all().find(|contender| contender.to_string() == name),
+        };
+        found.ok_or_else(|| {
             let known: Vec<_> = Self::all().map(|contender| contender.to_string()).collect();
-            format!("unknown policy {name:?}; known are {}", known.join(", "))
+            format!(
+                "unknown policy {name:?}; known are {}, and those of the filter with {TRUE_LENGTHS}",
+                known.join(", ")
+            )
         })
     }
 }

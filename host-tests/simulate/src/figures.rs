@@ -6,10 +6,22 @@ use evaluation::completed::Completed;
 use evaluation::percentiles::Percentiles;
 use evaluation::workload::Class;
 use serde::Serialize;
-use slo_router::scheduling::slo::Slo;
 
 use crate::interval::Interval;
 use crate::record::{Fate, Record};
+use crate::usage::Window;
+
+/// Figures of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfRun {
+    /// Of all requests, then of each class.
+    pub requests: Vec<Figures>,
+    /// The mean number of pods that had something to do.
+    pub pods_in_use: f64,
+    /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour. `None` if
+    /// none did.
+    pub cost_per_1000_kept: Option<f64>,
+}
 
 /// Figures of all requests of a run, or of one class.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +32,8 @@ pub struct Figures {
     pub requests: usize,
     /// Of them, those that were refused.
     pub refused: usize,
+    /// The longest that one waited at the gateway, refused ones too, seconds.
+    pub longest_wait_s: f64,
     /// Times, in the order of [`TIMES`].
     pub times: [Option<Percentiles>; TIMES.len()],
 }
@@ -40,6 +54,8 @@ pub struct Summary {
     pub requests: usize,
     /// Of them, those that were refused.
     pub refused: usize,
+    /// The longest wait at the gateway in any run, seconds.
+    pub longest_wait_s: f64,
     /// Means over the runs of the percentiles of each.
     pub times: Vec<Times>,
 }
@@ -55,18 +71,34 @@ pub struct Times {
     pub p99: f64,
 }
 
+// === impl OfRun ===
+
+impl OfRun {
+    /// Of what arrived within the window on pods that cost so much each per hour.
+    pub fn new(records: &[Record], classes: &[Class], window: Window, costs_per_hour: &[f64]) -> Self {
+        let requests = Figures::of_all_and_each_class(records, classes, window);
+        let kept = requests.first().map_or(0.0, |all| all.attainment * all.requests as f64);
+        let cost = costs_per_hour.iter().sum::<f64>() * window.seconds() / 3_600.0;
+        Self {
+            pods_in_use: window.pods_in_use(records, costs_per_hour.len()),
+            cost_per_1000_kept: (kept > 0.0).then(|| 1_000.0 * cost / kept),
+            requests,
+        }
+    }
+}
+
 // === impl Figures ===
 
 impl Figures {
-    /// Of all requests that arrived at `from` or later, then of each class.
-    pub fn of_all_and_each_class(records: &[Record], from: Duration, slo: &Slo) -> Vec<Self> {
-        let measured: Vec<&Record> = records.iter().filter(|record| record.arrival.at >= from).collect();
+    /// Of all requests that arrived within the window, then of each class.
+    pub fn of_all_and_each_class(records: &[Record], classes: &[Class], window: Window) -> Vec<Self> {
+        let measured: Vec<&Record> = records.iter().filter(|record| window.contains(record.arrival.at)).collect();
         let of = |class| measured.iter().copied().filter(|record| record.arrival.class == class).collect::<Vec<_>>();
-        std::iter::once(Self::of(&measured, slo)).chain(Class::ALL.map(|class| Self::of(&of(class), slo))).collect()
+        std::iter::once(Self::of(&measured)).chain(classes.iter().map(|class| Self::of(&of(*class)))).collect()
     }
 
-    fn of(records: &[&Record], slo: &Slo) -> Self {
-        let kept = records.iter().filter(|record| record.kept(slo)).count();
+    fn of(records: &[&Record]) -> Self {
+        let kept = records.iter().filter(|record| record.kept()).count();
         let answers: Vec<Completed> = records.iter().filter_map(|record| record.answer()).collect();
         let wait = |record: &&Record| match record.fate {
             Fate::Completed { wait, .. } => Some(wait),
@@ -82,7 +114,8 @@ impl Figures {
         Self {
             attainment: kept as f64 / records.len().max(1) as f64,
             requests: records.len(),
-            refused: records.iter().filter(|record| matches!(record.fate, Fate::Refused(_))).count(),
+            refused: records.iter().filter(|record| matches!(record.fate, Fate::Refused { .. })).count(),
+            longest_wait_s: records.iter().map(|record| record.waited().as_secs_f64()).fold(0.0, f64::max),
             times: times.map(Percentiles::of),
         }
     }
@@ -92,10 +125,10 @@ impl Figures {
 
 impl Summary {
     /// Of runs that each have figures of all requests and of each class.
-    pub fn of_all_and_each_class(runs: &[Vec<Figures>]) -> Vec<Self> {
-        let classes = std::iter::once("all").chain(Class::ALL.map(Class::name));
+    pub fn of_all_and_each_class(runs: &[OfRun], classes: &[Class]) -> Vec<Self> {
+        let classes = std::iter::once("all").chain(classes.iter().map(|class| class.name()));
         let of = |(position, class)| {
-            let figures: Vec<&Figures> = runs.iter().filter_map(|run| run.get(position)).collect();
+            let figures: Vec<&Figures> = runs.iter().filter_map(|run| run.requests.get(position)).collect();
             Self::of(class, &figures)
         };
         classes.enumerate().filter_map(of).collect()
@@ -114,6 +147,7 @@ impl Summary {
             attainment_of_runs,
             requests: runs.iter().map(|run| run.requests).sum(),
             refused: runs.iter().map(|run| run.refused).sum(),
+            longest_wait_s: runs.iter().map(|run| run.longest_wait_s).fold(0.0, f64::max),
             times: times.collect(),
         })
     }

@@ -1,23 +1,34 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, value_parser};
-use evaluation::objectives::{SLO_A, SLO_B, SLO_C, SLO_E2E};
+use clap::{Parser, value_parser};
+use evaluation::workload::Class;
+use evaluation::workload::trace::{Trace, TraceError};
 use serde_json::{Map, Value};
+use simulate::baseline::Baseline;
 use simulate::contender::Contender;
-use slo_router::scheduling::slo::Slo;
+use simulate::scenario::Scenario;
 
-/// Every policy over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods
-/// (one A10, four L20).
+/// Policies over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods.
 #[derive(Parser)]
 pub(crate) struct Flags {
-    /// Policies: the filter's own, and plain-least-request, round-robin, power-of-two.
+    /// Policies: the filter's own (with +true-lengths told how long answers will be), AIBrix's (aibrix-slo, with +repaired or
+    /// parts of that: +mean+learned+p90+last+shed+feasible+wake), and others to compare with.
     #[arg(long, value_delimiter = ',', default_values_t = Contender::all())]
     pub(crate) policies: Vec<Contender>,
-    /// Mean requests per second, one sweep point each.
-    #[arg(long, value_delimiter = ',', default_value = "2,4,6,8,10,12", value_parser = positive)]
+    /// Who arrives, what is to be kept, and who serves.
+    #[arg(long, default_value = "seed-a", value_parser = Scenario::named)]
+    scenario: Scenario,
+    /// A recorded trace that arrives in place of the scenario's traffic, as CSV: Azure's, BurstGPT's or
+    /// arrival_s,input_tokens,output_tokens[,class]. CLASS=FILE tells the class of rows that do not (chat). Several are overlaid by their
+    /// clocks. Rates are its own unless told.
+    #[arg(long, value_name = "[CLASS=]FILE")]
+    trace: Vec<TraceFile>,
+    /// Mean requests per second, one sweep point each; without it those of the scenario.
+    #[arg(long, value_delimiter = ',', value_parser = positive)]
     rates: Vec<f64>,
     /// Runs of each policy and rate, with one seed each.
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u64).range(1..=1_000))]
@@ -29,43 +40,56 @@ pub(crate) struct Flags {
     #[arg(long, default_value_t = 6.0, value_parser = positive)]
     minutes: f64,
     /// Virtual minutes before them.
-    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
+    #[arg(long, default_value_t = 2.0, value_parser = not_negative)]
     warm_up_minutes: f64,
-    /// What is to be kept.
-    #[arg(long, default_value = "a")]
-    pub(crate) slo: Objective,
     /// Envoy's workers.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
     pub(crate) workers: u8,
-    /// The document of the measured profiles.
-    #[arg(long, default_value = "profiles/demo.json")]
-    pub(crate) profiles: PathBuf,
+    /// A document of profiles in place of the scenario's.
+    #[arg(long)]
+    pub(crate) profiles: Option<PathBuf>,
+    /// The policy that the others are compared with, run by run.
+    #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
+    pub(crate) reference: Contender,
+    /// Prints the scenarios' names and does nothing else.
+    #[arg(long)]
+    pub(crate) list_scenarios: bool,
+    /// A burst and a cold start as well, if the reference takes part and keeps 95 % at one of the rates.
+    #[arg(long)]
+    pub(crate) checks: bool,
     /// What the filter is configured with beyond its defaults, as JSON: {"queue": {"late": "reject"}}.
     #[arg(long, default_value = "{}", value_parser = object)]
     pub(crate) filter: Map<String, Value>,
-    /// Folder for simulate.json and simulate.svg.
+    /// Folder for SCENARIO.json and SCENARIO.svg.
     #[arg(long, default_value = "target/evaluation")]
     pub(crate) out: PathBuf,
 }
 
-/// An objective of the evaluations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Objective {
-    /// End to end within 50 ms per output token.
-    A,
-    /// The first token within 1 s, the others 50 ms apart in the mean.
-    B,
-    /// End to end within 1 s and 50 ms per output token.
-    C,
-    /// End to end within 20 s.
-    E2e,
+/// A trace and the class of its requests.
+#[derive(Clone, Debug)]
+struct TraceFile {
+    class: Class,
+    file: PathBuf,
 }
 
 // === impl Flags ===
 
 impl Flags {
-    pub(crate) fn rates_ascending(&self) -> Vec<f64> {
-        let mut rates = self.rates.clone();
+    /// The scenario, with the traces that are to replace its traffic.
+    pub(crate) fn scenario(&self) -> Result<Scenario, TraceError> {
+        let traces = self.trace.iter().map(|TraceFile { class, file }| Trace::read(file, *class));
+        let traces: Vec<_> = traces.collect::<Result<_, _>>()?;
+        let Some(trace) = traces.into_iter().reduce(Trace::overlaid_with) else { return Ok(self.scenario.clone()) };
+        let files: Vec<_> = self.trace.iter().map(|trace| trace.file.display().to_string()).collect();
+        let left_out = match trace.left_out() {
+            0 => String::new(),
+            failures => format!(" without {failures} failures"),
+        };
+        Ok(self.scenario.clone().replaying(&format!("replay of {}{left_out}", files.join(" and ")), trace))
+    }
+
+    pub(crate) fn rates_ascending(&self, scenario: &Scenario) -> Vec<f64> {
+        let mut rates = if self.rates.is_empty() { scenario.rates_per_s.clone() } else { self.rates.clone() };
         rates.sort_unstable_by(f64::total_cmp);
         rates.dedup();
         rates
@@ -84,25 +108,18 @@ impl Flags {
     }
 }
 
-// === impl Objective ===
+// === impl TraceFile ===
 
-impl Objective {
-    pub(crate) const fn value(self) -> Slo {
-        match self {
-            Self::A => SLO_A,
-            Self::B => SLO_B,
-            Self::C => SLO_C,
-            Self::E2e => SLO_E2E,
-        }
-    }
-
-    pub(crate) const fn describe(self) -> &'static str {
-        match self {
-            Self::A => "end to end at most 50 ms per output token",
-            Self::B => "the first token within 1 s, the others 50 ms apart in the mean",
-            Self::C => "end to end at most 1 s and 50 ms per output token",
-            Self::E2e => "end to end at most 20 s",
-        }
+impl FromStr for TraceFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (class, file) = text.split_once('=').unwrap_or((Class::Chat.name(), text));
+        let known = Class::ALL.map(Class::name).join(", ");
+        let class = Class::ALL.into_iter().find(|known| known.name() == class);
+        Ok(Self {
+            class: class.ok_or_else(|| format!("{text:?}: unknown class; known are {known}"))?,
+            file: file.into(),
+        })
     }
 }
 

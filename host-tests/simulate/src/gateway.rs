@@ -1,10 +1,11 @@
 //! What stands between arrivals and servers.
 
-use evaluation::workload::Arrival;
 use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
+
+use crate::scenario::Demand;
 
 /// A request's number: its position among the arrivals of the run.
 pub type RequestNumber = u32;
@@ -12,10 +13,10 @@ pub type RequestNumber = u32;
 /// Something that decides where requests go, and when.
 pub trait Gateway {
     /// A request came; it waits unless a verdict names it.
-    fn arrive(&mut self, id: RequestNumber, arrival: &Arrival, now: Instant) -> Vec<Verdict>;
+    fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict>;
 
     /// A request's answer has so many tokens now.
-    fn token(&mut self, _id: RequestNumber, _output_tokens: u32) {}
+    fn token(&mut self, _id: RequestNumber, _output_tokens: u32, _now: Instant) {}
 
     /// A request's answer is complete.
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant);

@@ -6,43 +6,56 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use evaluation::cluster::{GPUS, MODEL};
 use indicatif::{ProgressBar, ProgressStyle};
+use simulate::checks::Check;
 use simulate::report::{Report, Setup};
+use simulate::scenario;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
-use slo_router_pods::engine::Gpu;
 
 use self::flags::Flags;
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
+    if flags.list_scenarios {
+        scenario::all().iter().for_each(|scenario| println!("{}", scenario.name));
+        return Ok(());
+    }
     let sweep = sweep(&flags)?;
     let progress = ProgressBar::new(sweep.runs() as u64)
         .with_style(ProgressStyle::with_template("simulating {wide_bar} {pos}/{len} runs, {eta} left")?);
     progress.tick();
     let curves = sweep.run(|| progress.inc(1))?;
     progress.finish_and_clear();
-    let report = Report::new(setup(&flags, &sweep), curves);
+    let mut report = Report::new(setup(&flags, &sweep), curves, sweep.bound());
+    if let Some(full_load_per_s) = report.full_load_per_s().filter(|_| flags.checks) {
+        for (check, contender) in
+            Check::ALL.into_iter().flat_map(|check| flags.policies.iter().map(move |of| (check, *of)))
+        {
+            report.add_check(check, contender, full_load_per_s, check.run(&sweep, contender, full_load_per_s)?);
+        }
+    }
     report.write(&flags.out)?;
     println!("{}", report.table());
-    let file = |name: &str| flags.out.join(name).display().to_string();
-    println!("SLO: {}. Figures and plot: {}, {}", flags.slo.describe(), file("simulate.json"), file("simulate.svg"));
+    let file = |kind: &str| flags.out.join(sweep.scenario.name).with_extension(kind).display().to_string();
+    println!("SLO: {}. Figures and plot: {}, {}", sweep.scenario.objective, file("json"), file("svg"));
     Ok(())
 }
 
 fn sweep(flags: &Flags) -> Result<Sweep> {
-    let profiles =
-        fs::read(&flags.profiles).with_context(|| format!("--profiles: cannot read {}", flags.profiles.display()))?;
-    let filter = Filter::new(&GPUS, &profiles, &flags.filter)
-        .with_context(|| format!("--filter or --profiles {}", flags.profiles.display()))?;
+    let scenario = flags.scenario()?;
+    let profiles = match &flags.profiles {
+        None => scenario.profiles.to_vec(),
+        Some(file) => fs::read(file).with_context(|| format!("--profiles: cannot read {}", file.display()))?,
+    };
+    let filter = Filter::new(&scenario, &profiles, &flags.filter).context("--filter or --profiles")?;
     Ok(Sweep {
+        rates_per_s: flags.rates_ascending(&scenario),
+        scenario,
         contenders: flags.policies.clone(),
-        rates_per_s: flags.rates_ascending(),
         seeds: flags.seeds(),
         warm_up: flags.warm_up(),
         measured: flags.measured(),
-        slo: flags.slo.value(),
         workers: flags.workers.into(),
         filter,
     })
@@ -50,14 +63,16 @@ fn sweep(flags: &Flags) -> Result<Sweep> {
 
 fn setup(flags: &Flags, sweep: &Sweep) -> Setup {
     Setup {
-        slo: flags.slo.describe().to_owned(),
+        scenario: sweep.scenario.name,
+        traffic: sweep.scenario.traffic.clone(),
+        slo: sweep.scenario.objective.clone(),
         measured_s: sweep.measured.as_secs_f64(),
         warm_up_s: sweep.warm_up.as_secs_f64(),
         seeds: sweep.seeds.clone(),
         workers: sweep.workers,
-        pods: GPUS.map(Gpu::name).to_vec(),
-        model: MODEL.name(),
-        profiles: flags.profiles.display().to_string(),
+        cluster: sweep.scenario.cluster.describe(),
+        profiles: flags.profiles.as_ref().map(|file| file.display().to_string()),
+        reference: flags.reference.to_string(),
         filter: flags.filter.clone().into(),
     }
 }

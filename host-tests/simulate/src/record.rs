@@ -18,6 +18,8 @@ pub const START: Instant = Instant::from_micros(3_600_000_000);
 pub struct Record {
     /// What came.
     pub arrival: Arrival,
+    /// What it is to keep.
+    pub slo: Slo,
     /// How it ended.
     pub fate: Fate,
 }
@@ -40,26 +42,41 @@ pub enum Fate {
     },
     /// It was answered.
     Completed {
+        /// The pod.
+        pod: usize,
         /// How long it waited at the gateway.
         wait: Duration,
         /// What its client saw.
         answer: Completed,
     },
     /// It was refused.
-    Refused(RefusalReason),
+    Refused {
+        /// Why.
+        reason: RefusalReason,
+        /// How long it waited at the gateway.
+        wait: Duration,
+    },
 }
 
 // === impl Record ===
 
 impl Record {
+    /// How long it waited at the gateway until it was placed or refused.
+    pub fn waited(&self) -> Duration {
+        match self.fate {
+            Fate::Running { wait, .. } | Fate::Completed { wait, .. } | Fate::Refused { wait, .. } => wait,
+            Fate::Waiting => Duration::ZERO,
+        }
+    }
+
     /// Its answer, if it got one.
     pub fn answer(&self) -> Option<Completed> {
         if let Fate::Completed { answer, .. } = self.fate { Some(answer) } else { None }
     }
 
-    /// Whether it kept this objective; what was refused did not.
-    pub fn kept(&self, slo: &Slo) -> bool {
-        self.answer().is_some_and(|answer| slo.kept(&self.outcome(answer)))
+    /// Whether it kept its objective; what was refused did not.
+    pub fn kept(&self) -> bool {
+        self.answer().is_some_and(|answer| self.slo.kept(&self.outcome(answer)))
     }
 
     pub(crate) fn outcome(&self, Completed { ttft, e2e, output_tokens }: Completed) -> Outcome {

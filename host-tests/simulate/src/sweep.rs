@@ -3,24 +3,32 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use evaluation::cluster::{GPUS, MODEL};
-use evaluation::workload::{Arrival, arrivals};
+use evaluation::workload::Class;
 use rayon::prelude::*;
-use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::{Engine, EngineSpec};
+use serde::Serialize;
 
+use crate::aibrix::Aibrix;
 use crate::baseline::Pusher;
+use crate::bound;
 use crate::contender::Contender;
-use crate::figures::{Figures, Summary};
+use crate::figures::{OfRun, Summary};
 use crate::gateway::Gateway;
+use crate::goodput::CurveOfRuns;
+use crate::interval::Interval;
 use crate::record::START;
-use crate::server::Server;
-use crate::shipped::{Filter, Shipped};
+use crate::scenario::{Demand, Scenario};
+use crate::shipped::{Filter, Lengths, Shipped};
+use crate::usage::Window;
 use crate::world;
+
+/// What came before a run, for those who start with a history.
+const PAST: Duration = Duration::from_secs(240);
 
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Sweep {
+    /// Who arrives, what is to be kept, and who serves.
+    pub scenario: Scenario,
     /// Who takes part.
     pub contenders: Vec<Contender>,
     /// Arrivals per second, ascending.
@@ -31,8 +39,6 @@ pub struct Sweep {
     pub warm_up: Duration,
     /// Time after it in which the arrivals come that count.
     pub measured: Duration,
-    /// What is to be kept.
-    pub slo: Slo,
     /// Envoy's workers.
     pub workers: usize,
     /// How the filter is configured.
@@ -44,8 +50,22 @@ pub struct Sweep {
 pub struct Curve {
     /// The policy.
     pub contender: Contender,
-    /// For each rate the figures of all requests and of each class.
-    pub points: Vec<(f64, Vec<Summary>)>,
+    /// By ascending rate.
+    pub points: Vec<Point>,
+}
+
+/// All runs of a policy at one rate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// Arrivals per second.
+    pub rate_per_s: f64,
+    /// The mean number of pods that had something to do.
+    pub pods_in_use: Option<Interval>,
+    /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour; of the
+    /// runs in which one did.
+    pub cost_per_1000_kept: Option<Interval>,
+    /// Of all requests, then of each class.
+    pub figures: Vec<Summary>,
 }
 
 // === impl Sweep ===
@@ -75,35 +95,90 @@ impl Sweep {
         // One by one: what a run takes differs by orders of magnitude.
         let figures: Vec<_> = jobs.par_iter().with_max_len(1).map(run).collect::<Result<_>>()?;
         let mut figures = figures.chunks(self.seeds.len());
+        let classes = &self.scenario.classes;
         let curve = |contender: &Contender| {
             let points = self.rates_per_s.iter().zip(&mut figures);
-            let points = points.map(|(rate, runs)| (*rate, Summary::of_all_and_each_class(runs))).collect();
-            Curve { contender: *contender, points }
+            Curve {
+                contender: *contender,
+                points: points.map(|(rate, runs)| Point::of(*rate, runs, classes)).collect(),
+            }
         };
         Ok(self.contenders.iter().map(curve).collect())
+    }
+
+    /// For each rate and run what no policy can exceed; `None` where no bound is known.
+    pub fn bound(&self) -> Option<CurveOfRuns> {
+        let window = self.window();
+        let of = |rate: &f64| {
+            let runs = self.seeds.par_iter().map(|seed| {
+                let demands = self.scenario.demands(*rate, window.to, *seed);
+                bound::attainment(&self.scenario.cluster, &demands, window)
+            });
+            Some((*rate, runs.collect::<Option<Vec<f64>>>()?))
+        };
+        self.rates_per_s.iter().map(of).collect()
+    }
+
+    /// What came before a run of this rate and seed.
+    pub fn past(&self, rate_per_s: f64, seed: u64) -> Vec<Demand> {
+        self.scenario.demands(rate_per_s, PAST, !seed)
+    }
+
+    fn window(&self) -> Window {
+        Window { from: self.warm_up, to: self.warm_up + self.measured }
     }
 
     /// One run's records, in the order of arrival.
     ///
     /// # Errors
     /// Where the run breaks an invariant.
-    pub fn records(&self, contender: Contender, arrivals: &[Arrival], seed: u64) -> Result<world::Run> {
-        let pod = |gpu| -> Result<Box<dyn Server>> {
-            Ok(Box::new(Engine::new(EngineSpec::new(gpu, MODEL).context("the model does not fit the GPU")?)))
-        };
-        let servers = GPUS.into_iter().map(pod).collect::<Result<Vec<_>>>()?;
+    pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
+        let cluster = &self.scenario.cluster;
+        let servers = cluster.servers(seed)?;
+        let workers = contender.workers(self.workers);
+        let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
-            Contender::Shipped(policy) => {
-                Box::new(Shipped::new(&self.filter, policy, self.slo, self.workers, seed, START))
+            Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),
+            Contender::TrueLengths(policy) => Box::new(shipped(policy, Lengths::True)),
+            Contender::Aibrix(rules) => Box::new(Aibrix::new(&self.scenario, rules, past, seed, START)?),
+            Contender::Baseline(which) => {
+                let weights = cluster.pods.iter().map(|pod| pod.weight).collect();
+                Box::new(Pusher::new(which, weights, workers, seed))
             }
-            Contender::Baseline(which) => Box::new(Pusher::new(which, servers.len(), self.workers, seed)),
         };
-        Ok(world::run(arrivals, servers, gateway.as_mut())?)
+        Ok(world::run(demands, servers, gateway.as_mut())?)
     }
 
-    fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<Vec<Figures>> {
-        let arrivals = arrivals(rate_per_s, self.warm_up + self.measured, seed);
-        let run = self.records(contender, &arrivals, seed)?;
-        Ok(Figures::of_all_and_each_class(&run.records, self.warm_up, &self.slo))
+    fn run_one(&self, contender: Contender, rate_per_s: f64, seed: u64) -> Result<OfRun> {
+        let window = self.window();
+        let demands = self.scenario.demands(rate_per_s, window.to, seed);
+        let past = self.past(rate_per_s, seed);
+        let run = self.records(contender, &demands, &past, seed)?;
+        let costs = self.filter.costs_per_hour(&self.scenario);
+        Ok(OfRun::new(&run.records, &self.scenario.classes, window, &costs))
+    }
+}
+
+// === impl Point ===
+
+impl Point {
+    fn of(rate_per_s: f64, runs: &[OfRun], classes: &[Class]) -> Self {
+        let interval = |of: fn(&OfRun) -> Option<f64>| Interval::of(&runs.iter().filter_map(of).collect::<Vec<_>>());
+        Self {
+            rate_per_s,
+            pods_in_use: interval(|run| Some(run.pods_in_use)),
+            cost_per_1000_kept: interval(|run| run.cost_per_1000_kept),
+            figures: Summary::of_all_and_each_class(runs, classes),
+        }
+    }
+
+    /// Rate and mean attainment of all requests.
+    pub fn attainment(&self) -> Option<(f64, f64)> {
+        Some((self.rate_per_s, self.figures.first()?.attainment.mean))
+    }
+
+    /// The attainment of all requests in each run, in the order of the seeds.
+    pub fn attainment_of_runs(&self) -> &[f64] {
+        self.figures.first().map_or(&[], |all| &all.attainment_of_runs)
     }
 }

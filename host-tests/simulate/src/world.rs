@@ -10,6 +10,7 @@ use slo_router_pods::engine::{Event, EventKind, SubmitError};
 
 use crate::gateway::{Gateway, RequestNumber, Verdict};
 use crate::record::{Fate, Record, START};
+use crate::scenario::Demand;
 use crate::server::Server;
 
 /// What no run may do.
@@ -70,17 +71,18 @@ struct World<'a> {
     request_seconds: f64,
 }
 
-/// Runs `arrivals`, in order of time, to the last end.
+/// Runs `demands`, in order of time, to the last end.
 ///
 /// # Errors
 /// As soon as an invariant is broken.
-pub fn run(arrivals: &[Arrival], servers: Vec<Box<dyn Server>>, gateway: &mut dyn Gateway) -> Result<Run, Violation> {
-    let records = arrivals.iter().map(|arrival| Record { arrival: *arrival, fate: Fate::Waiting }).collect();
+pub fn run(demands: &[Demand], servers: Vec<Box<dyn Server>>, gateway: &mut dyn Gateway) -> Result<Run, Violation> {
+    let record = |Demand { arrival, slo }: &Demand| Record { arrival: *arrival, slo: *slo, fate: Fate::Waiting };
+    let records = demands.iter().map(record).collect();
     let loads = vec![Load::ZERO; servers.len()];
     let mut world = World { now: START, records, servers, loads, gateway, in_system: 0, request_seconds: 0.0 };
     let mut arrived = 0;
-    while arrived < arrivals.len() || world.in_system > 0 {
-        let due = arrivals.get(arrived).map(|arrival| START.after(arrival.at));
+    while arrived < demands.len() || world.in_system > 0 {
+        let due = demands.get(arrived).map(|demand| START.after(demand.arrival.at));
         let own = world.servers.iter().filter_map(|server| server.next_event_at()).chain(world.gateway.next_event_at());
         let Some(next) = own.chain(due).min() else { break };
         world.pass_time(next);
@@ -104,8 +106,8 @@ impl World<'_> {
 
     fn arrive(&mut self, position: usize) -> Result<(), Violation> {
         self.in_system += 1;
-        let arrival = self.records[position].arrival;
-        let verdicts = self.gateway.arrive(position as RequestNumber, &arrival, self.now);
+        let Record { arrival, slo, .. } = self.records[position];
+        let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo }, self.now);
         self.carry_out(verdicts)
     }
 
@@ -135,14 +137,14 @@ impl World<'_> {
         match kind {
             EventKind::Token { n } => {
                 ttft.get_or_insert(since_arrival);
-                self.gateway.token(id as RequestNumber, n);
+                self.gateway.token(id as RequestNumber, n, at);
             }
             EventKind::Preempted => {}
             EventKind::Finished => {
                 self.loads[*pod] = self.loads[*pod].minus(*load);
                 let ttft = ttft.unwrap_or(since_arrival);
                 let answer = Completed { ttft, e2e: since_arrival, output_tokens: record.arrival.output_tokens };
-                record.fate = Fate::Completed { wait: *wait, answer };
+                record.fate = Fate::Completed { pod: *pod, wait: *wait, answer };
                 self.in_system -= 1;
                 let outcome = self.records[id as usize].outcome(answer);
                 self.gateway.finish(id as RequestNumber, outcome, at);
@@ -160,7 +162,7 @@ impl World<'_> {
             match verdict {
                 Verdict::Place(_, pod, load) => self.place(id, pod, load)?,
                 Verdict::Refuse(_, reason) => {
-                    record.fate = Fate::Refused(reason);
+                    record.fate = Fate::Refused { reason, wait: self.now.since(record.arrived_at()) };
                     self.in_system -= 1;
                 }
             }

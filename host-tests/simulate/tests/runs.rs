@@ -4,17 +4,17 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Exponential, profiles, short_sweep, sweep};
+use common::{Exponential, seed_a, short_sweep, sweep};
 use evaluation::cluster::MODEL;
-use evaluation::objectives::SLO_A;
-use evaluation::workload::{Arrival, Class, arrivals};
+use evaluation::workload::{Arrival, Class};
 use serde_json::{Map, json};
 use simulate::baseline::{Baseline, Pusher};
 use simulate::contender::Contender;
 use simulate::gateway::{Gateway, RequestNumber, Verdict};
-use simulate::record::{Fate, START};
+use simulate::record::{Fate, Record, START};
+use simulate::scenario::{Cluster, Demand, Scenario};
 use simulate::server::Server;
-use simulate::shipped::{Filter, Shipped};
+use simulate::shipped::{Filter, Lengths, Shipped};
 use simulate::world::{self, Run, Violation};
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::policies::PolicyName;
@@ -27,7 +27,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SPAN: Duration = Duration::from_secs(10);
 
 fn one(contender: Contender, rate_per_s: f64, seed: u64) -> Run {
-    sweep(vec![contender]).records(contender, &arrivals(rate_per_s, SPAN, seed), seed).unwrap()
+    sweep(vec![contender]).records(contender, &seed_a().demands(rate_per_s, SPAN, seed), &[], seed).unwrap()
 }
 
 /// Every run also checks that no pull policy fills a pod above its capacity, that all requests end and that ledgers are
@@ -45,7 +45,7 @@ fn a_run_depends_on_its_seed_alone() {
 fn the_order_in_which_threads_finish_does_not_show() {
     let json = |curves: Vec<simulate::sweep::Curve>| {
         let points = curves.into_iter().flat_map(|curve| curve.points);
-        points.map(|(_, figures)| serde_json::to_value(figures).unwrap()).collect::<Vec<_>>()
+        points.map(|point| serde_json::to_value(point).unwrap()).collect::<Vec<_>>()
     };
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = |threads| json(pool(threads).install(|| short_sweep().run(|| {})).unwrap());
@@ -64,13 +64,9 @@ fn all_policies_see_the_same_arrivals() {
 fn littles_law_holds() {
     for contender in Contender::all() {
         let Run { records, request_seconds } = one(contender, 5.0, 1);
-        let answered: f64 = records.iter().filter_map(|record| Some(record.answer()?.e2e.as_secs_f64())).sum();
-        assert_eq!(
-            records.iter().filter(|record| record.answer().is_none()).count(),
-            0,
-            "{contender}: none is refused"
-        );
-        assert!((request_seconds / answered - 1.0).abs() < 1e-6, "{contender}: {request_seconds} against {answered}");
+        let stayed = |record: &Record| record.answer().map_or(record.waited(), |answer| answer.e2e).as_secs_f64();
+        let sum: f64 = records.iter().map(stayed).sum();
+        assert!((request_seconds / sum - 1.0).abs() < 1e-6, "{contender}: {request_seconds} against {sum}");
     }
 }
 
@@ -78,10 +74,10 @@ fn littles_law_holds() {
 #[test]
 fn one_exponential_server_is_as_slow_as_theory_says() {
     let (arrival_rate, service_rate) = (5.0, 10.0);
-    let arrivals = arrivals(arrival_rate, 90 * MINUTE, 3);
+    let demands = seed_a().demands(arrival_rate, 90 * MINUTE, 3);
     let server: Box<dyn Server> = Box::new(Exponential::new(service_rate, 4));
-    let mut gateway = Pusher::new(Baseline::RoundRobin, 1, 1, 1);
-    let Run { records, .. } = world::run(&arrivals, vec![server], &mut gateway).unwrap();
+    let mut gateway = Pusher::new(Baseline::RoundRobin, vec![1.0], 1, 1);
+    let Run { records, .. } = world::run(&demands, vec![server], &mut gateway).unwrap();
     let times = records.iter().filter_map(|record| Some(record.answer()?.e2e.as_secs_f64()));
     let mean_s = times.sum::<f64>() / records.len() as f64;
     let expected_s = 1.0 / (service_rate - arrival_rate);
@@ -91,26 +87,32 @@ fn one_exponential_server_is_as_slow_as_theory_says() {
 /// Each takes more than half of the pod by its profile, and each comes to a worker of its own.
 #[test]
 fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_ended() {
-    let filter = Filter::new(&[Gpu::A10], &profiles(), &Map::new()).unwrap();
-    let mut gateway = Shipped::new(&filter, PolicyName::Slo, SLO_A, 2, 1, START);
+    let scenario = on_one_a10();
+    let filter = Filter::new(&scenario, scenario.profiles, &Map::new()).unwrap();
+    let mut gateway = Shipped::new(&filter, PolicyName::Slo, Lengths::Learned, 2, 1, START);
     let server = Engine::new(EngineSpec::new(Gpu::A10, MODEL).unwrap());
     let arrival = |at_ms| Arrival {
         at: Duration::from_millis(at_ms),
         class: Class::Chat,
-        prompt_tokens: 2_000,
+        prompt_tokens: 4_000,
         output_tokens: 16,
     };
-    let run = world::run(&[arrival(1), arrival(2)], vec![Box::new(server)], &mut gateway).unwrap();
+    let demands = scenario.with_objectives(vec![arrival(1), arrival(2)]);
+    let run = world::run(&demands, vec![Box::new(server)], &mut gateway).unwrap();
     let first = run.records[0].answer().unwrap();
     let Fate::Completed { wait, .. } = run.records[1].fate else { panic!("{:?}", run.records[1]) };
     assert_eq!(Duration::from_millis(1) + wait, first.e2e + Duration::from_micros(100));
+}
+
+fn on_one_a10() -> Scenario {
+    Scenario { cluster: Cluster::new(&[(Gpu::A10, 1.0)], MODEL), ..seed_a() }
 }
 
 /// Places all on the only pod, and promises too much.
 struct Overfull;
 
 impl Gateway for Overfull {
-    fn arrive(&mut self, id: RequestNumber, _arrival: &Arrival, _now: Instant) -> Vec<Verdict> {
+    fn arrive(&mut self, id: RequestNumber, _demand: &Demand, _now: Instant) -> Vec<Verdict> {
         vec![Verdict::Place(id, 0, Load::from_micro(600_000))]
     }
 
@@ -124,18 +126,20 @@ impl Gateway for Overfull {
 #[test]
 fn a_pod_above_its_capacity_ends_the_run() {
     let server: Box<dyn Server> = Box::new(Exponential::new(0.1, 1));
-    let violation = world::run(&arrivals(1.0, MINUTE, 1), vec![server], &mut Overfull).unwrap_err();
+    let violation = world::run(&seed_a().demands(1.0, MINUTE, 1), vec![server], &mut Overfull).unwrap_err();
     assert!(matches!(violation, Violation::AboveCapacity { pod: 0, .. }), "{violation}");
 }
 
 #[test]
 fn the_filters_own_checks_hold_for_what_is_changed_in_its_configuration() {
     let changes = |text: serde_json::Value| text.as_object().cloned().unwrap();
-    let error = |changes: &Map<_, _>| format!("{:#}", Filter::new(&[Gpu::A10], &profiles(), changes).unwrap_err());
+    let scenario = on_one_a10();
+    let filter = |changes: &Map<_, _>| Filter::new(&scenario, scenario.profiles, changes);
+    let error = |changes: &Map<_, _>| format!("{:#}", filter(changes).unwrap_err());
     let wrong = error(&changes(json!({"queue": {"late": "never"}})));
     assert!(wrong.contains("queue.late") && wrong.contains("reject"), "{wrong}");
     assert!(error(&changes(json!({"qeue": {}}))).contains("qeue"));
-    assert!(Filter::new(&[Gpu::A10], &profiles(), &changes(json!({"queue": {"late": "reject"}}))).is_ok());
-    let wrong = Filter::new(&[Gpu::A10], b"{}", &Map::new()).unwrap_err();
+    assert!(filter(&changes(json!({"queue": {"late": "reject"}}))).is_ok());
+    let wrong = Filter::new(&scenario, b"{}", &Map::new()).unwrap_err();
     assert!(format!("{wrong:#}").contains("profiles"), "{wrong:#}");
 }

@@ -3,5 +3,6 @@
 mod alone;
 mod contention;
 mod random;
+mod served;
 mod several;
 mod world;

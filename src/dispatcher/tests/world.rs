@@ -91,6 +91,7 @@ pub(super) fn settings() -> Settings {
         max_waiting: 100,
         max_wait: Duration::from_secs(20),
         late: LatePolicy::Last,
+        alternatives: 0,
     }
 }
 

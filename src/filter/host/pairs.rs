@@ -16,7 +16,7 @@ pub struct Headers {
 
 impl Headers {
     /// Finds the headers in what the host wrote; what is cut off is left out.
-    pub(super) fn decode(bytes: Vec<u8>) -> Self {
+    pub fn decode(bytes: Vec<u8>) -> Self {
         let mut sizes = bytes.chunks_exact(4).map(|chunk| chunk.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)));
         let count = sizes.next().unwrap_or_default().min(bytes.len());
         let mut at = count.saturating_mul(8).saturating_add(4);
@@ -28,6 +28,11 @@ impl Headers {
         let mut places = Vec::with_capacity(count);
         places.extend((0..count).map_while(|_| Some((take(sizes.next()?)?, take(sizes.next()?)?))));
         Self { bytes, places }
+    }
+
+    /// The names, in order; what is no UTF-8 is left out.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().filter_map(|(name, _)| str::from_utf8(self.bytes.get(name.clone())?).ok())
     }
 
     /// The first value of a header, by its name in lower case. Bytes that are not UTF-8 become U+FFFD: no value that we

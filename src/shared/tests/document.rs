@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
-use crate::shared::document::SharedDocument;
+use crate::shared::document::{Good, SharedDocument};
 use crate::shared::memory::Memory;
 
 const EVERY: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ impl Vms {
     }
 
     fn publish(&self, document: &SharedDocument, bytes: &[u8]) {
-        document.publish(&self.memory, &self.keys, bytes, None);
+        document.publish(&self.memory, &self.keys, Good { bytes, ..Good::default() });
     }
 
     fn keep(&self, document: &SharedDocument) {
@@ -173,11 +173,54 @@ fn a_complaint_is_news_once_over_all_vms() {
     assert!(!keep(&other, "late"));
     assert!(keep(&other, "empty"));
     let publish = |document: &SharedDocument, complaint| {
-        let concluded = document.publish(&vms.memory, &vms.keys, b"a", complaint);
+        let good = Good { bytes: b"a", etag: None, complaint };
+        let concluded = document.publish(&vms.memory, &vms.keys, good);
         (concluded.changed, concluded.news)
     };
     assert_eq!(publish(&one, Some("half")), (true, true));
     assert_eq!(publish(&other, Some("half")), (false, false));
     assert_eq!(publish(&other, None), (false, true));
     assert_eq!(publish(&one, None), (false, false));
+}
+
+#[test]
+fn a_fetch_of_many_answers_keeps_its_lease() {
+    let vms = Vms::new();
+    let one = of(1);
+    assert!(vms.lease(&one, START));
+    one.renew(&vms.memory, &vms.keys, TIMEOUT, after(2));
+    let lease = |now| of(1).lease(&vms.memory, &vms.keys, Duration::ZERO, TIMEOUT, now);
+    assert!(!lease(after(4)));
+    assert!(lease(after(5)));
+}
+
+#[test]
+fn what_the_server_calls_the_document_is_known_to_all_vms() {
+    let vms = Vms::new();
+    let [one, other] = [of(1), of(1)];
+    assert!(vms.lease(&one, START));
+    assert_eq!(other.etag(&vms.memory, &vms.keys), None);
+    let good = |etag| Good { bytes: b"a", etag, complaint: None };
+    assert!(one.publish(&vms.memory, &vms.keys, good(Some("1"))).changed);
+    assert_eq!(other.etag(&vms.memory, &vms.keys).as_deref(), Some("1"));
+    assert!(!one.publish(&vms.memory, &vms.keys, good(Some("2"))).changed, "the same by another name");
+    assert_eq!(other.etag(&vms.memory, &vms.keys).as_deref(), Some("2"));
+    assert_eq!(of(2).etag(&vms.memory, &vms.keys), None, "another source");
+}
+
+#[test]
+fn a_document_that_is_confirmed_has_the_faults_that_it_had() {
+    let vms = Vms::new();
+    let mut one = of(1);
+    assert!(vms.lease(&one, START));
+    let good = Good { bytes: b"a", etag: Some("1"), complaint: Some("half") };
+    assert!(one.publish(&vms.memory, &vms.keys, good).news);
+    assert!(vms.take(&mut one).is_some());
+    let confirm = || one.confirm(&vms.memory, &vms.keys);
+    assert!(!confirm().news);
+    assert!(one.keep(&vms.memory, &vms.keys, "late").news);
+    assert!(confirm().news, "it is back, as half as it was");
+    assert!(!confirm().news && !confirm().changed);
+    assert!(!vms.lease(&one, after(9)) && vms.lease(&one, after(10)));
+    assert_eq!(vms.take(&mut one), None);
 }

@@ -44,7 +44,7 @@ impl Figures {
     pub(super) fn of_all_and_each_class(records: &[Record], seconds: f64) -> Vec<Self> {
         let of = |class: Class| records.iter().filter(move |record| record.arrival.class == class).collect();
         let all = Self::of("all", records.iter().collect(), seconds);
-        std::iter::once(all).chain(Class::ALL.map(|class| Self::of(class.name(), of(class), seconds))).collect()
+        std::iter::once(all).chain(Class::DEMO.map(|class| Self::of(class.name(), of(class), seconds))).collect()
     }
 
     fn of(class: &'static str, records: Vec<&Record>, seconds: f64) -> Self {

@@ -114,18 +114,20 @@ impl Record {
         static ORDER: AtomicU64 = AtomicU64::new(0);
         let mut state = self.lock();
         let id = state.arrivals.len();
-        state.arrivals.push(Arrival {
+        let arrival = Arrival {
             id,
             order: ORDER.fetch_add(1, Ordering::Relaxed),
             method: head.method,
             path: head.uri.to_string(),
             headers: head.headers,
             body,
-        });
+        };
+        state.arrivals.push(arrival.clone());
         let (sender, receiver) = oneshot::channel();
         let plan = state.next.pop_front().unwrap_or_else(|| state.plan.clone());
         let reaction = match plan {
             Plan::Answer(answer) => Reaction::Answer(answer),
+            Plan::Serve(serve) => Reaction::Answer(serve(&arrival)),
             Plan::Close => Reaction::Close,
             Plan::Hold => {
                 state.held.insert(id, sender);

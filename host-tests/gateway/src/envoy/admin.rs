@@ -36,7 +36,8 @@ impl Admin {
         self.send(path, self.client.post(path)).await
     }
 
-    async fn listener(&self, name: &str) -> Option<SocketAddr> {
+    /// Where the listener of this name listens.
+    pub(super) async fn listener(&self, name: &str) -> Option<SocketAddr> {
         let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json").await.ok()?).ok()?;
         let named = |listener: &&Value| listener.get("name").and_then(Value::as_str) == Some(name);
         let listener = listeners.get("listener_statuses")?.as_array()?.iter().find(named)?;

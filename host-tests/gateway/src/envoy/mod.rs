@@ -74,9 +74,30 @@ impl Envoy {
         Process::validate(options, &file, directory.path()).await
     }
 
+    /// The same for a whole configuration, as it is written.
+    ///
+    /// # Errors
+    /// [`Error::Exited`] with what Envoy said where it refuses the configuration.
+    pub async fn validate_text(config: &str) -> Result<(), Error> {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("envoy.yaml");
+        std::fs::write(&file, config)?;
+        Process::validate(&Options::new(serde_json::Value::Null, []), &file, directory.path()).await
+    }
+
     /// Where the gateway listens.
     pub fn address(&self) -> SocketAddr {
         self.gateway
+    }
+
+    /// Where another listener of the configuration listens; `None` where there is none of this name.
+    pub async fn listener(&self, name: &str) -> Option<SocketAddr> {
+        self.admin.listener(name).await
+    }
+
+    /// What it runs with.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Its process; `None` once it has ended.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Envoy, Error, config};
+use super::{Envoy, Error, Options, config};
 use crate::wait::until;
 
 impl Envoy {
@@ -15,9 +15,22 @@ impl Envoy {
     /// # Panics
     /// Where Envoy does neither in time.
     pub async fn update(&mut self, filter: Value) -> Result<(), Error> {
+        let mut options = self.options.clone();
+        options.filter = filter;
+        self.update_to(options).await
+    }
+
+    /// The same with any change of the gateway's listener, which is that of these options.
+    ///
+    /// # Errors
+    /// As [`Envoy::update`].
+    ///
+    /// # Panics
+    /// As [`Envoy::update`].
+    pub async fn update_to(&mut self, options: Options) -> Result<(), Error> {
         let logged = self.log().len();
         let (taken, refused) = self.updates().await?;
-        self.options.filter = filter;
+        self.options = options;
         config::update(&self.options, self.directory.path())?;
         let mut now = (taken, refused);
         until("Envoy has taken or refused the update", async || {

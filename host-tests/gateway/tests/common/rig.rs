@@ -57,8 +57,14 @@ impl Rig {
 
     /// These pods, with the filter's configuration and changes of Envoy's.
     pub async fn with(pods: Vec<Pod>, filter: Value, envoy: impl FnOnce(Options) -> Options) -> anyhow::Result<Self> {
+        let options = envoy(Options::new(filter, pods.iter().map(Pod::address)));
+        Self::of(pods, options).await
+    }
+
+    /// These pods behind this Envoy.
+    pub async fn of(pods: Vec<Pod>, options: Options) -> anyhow::Result<Self> {
         let turn = turn()?;
-        let envoy = Envoy::start(envoy(Options::new(filter, pods.iter().map(Pod::address)))).await?;
+        let envoy = Envoy::start(options).await?;
         let client = Client::http1(envoy.address());
         Ok(Self { envoy, pods, client, _turn: turn })
     }
@@ -86,13 +92,13 @@ impl Rig {
 
     /// Waits until so many requests are in the queue.
     pub async fn waiting(&self, count: usize) {
-        until(&format!("{count} requests wait"), async || self.gauge(WAITING).await == Some(count as f64)).await;
+        until(&format!("{count} requests wait"), async || self.gauge_of(WAITING).await == Some(count as f64)).await;
     }
 
     /// Waits until nothing waits, runs or is accounted for any more; and sees that no VM has crashed on the way.
     pub async fn idle(&self) {
         until("nothing waits and all load is released", async || {
-            self.gauge(WAITING).await == Some(0.0) && self.gauge(RUNNING).await == Some(0.0)
+            self.gauge_of(WAITING).await == Some(0.0) && self.gauge_of(RUNNING).await == Some(0.0)
         })
         .await;
         assert!(self.pods.iter().all(|pod| pod.running() == 0));
@@ -104,7 +110,32 @@ impl Rig {
         self.envoy.stats().await.ok()?.get(name)
     }
 
-    async fn gauge(&self, name: &str) -> Option<f64> {
+    /// How many pods the filter knows of.
+    pub async fn pod_count(&self) -> Option<f64> {
+        self.gauge_of("slo_router_pods").await
+    }
+
+    /// Whether the filter knows of any pods: until it does, it refuses requests.
+    pub async fn pods_known(&self) -> bool {
+        self.pod_count().await.is_some_and(|pods| pods > 0.0)
+    }
+
+    /// How often a source gave something new.
+    pub async fn source_updates(&self, source: &str) -> f64 {
+        let labels = [("pool", "test"), ("source", source)];
+        let metrics = self.envoy.prometheus().await.ok();
+        metrics.and_then(|metrics| metrics.sum("slo_router_source_updates_total", &labels)).unwrap_or_default()
+    }
+
+    /// How often a source gave nothing for this reason.
+    pub async fn source_errors(&self, reason: &str) -> f64 {
+        let labels = [("pool", "test"), ("reason", reason)];
+        let metrics = self.envoy.prometheus().await.ok();
+        metrics.and_then(|metrics| metrics.sum("slo_router_source_errors_total", &labels)).unwrap_or_default()
+    }
+
+    /// One of the pool's gauges.
+    pub async fn gauge_of(&self, name: &str) -> Option<f64> {
         self.envoy.prometheus().await.ok()?.sum(name, &[("pool", "test")])
     }
 }

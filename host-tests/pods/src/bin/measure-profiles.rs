@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::engine::{Behaviour, EngineSpec, Gpu, Model};
 use slo_router_pods::measure::{Grid, Objective, ProfileDocument};
 
 /// Measure the profiles of simulated deployments, one per GPU type, in virtual time.
@@ -21,6 +21,9 @@ struct Options {
     /// The model that they serve.
     #[arg(long, default_value = "7b-fp16-mha")]
     model: Model,
+    /// Serve with speculative decoding, prefix caching, jitter and hiccups.
+    #[arg(long)]
+    non_linear: bool,
     /// End-to-end latency per output token that the rates must meet, milliseconds.
     #[arg(long, default_value_t = 50)]
     slo_ms: u64,
@@ -60,7 +63,8 @@ fn main() -> Result<()> {
 
 fn measure(gpu: Gpu, options: &Options, grid: Grid, progress: impl Fn()) -> Result<ProfileDocument> {
     let spec = EngineSpec::new(gpu, options.model)
-        .with_context(|| format!("{} does not fit a {}", options.model.name(), gpu.name()))?;
+        .with_context(|| format!("{} does not fit a {}", options.model.name(), gpu.name()))?
+        .behaving(if options.non_linear { Behaviour::NON_LINEAR } else { Behaviour::PLAIN });
     let objective =
         Objective { e2e_per_output_token: Duration::from_millis(options.slo_ms), percentile: options.percentile };
     Ok(ProfileDocument {
@@ -78,6 +82,7 @@ const fn relative_cost(gpu: Gpu) -> f64 {
     match gpu {
         Gpu::A10 => 1.0,
         Gpu::L20 => 1.5,
+        Gpu::A40 => 2.0,
         Gpu::A100 => 4.0,
         Gpu::H100 => 8.0,
     }

@@ -1,33 +1,46 @@
 //! What an iteration computes: admission, chunks of prompts, preemption.
 
+use slo_router::scheduling::time::Instant;
+
 use super::roofline::Work;
 use super::sequence::Sequence;
-use super::{Engine, Event, EventKind};
-
-/// Tokens that one iteration computes at most (vLLM's `max_num_batched_tokens`).
-const TOKEN_BUDGET: u32 = 2_048;
-/// Sequences that run at once at most (vLLM's `max_num_seqs`).
-const MAX_SEQUENCES: usize = 256;
+use super::{Detail, Engine, Event, EventKind};
 
 // === impl Engine ===
 
 impl Engine {
     /// Starts an iteration at `self.now` if none is in flight and there is work.
     pub(super) fn start_if_idle(&mut self) {
-        if self.iteration_ends_at.is_none() {
-            let work = self.form_batch();
-            self.iteration_ends_at = (work.tokens > 0).then(|| self.now.after(self.spec.roofline.time_of(work)));
+        if self.iteration_ends_at.is_some() {
+            return;
         }
+        let mut work = Work::default();
+        let preempted = self.form_batch(&mut work);
+        if work.tokens > 0 {
+            self.iteration_ends_at = Some(self.end_of(work, self.now));
+            if self.detail == Detail::Milestones && !preempted {
+                self.extend_stretch(work);
+            }
+        }
+    }
+
+    /// When the next iteration, of this work, ends if it starts then.
+    pub(super) fn end_of(&mut self, work: Work, start: Instant) -> Instant {
+        let plain = self.spec.roofline.time_of(work);
+        self.iterations += 1;
+        start.after(self.spec.behaviour.tempo.time_of(plain, start, self.iterations, self.draw))
     }
 
     /// Ends the iteration in flight: new tokens, and the sequences that are complete.
     pub(super) fn complete_iteration(&mut self, events: &mut Vec<Event>) {
-        let (at, free_blocks, ids) = (self.now, &mut self.free_blocks, &mut self.ids);
+        let (at, detail, draw, speculation) = (self.now, self.detail, self.draw, self.spec.behaviour.speculation);
+        let (free_blocks, ids) = (&mut self.free_blocks, &mut self.ids);
         self.running.retain_mut(|sequence| {
-            let id = sequence.id;
-            if let Some(n) = sequence.complete_iteration() {
-                events.push(Event { id, kind: EventKind::Token { n }, at });
-            }
+            let (id, before) = (sequence.id, sequence.generated());
+            let accepted = speculation.map_or(0, |by| by.accepted(id, before, draw).min(sequence.drafts()));
+            let made = sequence.complete_iteration(accepted);
+            let told = if detail == Detail::EveryToken { made } else { made.min(u32::from(before == 0)) };
+            events.extend((1..=told).map(|nth| Event { id, kind: EventKind::Token { n: before + nth }, at }));
             let finished = sequence.is_finished();
             if finished {
                 *free_blocks += sequence.blocks();
@@ -38,29 +51,29 @@ impl Engine {
         });
     }
 
-    fn form_batch(&mut self) -> Work {
-        let mut work = Work::default();
-        let mut budget = TOKEN_BUDGET;
-        let preempted = self.schedule_running(&mut work, &mut budget);
+    /// Whether one had to be preempted: then the cache is full, and nothing is admitted.
+    fn form_batch(&mut self, work: &mut Work) -> bool {
+        let mut budget = self.spec.batching.token_budget;
+        let preempted = self.schedule_running(work, &mut budget);
         if !preempted {
-            self.admit_waiting(&mut work, &mut budget);
+            self.admit_waiting(work, &mut budget);
         }
-        work
+        preempted
     }
 
-    /// Whether one had to be preempted: then the cache is full, and nothing is admitted.
     fn schedule_running(&mut self, work: &mut Work, budget: &mut u32) -> bool {
+        let drafts = self.spec.behaviour.speculation.map_or(0, |speculation| speculation.draft_tokens);
         let mut preempted = false;
         let mut next = 0;
         while next < self.running.len() {
             let sequence = &mut self.running[next];
-            let more_blocks = sequence.blocks_needed() - sequence.blocks();
-            if more_blocks > self.free_blocks {
+            sequence.draft(drafts);
+            if sequence.blocks_missing() > self.free_blocks {
                 preempted = true;
                 self.preempt_youngest();
                 continue;
             }
-            self.free_blocks -= more_blocks;
+            self.free_blocks -= sequence.blocks_missing();
             sequence.hold_blocks();
             schedule(sequence, work, budget);
             next += 1;
@@ -80,7 +93,7 @@ impl Engine {
 
     fn admit_waiting(&mut self, work: &mut Work, budget: &mut u32) {
         while *budget > 0
-            && self.running.len() < MAX_SEQUENCES
+            && self.running.len() < self.spec.batching.max_sequences
             && let Some(mut sequence) =
                 self.waiting.pop_front_if(|sequence| sequence.blocks_needed() <= self.free_blocks)
         {
@@ -94,8 +107,7 @@ impl Engine {
 
 /// Gives a sequence what it still has to compute, within the budget.
 fn schedule(sequence: &mut Sequence, work: &mut Work, budget: &mut u32) {
-    let tokens = sequence.to_compute().min(*budget);
-    sequence.schedule(tokens);
+    let tokens = sequence.schedule(*budget);
     *budget -= tokens;
     if tokens > 0 {
         work.add(sequence.computed(), tokens);

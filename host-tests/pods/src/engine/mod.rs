@@ -7,13 +7,17 @@
 //! Scheduling follows vLLM: the sequences that run come first, each with one token or a chunk of its prompt, within a
 //! token budget per iteration; then waiting ones are admitted first come, first served, while the cache has room for all of
 //! their tokens. A running sequence that finds no free block preempts the youngest, which is computed again later.
-//! How long an iteration takes is the roofline of the GPU and the model (`roofline.rs`).
+//! How long an iteration takes is the roofline of the GPU and the model (`roofline.rs`), unless the server is told to behave
+//! otherwise ([`Behaviour`]).
 
 mod batch;
+mod behaviour;
 mod gpu;
 mod model;
 mod roofline;
 mod sequence;
+mod spec;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
@@ -21,24 +25,23 @@ use std::collections::{HashSet, VecDeque};
 
 use slo_router::scheduling::time::Instant;
 
+use self::behaviour::Draw;
+pub use self::behaviour::{Behaviour, Hiccups, PrefixCache, SlowSpell, Speculation, Tempo};
 pub use self::gpu::Gpu;
 pub use self::model::Model;
-use self::roofline::{BLOCK_TOKENS, Roofline};
+pub use self::roofline::IterationCosts;
 use self::sequence::Sequence;
+pub use self::spec::{Batching, EngineSpec};
 
 /// A caller's own number of a request; unique among those in the engine.
 pub type RequestId = u64;
-
-/// A model on a GPU; there is none unless the model fits.
-#[derive(Clone, Copy, Debug)]
-pub struct EngineSpec {
-    roofline: Roofline,
-}
 
 /// The model server.
 #[derive(Debug)]
 pub struct Engine {
     spec: EngineSpec,
+    detail: Detail,
+    draw: Draw,
     ids: HashSet<RequestId>,
     /// In order of admission.
     running: Vec<Sequence>,
@@ -46,10 +49,23 @@ pub struct Engine {
     free_blocks: u32,
     /// When the iteration in flight ends; none while the engine is idle.
     iteration_ends_at: Option<Instant>,
+    /// Ends of iterations that come before that one and tell nothing; see `stretch.rs`.
+    stretch_ends: VecDeque<Instant>,
+    /// Iterations so far, the one in flight included.
+    iterations: u64,
     /// The latest time that the engine was told of.
     now: Instant,
     /// Preemptions since the last [`Engine::advance`].
     preempted: Vec<Event>,
+}
+
+/// What an engine tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every token.
+    EveryToken,
+    /// The first token, the end and preemptions, at the same times; in fewer steps, so it is quicker.
+    Milestones,
 }
 
 /// Something that happened to a request.
@@ -106,20 +122,6 @@ pub enum SubmitError {
     Duplicate(RequestId),
 }
 
-// === impl EngineSpec ===
-
-impl EngineSpec {
-    /// `None` if the model's weights do not fit the GPU.
-    pub fn new(gpu: Gpu, model: Model) -> Option<Self> {
-        Roofline::new(gpu, model).map(|roofline| Self { roofline })
-    }
-
-    /// Tokens that the whole cache holds: the longest prompt and output together.
-    pub fn kv_tokens(&self) -> u64 {
-        u64::from(self.roofline.kv_blocks()) * u64::from(BLOCK_TOKENS)
-    }
-}
-
 // === impl Engine ===
 
 impl Engine {
@@ -127,14 +129,30 @@ impl Engine {
     pub fn new(spec: EngineSpec) -> Self {
         Self {
             spec,
+            detail: Detail::EveryToken,
+            draw: Draw::new(0),
             ids: HashSet::new(),
             running: Vec::new(),
             waiting: VecDeque::new(),
             free_blocks: spec.roofline.kv_blocks(),
             iteration_ends_at: None,
+            stretch_ends: VecDeque::new(),
+            iterations: 0,
             now: Instant::ZERO,
             preempted: Vec::new(),
         }
+    }
+
+    /// The same, which tells this much.
+    #[must_use]
+    pub fn telling(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// The same with a seed for what is random in its behaviour; 0 unless told. Nothing is in a plain one's.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { draw: Draw::new(seed), ..self }
     }
 
     /// Takes a request at `now`; an idle engine starts on it at once. An empty prompt counts as one token; no output
@@ -157,7 +175,10 @@ impl Engine {
             return Err(SubmitError::Duplicate(id));
         }
         self.now = self.now.max(now);
-        self.waiting.push_back(Sequence::new(id, prompt_tokens, output_tokens));
+        self.cut_stretch();
+        let prefix_cache = self.spec.behaviour.prefix_cache;
+        let cached = prefix_cache.map_or(0, |cache| cache.cached_tokens(id, prompt_tokens, self.draw));
+        self.waiting.push_back(Sequence::new(id, prompt_tokens, cached, output_tokens));
         self.start_if_idle();
         Ok(())
     }
@@ -169,6 +190,7 @@ impl Engine {
             return false;
         }
         self.now = self.now.max(now);
+        self.cut_stretch();
         self.waiting.retain(|sequence| sequence.id != id);
         if let Some(place) = self.running.iter().position(|sequence| sequence.id == id) {
             self.free_blocks += self.running.remove(place).blocks();
@@ -177,7 +199,8 @@ impl Engine {
         true
     }
 
-    /// When the iteration in flight ends; `None` while the engine is idle.
+    /// When something may happen next: an iteration ends after which there may be something to tell. `None` while the engine is
+    /// idle.
     pub fn next_event_at(&self) -> Option<Instant> {
         self.iteration_ends_at
     }
@@ -187,12 +210,14 @@ impl Engine {
         let mut events = std::mem::take(&mut self.preempted);
         while let Some(ends_at) = self.iteration_ends_at.filter(|at| *at <= to) {
             self.now = ends_at;
+            self.settle_stretch();
             self.complete_iteration(&mut events);
             self.iteration_ends_at = None;
             self.start_if_idle();
             events.append(&mut self.preempted);
         }
         self.now = self.now.max(to);
+        self.settle_stretch();
         events
     }
 

@@ -29,6 +29,22 @@ pub(super) struct Work {
     pub attention_pairs: u64,
 }
 
+/// What an iteration of a plain server takes at least: `fixed + max(weights + context · per_context_token, computed tokens ·
+/// per_computed_token) + sequences · per_sequence`, all in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IterationCosts {
+    /// Whatever is in it.
+    pub fixed_s: f64,
+    /// Of each sequence.
+    pub per_sequence_s: f64,
+    /// Of reading the weights.
+    pub weights_s: f64,
+    /// Of reading a token of the context.
+    pub per_context_token_s: f64,
+    /// Of computing a token, attention left out.
+    pub per_computed_token_s: f64,
+}
+
 /// The cost model of one model on one GPU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Roofline {
@@ -49,6 +65,12 @@ impl Work {
         self.tokens += tokens;
         self.context_tokens += context;
         self.attention_pairs += tokens * context + tokens * (tokens + 1) / 2;
+    }
+
+    /// The next iteration's, if each sequence computes one token: each has a token more to read.
+    pub(super) fn grow(&mut self) {
+        self.context_tokens += u64::from(self.sequences);
+        self.attention_pairs += u64::from(self.sequences);
     }
 }
 
@@ -74,6 +96,17 @@ impl Roofline {
     /// Blocks of KV cache that fit beside the weights.
     pub(super) const fn kv_blocks(&self) -> u32 {
         self.kv_blocks
+    }
+
+    /// See [`IterationCosts`].
+    pub(super) const fn costs(&self) -> IterationCosts {
+        IterationCosts {
+            fixed_s: OVERHEAD_S,
+            per_sequence_s: OVERHEAD_PER_SEQUENCE_S,
+            weights_s: self.weights_s,
+            per_context_token_s: self.kv_s_per_token,
+            per_computed_token_s: self.flop_s_per_token,
+        }
     }
 
     /// How long an iteration with this work takes.

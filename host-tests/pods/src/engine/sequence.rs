@@ -9,12 +9,16 @@ pub(super) struct Sequence {
     pub id: RequestId,
     prompt_tokens: u32,
     output_tokens: u32,
+    /// Tokens at the prompt's begin that never need computing.
+    cached_prompt: u32,
     /// Tokens generated so far; they survive a preemption.
     generated: u32,
     /// Tokens whose keys and values are in the cache.
     computed: u32,
-    /// Tokens that the iteration in flight computes.
+    /// Tokens that the iteration in flight computes, guesses apart.
     scheduled: u32,
+    /// Guesses that it computes beside them.
+    drafts: u32,
     /// Blocks of cache held.
     blocks: u32,
 }
@@ -22,16 +26,39 @@ pub(super) struct Sequence {
 // === impl Sequence ===
 
 impl Sequence {
-    pub(super) fn new(id: RequestId, prompt_tokens: u32, output_tokens: u32) -> Self {
-        Self { id, prompt_tokens, output_tokens, generated: 0, computed: 0, scheduled: 0, blocks: 0 }
+    pub(super) fn new(id: RequestId, prompt_tokens: u32, cached_prompt: u32, output_tokens: u32) -> Self {
+        Self {
+            id,
+            prompt_tokens,
+            output_tokens,
+            cached_prompt,
+            generated: 0,
+            computed: cached_prompt,
+            scheduled: 0,
+            drafts: 0,
+            blocks: 0,
+        }
+    }
+
+    pub(super) const fn generated(&self) -> u32 {
+        self.generated
     }
 
     pub(super) const fn computed(&self) -> u32 {
         self.computed
     }
 
+    pub(super) const fn drafts(&self) -> u32 {
+        self.drafts
+    }
+
     pub(super) const fn blocks(&self) -> u32 {
         self.blocks
+    }
+
+    /// Output tokens that it has yet to make.
+    pub(super) const fn remaining(&self) -> u32 {
+        self.output_tokens - self.generated
     }
 
     /// Tokens known but not computed yet: the rest of the prompt, or the last token generated.
@@ -39,40 +66,67 @@ impl Sequence {
         self.prompt_tokens + self.generated - self.computed
     }
 
-    /// Blocks that all tokens known so far take.
+    /// Whether the iteration in flight makes its next token and it had one before.
+    pub(super) const fn decodes(&self) -> bool {
+        self.generated > 0 && self.scheduled == 1 && self.to_compute() == 1
+    }
+
+    /// Guesses at most so many tokens in the next iteration: none before the first token, and never beyond the last.
+    pub(super) fn draft(&mut self, most: u32) {
+        let decoding = self.generated > 0 && self.to_compute() == 1;
+        self.drafts = if decoding { most.min(self.remaining().saturating_sub(1)) } else { 0 };
+    }
+
+    /// Blocks that all tokens known so far take, and the guesses.
     pub(super) const fn blocks_needed(&self) -> u32 {
-        (self.prompt_tokens + self.generated).div_ceil(BLOCK_TOKENS)
+        (self.prompt_tokens + self.generated + self.drafts).div_ceil(BLOCK_TOKENS)
+    }
+
+    /// Blocks that it needs beyond those that it holds.
+    pub(super) const fn blocks_missing(&self) -> u32 {
+        self.blocks_needed().saturating_sub(self.blocks)
     }
 
     /// Holds all blocks that it needs now.
-    pub(super) const fn hold_blocks(&mut self) {
-        self.blocks = self.blocks_needed();
+    pub(super) fn hold_blocks(&mut self) {
+        self.blocks = self.blocks.max(self.blocks_needed());
     }
 
-    pub(super) const fn schedule(&mut self, tokens: u32) {
-        self.scheduled = tokens;
+    /// Takes part in the iteration with at most so many tokens; with how many.
+    pub(super) fn schedule(&mut self, budget: u32) -> u32 {
+        self.scheduled = self.to_compute().min(budget);
+        self.drafts = self.drafts.min(budget - self.scheduled);
+        self.scheduled + self.drafts
     }
 
     /// Gives its cache up; what it had computed is computed again later.
     pub(super) const fn preempt(&mut self) {
-        self.computed = 0;
+        self.computed = self.cached_prompt;
         self.scheduled = 0;
+        self.drafts = 0;
         self.blocks = 0;
     }
 
-    /// Ends the iteration in flight; the number of the output token that it made, if any.
-    pub(super) fn complete_iteration(&mut self) -> Option<u32> {
+    /// Ends the iteration in flight, in which so many guesses were right; how many output tokens it made.
+    pub(super) fn complete_iteration(&mut self, accepted: u32) -> u32 {
         let scheduled = std::mem::take(&mut self.scheduled);
         self.computed += scheduled;
-        let made = scheduled > 0 && self.to_compute() == 0 && self.generated < self.output_tokens;
-        made.then(|| {
-            self.generated += 1;
-            self.generated
-        })
+        if scheduled == 0 || self.to_compute() > 0 || self.remaining() == 0 {
+            return 0;
+        }
+        self.computed += accepted;
+        self.generated += 1 + accepted;
+        1 + accepted
+    }
+
+    /// Ends so many iterations in each of which it decoded one token, and is in the next of that kind.
+    pub(super) fn decode(&mut self, iterations: u32) {
+        self.computed += iterations;
+        self.generated += iterations;
     }
 
     /// Whether nothing is left to do. A request for no output ends with its prompt.
     pub(super) const fn is_finished(&self) -> bool {
-        self.generated >= self.output_tokens && (self.output_tokens > 0 || self.to_compute() == 0)
+        self.remaining() == 0 && (self.output_tokens > 0 || self.to_compute() == 0)
     }
 }

@@ -65,7 +65,7 @@ fn a_faster_gpu_sustains_a_higher_rate() {
 
 #[test]
 fn a_shape_that_an_idle_pod_is_too_slow_for_has_no_rate_but_its_idle_latency() {
-    // 4,096 tokens of prompt take 0.9 s, sixteen tokens of answer allow 0.8 s.
+    // 4,096 tokens of prompt alone take 0.8 s, which is all that sixteen tokens of answer allow.
     let cell = highest_rate(spec(Gpu::A10), Shape { output_tokens: 16, input_tokens: 4_096 }, SLO_A);
     assert_eq!(cell.throughput_per_s, 0.0);
     assert!(cell.load().is_none());

@@ -9,7 +9,7 @@ use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::time::Instant;
 
 use super::Objective;
-use crate::engine::{Engine, EngineSpec, EventKind, RequestId};
+use crate::engine::{Detail, Engine, EngineSpec, EventKind, RequestId};
 
 /// Arrivals that fill the server before anything is measured.
 const WARM_UP: usize = 300;
@@ -61,7 +61,7 @@ struct Run {
 
 /// The latencies of a request that is alone.
 pub(super) fn idle(spec: EngineSpec, shape: Shape) -> Means {
-    let mut engine = Engine::new(spec);
+    let mut engine = engine(spec);
     let mut times = [Times::default()];
     // One that does not fit keeps no objective either: its times stay zero, and the caller's search ends at once.
     let _ = engine.submit(0, shape.input_tokens, shape.output_tokens, Instant::ZERO);
@@ -71,13 +71,16 @@ pub(super) fn idle(spec: EngineSpec, shape: Shape) -> Means {
     means(&times, shape.output_tokens)
 }
 
+fn engine(spec: EngineSpec) -> Engine {
+    Engine::new(spec).telling(Detail::Milestones)
+}
+
 // === impl Trial ===
 
 impl Trial {
     /// Poisson arrivals at this rate; `None` if the objective was missed or the server did not keep up.
     pub(super) fn run(self, rate_per_s: f64) -> Option<Passed> {
-        let mut run =
-            Run { trial: self, engine: Engine::new(self.spec), times: Vec::with_capacity(MEASURED), misses: 0 };
+        let mut run = Run { trial: self, engine: engine(self.spec), times: Vec::with_capacity(MEASURED), misses: 0 };
         let mut gaps = ChaCha8Rng::seed_from_u64(SEED);
         let mut arrival_s = 0.0;
         for _ in 0..WARM_UP + MEASURED {

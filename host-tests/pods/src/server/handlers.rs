@@ -41,8 +41,9 @@ async fn complete(
         return Err(BadRequest::new("n: only 1 is simulated"));
     }
     let prompt_tokens = lengths::prompt_tokens(&headers, request.prompt_characters()).map_err(BadRequest::new)?;
-    let uncapped = lengths::output_tokens(&headers, &body).map_err(BadRequest::new)?;
-    let output_tokens = request.output_cap().unwrap_or(u32::MAX).clamp(1, uncapped);
+    let drawn = lengths::output_tokens(&headers, &body).map_err(BadRequest::new)?;
+    let uncapped = if request.ignores_end() { u32::MAX } else { drawn };
+    let output_tokens = request.output_cap().unwrap_or(drawn).clamp(1, uncapped);
     let mut generation = pod.driver.submit(prompt_tokens, output_tokens).map_err(BadRequest::new)?;
     let (include_usage, capped, number) = (request.include_usage(), output_tokens < uncapped, pod.next_answer_number());
     let answer = Answer { kind, number, model: request.model, prompt_tokens, output_tokens, capped };

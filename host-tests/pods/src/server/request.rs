@@ -13,6 +13,8 @@ pub(super) struct CompletionRequest {
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
     #[serde(default)]
+    ignore_eos: bool,
+    #[serde(default)]
     pub stream: bool,
     #[serde(default)]
     stream_options: StreamOptions,
@@ -70,6 +72,11 @@ impl CompletionRequest {
     /// Most output tokens that the client takes.
     pub(super) fn output_cap(&self) -> Option<u32> {
         self.max_completion_tokens.or(self.max_tokens)
+    }
+
+    /// Whether the answer goes on to the cap, as vLLM and SGLang have it.
+    pub(super) fn ignores_end(&self) -> bool {
+        self.ignore_eos
     }
 
     pub(super) fn include_usage(&self) -> bool {

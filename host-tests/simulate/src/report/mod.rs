@@ -1,5 +1,6 @@
 //! What a sweep found, for people and for programs.
 
+mod checks;
 mod plot;
 mod table;
 
@@ -9,16 +10,24 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::figures::Summary;
-use crate::goodput::Crossing;
-use crate::sweep::Curve;
+use crate::checks::{Check, Slice};
+use crate::contender::Contender;
+use crate::goodput::{CurveOfRuns, Goodput};
+use crate::interval::Interval;
+use crate::sweep::{Curve, Point};
 
 /// Levels of attainment at which goodput is told.
 pub const LEVELS: [f64; 3] = [0.99, 0.95, 0.90];
+/// The reference is at full load where it keeps this.
+const FULL_LOAD: f64 = 0.95;
 
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Setup {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// What arrives.
+    pub traffic: String,
     /// What is counted as kept.
     pub slo: String,
     /// Seconds in which the arrivals come that count.
@@ -29,12 +38,12 @@ pub struct Setup {
     pub seeds: Vec<u64>,
     /// Envoy's workers.
     pub workers: usize,
-    /// The GPU of each pod.
-    pub pods: Vec<&'static str>,
-    /// What they serve.
-    pub model: &'static str,
-    /// The profiles' file.
-    pub profiles: String,
+    /// What serves on what.
+    pub cluster: String,
+    /// The profiles' file, where they are not the scenario's.
+    pub profiles: Option<String>,
+    /// The policy that the others are compared with.
+    pub reference: String,
     /// What the filter is configured with beyond its defaults.
     pub filter: serde_json::Value,
 }
@@ -44,43 +53,81 @@ pub struct Setup {
 pub struct Report {
     setup: Setup,
     policies: Vec<Policy>,
+    /// A burst and a cold start, where the reference crosses 95 % within the sweep.
+    checks: Vec<CheckOfPolicy>,
+    /// What no policy can exceed, where that is known.
+    upper_bound: Option<Bound>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct CheckOfPolicy {
+    check: &'static str,
+    policy: String,
+    /// Where the reference keeps 95 %.
+    full_load_per_s: f64,
+    slices: Vec<Slice>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Bound {
+    goodput: Vec<Goodput>,
+    points: Vec<BoundPoint>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct BoundPoint {
+    rate_per_s: f64,
+    attainment: Option<Interval>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 struct Policy {
     policy: String,
+    /// Envoy's workers that it ran with.
+    workers: usize,
     goodput: Vec<Goodput>,
+    /// By rate: attainment minus the reference's, run by run.
+    over_reference: Vec<Difference>,
     points: Vec<Point>,
 }
 
-/// The arrival rate at which attainment crosses a level.
+/// How much more a policy keeps than the reference with the same arrivals.
 #[derive(Clone, Debug, Serialize)]
-struct Goodput {
-    attainment: f64,
-    rate_per_s: Crossing,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Point {
+struct Difference {
     rate_per_s: f64,
-    /// Of all requests, then of each class.
-    figures: Vec<Summary>,
+    /// Of attainment, −1 to 1.
+    attainment: Interval,
 }
 
 // === impl Report ===
 
 impl Report {
-    /// Of these curves.
-    pub fn new(setup: Setup, curves: Vec<Curve>) -> Self {
-        Self { setup, policies: curves.into_iter().map(Policy::of).collect() }
+    /// Of these curves, and what bounds them.
+    pub fn new(setup: Setup, curves: Vec<Curve>, bound: Option<CurveOfRuns>) -> Self {
+        let reference = curves.iter().find(|curve| curve.contender.to_string() == setup.reference);
+        let reference = reference.map(|curve| curve.points.clone());
+        let of = |curve: Curve| Policy::of(curve, setup.workers, reference.as_deref());
+        let policies = curves.into_iter().map(of).collect();
+        Self { setup, policies, checks: Vec::new(), upper_bound: bound.map(Bound::of) }
+    }
+
+    /// The rate at which the reference keeps 95 %.
+    pub fn full_load_per_s(&self) -> Option<f64> {
+        let reference = self.policies.iter().find(|policy| policy.policy == self.setup.reference)?;
+        reference.goodput.iter().find(|goodput| goodput.attainment == FULL_LOAD)?.rate_per_s.rate_per_s()
+    }
+
+    /// Adds what a check of a policy found.
+    pub fn add_check(&mut self, check: Check, contender: Contender, full_load_per_s: f64, slices: Vec<Slice>) {
+        self.checks.push(CheckOfPolicy { check: check.name(), policy: contender.to_string(), full_load_per_s, slices });
     }
 
     /// Tables for the terminal.
     pub fn table(&self) -> String {
-        table::draw(&self.policies)
+        table::draw(&self.setup, &self.policies, self.upper_bound.as_ref()) + &checks::draw(&self.checks)
     }
 
-    /// Writes `simulate.json` and the plot `simulate.svg`.
+    /// Writes the figures and the plot to `SCENARIO.json` and `SCENARIO.svg`.
     ///
     /// # Errors
     /// Where a file cannot be written.
@@ -90,28 +137,49 @@ impl Report {
             let file = folder.join(name);
             fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))
         };
-        write("simulate.json", serde_json::to_vec_pretty(self)?)?;
-        write("simulate.svg", plot::draw(&self.setup, &self.policies)?.into_bytes())
+        write(&format!("{}.json", self.setup.scenario), serde_json::to_vec_pretty(self)?)?;
+        write(
+            &format!("{}.svg", self.setup.scenario),
+            plot::draw(&self.setup, &self.policies, self.upper_bound.as_ref())?.into_bytes(),
+        )
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    fn of(runs: CurveOfRuns) -> Self {
+        let goodput = LEVELS.into_iter().filter_map(|level| Goodput::of(&runs, None, level)).collect();
+        let point = |(rate_per_s, runs): &(f64, Vec<f64>)| BoundPoint {
+            rate_per_s: *rate_per_s,
+            attainment: Interval::of(runs),
+        };
+        Self { goodput, points: runs.iter().map(point).collect() }
     }
 }
 
 // === impl Policy ===
 
 impl Policy {
-    fn of(Curve { contender, points }: Curve) -> Self {
-        let points: Vec<Point> =
-            points.into_iter().map(|(rate_per_s, figures)| Point { rate_per_s, figures }).collect();
-        let curve: Vec<(f64, f64)> = points.iter().filter_map(Point::attainment).collect();
-        let goodput = |level| Some(Goodput { attainment: level, rate_per_s: Crossing::of(&curve, level)? });
-        Self { policy: contender.to_string(), goodput: LEVELS.into_iter().filter_map(goodput).collect(), points }
+    fn of(Curve { contender, points }: Curve, workers: usize, reference: Option<&[Point]>) -> Self {
+        let runs = of_runs(&points);
+        let reference_runs = reference.map(of_runs);
+        let goodput = |level| Goodput::of(&runs, reference_runs.as_ref(), level);
+        let difference = |(own, other): (&Point, &Point)| {
+            let pairs = own.attainment_of_runs().iter().zip(other.attainment_of_runs());
+            let attainment = Interval::of(&pairs.map(|(own, other)| own - other).collect::<Vec<_>>())?;
+            Some(Difference { rate_per_s: own.rate_per_s, attainment })
+        };
+        Self {
+            policy: contender.to_string(),
+            workers: contender.workers(workers),
+            goodput: LEVELS.into_iter().filter_map(goodput).collect(),
+            over_reference: points.iter().zip(reference.unwrap_or_default()).filter_map(difference).collect(),
+            points,
+        }
     }
 }
 
-// === impl Point ===
-
-impl Point {
-    /// Rate and mean attainment of all requests.
-    fn attainment(&self) -> Option<(f64, f64)> {
-        Some((self.rate_per_s, self.figures.first()?.attainment.mean))
-    }
+fn of_runs(points: &[Point]) -> CurveOfRuns {
+    points.iter().map(|point| (point.rate_per_s, point.attainment_of_runs().to_vec())).collect()
 }

@@ -3,49 +3,117 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
-use super::{LEVELS, Point, Policy};
+use super::{Bound, LEVELS, Policy, Setup};
 use crate::figures::Summary;
+use crate::goodput::Goodput;
 use crate::interval::Interval;
 
 /// Attainment from which a figure is good, and below which it is bad.
 const GOOD: f64 = 0.95;
 const BAD: f64 = 0.80;
 
-pub(super) fn draw(policies: &[Policy]) -> String {
-    let attainment = attainment(policies);
+pub(super) fn draw(setup: &Setup, policies: &[Policy], bound: Option<&Bound>) -> String {
+    let attainment = attainment(policies, bound);
+    let differences = differences(policies);
     let rates = policies.first().map_or(0, |policy| policy.points.len());
     let Some(middle) = policies.first().and_then(|policy| policy.points.get(rates / 2)) else { return attainment };
     let times = times(policies, rates / 2);
     format!(
-        "kept SLO in % of all arrivals at so many requests per second, with its 95 % confidence interval;\n\
-         goodput: the arrival rate at which attainment crosses the level\n{attainment}\n\n\
+        "{}kept SLO in % of all arrivals at so many requests per second, with its 95 % confidence interval;\n\
+         goodput: the arrival rate at which attainment crosses the level, with its interval\n{attainment}\n\n\
+         points of attainment over {}, with the interval of the difference; × its goodput\n{differences}\n\n\
          at {} requests per second, p50 / p99\n{times}",
+        workers(setup, policies),
+        setup.reference,
         middle.rate_per_s
     )
 }
 
-fn attainment(policies: &[Policy]) -> String {
+/// Says so of the policies that ran with fewer workers than were asked for.
+fn workers(setup: &Setup, policies: &[Policy]) -> String {
+    let fewer = policies.iter().filter(|policy| policy.workers != setup.workers);
+    let told = fewer.map(|policy| {
+        format!("{} ran with {} worker, where {} were asked for\n", policy.policy, policy.workers, setup.workers)
+    });
+    told.collect()
+}
+
+fn attainment(policies: &[Policy], bound: Option<&Bound>) -> String {
     let rates = policies.first().map_or(&[][..], |policy| &policy.points).iter();
     let rates = rates.map(|point| format!("{}/s", point.rate_per_s));
     let levels = LEVELS.map(|level| format!("goodput\nat {:.0} %", 100.0 * level));
-    let mut table = table(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
+    let mut table = empty(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
     for policy in policies {
         let points = policy.points.iter().filter_map(|point| point.figures.first());
-        let goodput = policy.goodput.iter().map(|goodput| Cell::new(goodput.rate_per_s));
+        let goodput = policy.goodput.iter().map(goodput);
         let cells = points.map(|summary| percent(summary.attainment)).chain(goodput);
-        table.add_row(std::iter::once(Cell::new(&policy.policy).add_attribute(Attribute::Bold)).chain(cells));
+        table.add_row(std::iter::once(name(&policy.policy)).chain(cells));
+    }
+    if let Some(bound) = bound {
+        let points = bound.points.iter().map(|point| point.attainment.map_or_else(|| Cell::new("-"), percent));
+        table.add_row(
+            std::iter::once(Cell::new("(no policy exceeds)")).chain(points).chain(bound.goodput.iter().map(goodput)),
+        );
     }
     align(table, 1)
 }
 
-fn times(policies: &[Policy], position: usize) -> String {
-    let heads = ["policy", "class", "kept SLO, %", "TTFT, s", "TPOT, ms", "latency/token, ms", "wait, s", "refused"];
-    let mut table = table(heads.map(str::to_owned));
+fn goodput(Goodput { rate_per_s, low, high, .. }: &Goodput) -> Cell {
+    Cell::new(if low == high { rate_per_s.to_string() } else { format!("{rate_per_s}\n{low} to {high}") })
+}
+
+/// Empty where the reference takes no part.
+fn differences(policies: &[Policy]) -> String {
+    let rates = policies.first().map_or(&[][..], |policy| &policy.points).iter();
+    let rates = rates.map(|point| format!("{}/s", point.rate_per_s));
+    let levels = LEVELS.map(|level| format!("at {:.0} %", 100.0 * level));
+    let mut table = empty(std::iter::once("policy".to_owned()).chain(rates).chain(levels));
     for policy in policies {
-        let figures = policy.points.get(position).map(|Point { figures, .. }| figures.as_slice()).unwrap_or_default();
-        for (index, summary) in figures.iter().enumerate() {
-            let name = if index == 0 { policy.policy.as_str() } else { "" };
-            table.add_row(row(name, summary));
+        let differences = policy.over_reference.iter().map(|difference| points(difference.attainment));
+        let ratios = policy.goodput.iter().map(|goodput| {
+            Cell::new(goodput.over_reference.map_or_else(
+                || "-".to_owned(),
+                |over| format!("{:.2}\n{:.2} to {:.2}", over.ratio, over.low, over.high),
+            ))
+        });
+        let first = std::iter::once(name(&policy.policy));
+        table.add_row(first.chain(differences).chain(ratios));
+    }
+    align(table, 1)
+}
+
+/// A difference of shares in points.
+fn points(Interval { mean, half_width }: Interval) -> Cell {
+    let width = half_width.map(|half_width| format!("\n±{:.1}", 100.0 * half_width)).unwrap_or_default();
+    Cell::new(format!("{:+.1}{width}", 100.0 * mean))
+}
+
+fn times(policies: &[Policy], position: usize) -> String {
+    let heads = [
+        "policy",
+        "class",
+        "kept SLO, %",
+        "TTFT, s",
+        "TPOT, ms",
+        "latency/token, ms",
+        "wait, s",
+        "longest wait, s",
+        "refused",
+        "pods in use",
+        "cost per 1,000 kept",
+    ];
+    let mut table = empty(heads.map(str::to_owned));
+    for policy in policies {
+        let Some(point) = policy.points.get(position) else { continue };
+        let mean = |interval: Option<Interval>| {
+            Cell::new(interval.map_or_else(|| "-".to_owned(), |interval| format!("{:.2}", interval.mean)))
+        };
+        for (index, summary) in point.figures.iter().enumerate() {
+            let mut row = row(if index == 0 { &policy.policy } else { "" }, summary);
+            if index == 0 {
+                row.extend([mean(point.pods_in_use), mean(point.cost_per_1000_kept)]);
+            }
+            table.add_row(row);
         }
     }
     align(table, 2)
@@ -60,36 +128,41 @@ fn row(name: &str, summary: &Summary) -> Vec<Cell> {
         )
     };
     vec![
-        Cell::new(name).add_attribute(Attribute::Bold),
+        self::name(name),
         Cell::new(summary.class),
         percent(summary.attainment),
         Cell::new(time("ttft_s", 1.0, 2)),
         Cell::new(time("tpot_s", 1e3, 0)),
         Cell::new(time("latency_per_token_s", 1e3, 0)),
         Cell::new(time("wait_s", 1.0, 2)),
+        Cell::new(format!("{:.1}", summary.longest_wait_s)),
         Cell::new(summary.refused),
     ]
 }
 
-fn percent(Interval { mean, half_width }: Interval) -> Cell {
+pub(super) fn percent(Interval { mean, half_width }: Interval) -> Cell {
     let color = match mean {
         mean if mean >= GOOD => Color::Green,
         mean if mean < BAD => Color::Red,
         _ => Color::Yellow,
     };
-    let width = half_width.map(|half_width| format!(" ±{:.1}", 100.0 * half_width)).unwrap_or_default();
+    let width = half_width.map(|half_width| format!("\n±{:.1}", 100.0 * half_width)).unwrap_or_default();
     Cell::new(format!("{:.1}{width}", 100.0 * mean)).fg(color)
 }
 
-fn table(heads: impl IntoIterator<Item = String>) -> Table {
+pub(super) fn empty(heads: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heads.into_iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
     table
 }
 
+pub(super) fn name(policy: &str) -> Cell {
+    Cell::new(policy).add_attribute(Attribute::Bold)
+}
+
 /// Columns after the first `words` are numbers.
-fn align(mut table: Table, words: usize) -> String {
+pub(super) fn align(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }

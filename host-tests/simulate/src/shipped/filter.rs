@@ -1,39 +1,37 @@
 //! The filter's configuration in the simulation.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use anyhow::{Context as _, Result, bail};
-use evaluation::cluster::deployment;
 use evaluation::workload::Class;
 use serde_json::{Map, Value, json};
 use slo_router::config::Config;
 use slo_router::scheduling::pool::{Pool, ProfileEntry};
 use slo_router::sources::profiles;
-use slo_router_pods::engine::Gpu;
+
+use crate::scenario::{Pod, Scenario};
 
 /// A configuration and the profiles that it would fetch.
 #[derive(Clone, Debug)]
 pub struct Filter {
     pub(super) config: Config,
+    pub(super) classes: Vec<Class>,
     profiles: Vec<ProfileEntry>,
 }
 
 // === impl Filter ===
 
 impl Filter {
-    /// In front of one pod for each of `gpus`. `changes` go over the defaults as a merge patch (RFC 7396); `profiles` is a
-    /// profile document.
+    /// In front of the scenario's pods. `changes` go over the defaults as a merge patch (RFC 7396); `profiles` is a profile
+    /// document.
     ///
     /// # Errors
     /// Where the filter would refuse the configuration or an entry of the document.
-    pub fn new(gpus: &[Gpu], profiles: &[u8], changes: &Map<String, Value>) -> Result<Self> {
-        let address = |host| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)), 8_000);
-        let pod = |(host, gpu): (u8, &Gpu)| json!({"address": address(host), "deployment": deployment(*gpu)});
-        let class = |class: Class| json!({"name": class.name(), "header": {"name": "x-class", "value": class.name()}});
+    pub fn new(scenario: &Scenario, profiles: &[u8], changes: &Map<String, Value>) -> Result<Self> {
+        let pod = |pod: &Pod| json!({"address": pod.address(), "deployment": pod.deployment});
+        let class = |class: &Class| json!({"name": class.name(), "header": {"name": "x-class", "value": class.name()}});
         let mut json = json!({
             "pool": "simulation",
-            "classes": Class::ALL.map(class),
-            "pods": {"static": (1..).zip(gpus).map(pod).collect::<Vec<_>>()},
+            "classes": scenario.classes.iter().map(class).collect::<Vec<_>>(),
+            "pods": {"static": scenario.cluster.pods.iter().map(pod).collect::<Vec<_>>()},
         });
         merge(&mut json, &Value::Object(changes.clone()));
         let config = Config::from_json(json.to_string().as_bytes()).context("the filter's configuration")?;
@@ -41,7 +39,16 @@ impl Filter {
         if let Some(complaint) = document.complaint() {
             bail!("the profiles: {complaint}");
         }
-        Ok(Self { config, profiles: document.profiles })
+        Ok(Self { config, classes: scenario.classes.clone(), profiles: document.profiles })
+    }
+
+    /// What a pod of each of the scenario's costs per hour, by the profiles; 0 without one.
+    pub fn costs_per_hour(&self, scenario: &Scenario) -> Vec<f64> {
+        let cost = |pod: &Pod| {
+            let entry = self.profiles.iter().find(|entry| entry.deployment.to_string() == pod.deployment);
+            entry.map_or(0.0, |entry| entry.profile.cost)
+        };
+        scenario.cluster.pods.iter().map(cost).collect()
     }
 
     pub(super) fn pool(&self) -> Pool {

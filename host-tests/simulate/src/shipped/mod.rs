@@ -13,10 +13,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evaluation::workload::Arrival;
 use slo_router::dispatcher::Action;
 use slo_router::scheduling::policies::PolicyName;
-use slo_router::scheduling::slo::{Outcome, Slo};
+use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
 use slo_router::shared::board::Board;
@@ -26,9 +25,19 @@ pub use self::filter::Filter;
 use self::port::Mail;
 use self::worker::Worker;
 use crate::gateway::{Gateway, RequestNumber, Verdict};
+use crate::scenario::Demand;
 
 /// From sending a message until its worker looks: measured in Envoy, 40 to 140 µs.
 const DELIVERY: Duration = Duration::from_micros(100);
+
+/// What a gateway knows of how long answers will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lengths {
+    /// What the filter learns from the answers so far.
+    Learned,
+    /// The truth. No filter can; it shows what better estimates could bring.
+    True,
+}
 
 /// See the module.
 pub struct Shipped {
@@ -44,12 +53,12 @@ pub struct Shipped {
 // === impl Shipped ===
 
 impl Shipped {
-    /// So many workers of an Envoy with `filter`, from `now` on. Requests ask for `policy` and bring `slo` along.
-    pub fn new(filter: &Filter, policy: PolicyName, slo: Slo, workers: usize, seed: u64, now: Instant) -> Self {
+    /// So many workers of an Envoy with `filter`, from `now` on. Requests ask for `policy`.
+    pub fn new(filter: &Filter, policy: PolicyName, lengths: Lengths, workers: usize, seed: u64, now: Instant) -> Self {
         let pool = Rc::new(filter.pool());
         let mail = Mail::default();
         let mut seeds = fastrand::Rng::with_seed(seed);
-        let worker = |number| Worker::new(filter, &pool, mail.port(number), (policy, slo), seeds.fork(), now);
+        let worker = |number| Worker::new(filter, &pool, mail.port(number), (policy, lengths), seeds.fork(), now);
         Self {
             policy,
             workers: (0..workers).map(worker).collect(),
@@ -82,13 +91,13 @@ impl Shipped {
 }
 
 impl Gateway for Shipped {
-    fn arrive(&mut self, id: RequestNumber, arrival: &Arrival, now: Instant) -> Vec<Verdict> {
-        let actions = self.worker_of(id).arrive(id, arrival, now);
+    fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
+        let actions = self.worker_of(id).arrive(id, demand, now);
         self.follow_up(actions, now)
     }
 
-    fn token(&mut self, id: RequestNumber, output_tokens: u32) {
-        self.worker_of(id).token(id, output_tokens);
+    fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.worker_of(id).token(id, output_tokens, now);
     }
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {

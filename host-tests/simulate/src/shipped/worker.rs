@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evaluation::workload::{Arrival, Class};
+use evaluation::workload::Class;
 use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, Running};
+use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
-use slo_router::scheduling::slo::{Outcome, Slo};
+use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
 use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
 
+use super::Lengths;
 use super::filter::Filter;
 use super::port::Port;
 use crate::gateway::RequestNumber;
+use crate::scenario::Demand;
 
 /// Time between ticks while something waits, and otherwise; the filter's.
 const BUSY_TICK: Duration = Duration::from_millis(10);
@@ -34,7 +36,10 @@ pub(super) struct Worker {
     learning: Learning,
     port: Port,
     keys: Keys,
-    demand: (PolicyName, Slo),
+    policy: PolicyName,
+    lengths: Lengths,
+    /// The number of each class in the filter's configuration.
+    classes: Vec<Class>,
     /// What came here and has not ended: all of it teaches how long answers are at least.
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
@@ -50,7 +55,7 @@ impl Worker {
         filter: &Filter,
         pool: &Rc<Pool>,
         port: Port,
-        demand: (PolicyName, Slo),
+        (policy, lengths): (PolicyName, Lengths),
         mut rng: fastrand::Rng,
         now: Instant,
     ) -> Self {
@@ -63,7 +68,9 @@ impl Worker {
             learning: Learning::new(filter.config.prediction),
             port,
             keys: Keys::of(&filter.config.pool),
-            demand,
+            policy,
+            lengths,
+            classes: filter.classes.clone(),
             open: BTreeMap::new(),
             rng,
             tick: IDLE_TICK,
@@ -72,29 +79,42 @@ impl Worker {
         }
     }
 
-    pub(super) fn arrive(&mut self, id: RequestNumber, arrival: &Arrival, now: Instant) -> Vec<Action> {
+    pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Action> {
+        let Demand { arrival, slo } = demand;
         let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
         let open = &self.open;
         let estimate =
             self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
-        let output_tokens = estimate.min(arrival.class.max_tokens());
+        let output_tokens = match self.lengths {
+            Lengths::Learned => estimate.min(arrival.class.max_tokens()),
+            Lengths::True => arrival.output_tokens,
+        };
+        let lengths = self.policy.looks_at_runs().then(|| {
+            let curve = match self.lengths {
+                Lengths::Learned => self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect()),
+                Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),
+            };
+            OutputLengths::new(curve, arrival.class.max_tokens())
+        });
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
-        let (policy, slo) = self.demand;
-        let class = Class::ALL.iter().position(|class| *class == arrival.class);
+        let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
             id: RequestId(id),
             at: now,
             model: Model { name: MODEL.to_owned(), base: None },
             class: class.map_or(0, |class| class + 1),
-            policy,
+            policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
-            slo: Some(slo),
+            lengths,
+            slo: Some(*slo),
+            subset: None,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.after(actions, now)
     }
 
-    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32) {
+    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.dispatcher.progress(RequestId(id), output_tokens, now);
         if let Some(running) = self.open.get_mut(&id) {
             running.output_so_far = output_tokens;
         }
@@ -139,6 +159,9 @@ impl Worker {
     /// Forgets what was refused, and sets the timer anew where its period changes.
     fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
         for action in &actions {
+            if let Action::Forward(id, _) = action {
+                self.dispatcher.progress(*id, 0, now);
+            }
             if let Action::Refuse(id, ..) = action {
                 self.open.remove(&id.0);
             }

@@ -1,34 +1,33 @@
 //! What the tests run.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::time::Duration;
 
-use evaluation::cluster::GPUS;
-use evaluation::objectives::SLO_A;
 use serde_json::Map;
 use simulate::contender::Contender;
+use simulate::scenario::Scenario;
 use simulate::server::Server;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
 use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Event, EventKind, RequestId, SubmitError};
 
-/// The shipped profiles.
-pub fn profiles() -> Vec<u8> {
-    fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.json")).unwrap()
+pub fn seed_a() -> Scenario {
+    Scenario::named("seed-a").unwrap()
 }
 
 pub fn sweep(contenders: Vec<Contender>) -> Sweep {
+    let scenario = seed_a();
+    let filter = Filter::new(&scenario, scenario.profiles, &Map::new()).unwrap();
     Sweep {
+        scenario,
         contenders,
         rates_per_s: vec![3.0],
         seeds: vec![1],
         warm_up: Duration::ZERO,
         measured: Duration::from_secs(10),
-        slo: SLO_A,
         workers: 3,
-        filter: Filter::new(&GPUS, &profiles(), &Map::new()).unwrap(),
+        filter,
     }
 }
 

@@ -85,20 +85,22 @@ fn a_bad_answer_changes_nothing_and_is_said_once() {
     let html = CallReply { body: b"<html>".to_vec(), ..html };
     let mut bad_profile = profile(DEPLOYMENT, 1);
     bad_profile["profile"]["tputs"] = json!([[-1]]);
-    for (bad, expected) in [
-        (CallAnswer::Silence, "504"),
-        (CallAnswer::response(ms(5), 500, "{}"), "status 500, expected 200"),
-        (CallAnswer::response(ms(5), 404, "{}"), "status 404, expected 200"),
-        (CallAnswer::Broken { after: ms(5) }, "status 503"),
-        (CallAnswer::Reset { after: ms(5) }, "no answer"),
-        (CallAnswer::NoHosts, "could not be sent"),
-        (CallAnswer::Response { after: ms(5), reply: html }, "text/html"),
-        (good(""), "empty"),
-        (good(vec![b' '; 100 << 20]), "the answer has 104857600 bytes"),
-        (good("not JSON"), "expected"),
-        (good(vec![0xff; 100]), "expected"),
-        (good(r#"{"profiles": {}}"#), "expected"),
-        (good(document(&[bad_profile])), "profiles[0].profile"),
+    for (bad, kind, expected) in [
+        (CallAnswer::Silence, "timeout", "504"),
+        (CallAnswer::response(ms(5), 500, "{}"), "status", "status 500, expected 200"),
+        (CallAnswer::response(ms(5), 404, "{}"), "not-found", "status 404, expected 200"),
+        (CallAnswer::response(ms(5), 403, r#"{"message": "no"}"#), "forbidden", "status 403, expected 200: no"),
+        (CallAnswer::response(ms(5), 410, "{}"), "gone", "status 410, expected 200"),
+        (CallAnswer::Broken { after: ms(5) }, "status", "status 503"),
+        (CallAnswer::Reset { after: ms(5) }, "no-answer", "no answer"),
+        (CallAnswer::NoHosts, "unsent", "could not be sent"),
+        (CallAnswer::Response { after: ms(5), reply: html }, "invalid", "text/html"),
+        (good(""), "empty", "empty"),
+        (good(vec![b' '; 100 << 20]), "too-large", "the answer has 104857600 bytes"),
+        (good("not JSON"), "invalid", "expected"),
+        (good(vec![0xff; 100]), "invalid", "expected"),
+        (good(r#"{"profiles": {}}"#), "invalid", "expected"),
+        (good(document(&[bad_profile])), "invalid", "profiles[0].profile"),
     ] {
         let cluster = answer(good(document(&[profile(DEPLOYMENT, 3)])));
         let world = fetched(3, &cluster);
@@ -110,7 +112,8 @@ fn a_bad_answer_changes_nothing_and_is_said_once() {
         assert!(matches!(&complaints[..], [line] if line.contains(expected)), "{expected}: {complaints:#?}");
         assert!(complaints[0].contains("profiles"), "it says what is concerned");
         assert_eq!(room(&world, 1), 6, "{expected}");
-        assert!(world.count("source_errors_total", "_source=profiles_") >= 10, "{expected}");
+        let labels = format!("_source=profiles__reason={kind}_");
+        assert!(world.count("source_errors_total", &labels) >= 10, "{expected}");
         *cluster.borrow_mut() = good(document(&[profile(DEPLOYMENT, 4)]));
         world.advance(s(3));
         assert_eq!(room(&world, 1), 8, "{expected}");

@@ -1,0 +1,43 @@
+//! How a server differs from a plain one, whose iterations take exactly what the roofline says and make one token per
+//! sequence. Each difference is an option of its own, and they compose.
+//!
+//! Whatever is random is a hash of a seed and of what it is drawn for (an iteration's number, a request's), not a stream of
+//! numbers: so a request meets the same luck whatever else is in the server, and time may be cut as one likes.
+
+mod draw;
+mod prefix_cache;
+mod speculation;
+mod tempo;
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::draw::Draw;
+pub use self::prefix_cache::PrefixCache;
+pub use self::speculation::Speculation;
+pub use self::tempo::{Hiccups, SlowSpell, Tempo};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Behaviour {
+    /// How long iterations take, relative to the roofline.
+    pub tempo: Tempo,
+    /// Speculative decoding.
+    pub speculation: Option<Speculation>,
+    /// Prefix caching.
+    pub prefix_cache: Option<PrefixCache>,
+}
+
+// === impl Behaviour ===
+
+impl Behaviour {
+    /// No difference at all.
+    pub const PLAIN: Self = Self { tempo: Tempo::STEADY, speculation: None, prefix_cache: None };
+
+    /// All that a model of the form *step time = a + b · requests + c · tokens* does not see, at once: speculative decoding,
+    /// prefix caching, 20 % of jitter and hiccups.
+    pub const NON_LINEAR: Self = Self {
+        tempo: Tempo { jitter: 0.2, hiccups: Some(Hiccups::USUAL), ..Tempo::STEADY },
+        speculation: Some(Speculation::USUAL),
+        prefix_cache: Some(PrefixCache::USUAL),
+    };
+}

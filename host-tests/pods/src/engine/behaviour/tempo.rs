@@ -1,0 +1,74 @@
+//! How long iterations take, relative to the roofline.
+
+use std::time::Duration;
+
+use slo_router::scheduling::time::Instant;
+
+use super::draw::{Draw, Purpose};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tempo {
+    /// Times the roofline's: 1.3 is a server that is 30 % slower than its like.
+    pub factor: f64,
+    /// Standard deviation of an iteration's time, relative to its mean; uniformly distributed, so at most 0.57.
+    pub jitter: f64,
+    /// Iterations that are held up.
+    pub hiccups: Option<Hiccups>,
+    /// A time in which the server is slower than otherwise.
+    pub slow_spell: Option<SlowSpell>,
+}
+
+/// Iterations that are held up now and then: garbage collection, a preempted process, a clock that throttles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hiccups {
+    /// Mean busy time between two.
+    pub every: Duration,
+    /// How much longer the iteration takes.
+    pub length: Duration,
+}
+
+/// A noisy neighbour, say: iterations that start in this time take longer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SlowSpell {
+    /// Its begin.
+    pub from: Instant,
+    /// Its end.
+    pub until: Instant,
+    /// How many times longer.
+    pub factor: f64,
+}
+
+// === impl Tempo ===
+
+impl Tempo {
+    /// Exactly the roofline's.
+    pub const STEADY: Self = Self { factor: 1.0, jitter: 0.0, hiccups: None, slow_spell: None };
+
+    /// The time of the `number`-th iteration, which takes `plain` by the roofline and starts at `start`.
+    pub(in crate::engine) fn time_of(&self, plain: Duration, start: Instant, number: u64, draw: Draw) -> Duration {
+        if *self == Self::STEADY {
+            return plain;
+        }
+        let spell = self.slow_spell.filter(|spell| spell.from <= start && start < spell.until);
+        let factor = self.factor * self.jitter_of(number, draw) * spell.map_or(1.0, |spell| spell.factor);
+        let time = plain.mul_f64(factor);
+        let hiccup = self.hiccups.filter(|hiccups| {
+            draw.uniform(Purpose::Hiccup, number, 0) * hiccups.every.as_secs_f64() < time.as_secs_f64()
+        });
+        time + hiccup.map_or(Duration::ZERO, |hiccups| hiccups.length)
+    }
+
+    fn jitter_of(&self, number: u64, draw: Draw) -> f64 {
+        // A uniform distribution from −1 to 1 has a standard deviation of 1/√3.
+        let deviation = 2.0 * draw.uniform(Purpose::Jitter, number, 0) - 1.0;
+        1.0 + self.jitter * 3.0_f64.sqrt() * deviation
+    }
+}
+
+// === impl Hiccups ===
+
+impl Hiccups {
+    /// 100 ms, in the mean every five seconds.
+    pub const USUAL: Self = Self { every: Duration::from_secs(5), length: Duration::from_millis(100) };
+}

@@ -1,0 +1,109 @@
+//! All scenarios.
+
+use std::sync::Arc;
+
+use evaluation::cluster::MODEL;
+use evaluation::workload::{Class, Course, Gaps, Traffic, mixes, overlay};
+use slo_router_pods::engine::{Gpu, Model};
+
+use super::Scenario;
+use super::build::{B, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, NON_LINEAR_PROFILES};
+use super::engines::{degrading, non_linear, paced, unsteady};
+
+/// All of them; the first is the default.
+pub fn all() -> Vec<Scenario> {
+    [objectives(), mixes(), azure(), courses(), engines()].concat()
+}
+
+/// The seed's experiment, with each objective.
+fn objectives() -> Vec<Scenario> {
+    vec![
+        Scenario::seed("seed-a"),
+        Scenario::seed("seed-b").keeping(B),
+        Scenario::seed("seed-c").keeping(C),
+        Scenario::seed("seed-e2e").keeping(E2E),
+        Scenario::seed("seed-by-class").keeping(BY_CLASS),
+        Scenario::seed("seed-in-turn").keeping(IN_TURN),
+    ]
+}
+
+/// Other requests, and another model.
+fn mixes() -> Vec<Scenario> {
+    let single = |name| {
+        let words = "chat without its history : text-to-SQL = 7 : 4";
+        Scenario::seed(name).serving_mix(words, mixes::SEED_SINGLE_TURN).at(3, 12, 2.0)
+    };
+    let long = |name| {
+        let words = "chat : text-to-SQL of over 4,000 tokens = 7 : 4";
+        Scenario::seed(name).serving_mix(words, mixes::SEED_LONG_PROMPTS).at(1, 10, 0.5)
+    };
+    let heavy = |name| {
+        let words = "short chats, a document in twenty";
+        Scenario::seed(name).serving_mix(words, mixes::HEAVY_TAIL).at(2, 12, 1.0)
+    };
+    let gqa = |name| Scenario::seed(name).on(&[(Gpu::L20, 1.0); 5], Model::Gqa8b, GQA_PROFILES).at(1, 9, 2.0);
+    vec![
+        single("single-turn-a"),
+        long("long-prompts-a"),
+        long("long-prompts-c").keeping(C),
+        heavy("heavy-tail-a"),
+        heavy("heavy-tail-by-class").keeping(BY_CLASS),
+        gqa("gqa-a"),
+        gqa("gqa-b").keeping(B),
+    ]
+}
+
+/// Fits to the traces that Azure published in 2023. Its code is answered in a dozen tokens, so that SLO A would allow half a second for prompts
+/// that alone take longer: B and C are asked for.
+fn azure() -> Vec<Scenario> {
+    let chat =
+        |name| Scenario::seed(name).serving_traffic("Azure 2023, chat", mixes::AZURE_CHAT_TRAFFIC).at(1, 10, 1.0);
+    let code =
+        |name| Scenario::seed(name).serving_traffic("Azure 2023, code", mixes::AZURE_CODE_TRAFFIC).at(1, 10, 0.25);
+    let both = |name| {
+        let workload = |rate_per_s, span, seed| overlay(&mixes::AZURE_BOTH, rate_per_s, span, seed);
+        let classes = [Class::Chat, Class::Code];
+        Scenario::seed(name).serving("Azure 2023, chat and code", Arc::new(workload), &classes).at(1, 10, 1.0)
+    };
+    vec![
+        chat("azure-chat-a"),
+        chat("azure-chat-b").keeping(B),
+        code("azure-code-b").keeping(B),
+        code("azure-code-c").keeping(C),
+        both("azure-both-b").keeping(B),
+        both("azure-both-by-class").keeping(BY_CLASS),
+    ]
+}
+
+/// The seed's requests, less evenly.
+fn courses() -> Vec<Scenario> {
+    let steady = Traffic::poisson(mixes::SEED);
+    let bunched = Traffic { gaps: Gaps::Gamma { coefficient_of_variation: 3.0 }, ..steady };
+    let ramp = Traffic { course: Course::RAMP, ..steady };
+    let burst = Traffic { course: Course::BURST, ..steady };
+    vec![
+        Scenario::seed("bunches-a").serving_traffic("the seed's mix, gaps with a variation of 3", bunched),
+        Scenario::seed("ramp-a").serving_traffic("the seed's mix, from half to one and a half of the rate", ramp),
+        Scenario::seed("burst-a").serving_traffic("the seed's mix, half the rate with bursts of one and a half", burst),
+    ]
+}
+
+/// The seed's experiment on engines that a step-time model does not describe, or that are not as they were measured.
+fn engines() -> Vec<Scenario> {
+    let non_linear = |name| {
+        let scenario = Scenario::seed(name).served_by("non-linear", non_linear(MODEL));
+        scenario.profiled(NON_LINEAR_PROFILES).at(4, 12, 2.0)
+    };
+    let degrading = |seed: Scenario| {
+        let server = degrading(MODEL, &seed.cluster.pods);
+        seed.served_by("one L20 slow for three minutes", server)
+    };
+    vec![
+        non_linear("non-linear-a"),
+        non_linear("non-linear-b").keeping(B),
+        Scenario::seed("unsteady-a").served_by("jitter and hiccups", unsteady(MODEL)),
+        Scenario::seed("slower-a").served_by("30 % slower than profiled", paced(MODEL, 1.3)).at(1, 9, 1.0),
+        Scenario::seed("faster-a").served_by("30 % faster than profiled", paced(MODEL, 1.0 / 1.3)).at(2, 9, 2.0),
+        degrading(Scenario::seed("degrading-a")),
+    ]
+}

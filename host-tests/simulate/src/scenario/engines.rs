@@ -1,0 +1,57 @@
+//! Kinds of engines that pods serve with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slo_router_pods::engine::{Behaviour, Engine, EngineSpec, Gpu, Model, SlowSpell, Tempo};
+
+use super::{Pod, ServerOf};
+use crate::record::START;
+use crate::server::Server;
+
+/// When the pod of [`degrading`] becomes slow.
+pub const SPELL_STARTS: Duration = Duration::from_secs(240);
+/// For how long it is.
+pub const SPELL_LENGTH: Duration = Duration::from_secs(180);
+/// How many times longer its iterations take then.
+const SPELL_FACTOR: f64 = 2.5;
+
+/// Speculative decoding, prefix caching, jitter and hiccups.
+pub fn non_linear(model: Model) -> ServerOf {
+    behaving(model, |_| Behaviour::NON_LINEAR)
+}
+
+/// Jitter and hiccups alone.
+pub fn unsteady(model: Model) -> ServerOf {
+    behaving(model, |_| Behaviour { tempo: Behaviour::NON_LINEAR.tempo, ..Behaviour::PLAIN })
+}
+
+/// All iterations take so many times as long as those that the profiles were measured on.
+pub fn paced(model: Model, factor: f64) -> ServerOf {
+    behaving(model, move |_| tempo(Tempo { factor, ..Tempo::STEADY }))
+}
+
+/// The last L20 degrades in mid-run and recovers.
+pub fn degrading(model: Model, pods: &[Pod]) -> ServerOf {
+    let slow = pods.iter().rposition(|pod| pod.gpu == Gpu::L20);
+    let from = START.after(SPELL_STARTS);
+    let slow_spell = Some(SlowSpell { from, until: from.after(SPELL_LENGTH), factor: SPELL_FACTOR });
+    behaving(model, move |pod| {
+        let is_slow = slow == Some(pod.position);
+        tempo(Tempo { slow_spell: slow_spell.filter(|_| is_slow), ..Tempo::STEADY })
+    })
+}
+
+fn tempo(tempo: Tempo) -> Behaviour {
+    Behaviour { tempo, ..Behaviour::PLAIN }
+}
+
+/// Each pod behaves as it should, with luck of its own in each run.
+fn behaving(model: Model, behaviour: impl Fn(&Pod) -> Behaviour + Send + Sync + 'static) -> ServerOf {
+    Arc::new(move |pod, seed| {
+        let spec = EngineSpec::new(pod.gpu, model)?.behaving(behaviour(pod));
+        // The upper half tells pods apart, so that no two runs' pods share a seed.
+        let seed = seed ^ (pod.position as u64) << 32;
+        Some(Box::new(Engine::new(spec).seeded(seed)) as Box<dyn Server>)
+    })
+}

@@ -1,0 +1,93 @@
+//! What is simulated apart from the policy: who arrives when and wants what, and which pods serve them.
+//!
+//! A scenario is data. [`all`] lists them in `catalogue.rs`; one more is one more entry there, made from another by what is in
+//! `build.rs`.
+
+mod build;
+mod catalogue;
+mod cluster;
+mod engines;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evaluation::workload::{Arrival, Class};
+use slo_router::scheduling::slo::Slo;
+
+pub use self::catalogue::all;
+pub use self::cluster::{Cluster, Pod, ServerOf, batching};
+pub use self::engines::{SPELL_LENGTH, SPELL_STARTS};
+
+/// A mean rate (requests per second), a span from the start of the run, and a seed; gives the arrivals in order of time.
+/// The same arguments give the same arrivals, and another rate with the same seed gives like requests.
+pub type Workload = Arc<dyn Fn(f64, Duration, u64) -> Vec<Arrival> + Send + Sync>;
+
+/// The objective of a request, by what arrives and its position among the arrivals.
+pub type SloOf = Arc<dyn Fn(&Arrival, usize) -> Slo + Send + Sync>;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Scenario {
+    /// How `--scenario` names it.
+    pub name: &'static str,
+    /// What arrives, in words for the report: `chat : text-to-SQL = 7 : 4`.
+    pub traffic: String,
+    /// What arrives.
+    pub workload: Workload,
+    /// The classes that occur in it.
+    pub classes: Vec<Class>,
+    /// What is to be kept, in words for the report.
+    pub objective: String,
+    /// What is to be kept.
+    pub slo: SloOf,
+    /// Who serves.
+    pub cluster: Cluster,
+    /// The document of the profiles that the gateway is given.
+    pub profiles: &'static [u8],
+    /// The document of profiles that AIBrix's policies are given: its generator asks that 99 % meet the objective.
+    pub profiles_p99: &'static [u8],
+    /// Arrivals per second of a sweep, ascending: from where all keep the objective to where most policies fail.
+    pub rates_per_s: Vec<f64>,
+}
+
+/// A request as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    /// What comes, and when.
+    pub arrival: Arrival,
+    /// The objective that it brings along.
+    pub slo: Slo,
+}
+
+// === impl Scenario ===
+
+impl Scenario {
+    /// What arrives within `span` at this rate and seed.
+    pub fn demands(&self, rate_per_s: f64, span: Duration, seed: u64) -> Vec<Demand> {
+        self.with_objectives((self.workload)(rate_per_s, span, seed))
+    }
+
+    /// These arrivals with their objectives.
+    pub fn with_objectives(&self, arrivals: Vec<Arrival>) -> Vec<Demand> {
+        let demand = |(position, arrival)| Demand { slo: (self.slo)(&arrival, position), arrival };
+        arrivals.into_iter().enumerate().map(demand).collect()
+    }
+
+    /// The one of this name.
+    ///
+    /// # Errors
+    /// With the names that there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        all().into_iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+            let known: Vec<_> = all().into_iter().map(|scenario| scenario.name).collect();
+            format!("unknown scenario {name:?}; known are {}", known.join(", "))
+        })
+    }
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scenario").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,21 @@
+//! Measures what a model server sustains under a latency objective, and turns it into a profile that the filter reads.
+//!
+//! - [`measure`]: which rates to try, and when enough is known; over a trait, so that it runs against an engine in virtual
+//!   time as well as against a server.
+//! - [`client`]: any OpenAI-compatible server over sockets.
+//! - [`measurement`]: what was measured, on disk; [`import`]: what others measured.
+//! - [`build`]: points to a profile, with [`fit`] and [`verdict`]; [`check`], [`show`] and [`publish`] it.
+
+pub mod build;
+pub mod check;
+pub mod client;
+pub mod fit;
+pub mod grid;
+pub mod import;
+pub mod measure;
+pub mod measurement;
+pub mod objective;
+pub mod publish;
+pub mod show;
+mod tls;
+pub mod verdict;

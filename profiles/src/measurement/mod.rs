@@ -1,0 +1,9 @@
+//! What was measured, as it is kept on disk: enough to build a profile under another SLO without measuring again.
+
+mod file;
+mod point;
+mod spread;
+
+pub use self::file::{Appender, FileError, Header, Measurements, Source};
+pub use self::point::{Ending, Latencies, Lengths, Point, Requests, Summary};
+pub use self::spread::{PERCENTILES, Spread};

@@ -1,0 +1,40 @@
+//! Requests that are not scheduled, and the pods among which a gateway before the filter lets any request go.
+
+use super::host::{self, Headers, Map};
+use super::router::{Next, Router};
+use crate::protocol::Refusal;
+use crate::scheduling::subset::Subset;
+use crate::scheduling::time::Instant;
+
+/// The subset hint of the Endpoint Picker Protocol: dynamic metadata that a filter before this one has set.
+const HINT: [&str; 4] =
+    ["metadata", "filter_metadata", "envoy.lb.subset_hint", "x-gateway-destination-endpoint-subset"];
+
+impl Router {
+    /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it.
+    pub(super) fn pass_by(&mut self, subset: Option<Subset>, now: Instant) -> Next {
+        let is_narrowed = subset.is_some();
+        match self.dispatcher.pick(subset, now) {
+            Some(address) => {
+                let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
+            }
+            // Envoy's own choice would not know of the hint.
+            None if is_narrowed => return self.refuse(&Refusal::NoReadyPod),
+            None => {}
+        }
+        self.stats.passed();
+        Next::Go
+    }
+}
+
+/// The pods that the stream in whose context a callback runs may go to; `None` for all. The hint is a list, or one string
+/// with commas.
+pub(super) fn subset_hint() -> Option<Subset> {
+    let bytes = host::property(&HINT)?;
+    // Envoy writes a list as it writes headers, with nothing for values: a count of 32 bits comes first, and no string has
+    // a zero byte.
+    match str::from_utf8(&bytes) {
+        Ok(text) if !bytes.contains(&0) => Some(Subset::of([text])),
+        _ => Some(Subset::of(Headers::decode(bytes).names())),
+    }
+}

@@ -1,0 +1,323 @@
+//! Callouts: what is sent to one of Envoy's clusters, and whether the answer is worth reading.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::json::JsonError;
+
+/// The largest answer that is read. Envoy buffers up to 32 MB of one, and reading copies it into the VM.
+pub const MAX_BODY_BYTES: usize = 8 << 20;
+
+/// The largest answer that is searched for the reason of its status.
+pub const MAX_REASON_BYTES: usize = 64 << 10;
+
+/// Of a reason that a server gives, so much is told.
+const REASON_CHARS: usize = 300;
+
+const USER_AGENT: &str = concat!("slo-router/", env!("CARGO_PKG_VERSION"));
+
+/// Whom a source asks, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Callout {
+    /// Envoy's cluster that answers.
+    pub cluster: String,
+    /// The host asked for.
+    pub authority: String,
+    /// From the start of one fetch to the next.
+    pub interval: Duration,
+    /// How long one answer may take.
+    pub timeout: Duration,
+}
+
+/// One request of a fetch: a GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Path and query.
+    pub path: String,
+    /// The media type asked for.
+    pub accept: &'static str,
+    /// What was fetched last, where the server may answer that it is still the same.
+    pub etag: Option<String>,
+}
+
+/// What an answer's headers say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// `None` where there are no headers at all, which is how Envoy reports a reset.
+    pub status: Option<u16>,
+    /// The media type.
+    pub content_type: Option<&'a str>,
+    /// Length of the body.
+    pub body_bytes: usize,
+}
+
+/// What to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Read its body.
+    Read,
+    /// What was fetched last still holds.
+    Unchanged,
+}
+
+/// Why a fetch gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// The callout could not be sent, for this reason.
+    Unsent(String),
+    /// The connection failed or was reset before the answer's headers.
+    NoAnswer,
+    /// No answer in time; a gateway behind the cluster may say the same of a server of its own.
+    Timeout,
+    /// Another status than 200, and why, where the server says so.
+    Status(u16, Option<String>),
+    /// Nothing in it.
+    Empty,
+    /// So many bytes, more than [`MAX_BODY_BYTES`].
+    TooLarge(usize),
+    /// A page for people, of this content type: the path leads elsewhere, or a login stands before it.
+    NotJson(String),
+    /// It is not what was asked for; or it is, and cannot be taken.
+    Invalid(String),
+}
+
+// === impl Request ===
+
+impl Request {
+    /// A GET of JSON.
+    pub fn json(path: impl Into<String>) -> Self {
+        Self { path: path.into(), accept: "application/json", etag: None }
+    }
+
+    /// The headers of the callout, pseudo headers first.
+    pub fn headers<'a>(&'a self, callout: &'a Callout) -> Vec<(&'static str, &'a str)> {
+        let mut headers = vec![
+            (":method", "GET"),
+            (":path", self.path.as_str()),
+            (":authority", callout.authority.as_str()),
+            ("accept", self.accept),
+            ("user-agent", USER_AGENT),
+        ];
+        headers.extend(self.etag.as_deref().map(|etag| ("if-none-match", etag)));
+        headers
+    }
+
+    /// Whether the answer to this request is worth copying into the VM. A callout that ran into its timeout has status
+    /// 504.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words for whoever runs the server.
+    pub fn judge(&self, head: Head<'_>) -> Result<Verdict, FetchError> {
+        match head.status {
+            None => return Err(FetchError::NoAnswer),
+            Some(504) => return Err(FetchError::Timeout),
+            Some(304) if self.etag.is_some() => return Ok(Verdict::Unchanged),
+            Some(status) if status != 200 => return Err(FetchError::Status(status, None)),
+            Some(_) => {}
+        }
+        if head.body_bytes == 0 {
+            return Err(FetchError::Empty);
+        }
+        if head.body_bytes > MAX_BODY_BYTES {
+            return Err(FetchError::TooLarge(head.body_bytes));
+        }
+        match head.content_type.filter(|content_type| is_html(content_type)) {
+            Some(html) => Err(FetchError::NotJson(html.to_owned())),
+            None => Ok(Verdict::Read),
+        }
+    }
+}
+
+/// File servers send JSON under many types, or none; a page for people is the one that says what went wrong.
+fn is_html(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|html| essence.eq_ignore_ascii_case(html))
+}
+
+// === impl FetchError ===
+
+impl FetchError {
+    /// The error with the reason that the answer's body gives, as Kubernetes and many other servers do: `message`.
+    #[must_use]
+    pub fn with_reason_of(self, body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Reason {
+            message: String,
+        }
+        match (self, serde_json::from_slice(body)) {
+            (Self::Status(status, None), Ok(Reason { message })) => {
+                let message = message.chars().filter(|c| !c.is_control()).take(REASON_CHARS).collect();
+                Self::Status(status, Some(message))
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// The kind of error, in a word for metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unsent(_) => "unsent",
+            Self::NoAnswer => "no-answer",
+            Self::Timeout => "timeout",
+            Self::Status(401 | 403, _) => "forbidden",
+            Self::Status(404, _) => "not-found",
+            Self::Status(410, _) => "gone",
+            Self::Status(..) => "status",
+            Self::Empty => "empty",
+            Self::TooLarge(_) => "too-large",
+            Self::NotJson(_) | Self::Invalid(_) => "invalid",
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsent(reason) | Self::Invalid(reason) => f.write_str(reason),
+            Self::NoAnswer => f.write_str("no answer: the connection failed or was reset"),
+            Self::Timeout => f.write_str("no answer in time (status 504)"),
+            Self::Status(status, None) => write!(f, "the answer has status {status}, expected 200"),
+            Self::Status(status, Some(reason)) => write!(f, "the answer has status {status}, expected 200: {reason}"),
+            Self::Empty => f.write_str("the answer is empty, expected a JSON document"),
+            Self::TooLarge(bytes) => write!(f, "the answer has {bytes} bytes, expected at most {MAX_BODY_BYTES}"),
+            Self::NotJson(content_type) => write!(f, "the answer is {content_type:?}, expected JSON"),
+        }
+    }
+}
+
+impl Error for FetchError {}
+
+impl From<JsonError> for FetchError {
+    fn from(error: JsonError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+/// A source's configuration as it is written: the fields that all have, then its own. Flattening a common struct would
+/// cost the errors their path.
+macro_rules! callout_document {
+    ($name:ident { $($own:tt)* }) => {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            #[serde(deserialize_with = "crate::json::text::one::<crate::json::text::HostLike, _>")]
+            cluster: String,
+            #[serde(default, deserialize_with = "crate::json::text::optional::<crate::json::text::HostLike, _>")]
+            authority: Option<String>,
+            #[serde(
+                default = "crate::sources::callout::default_interval",
+                deserialize_with = "crate::json::duration::at_least_us::<_, 100_000>"
+            )]
+            interval: std::time::Duration,
+            #[serde(
+                default = "crate::sources::callout::default_timeout",
+                deserialize_with = "crate::json::duration::at_least_us::<_, 1_000>"
+            )]
+            timeout: std::time::Duration,
+            $($own)*
+        }
+
+        impl $name {
+            fn callout(&self) -> $crate::sources::callout::Callout {
+                $crate::sources::callout::Callout {
+                    cluster: self.cluster.clone(),
+                    authority: self.authority.clone().unwrap_or_else(|| self.cluster.clone()),
+                    interval: self.interval,
+                    timeout: self.timeout,
+                }
+            }
+        }
+    };
+}
+pub(super) use callout_document;
+
+pub(super) const fn default_interval() -> Duration {
+    Duration::from_secs(10)
+}
+
+pub(super) const fn default_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn callout() -> Callout {
+        let (cluster, authority) = ("c".to_owned(), "files.example:8080".to_owned());
+        Callout { cluster, authority, interval: default_interval(), timeout: default_timeout() }
+    }
+
+    fn head(status: Option<u16>, content_type: Option<&str>, body_bytes: usize) -> Head<'_> {
+        Head { status, content_type, body_bytes }
+    }
+
+    #[test]
+    fn a_request_is_a_get_of_its_path() {
+        let (mut request, callout) = (Request::json("/p.json?pool=a"), callout());
+        let expected = vec![
+            (":method", "GET"),
+            (":path", "/p.json?pool=a"),
+            (":authority", "files.example:8080"),
+            ("accept", "application/json"),
+            ("user-agent", concat!("slo-router/", env!("CARGO_PKG_VERSION"))),
+        ];
+        assert_eq!(request.headers(&callout), expected);
+        request.etag = Some("\"v1\"".to_owned());
+        assert_eq!(request.headers(&callout).last(), Some(&("if-none-match", "\"v1\"")));
+    }
+
+    #[test]
+    fn a_document_is_read_whatever_json_is_called() {
+        for content_type in [None, Some("application/json"), Some("text/plain"), Some("application/octet-stream")] {
+            let head = head(Some(200), content_type, MAX_BODY_BYTES);
+            assert_eq!(Request::json("/").judge(head), Ok(Verdict::Read));
+        }
+    }
+
+    #[test]
+    fn each_bad_answer_is_told_apart() {
+        let json = Some("application/json");
+        let html = Some("Text/HTML; charset=utf-8");
+        for (status, content_type, body_bytes, expected) in [
+            (None, None, 0, "no answer: the connection failed or was reset"),
+            (Some(504), None, 24, "no answer in time (status 504)"),
+            (Some(500), json, 10, "the answer has status 500, expected 200"),
+            (Some(204), None, 0, "the answer has status 204, expected 200"),
+            (Some(304), None, 0, "the answer has status 304, expected 200"),
+            (Some(200), json, 0, "the answer is empty, expected a JSON document"),
+            (Some(200), json, MAX_BODY_BYTES + 1, "the answer has 8388609 bytes, expected at most 8388608"),
+            (Some(200), html, 10, "the answer is \"Text/HTML; charset=utf-8\", expected JSON"),
+        ] {
+            let error = Request::json("/").judge(head(status, content_type, body_bytes)).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn not_modified_is_an_answer_to_those_who_said_what_they_have() {
+        let request = Request { etag: Some("\"1\"".to_owned()), ..Request::json("/") };
+        assert_eq!(request.judge(head(Some(304), None, 0)), Ok(Verdict::Unchanged));
+    }
+
+    #[test]
+    fn the_servers_own_reason_is_told_and_cut() {
+        let forbidden = || FetchError::Status(403, None);
+        let body = br#"{"kind": "Status", "message": "pods is forbidden:\nno RBAC", "code": 403}"#;
+        let told = forbidden().with_reason_of(body).to_string();
+        assert_eq!(told, "the answer has status 403, expected 200: pods is forbidden:no RBAC");
+        let long = format!("{{\"message\": \"{}\"}}", "ü".repeat(1_000));
+        assert_eq!(
+            forbidden().with_reason_of(long.as_bytes()),
+            FetchError::Status(403, Some("ü".repeat(REASON_CHARS)))
+        );
+        for body in [&b"no JSON"[..], b"{}", br#"{"message": 1}"#, &[0xff]] {
+            assert_eq!(forbidden().with_reason_of(body), forbidden());
+        }
+        assert_eq!(FetchError::Timeout.with_reason_of(br#"{"message": "x"}"#), FetchError::Timeout);
+    }
+}

@@ -1,0 +1,54 @@
+//! The `InferencePool` of the Gateway API Inference Extension.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::list;
+use crate::json;
+use crate::sources::callout::FetchError;
+
+/// Which pods an inference pool has, and their ports: each of them is an endpoint of its own, as with data parallelism.
+pub(super) struct InferencePool {
+    pub(super) selector: String,
+    pub(super) ports: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    selector: Selector,
+    target_ports: Vec<Port>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Selector {
+    match_labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Port {
+    number: u16,
+}
+
+// === impl InferencePool ===
+
+impl InferencePool {
+    pub(super) fn read(body: &[u8]) -> Result<Self, FetchError> {
+        list::expect(body, "InferencePool", "inference.networking.k8s.io/v1")?;
+        let Document { spec: Spec { selector, target_ports } } = json::read(body)?;
+        let labels = selector.match_labels.iter().map(|(label, value)| format!("{label}={value}"));
+        let selector = labels.collect::<Vec<_>>().join(",");
+        let ports: Vec<u16> = target_ports.into_iter().map(|port| port.number).filter(|port| *port > 0).collect();
+        if selector.is_empty() || ports.is_empty() {
+            return Err(FetchError::Invalid("the inference pool has no labels or no ports to go by".to_owned()));
+        }
+        Ok(Self { selector, ports })
+    }
+}

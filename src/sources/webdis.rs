@@ -1,0 +1,177 @@
+//! Profiles from the keys that AIBrix keeps in Redis, read over HTTP by Webdis.
+//!
+//! AIBrix's key is `aibrix:profile_<model>_<deployment>`, which is ambiguous: either may hold an underscore. It is read by
+//! what the profile itself says: its `gpu` is the deployment's name. Where that is not the end of the key, the name is
+//! taken to hold none, as those of Kubernetes' deployments do not. Nothing is ever written.
+//!
+//! The keys are found by `KEYS`, which keeps Redis busy for as long as it takes to look at all of its keys. `SCAN` would not,
+//! but the Webdis of Linux distributions (0.1.9) leaves out the lists that it answers with.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::callout::{Callout, FetchError, Request, callout_document};
+use super::fetch::{Fetch, Fetched, Progress};
+use super::gather::{Gather, gpu_of};
+use super::kubernetes::ObjectName;
+use crate::json::{self, text};
+
+const PREFIX: &str = "aibrix:profile_";
+
+/// Values asked for at once: keys of 200 bytes, all of them escaped, make a path of 30 KB.
+const BATCH: usize = 50;
+
+/// Keys at most.
+const MAX_KEYS: usize = 10_000;
+
+/// Which Webdis.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "WebdisDocument")]
+pub struct WebdisSource {
+    /// Webdis.
+    pub callout: Callout,
+    /// The namespace of the deployments, which AIBrix's keys do not say.
+    pub namespace: String,
+}
+
+callout_document!(WebdisDocument {
+    #[serde(default = "default_namespace", deserialize_with = "text::one::<ObjectName, _>")]
+    namespace: String,
+});
+
+struct WebdisFetch {
+    namespace: String,
+    step: Step,
+    /// Keys whose values are to come after this step.
+    keys: Vec<String>,
+    values: BTreeMap<String, String>,
+}
+
+enum Step {
+    /// Finding the keys.
+    Find,
+    /// Reading the values of these keys.
+    Get(Vec<String>),
+}
+
+#[derive(Deserialize)]
+struct Found {
+    #[serde(rename = "KEYS")]
+    keys: Outcome<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Got {
+    #[serde(rename = "MGET")]
+    mget: Outcome<Vec<Option<String>>>,
+}
+
+/// What a command of Redis gives: its reply, or an error as `[false, "ERR …"]`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Outcome<T> {
+    Reply(T),
+    Failed((bool, String)),
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+// === impl WebdisSource ===
+
+impl WebdisSource {
+    pub(super) fn fetch(&self) -> impl Fetch + use<> {
+        WebdisFetch { namespace: self.namespace.clone(), step: Step::Find, keys: Vec::new(), values: BTreeMap::new() }
+    }
+}
+
+impl From<WebdisDocument> for WebdisSource {
+    fn from(document: WebdisDocument) -> Self {
+        Self { callout: document.callout(), namespace: document.namespace }
+    }
+}
+
+// === impl WebdisFetch ===
+
+impl Fetch for WebdisFetch {
+    fn request(&self) -> Request {
+        // Webdis takes a path's parts for a command's arguments, and an ending for a format: both are escaped.
+        let escaped = |argument: &str| utf8_percent_encode(argument, NON_ALPHANUMERIC).to_string();
+        Request::json(match &self.step {
+            Step::Find => format!("/KEYS/{}", escaped(&format!("{PREFIX}*"))),
+            Step::Get(keys) => format!("/MGET/{}", keys.iter().map(|key| escaped(key)).collect::<Vec<_>>().join("/")),
+        })
+    }
+
+    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
+        match std::mem::replace(&mut self.step, Step::Get(Vec::new())) {
+            Step::Find => {
+                self.keys = json::read::<Found>(body)?.keys.reply()?;
+                self.keys.retain(|key| key.starts_with(PREFIX));
+                if self.keys.len() > MAX_KEYS {
+                    return Err(FetchError::Invalid(format!("more than {MAX_KEYS} profiles")));
+                }
+            }
+            Step::Get(keys) => {
+                let values = json::read::<Got>(body)?.mget.reply()?;
+                if values.len() != keys.len() {
+                    let found = format!("{} values came for {} keys", values.len(), keys.len());
+                    return Err(FetchError::Invalid(found));
+                }
+                // A key without a value is gone by now, or no string.
+                let there = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
+                self.values.extend(there);
+            }
+        }
+        if self.keys.is_empty() {
+            return Ok(Progress::Done(self.fetched()));
+        }
+        self.step = Step::Get(self.keys.split_off(self.keys.len().saturating_sub(BATCH)));
+        Ok(Progress::Next)
+    }
+}
+
+impl WebdisFetch {
+    fn fetched(&mut self) -> Fetched {
+        let mut gather = Gather::default();
+        let mut complaints = Vec::new();
+        for (key, text) in std::mem::take(&mut self.values) {
+            match names(&key, &text) {
+                Some((model, deployment)) => {
+                    gather.add_profile(format!("{}/{deployment}", self.namespace), &model, &text);
+                }
+                None => complaints.push(format!("the key {key:?} names no model and deployment")),
+            }
+        }
+        Fetched { document: gather.document(), complaints }
+    }
+}
+
+/// The model and the deployment of a key.
+fn names(key: &str, text: &str) -> Option<(String, String)> {
+    let names = key.strip_prefix(PREFIX)?;
+    let by_gpu = || {
+        let gpu = gpu_of(text)?;
+        let model = names.strip_suffix(gpu.as_str())?.strip_suffix('_')?;
+        Some((model.to_owned(), gpu))
+    };
+    let by_last = || names.rsplit_once('_').map(|(model, deployment)| (model.to_owned(), deployment.to_owned()));
+    by_gpu().or_else(by_last).filter(|(model, deployment)| !model.is_empty() && !deployment.is_empty())
+}
+
+// === impl Outcome ===
+
+impl<T> Outcome<T> {
+    fn reply(self) -> Result<T, FetchError> {
+        match self {
+            Self::Reply(reply) => Ok(reply),
+            Self::Failed((_, error)) => Err(FetchError::Invalid(format!("Redis answers {error:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
