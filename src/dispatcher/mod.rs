@@ -134,7 +134,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it.
+    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
+    /// since a proxy lets no stream go on in whose callback it was made to answer one.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
         self.membership.join(&self.pool, &mut self.running, now);
         let id = arrival.id;
@@ -149,7 +150,7 @@ impl<S: Store> Dispatcher<S> {
             return self.forward(request, decided, now).into_iter().collect();
         }
         self.queue.push(request);
-        let mut actions = self.pass(now);
+        let mut actions = self.pass(Some(id), now);
         if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
             let refusal = self.refuse(id, RefusalReason::QueueFull, now);
             self.cancel(id, now);
@@ -202,7 +203,7 @@ impl<S: Store> Dispatcher<S> {
 
     /// A message came: room was freed, somewhere.
     pub fn look_again(&mut self, now: Instant) -> Vec<Action> {
-        if self.queue.is_empty() { Vec::new() } else { self.pass(now) }
+        if self.queue.is_empty() { Vec::new() } else { self.pass(None, now) }
     }
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.

@@ -35,11 +35,12 @@ pub(super) struct Decided {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left.
-    pub(super) fn pass(&mut self, now: Instant) -> Vec<Action> {
+    /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left. Where a request just
+    /// came, it alone may be refused.
+    pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a seat that is gone.
         self.membership.beat(&self.pool, &mut self.running, now);
-        let mut actions = self.refuse_overdue(now);
+        let mut actions = self.refuse_overdue(arriving, now);
         let mut contended = 0;
         let mut last = None;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
@@ -61,10 +62,11 @@ impl<S: Store> Dispatcher<S> {
         actions
     }
 
-    fn refuse_overdue(&mut self, now: Instant) -> Vec<Action> {
+    fn refuse_overdue(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         let expired = self.queue.expired(now).into_iter().map(|id| (id, RefusalReason::WaitedTooLong));
         let late = self.queue.to_reject(now).into_iter().map(|id| (id, RefusalReason::Late));
-        let overdue: Vec<(RequestId, RefusalReason)> = expired.chain(late).take(MOST_ACTIONS).collect();
+        let overdue = expired.chain(late).filter(|(id, _)| arriving.is_none_or(|arriving| arriving == *id));
+        let overdue: Vec<(RequestId, RefusalReason)> = overdue.take(MOST_ACTIONS).collect();
         let mut actions = Vec::new();
         for (id, reason) in overdue {
             if self.queue.remove(id).is_some() {

@@ -50,3 +50,13 @@ pub enum Verdict {
     /// It is refused.
     Refuse(RequestNumber, RefusalReason),
 }
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Whom it is on.
+    pub fn request(&self) -> RequestNumber {
+        let (Self::Place(request, ..) | Self::Refuse(request, _)) = *self;
+        request
+    }
+}

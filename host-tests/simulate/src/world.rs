@@ -154,7 +154,7 @@ impl World<'_> {
 
     fn carry_out(&mut self, verdicts: Vec<Verdict>) -> Result<(), Violation> {
         for verdict in verdicts {
-            let (Verdict::Place(id, ..) | Verdict::Refuse(id, _)) = verdict;
+            let id = verdict.request();
             let record = &mut self.records[id as usize];
             if record.fate != Fate::Waiting {
                 return Err(Violation::NotWaiting { id, fate: record.fate });

@@ -23,7 +23,8 @@ use super::port::Port;
 use crate::gateway::RequestNumber;
 use crate::scenario::Demand;
 
-/// Time between ticks while something waits, and otherwise; the filter's.
+/// Time asked for until the first tick, between ticks while something waits, and otherwise; the filter's.
+const FIRST_TICK: Duration = Duration::from_millis(10);
 const BUSY_TICK: Duration = Duration::from_millis(10);
 const IDLE_TICK: Duration = Duration::from_millis(250);
 
@@ -44,7 +45,11 @@ pub(super) struct Worker {
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
     tick: Duration,
-    ticks_at: Instant,
+    /// Counts how often the timer was set.
+    timer: u64,
+    newly_set: bool,
+    /// Whether a request came yet.
+    has_served: bool,
     shared_at: Instant,
 }
 
@@ -56,13 +61,12 @@ impl Worker {
         pool: &Rc<Pool>,
         port: Port,
         (policy, lengths): (PolicyName, Lengths),
-        mut rng: fastrand::Rng,
+        seed: u64,
         now: Instant,
     ) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut dispatcher = Dispatcher::new(port.clone(), filter.config.dispatch_settings(), rng.u64(..), now);
         let _nothing_waits_yet = dispatcher.set_pool(Rc::clone(pool), now);
-        // Workers start at different times, and so they tick.
-        let ticks_at = now.after(Duration::from_millis(rng.u64(1..=250)));
         Self {
             dispatcher,
             learning: Learning::new(filter.config.prediction),
@@ -73,14 +77,21 @@ impl Worker {
             classes: filter.classes.clone(),
             open: BTreeMap::new(),
             rng,
-            tick: IDLE_TICK,
-            ticks_at,
-            shared_at: now,
+            tick: FIRST_TICK,
+            timer: 1,
+            newly_set: true,
+            has_served: false,
+            shared_at: Instant::ZERO,
         }
     }
 
     pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Action> {
         let Demand { arrival, slo } = demand;
+        if !std::mem::replace(&mut self.has_served, true) {
+            // For the first request the filter makes sure that it sees bodies at all, and ticks meanwhile.
+            self.adjust_timer(BUSY_TICK);
+            self.learning.meet(MODEL, &self.port, &self.keys);
+        }
         let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
         let open = &self.open;
         let estimate =
@@ -137,18 +148,25 @@ impl Worker {
         self.after(actions, now)
     }
 
-    pub(super) fn ticks_at(&self) -> Instant {
-        self.ticks_at
+    /// The timer that holds.
+    pub(super) fn timer(&self) -> u64 {
+        self.timer
+    }
+
+    /// The timer's period, if it was set since this was asked last.
+    pub(super) fn take_newly_set(&mut self) -> Option<Duration> {
+        std::mem::take(&mut self.newly_set).then_some(self.tick)
     }
 
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Action> {
-        self.ticks_at = now.after(self.tick);
         let actions = self.dispatcher.tick(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
             self.learning.share(&self.port, &self.keys);
         }
-        self.after(actions, now)
+        let actions = self.after(actions, now);
+        self.set_timer(self.tick);
+        actions
     }
 
     /// Requests that wait and that run.
@@ -166,15 +184,24 @@ impl Worker {
                 self.open.remove(&id.0);
             }
         }
-        let tick = if self.dispatcher.waiting() > 0 { BUSY_TICK } else { IDLE_TICK };
-        if tick != self.tick {
-            self.tick = tick;
-            self.ticks_at = now.after(tick);
-        }
+        self.adjust_timer(if self.dispatcher.waiting() > 0 { BUSY_TICK } else { IDLE_TICK });
         actions
+    }
+
+    fn adjust_timer(&mut self, period: Duration) {
+        if period != self.tick {
+            self.set_timer(period);
+        }
+    }
+
+    fn set_timer(&mut self, period: Duration) {
+        self.tick = period;
+        self.timer += 1;
+        self.newly_set = true;
     }
 }
 
-fn characters(tokens: u32) -> u64 {
+/// Characters of a prompt of so many tokens.
+pub fn characters(tokens: u32) -> u64 {
     (f64::from(tokens) * CHARACTERS_PER_TOKEN) as u64
 }

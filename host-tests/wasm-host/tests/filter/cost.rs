@@ -40,7 +40,7 @@ fn cost(world: &World) -> (BTreeMap<&'static str, usize>, Vec<&'static str>) {
 
 #[test]
 fn a_request_that_is_placed_at_once_makes_few_host_calls() {
-    for (inspect, most) in [("body", 12), ("headers", 10)] {
+    for (inspect, most) in [("body", 13), ("headers", 11)] {
         let mut pool = pool();
         pool["request"] = json!({ "inspect": inspect });
         let world = world(&pool, 1);
