@@ -1,9 +1,9 @@
 //! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
 //! have. Shared by the VMs of a pool, one value for each model.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::scheduling::prediction::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
@@ -55,7 +55,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub struct Learning {
     prediction: Prediction,
-    models: HashMap<String, Model>,
+    models: FnvHashMap<String, Model>,
 }
 
 #[derive(Debug, Default)]
@@ -64,9 +64,9 @@ struct Model {
     /// Seen here and not shared yet.
     pending: Vec<Sample>,
     /// Estimates by bucket of the prompt; of no use once `known` changes.
-    medians: HashMap<u8, u32>,
+    medians: FnvHashMap<u8, u32>,
     /// Distributions by bucket of the prompt, likewise.
-    lengths: HashMap<u8, Rc<LengthDistribution>>,
+    lengths: FnvHashMap<u8, Rc<LengthDistribution>>,
 }
 
 /// The shared value.
@@ -89,21 +89,20 @@ struct Ratio {
 impl Learning {
     /// Knows nothing yet.
     pub fn new(prediction: Prediction) -> Self {
-        Self { prediction, models: HashMap::new() }
+        Self { prediction, models: FnvHashMap::default() }
     }
 
     /// Tokens of a prompt of so many characters.
     pub fn tokens_of_characters(&mut self, model: &str, characters: u64) -> u32 {
-        self.model(model).known.characters.tokens(characters, COLD_CHARACTERS_PER_TOKEN)
+        self.on(model, |model| model.known.characters.tokens(characters, COLD_CHARACTERS_PER_TOKEN))
     }
 
     /// Tokens of a prompt whose body has so many bytes; without them the model's median.
     pub fn tokens_of_body(&mut self, model: &str, bytes: Option<u64>) -> u32 {
-        let known = &self.model(model).known;
-        match bytes {
+        self.on(model, |Model { known, .. }| match bytes {
             Some(bytes) => known.bytes.tokens(bytes, COLD_BYTES_PER_TOKEN),
             None => median_input(&known.history),
-        }
+        })
     }
 
     /// Tokens that an answer will have. `running` are this VM's requests that still run, which a median of the
@@ -117,15 +116,14 @@ impl Learning {
         rng: &mut fastrand::Rng,
     ) -> u32 {
         let Prediction { kind, cold_tokens } = self.prediction;
-        let model = self.model(model);
-        match kind {
+        self.on(model, |model| match kind {
             PredictionKind::Draw => {
                 DrawWindow::aibrix().draw(&model.known.history, input_tokens, now, rng).unwrap_or(cold_tokens)
             }
             PredictionKind::Median => *model.medians.entry(log2_bucket(input_tokens)).or_insert_with(|| {
                 estimate_median(&model.known.history, &running(), input_tokens).unwrap_or(cold_tokens)
             }),
-        }
+        })
     }
 
     /// How long answers to prompts of this length are; memoryless before anything is known.
@@ -136,19 +134,21 @@ impl Learning {
         running: impl FnOnce() -> Vec<Running>,
     ) -> Rc<LengthDistribution> {
         let cold_tokens = self.prediction.cold_tokens;
-        let model = self.model(model);
-        let estimate = || {
-            let lengths = LengthDistribution::estimate(&model.known.history, &running(), input_tokens);
-            Rc::new(lengths.unwrap_or_else(|| LengthDistribution::memoryless(cold_tokens)))
-        };
-        Rc::clone(model.lengths.entry(log2_bucket(input_tokens)).or_insert_with(estimate))
+        self.on(model, |model| {
+            let estimate = || {
+                let lengths = LengthDistribution::estimate(&model.known.history, &running(), input_tokens);
+                Rc::new(lengths.unwrap_or_else(|| LengthDistribution::memoryless(cold_tokens)))
+            };
+            Rc::clone(model.lengths.entry(log2_bucket(input_tokens)).or_insert_with(estimate))
+        })
     }
 
     /// Learns from a response.
     pub fn record(&mut self, model: &str, sample: Sample) {
-        let model = self.model(model);
-        model.known.learn(&sample);
-        model.pending.push(sample);
+        self.on(model, |model| {
+            model.known.learn(&sample);
+            model.pending.push(sample);
+        });
     }
 
     /// Takes what other VMs have learned of a model that is new here.
@@ -178,8 +178,12 @@ impl Learning {
         }
     }
 
-    fn model(&mut self, name: &str) -> &mut Model {
-        self.models.entry(name.to_owned()).or_default()
+    /// Does something with what is known of a model, without writing its name where it is known.
+    fn on<R>(&mut self, name: &str, act: impl FnOnce(&mut Model) -> R) -> R {
+        match self.models.get_mut(name) {
+            Some(model) => act(model),
+            None => act(self.models.entry(name.to_owned()).or_default()),
+        }
     }
 }
 

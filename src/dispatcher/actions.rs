@@ -1,6 +1,8 @@
 //! What the dispatcher asks of its caller, and what it is told.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::scheduling::load::Load;
@@ -22,6 +24,8 @@ pub enum Action {
 pub struct Placement {
     /// The pod.
     pub address: SocketAddr,
+    /// The same as it was chosen, as a header names it.
+    pub destination: Rc<str>,
     /// Other pods that could take it, the best first: for a retry.
     pub alternatives: Vec<SocketAddr>,
     /// The policy that chose it.
@@ -94,9 +98,12 @@ pub struct Survey {
 
 impl Placement {
     /// The pod and its alternatives, as Envoy's header names them.
-    pub fn named(&self) -> String {
+    pub fn named(&self) -> Cow<'_, str> {
+        if self.alternatives.is_empty() {
+            return Cow::Borrowed(&self.destination);
+        }
         let others = self.alternatives.iter().map(|other| format!(",{other}"));
-        std::iter::once(self.address.to_string()).chain(others).collect()
+        std::iter::once(self.destination.to_string()).chain(others).collect()
     }
 }
 

@@ -1,20 +1,21 @@
 //! This VM's place among the others: its seat, what it publishes, and how it wakes them.
 
+use super::reading::Reading;
 use super::running::Running;
-use crate::scheduling::deployment::DeploymentName;
-use crate::scheduling::pool::{PodId, Pool};
+use crate::scheduling::pool::{DeploymentId, PodId, Pool};
 use crate::scheduling::time::Instant;
+use crate::shared::Keys;
 use crate::shared::claim::Claim;
 use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
 use crate::shared::health::Failing;
-use crate::shared::ledger::{Column, Ledger};
-use crate::shared::store::{self, Contended, Store};
-use crate::shared::{Keys, update};
+use crate::shared::ledger::Column;
+use crate::shared::noticeboard::{self, Noticeboard};
+use crate::shared::store::{Contended, Store};
 
 /// See the module.
 pub(super) struct Membership<S> {
-    pub(super) store: S,
-    pub(super) keys: Keys,
+    board: Noticeboard<S>,
+    keys: Keys,
     generation: Generation,
     seat: Option<Seat>,
     published: Published,
@@ -38,7 +39,8 @@ struct Published {
 
 impl<S: Store> Membership<S> {
     pub(super) fn new(store: S, keys: Keys, generation: Generation) -> Self {
-        Self { store, keys, generation, seat: None, published: Published::default() }
+        let board = Noticeboard::new(store, keys.board());
+        Self { board, keys, generation, seat: None, published: Published::default() }
     }
 
     /// What tells this VM from the others, once it has a seat.
@@ -46,8 +48,21 @@ impl<S: Store> Membership<S> {
         self.seat.map(|seat| seat.ticket)
     }
 
-    pub(super) fn directory(&self) -> Directory {
-        store::read(&self.store, self.keys.directory()).0
+    /// What all VMs have published by now.
+    pub(super) fn read(&mut self) -> Reading {
+        let board = self.board.read();
+        Reading { is_outdated: board.directory.is_outdated(self.generation), number: self.board.reading(), board }
+    }
+
+    /// What they most likely have: good for taking room, which shows whether they had.
+    pub(super) fn recall(&mut self) -> Reading {
+        let board = self.board.recall();
+        Reading { is_outdated: board.directory.is_outdated(self.generation), number: self.board.reading(), board }
+    }
+
+    /// Who was there when this VM last read or wrote.
+    pub(super) fn known_directory(&self) -> &Directory {
+        &self.board.known().directory
     }
 
     /// Takes a seat if there is none: a request shows that this VM serves.
@@ -55,12 +70,14 @@ impl<S: Store> Membership<S> {
         if self.seat.is_some() {
             return;
         }
-        let joined = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
-            directory.note(self.generation);
-            directory.join(now)
+        let generation = self.generation;
+        let joined = self.board.update(|board| {
+            board.drop_dead(now);
+            board.directory.note(generation);
+            board.directory.join(now)
         });
         let Ok(Some(ticket)) = joined else { return };
-        let mailbox = self.store.open_mailbox(&self.keys.mailbox(ticket.slot));
+        let mailbox = self.board.store().open_mailbox(&self.keys.mailbox(ticket.slot));
         self.seat = Some(Seat { ticket, mailbox, heartbeat: now });
         self.change_seat(|seat| seat.mailbox = mailbox);
         self.published = Published::default();
@@ -69,44 +86,41 @@ impl<S: Store> Membership<S> {
     }
 
     /// Tells the roots of older configurations, which still drain, what pods there are now.
-    pub(super) fn publish_pool(&self, pool: &Pool) {
-        if self.seat.is_none() || self.directory().is_outdated(self.generation) {
+    pub(super) fn publish_pool(&mut self, pool: &Pool) {
+        if self.seat.is_none() {
             return;
         }
+        let generation = self.generation;
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         // If it fails, another VM has just written the same.
-        let _ = update(&self.store, &self.keys.newest_pods(), |newest: &mut Vec<PodId>| {
-            (*newest != pods).then(|| newest.clone_from(&pods))
+        let _ = self.board.update(|board| {
+            if board.directory.is_outdated(generation) {
+                return None;
+            }
+            let shrank = board.failing.keep_to(&pods);
+            (shrank || board.newest_pods != pods).then(|| board.newest_pods.clone_from(&pods))
         });
-        let keep = |failing: &mut Failing| failing.keep_to(&pods).then_some(());
-        let _ = update(&self.store, self.keys.health(), keep);
-    }
-
-    /// The pods of a newer configuration, if there is one: others take no new work.
-    pub(super) fn newer_pods(&self, directory: &Directory) -> Option<Vec<PodId>> {
-        directory.is_outdated(self.generation).then(|| store::read(&self.store, &self.keys.newest_pods()).0)
     }
 
     /// Gives the seat up.
     pub(super) fn leave(&mut self) {
         let Some(seat) = self.seat.take() else { return };
-        let leave = |directory: &mut Directory| {
-            directory.leave(seat.ticket);
-            Some(())
-        };
         // If it fails, the seat falls silent and is dropped as a dead one.
-        let _ = update(&self.store, self.keys.directory(), leave);
+        let _ = self.board.update(|board| {
+            board.leave(seat.ticket);
+            Some(())
+        });
     }
 
     /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone takes another.
     pub(super) fn beat(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
         let Some(seat) = self.seat.filter(|seat| now.since(seat.heartbeat) >= HEARTBEAT) else { return };
-        let beat = |directory: &mut Directory| {
-            directory.seat_mut(seat.ticket)?.heartbeat = now;
-            directory.drop_dead(now);
+        let beat = self.board.update(|board| {
+            board.directory.seat_mut(seat.ticket)?.heartbeat = now;
+            board.drop_dead(now);
             Some(())
-        };
-        match update(&self.store, self.keys.directory(), beat) {
+        });
+        match beat {
             Ok(Some(())) => self.seat = Some(Seat { heartbeat: now, ..seat }),
             Ok(None) => {
                 self.seat = None;
@@ -114,41 +128,59 @@ impl<S: Store> Membership<S> {
             }
             Err(Contended) => {}
         }
-        if running.has_unpublished() {
+        if running.unpublished {
             self.publish_columns(running);
         }
     }
 
     /// Publishes what runs here on the pods of all deployments.
-    pub(super) fn publish_columns(&self, running: &mut Running) {
-        for deployment in running.deployments() {
-            self.publish_column(running, &deployment);
-        }
-    }
-
-    /// Publishes what runs here on the pods of one deployment. Columns of VMs that are gone are passed over by readers, and
-    /// left out when room is taken.
-    pub(super) fn publish_column(&self, running: &mut Running, deployment: &DeploymentName) {
+    pub(super) fn publish_columns(&mut self, running: &mut Running) {
         let Some(seat) = self.seat else { return };
-        let column = running.column(deployment);
-        let written = update(&self.store, &self.keys.ledger(deployment), |ledger: &mut Ledger| {
-            ledger.publish(seat.ticket, &column);
-            Some(())
+        let written = self.board.update(|board| {
+            let mut columns = running.columns();
+            columns.all(|(deployment, column)| board.publish(deployment, seat.ticket, column.clone())).then_some(())
         });
-        running.set_published(deployment, written.is_ok());
+        running.unpublished = written.is_err();
     }
 
-    /// Takes room: publishes `column` if the ledger still is as it was read.
+    /// Publishes that a request on a pod of `deployment` ended, and what that showed of the pod: `note` says whether
+    /// it changed anything.
+    pub(super) fn release(
+        &mut self,
+        running: &mut Running,
+        deployment: DeploymentId,
+        note: impl Fn(&mut Failing) -> bool,
+    ) {
+        let ticket = self.ticket();
+        let written = self.board.update(|board| {
+            let noted = note(&mut board.failing);
+            let published = ticket.is_some_and(|ticket| board.publish(deployment, ticket, running.column(deployment)));
+            (noted || published).then_some(())
+        });
+        running.unpublished |= written.is_err();
+    }
+
+    /// Takes room: publishes these columns if the board still is as it was read, and takes the right to probe these pods.
     pub(super) fn take_room(
-        &self,
-        deployment: &DeploymentName,
-        (mut ledger, version): (Ledger, u32),
-        column: &Column,
+        &mut self,
+        reading: noticeboard::Reading,
+        columns: Vec<(DeploymentId, Column)>,
+        probed: &[PodId],
+        now: Instant,
     ) -> Result<(), Contended> {
-        // Without a seat (all 256 taken) there is nothing to publish under; the VM goes on by what it reads.
-        let Some(seat) = self.seat else { return Ok(()) };
-        ledger.publish(seat.ticket, column);
-        store::write(&self.store, &self.keys.ledger(deployment), &ledger, version)
+        let ticket = self.ticket();
+        if ticket.is_none() && probed.is_empty() {
+            // All 256 seats are taken: there is nothing to publish under; the VM goes on by what it reads.
+            return Ok(());
+        }
+        let taken = self.board.update_as_read(reading, |board| {
+            let probes = probed.iter().all(|pod| board.failing.begin_probe(*pod, now));
+            let publish =
+                |ticket| columns.into_iter().all(|(deployment, column)| board.publish(deployment, ticket, column));
+            (probes && ticket.is_none_or(publish)).then_some(())
+        });
+        // `None`: the seat is gone. The next heartbeat, which is due, takes another.
+        taken?.ok_or(Contended)
     }
 
     /// Tells the other VMs how many requests wait here and what the most urgent needs, if that changed. It also says
@@ -173,32 +205,30 @@ impl<S: Store> Membership<S> {
     /// Asks this VM to look again from a flat stack.
     pub(super) fn wake_self(&self) {
         if let Some(mailbox) = self.seat.and_then(|seat| seat.mailbox) {
-            self.store.send(mailbox);
+            self.board.store().send(mailbox);
         }
     }
 
     /// Wakes another VM for its claim. `false`: it need not be waited for, since it was woken and did not look.
-    pub(super) fn wake(&self, seat: &seat::Seat, now: Instant) -> bool {
+    pub(super) fn wake(&mut self, seat: &seat::Seat, now: Instant) -> bool {
         if !seat.may_be_woken(now) {
             return seat.is_yielded_to(now);
         }
         let ticket = seat.ticket;
-        let woken = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
-            let seat = directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
+        let woken = self.board.update(|board| {
+            let seat = board.directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
             seat.woken = Some(now);
             seat.mailbox
         });
         if let Ok(Some(mailbox)) = woken {
-            self.store.send(mailbox);
+            self.board.store().send(mailbox);
         }
         true
     }
 
-    fn change_seat(&self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
+    fn change_seat(&mut self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
         let Some(own) = self.seat else { return false };
-        let changed = update(&self.store, self.keys.directory(), |directory: &mut Directory| {
-            directory.seat_mut(own.ticket).map(&mut change)
-        });
+        let changed = self.board.update(|board| board.directory.seat_mut(own.ticket).map(&mut change));
         changed == Ok(Some(()))
     }
 }

@@ -1,12 +1,13 @@
 //! One VM's part in a pool: its queue, its running requests, and the passes that place the one on pods by what all VMs
 //! have published of the other.
 //!
-//! A *pass* runs on every event that can free or add room. It reads the ledgers, lets the policies decide, and takes the
+//! A *pass* runs on every event that can free or add room. It reads the board, lets the policies decide, and takes the
 //! room by compare-and-swap; what another VM took meanwhile is decided again. A fresh request gives way to a more urgent
 //! one that waits in another VM, but only to one that was just woken and would fit the same room: nothing is left idle
 //! for a VM that does not come.
 
 mod actions;
+mod at_once;
 mod membership;
 mod pass;
 mod reading;
@@ -17,26 +18,24 @@ mod tests;
 mod wake;
 mod yields;
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fnv::FnvHashMap;
+
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
 use self::membership::Membership;
-use self::reading::Reading;
 use self::running::{Run, Running};
 use self::yields::Yields;
 use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, Prefer};
-use crate::scheduling::pool::{Deployment, Model, Pool};
+use crate::scheduling::pool::{Model, PodId, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::run::Progress;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
-use crate::shared::health::Failing;
-use crate::shared::{Keys, Store, update};
+use crate::shared::{Keys, Store};
 
 /// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
 /// overflows at some 250.
@@ -80,7 +79,7 @@ pub struct Dispatcher<S> {
 /// The policies that requests asked for so far.
 struct Policies {
     prefer: Prefer,
-    built: HashMap<PolicyName, Box<dyn Policy>>,
+    built: FnvHashMap<PolicyName, Box<dyn Policy>>,
 }
 
 // === impl Dispatcher ===
@@ -94,7 +93,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
-            policies: Policies { prefer: settings.prefer, built: HashMap::new() },
+            policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
             settings,
@@ -121,7 +120,7 @@ impl<S: Store> Dispatcher<S> {
         self.pool = pool;
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
         self.running.recharge(|run| {
-            let position = pool.deployments().iter().position(|deployment| deployment.name == run.deployment);
+            let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
             let request = Request::assess(run.arrival.clone(), &pool, &how);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
@@ -147,6 +146,9 @@ impl<S: Store> Dispatcher<S> {
         if request.infeasible && self.settings.reject_infeasible {
             return vec![self.refuse(id, RefusalReason::Infeasible, now)];
         }
+        if let Some(decided) = self.take_room_at_once(&request, now) {
+            return self.forward(request, decided, now).into_iter().collect();
+        }
         self.queue.push(request);
         let mut actions = self.pass(Some(id), now);
         if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
@@ -163,7 +165,8 @@ impl<S: Store> Dispatcher<S> {
         if self.queue.remove(id).is_none() {
             return;
         }
-        self.tell_others(&self.membership.directory(), now);
+        let reading = self.membership.read();
+        self.tell_others(&reading.board.directory, now);
         if had_reserved && !self.queue.is_empty() {
             self.membership.wake_self();
         }
@@ -172,13 +175,12 @@ impl<S: Store> Dispatcher<S> {
     /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
         let Some(run) = self.running.remove(id) else { return };
-        self.note_health(&run, end, now);
         let observation = match end {
             End::Finished(outcome) => Observation::Finished(id, *outcome),
             End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
         self.policies.observe(&observation, now);
-        self.membership.publish_column(&mut self.running, &run.deployment);
+        self.release(&run, end, now);
         self.wake_after_release(now);
     }
 
@@ -211,38 +213,35 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<SocketAddr> {
+    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<Rc<str>> {
         let policy = self.settings.assessment.fallback_policy;
         let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
-        let own = |deployment: &Deployment| self.running.column(&deployment.name);
-        let mut view = reading.view(&pool, self.membership.ticket(), own, now);
+        let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
         let mut pass = Pass { now, rng: &mut self.rng };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
-        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| pod.address)
+        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
     }
 
     /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all
     /// tell the same.
-    pub fn survey(&self, now: Instant) -> Option<Survey> {
-        let directory = self.membership.directory();
+    pub fn survey(&mut self, now: Instant) -> Option<Survey> {
+        let reading = self.membership.read();
+        let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
         let is_lower = |seat: &Seat| ticket.is_none_or(|own| seat.ticket.slot < own.slot);
         if directory.others(ticket, now).any(is_lower) {
             return None;
         }
-        let reading = Reading::take(&self.membership, &self.pool, 0..self.pool.deployments().len(), now);
-        let own = |deployment: &Deployment| self.running.column(&deployment.name);
-        let view = reading.view(&self.pool, ticket, own, now);
+        let view = reading.view(&self.pool, ticket, &self.running, now);
         let positions = 0..self.pool.pods().len();
         Some(Survey {
-            waiting: self.waiting_everywhere(now),
+            waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
             in_flight: positions.map(|position| view.state(position).in_flight).sum(),
             pods: self.pool.pods().len(),
-            pods_failing: reading.failing.len(),
+            pods_failing: reading.board.failing.len(),
         })
     }
 
@@ -265,7 +264,7 @@ impl<S: Store> Dispatcher<S> {
 
     /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
     /// whole pod, and the other VMs' requests are taken to be like those here.
-    fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
+    fn refuse(&mut self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
             let here = self.queue.len().max(1) as f64;
             let everywhere = f64::from(self.waiting_everywhere(now)).max(here);
@@ -278,24 +277,27 @@ impl<S: Store> Dispatcher<S> {
         Action::Refuse(id, reason, retry_after)
     }
 
-    fn waiting_everywhere(&self, now: Instant) -> u32 {
-        let own = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        self.membership.directory().waiting_elsewhere(self.membership.ticket(), now).saturating_add(own)
+    fn waiting_here(&self) -> u32 {
+        u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
     }
 
-    /// Learns from how a request ended whether its pod is well.
-    fn note_health(&self, run: &Run, end: &End, now: Instant) {
-        let pods = || self.pool.pods().iter().map(|pod| pod.id).collect::<Vec<_>>();
-        let note = |failing: &mut Failing| {
-            let changed = match end {
-                End::PodFailed => failing.failed(run.pod, &pods(), now),
-                End::Finished(_) | End::Answered => failing.recovered(run.pod),
-                End::Abandoned => run.probe && failing.end_probe(run.pod),
-            };
-            changed.then_some(())
-        };
-        // If it fails, another VM's verdict stands.
-        let _ = update(&self.membership.store, self.membership.keys.health(), note);
+    fn waiting_everywhere(&mut self, now: Instant) -> u32 {
+        let elsewhere = self.membership.read().board.directory.waiting_elsewhere(self.membership.ticket(), now);
+        elsewhere.saturating_add(self.waiting_here())
+    }
+
+    /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
+    fn release(&mut self, run: &Run, end: &End, now: Instant) {
+        let pool = Rc::clone(&self.pool);
+        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the pod stands.
+        self.membership.release(&mut self.running, run.deployment, |failing| match end {
+            End::PodFailed => {
+                let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
+                failing.failed(run.pod, &pods, now)
+            }
+            End::Finished(_) | End::Answered => failing.recovered(run.pod),
+            End::Abandoned => run.probe && failing.end_probe(run.pod),
+        });
     }
 }
 

@@ -1,6 +1,5 @@
 //! A pass: read, decide, take the room, until nothing more can be placed.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -8,15 +7,14 @@ use super::reading::Reading;
 use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
 use crate::scheduling::policies::{Decision, Observation, Pass};
-use crate::scheduling::pool::Pod;
+use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::request::{Prospect, Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
 use crate::shared::claim::Claim;
 use crate::shared::directory::Seat;
-use crate::shared::health::Failing;
+use crate::shared::ledger::Column;
 use crate::shared::store::Store;
-use crate::shared::update;
 
 /// How many requests of each footprint a round offers to the policies.
 const DEPTH: usize = 8;
@@ -25,13 +23,13 @@ const DEPTH: usize = 8;
 const MOST_CONTENDED_ROUNDS: u32 = 16;
 
 /// A decision with what it was based on.
-struct Decided {
-    request: RequestId,
-    pod: Pod,
+pub(super) struct Decided {
+    pub(super) request: RequestId,
+    pub(super) pod: Pod,
     /// Whether the request shows that the pod is back.
-    probe: bool,
+    pub(super) probe: bool,
     /// Other pods that could take it, the best first.
-    alternatives: Vec<SocketAddr>,
+    pub(super) alternatives: Vec<SocketAddr>,
 }
 
 // === impl Dispatcher ===
@@ -44,10 +42,10 @@ impl<S: Store> Dispatcher<S> {
         self.membership.beat(&self.pool, &mut self.running, now);
         let mut actions = self.refuse_overdue(arriving, now);
         let mut contended = 0;
-        let mut directory = None;
+        let mut last = None;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
-            let (mut reading, mut decided) = self.decide(now);
-            directory = Some(std::mem::take(&mut reading.directory));
+            let (reading, mut decided) = self.decide(now);
+            let reading = last.insert(reading);
             if decided.is_empty() {
                 break;
             }
@@ -59,8 +57,8 @@ impl<S: Store> Dispatcher<S> {
         if (actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ROUNDS) && !self.queue.is_empty() {
             self.membership.wake_self();
         }
-        let directory = directory.unwrap_or_else(|| self.membership.directory());
-        self.tell_others(&directory, now);
+        let reading = last.unwrap_or_else(|| self.membership.read());
+        self.tell_others(&reading.board.directory, now);
         actions
     }
 
@@ -84,19 +82,19 @@ impl<S: Store> Dispatcher<S> {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
         let candidates = self.queue.candidates(now, DEPTH);
-        let wanted = candidates.iter().flat_map(|request| request.prospects.iter().map(|on| on.deployment));
-        let reading = Reading::take(&self.membership, &pool, wanted, now);
+        let reading = self.membership.read();
+        let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
+        let mut view = reading.view(&pool, ticket, &self.running, now);
         if candidates.iter().any(|request| request.policy.looks_at_runs()) {
             view.tell_runs(self.running.by_pod(&pool));
         }
-        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
+        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
-        let others = reading.directory.others(ticket, now);
+        let others = directory.others(ticket, now);
         let mut claims: Vec<(&Claim, &Seat)> =
             others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
         claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
@@ -135,54 +133,45 @@ impl<S: Store> Dispatcher<S> {
         (reading, decided)
     }
 
-    /// Takes the room that was decided on. What another VM took meanwhile stays in the queue.
-    fn commit(&mut self, mut reading: Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
-        let mut by_deployment: BTreeMap<usize, Vec<Decided>> = BTreeMap::new();
-        for decision in decided {
-            if !decision.probe || self.begin_probe(&decision.pod, now) {
-                by_deployment.entry(decision.pod.deployment).or_default().push(decision);
+    /// Takes the room that was decided on, all of it or none: where another VM was quicker, all stay in the queue.
+    fn commit(&mut self, reading: &Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
+        let mut columns: Vec<(DeploymentId, Column)> = Vec::new();
+        let mut probed: Vec<PodId> = Vec::new();
+        for Decided { request, pod, probe, .. } in &decided {
+            let request = self.queue.get(*request);
+            let Some(prospect) = request.and_then(|request| request.on(pod.deployment)) else { continue };
+            if *probe {
+                probed.push(pod.id);
+            }
+            let known = columns.iter().position(|(id, _)| *id == prospect.deployment_id);
+            let position = known.unwrap_or_else(|| {
+                columns.push((prospect.deployment_id, self.running.column(prospect.deployment_id)));
+                columns.len().saturating_sub(1)
+            });
+            if let Some((_, column)) = columns.get_mut(position) {
+                column.entry(pod.id).or_default().charge(prospect.load);
             }
         }
-        let pool = Rc::clone(&self.pool);
-        for (position, decisions) in by_deployment {
-            let (Some(deployment), Some(read)) = (pool.deployments().get(position), reading.take_ledger(position))
-            else {
-                continue;
-            };
-            let mut column = self.running.column(&deployment.name);
-            for decision in &decisions {
-                let request = self.queue.get(decision.request);
-                if let Some(prospect) = request.and_then(|request| request.on(position)) {
-                    column.entry(decision.pod.id).or_default().charge(prospect.load);
-                }
-            }
-            if self.membership.take_room(&deployment.name, read, &column).is_err() {
-                let probes = decisions.iter().filter(|decision| decision.probe);
-                probes.for_each(|decision| self.end_probe(&decision.pod));
-                continue;
-            }
-            for decision in decisions {
-                actions.extend(self.forward(decision, deployment.name.clone(), now));
-            }
+        if self.membership.take_room(reading.number, columns, &probed, now).is_err() {
+            return;
+        }
+        for decision in decided {
+            let request = self.queue.remove(decision.request);
+            actions.extend(request.and_then(|request| self.forward(request, decision, now)));
         }
     }
 
-    /// Moves a request whose room is taken from the queue to the table of what runs.
-    fn forward(
-        &mut self,
-        decided: Decided,
-        deployment: crate::scheduling::deployment::DeploymentName,
-        now: Instant,
-    ) -> Option<Action> {
-        let request = self.queue.remove(decided.request)?;
-        let prospect = *request.on(decided.pod.deployment)?;
+    /// Notes that a request runs, whose room is taken.
+    pub(super) fn forward(&mut self, request: Request, decided: Decided, now: Instant) -> Option<Action> {
+        let Decided { pod, probe, alternatives, .. } = decided;
+        let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
-        let placed = Observation::Placed(&request, decided.pod.id, deployment_id);
-        self.policies.observe(&placed, now);
+        self.policies.observe(&Observation::Placed(&request, pod.id, deployment_id), now);
         let seen = self.policies.look_at_runs().then(|| request.as_run(&prospect, now));
         let placement = Placement {
-            address: decided.pod.address,
-            alternatives: decided.alternatives,
+            address: pod.address,
+            destination: pod.destination,
+            alternatives,
             policy: request.policy,
             unjudged: request.unjudged,
             waited: now.since(request.arrival.at),
@@ -193,21 +182,9 @@ impl<S: Store> Dispatcher<S> {
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
         };
-        let run = Run { pod: decided.pod.id, deployment, load, arrival: request.arrival, seen, probe: decided.probe };
-        self.running.insert(decided.request, run);
-        Some(Action::Forward(decided.request, placement))
-    }
-
-    fn begin_probe(&self, pod: &Pod, now: Instant) -> bool {
-        let key = self.membership.keys.health();
-        let begin = |failing: &mut Failing| failing.begin_probe(pod.id, now).then_some(());
-        update(&self.membership.store, key, begin) == Ok(Some(()))
-    }
-
-    /// Gives the right to probe back: the request did not go there.
-    fn end_probe(&self, pod: &Pod) {
-        let end = |failing: &mut Failing| failing.end_probe(pod.id).then_some(());
-        // If it fails, the right runs out by itself.
-        let _ = update(&self.membership.store, self.membership.keys.health(), end);
+        let id = request.arrival.id;
+        let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
+        self.running.insert(id, run);
+        Some(Action::Forward(id, placement))
     }
 }

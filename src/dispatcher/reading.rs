@@ -1,76 +1,38 @@
 //! What all VMs have published, as read for one round of a pass.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::membership::Membership;
-use crate::scheduling::pool::{Deployment, PodId, Pool};
+use super::running::Running;
+use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
-use crate::shared::directory::{Directory, Ticket};
-use crate::shared::health::Failing;
-use crate::shared::ledger::{Column, Ledger};
-use crate::shared::store::{self, Store};
+use crate::shared::board::Board;
+use crate::shared::directory::Ticket;
+use crate::shared::noticeboard;
 
 /// See the module.
 pub(super) struct Reading {
-    pub(super) directory: Directory,
-    pub(super) failing: Failing,
-    /// Set while a newer configuration is in force: the only pods that take new work.
-    open: Option<Vec<PodId>>,
-    /// By position of the deployment in the pool.
-    ledgers: BTreeMap<usize, (Ledger, u32)>,
+    pub(super) board: Rc<Board>,
+    /// Which one: room is taken only while it is the last.
+    pub(super) number: noticeboard::Reading,
+    /// Whether a newer configuration is in force: only its pods take new work.
+    pub(super) is_outdated: bool,
 }
 
 // === impl Reading ===
 
 impl Reading {
-    /// Reads what concerns the deployments at these positions of the pool.
-    pub(super) fn take<S: Store>(
-        membership: &Membership<S>,
-        pool: &Pool,
-        deployments: impl Iterator<Item = usize>,
-        now: Instant,
-    ) -> Self {
-        let mut ledgers = BTreeMap::new();
-        for position in deployments {
-            let Some(deployment) = pool.deployments().get(position) else { continue };
-            ledgers
-                .entry(position)
-                .or_insert_with(|| store::read::<Ledger>(&membership.store, &membership.keys.ledger(&deployment.name)));
-        }
-        // Read after the ledgers: a VM takes its seat before it publishes, so every living VM's column is kept.
-        let directory = membership.directory();
-        for (ledger, _) in ledgers.values_mut() {
-            ledger.retain(|ticket| directory.lives(ticket, now));
-        }
-        let (failing, _) = store::read(&membership.store, membership.keys.health());
-        let open = membership.newer_pods(&directory);
-        Self { directory, failing, open, ledgers }
-    }
-
-    /// The pool with the states of its pods: what other VMs published, and `own` columns.
-    pub(super) fn view<'a>(
-        &self,
-        pool: &'a Pool,
-        ticket: Option<Ticket>,
-        own: impl Fn(&Deployment) -> Column,
-        now: Instant,
-    ) -> View<'a> {
-        let mut sums: BTreeMap<usize, Column> = BTreeMap::new();
-        for (position, (ledger, _)) in &self.ledgers {
-            let mut sum = pool.deployments().get(*position).map(&own).unwrap_or_default();
-            for (pod, entry) in ledger.sum_without(ticket) {
-                sum.entry(pod).or_default().add(entry);
-            }
-            sums.insert(*position, sum);
-        }
-        let reserved: Vec<_> = self
-            .directory
-            .others(ticket, now)
-            .filter_map(|seat| seat.claim.as_ref().and_then(|claim| claim.reserved))
-            .collect();
+    /// The pool with the states of its pods: what the other VMs published, and what runs here.
+    pub(super) fn view<'a>(&self, pool: &'a Pool, ticket: Option<Ticket>, running: &Running, now: Instant) -> View<'a> {
+        let board = &*self.board;
+        let deployments = pool.deployments().iter();
+        let sums: Vec<_> = deployments.map(|on| (on.id, board.running_elsewhere(on.id, ticket, now))).collect();
+        let others = board.directory.others(ticket, now);
+        let reserved: Vec<PodId> = others.filter_map(|seat| seat.claim.as_ref()?.reserved).collect();
         let states = pool.pods().iter().map(|pod| {
-            let entry = sums.get(&pod.deployment).and_then(|sum| sum.get(&pod.id)).copied().unwrap_or_default();
+            let Some((deployment, elsewhere)) = sums.get(pod.deployment) else { return PodState::default() };
+            let mut entry = running.on(*deployment, pod.id);
+            entry.add(elsewhere.get(&pod.id).copied().unwrap_or_default());
             PodState {
                 load: entry.load(),
                 in_flight: entry.count,
@@ -82,14 +44,9 @@ impl Reading {
     }
 
     fn health(&self, pod: PodId, now: Instant) -> Health {
-        if self.open.as_ref().is_some_and(|open| !open.contains(&pod)) {
+        if self.is_outdated && !self.board.newest_pods.contains(&pod) {
             return Health::Out;
         }
-        self.failing.health(pod, now)
-    }
-
-    /// A deployment's ledger and its version, as read; once.
-    pub(super) fn take_ledger(&mut self, position: usize) -> Option<(Ledger, u32)> {
-        self.ledgers.remove(&position)
+        self.board.failing.health(pod, now)
     }
 }

@@ -1,29 +1,27 @@
-//! This VM's table of what it has placed: the truth that its columns in the ledgers repeat.
-
-use std::collections::HashSet;
+//! This VM's table of what it has placed: the truth that its columns on the board repeat.
 
 use fnv::FnvHashMap;
 
 use crate::scheduling;
-use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
-use crate::scheduling::pool::PodId;
+use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::request::{Arrival, RequestId};
-use crate::shared::ledger::Column;
+use crate::shared::ledger::{Column, Entry};
 
 /// Requests that run, and their sums.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     runs: FnvHashMap<RequestId, Run>,
-    columns: FnvHashMap<DeploymentName, Column>,
-    unpublished: HashSet<DeploymentName>,
+    columns: FnvHashMap<DeploymentId, Column>,
+    /// Whether the board could not be told of the last change.
+    pub(super) unpublished: bool,
 }
 
 /// A request that runs on a pod.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) pod: PodId,
-    pub(super) deployment: DeploymentName,
+    pub(super) deployment: DeploymentId,
     pub(super) load: Load,
     /// What came, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
@@ -41,7 +39,7 @@ impl Running {
     }
 
     pub(super) fn insert(&mut self, id: RequestId, run: Run) {
-        let column = self.columns.entry(run.deployment.clone()).or_default();
+        let column = self.columns.entry(run.deployment).or_default();
         column.entry(run.pod).or_default().charge(run.load);
         self.runs.insert(id, run);
     }
@@ -83,32 +81,23 @@ impl Running {
         self.columns.values_mut().for_each(Column::clear);
         for run in self.runs.values_mut() {
             run.load = load(run);
-            let column = self.columns.entry(run.deployment.clone()).or_default();
+            let column = self.columns.entry(run.deployment).or_default();
             column.entry(run.pod).or_default().charge(run.load);
         }
     }
 
     /// What runs here on the pods of a deployment.
-    pub(super) fn column(&self, deployment: &DeploymentName) -> Column {
-        self.columns.get(deployment).cloned().unwrap_or_default()
+    pub(super) fn column(&self, deployment: DeploymentId) -> Column {
+        self.columns.get(&deployment).cloned().unwrap_or_default()
     }
 
-    /// The deployments on which something ran.
-    pub(super) fn deployments(&self) -> Vec<DeploymentName> {
-        self.columns.keys().cloned().collect()
+    /// What runs here on one pod.
+    pub(super) fn on(&self, deployment: DeploymentId, pod: PodId) -> Entry {
+        self.columns.get(&deployment).and_then(|column| column.get(&pod)).copied().unwrap_or_default()
     }
 
-    /// Notes whether the ledger of a deployment says what its column says.
-    pub(super) fn set_published(&mut self, deployment: &DeploymentName, published: bool) {
-        if published {
-            self.unpublished.remove(deployment);
-        } else {
-            self.unpublished.insert(deployment.clone());
-        }
-    }
-
-    /// Whether a ledger could not be written.
-    pub(super) fn has_unpublished(&self) -> bool {
-        !self.unpublished.is_empty()
+    /// What runs here, by deployment.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (DeploymentId, &Column)> {
+        self.columns.iter().map(|(deployment, column)| (*deployment, column))
     }
 }

@@ -20,17 +20,16 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         let Some(run) = self.running.remove(id) else { return };
-        self.note_health(&run, &End::PodFailed, now);
-        self.membership.publish_column(&mut self.running, &run.deployment);
+        self.release(&run, &End::PodFailed, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was placed.
         let known = self.pool.pods().iter().find(|known| known.id == pod);
         let position = known.map(|known| known.deployment);
         let deployment = position.and_then(|position| self.pool.deployments().get(position));
-        let deployment = deployment.map_or_else(|| run.deployment.clone(), |deployment| deployment.name.clone());
+        let deployment = deployment.map_or(run.deployment, |deployment| deployment.id);
         let request = Request::assess(run.arrival.clone(), &self.pool, &self.settings.assessment);
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
-        self.running.insert(id, Run { pod, deployment: deployment.clone(), load, probe: false, ..run });
-        self.membership.publish_column(&mut self.running, &deployment);
+        self.running.insert(id, Run { pod, deployment, load, probe: false, ..run });
+        self.membership.publish_columns(&mut self.running);
         self.wake_after_release(now);
     }
 

@@ -3,8 +3,6 @@
 use std::rc::Rc;
 
 use super::Dispatcher;
-use super::reading::Reading;
-use crate::scheduling::pool::PodId;
 use crate::scheduling::request::Request;
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
@@ -28,8 +26,11 @@ impl<S: Store> Dispatcher<S> {
             self.membership.wake_self();
             return;
         }
-        let directory = self.membership.directory();
-        self.wake_claims(&directory, now);
+        // As it was when the room was given back.
+        if self.membership.known_directory().others(self.membership.ticket(), now).any(|seat| seat.claim.is_some()) {
+            let reading = self.membership.read();
+            self.wake_claims(&reading.board.directory, now);
+        }
     }
 
     /// Whether the aged request of this VM may have a pod drained: of all VMs only the one that aged first, so that
@@ -43,29 +44,24 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// The claim of the most urgent request that waits for room here.
-    fn claim(&self, directory: &Directory, now: Instant) -> Option<Claim> {
+    fn claim(&mut self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
         let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
         let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
         if let Some((request, since)) = aged {
             claim.aged_since = Some(since);
-            claim.reserved =
-                self.may_reserve((request, since), directory, now).then(|| self.reserved_pod(request, now))?;
+            if !self.may_reserve((request, since), directory, now) {
+                return None;
+            }
+            let reading = self.membership.read();
+            let mut view = reading.view(&self.pool, self.membership.ticket(), &self.running, now);
+            let position = view.reserve_for(request, now);
+            claim.reserved = position.and_then(|position| self.pool.pods().get(position)).map(|pod| pod.id);
         }
         Some(claim)
     }
 
-    fn reserved_pod(&self, request: &Request, now: Instant) -> Option<PodId> {
-        let pool = Rc::clone(&self.pool);
-        let wanted = request.prospects.iter().map(|prospect| prospect.deployment);
-        let reading = Reading::take(&self.membership, &pool, wanted, now);
-        let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
-        let mut view = reading.view(&pool, self.membership.ticket(), own, now);
-        let position = view.reserve_for(request, now)?;
-        pool.pods().get(position).map(|pod| pod.id)
-    }
-
-    fn wake_claims(&self, directory: &Directory, now: Instant) {
+    fn wake_claims(&mut self, directory: &Directory, now: Instant) {
         let ticket = self.membership.ticket();
         let mut claims: Vec<_> =
             directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
@@ -74,9 +70,7 @@ impl<S: Store> Dispatcher<S> {
         }
         claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let pool = Rc::clone(&self.pool);
-        let reading = Reading::take(&self.membership, &pool, 0..pool.deployments().len(), now);
-        let own = |deployment: &crate::scheduling::pool::Deployment| self.running.column(&deployment.name);
-        let mut view = reading.view(&pool, ticket, own, now);
+        let mut view = self.membership.read().view(&pool, ticket, &self.running, now);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }

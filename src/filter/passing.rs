@@ -16,7 +16,7 @@ impl Router {
         let is_narrowed = subset.is_some();
         match self.dispatcher.pick(subset, now) {
             Some(address) => {
-                let _ = host::set_header(Map::Request, &self.config.upstream.header, &address.to_string());
+                let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
             }
             // Envoy's own choice would not know of the hint.
             None if is_narrowed => return self.refuse(&Refusal::NoReadyPod),

@@ -1,5 +1,6 @@
 //! Responses: what clients are told, what is learned, and the release of what a request took.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl Router {
             let _ = host::set_header(Map::Response, name, value);
         };
         set("x-slo-router-policy", placement.policy.as_str());
-        set("x-slo-router-wait-ms", &format!("{:.1}", placement.waited.as_secs_f64() * 1e3));
+        set("x-slo-router-wait-ms", &tenths_of_ms(placement.waited));
         if let Some(unjudged) = placement.unjudged {
             set("x-slo-router-reason", reason_of(unjudged));
         }
@@ -53,10 +54,10 @@ impl Router {
     pub fn on_response_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
-        if let (Some(observer), true) = (&mut record.observer, size > 0)
-            && let Some(chunk) = host::buffer(Buffer::ResponseBody, size)
-        {
-            observer.feed(&chunk, host::now());
+        let Some(observer) = record.observer.as_mut().filter(|observer| size > 0 && observer.is_read()) else { return };
+        if let Some(chunk) = host::buffer(Buffer::ResponseBody, size) {
+            let now = if observer.is_timed() { host::now() } else { record.arrived_at };
+            observer.feed(&chunk, now);
         }
     }
 
@@ -158,6 +159,16 @@ fn is_cut_by_client() -> bool {
     const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
     let flags = host::property(&["response", "flags"]).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     flags.is_some_and(|flags| flags & DOWNSTREAM_CONNECTION_TERMINATION != 0)
+}
+
+/// Milliseconds with one digit behind the point. Most requests wait for nothing, and need no formatting.
+fn tenths_of_ms(span: Duration) -> Cow<'static, str> {
+    let tenths = span.as_micros().saturating_add(50).checked_div(100).unwrap_or_default();
+    if tenths == 0 {
+        return Cow::Borrowed("0.0");
+    }
+    let (whole, tenth) = (tenths.checked_div(10).unwrap_or_default(), tenths.checked_rem(10).unwrap_or_default());
+    Cow::Owned(format!("{whole}.{tenth}"))
 }
 
 fn millis(span: Duration) -> u64 {

@@ -1,9 +1,8 @@
 //! One configuration in one VM: requests from their headers to a pod.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use fnv::FnvHashMap;
+use fnv::{FnvHashMap, FnvHashSet};
 
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -58,7 +57,7 @@ pub struct Router {
     pub(super) sources: Sources,
     paths: EndpointPaths,
     pub(super) guard: Guard,
-    labels: HashSet<String>,
+    labels: FnvHashSet<String>,
     rng: fastrand::Rng,
     tick: Duration,
     shared_at: Instant,
@@ -82,7 +81,7 @@ impl Router {
             sources: Sources::new(&config),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
-            labels: HashSet::new(),
+            labels: FnvHashSet::default(),
             rng,
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
@@ -178,11 +177,13 @@ impl Router {
                 self.stats.survey(&survey);
             }
         }
+        self.stats.flush();
         self.adjust_tick();
     }
 
     /// The configuration is gone, and the last of its streams.
     pub fn on_end(&mut self) {
+        self.stats.flush();
         self.dispatcher.leave();
     }
 

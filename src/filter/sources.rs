@@ -215,7 +215,7 @@ impl Source {
     }
 
     /// Counts what became of a fetch, and logs what is news. A complaint is told with its kind.
-    fn tell(&self, concluded: Concluded, complaint: Option<(String, &str)>, stats: &mut Stats) {
+    fn tell(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats) {
         if concluded.changed {
             stats.source_updated(self.name);
         }

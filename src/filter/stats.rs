@@ -1,6 +1,6 @@
 //! Metrics. Labels are part of the name, as `_label=value_`; the shipped configurations' `stats_tags` take them out.
-
-use std::collections::HashMap;
+//!
+//! What is counted goes to the proxy with the next tick: told at once, it would cost each request some host calls.
 
 use fnv::FnvHashMap;
 
@@ -12,16 +12,33 @@ use crate::scheduling::request::Unjudged;
 /// The metrics of one pool.
 pub struct Stats {
     pool: String,
-    counters: HashMap<String, Counter>,
-    /// One is counted for each request: found without writing its name.
-    endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counter>,
-    wait_ms: Histogram,
-    ttft_ms: Histogram,
-    e2e_ms: Histogram,
+    /// By metric and labels.
+    counters: FnvHashMap<(&'static str, Labels), Counted>,
+    endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counted>,
+    wait_ms: Observed,
+    ttft_ms: Observed,
+    e2e_ms: Observed,
     waiting: Gauge,
     in_flight: Gauge,
     pods: Gauge,
     pods_failing: Gauge,
+}
+
+/// Names and values of a metric's labels; none has more than two.
+type Labels = [Option<(&'static str, &'static str)>; 2];
+
+const NO_LABELS: Labels = [None; 2];
+
+/// A counter, and what it was not told yet.
+struct Counted {
+    counter: Counter,
+    untold: u32,
+}
+
+/// A histogram, and what it was not told yet.
+struct Observed {
+    histogram: Histogram,
+    untold: Vec<u64>,
 }
 
 /// How a request that was placed ended, for its client.
@@ -48,34 +65,34 @@ impl Stats {
     pub fn new(pool: &str) -> Self {
         let name = |metric: &str| name(pool, metric, &[]);
         Self {
-            wait_ms: Histogram::define(&name("wait_ms")),
-            ttft_ms: Histogram::define(&name("ttft_ms")),
-            e2e_ms: Histogram::define(&name("e2e_ms")),
+            wait_ms: Observed::define(&name("wait_ms")),
+            ttft_ms: Observed::define(&name("ttft_ms")),
+            e2e_ms: Observed::define(&name("e2e_ms")),
             waiting: Gauge::define(&name("waiting")),
             in_flight: Gauge::define(&name("in_flight")),
             pods: Gauge::define(&name("pods")),
             pods_failing: Gauge::define(&name("pods_failing")),
             pool: pool.to_owned(),
-            counters: HashMap::new(),
+            counters: FnvHashMap::default(),
             endings: FnvHashMap::default(),
         }
     }
 
     /// A request goes on that is not scheduled.
     pub fn passed(&mut self) {
-        self.count("passed_total", &[]);
+        self.count("passed_total", NO_LABELS);
     }
 
     /// A request was answered here.
-    pub fn refused(&mut self, reason: &str) {
-        self.count("refused_total", &[("reason", reason)]);
+    pub fn refused(&mut self, reason: &'static str) {
+        self.count("refused_total", [Some(("reason", reason)), None]);
     }
 
     /// A request was sent to a pod.
     pub fn placed(&mut self, placement: &Placement) {
         self.wait_ms.record(u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
-            self.count("fallback_total", &[("reason", reason_of(unjudged))]);
+            self.count("fallback_total", [Some(("reason", reason_of(unjudged))), None]);
         }
         for (met, metric) in [
             (placement.late, "late_total"),
@@ -84,7 +101,7 @@ impl Stats {
             (placement.foreign_slo, "foreign_slo_total"),
         ] {
             if met {
-                self.count(metric, &[]);
+                self.count(metric, NO_LABELS);
             }
         }
     }
@@ -93,9 +110,9 @@ impl Stats {
     pub fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
         let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
             let labels = [("class", class_name), ("policy", policy.as_str()), ("outcome", ending.as_str())];
-            Counter::define(&name(&self.pool, "requests_total", &labels))
+            Counted::define(&name(&self.pool, "requests_total", &labels))
         });
-        counter.add(1);
+        counter.untold = counter.untold.saturating_add(1);
     }
 
     /// A response was complete after so many milliseconds, its first token there after so many.
@@ -107,13 +124,13 @@ impl Stats {
     }
 
     /// A source's document changed.
-    pub fn source_updated(&mut self, source: &str) {
-        self.count("source_updates_total", &[("source", source)]);
+    pub fn source_updated(&mut self, source: &'static str) {
+        self.count("source_updates_total", [Some(("source", source)), None]);
     }
 
     /// A source's document could not be had, or not be taken as a whole.
-    pub fn source_failed(&mut self, source: &str, reason: &str) {
-        self.count("source_errors_total", &[("source", source), ("reason", reason)]);
+    pub fn source_failed(&mut self, source: &'static str, reason: &'static str) {
+        self.count("source_errors_total", [Some(("source", source)), Some(("reason", reason))]);
     }
 
     /// What all VMs together hold.
@@ -124,14 +141,53 @@ impl Stats {
         self.pods_failing.record(survey.pods_failing as u64);
     }
 
-    fn count(&mut self, metric: &str, labels: &[(&str, &str)]) {
-        let name = name(&self.pool, metric, labels);
-        if let Some(counter) = self.counters.get(&name) {
-            return counter.add(1);
+    /// Tells the proxy what happened since the last time.
+    pub fn flush(&mut self) {
+        self.counters.values_mut().chain(self.endings.values_mut()).for_each(Counted::flush);
+        [&mut self.wait_ms, &mut self.ttft_ms, &mut self.e2e_ms].into_iter().for_each(Observed::flush);
+    }
+
+    fn count(&mut self, metric: &'static str, labels: Labels) {
+        let define = || {
+            let labels: Vec<(&str, &str)> = labels.into_iter().flatten().collect();
+            Counted::define(&name(&self.pool, metric, &labels))
+        };
+        let counter = self.counters.entry((metric, labels)).or_insert_with(define);
+        counter.untold = counter.untold.saturating_add(1);
+    }
+}
+
+// === impl Counted ===
+
+impl Counted {
+    fn define(name: &str) -> Self {
+        Self { counter: Counter::define(name), untold: 0 }
+    }
+
+    fn flush(&mut self) {
+        self.counter.add(std::mem::take(&mut self.untold));
+    }
+}
+
+// === impl Observed ===
+
+impl Observed {
+    /// So many values are not kept between two ticks.
+    const MOST_UNTOLD: usize = 4096;
+
+    fn define(name: &str) -> Self {
+        Self { histogram: Histogram::define(name), untold: Vec::new() }
+    }
+
+    fn record(&mut self, value: u64) {
+        self.untold.push(value);
+        if self.untold.len() >= Self::MOST_UNTOLD {
+            self.flush();
         }
-        let counter = Counter::define(&name);
-        counter.add(1);
-        self.counters.insert(name, counter);
+    }
+
+    fn flush(&mut self) {
+        self.untold.drain(..).for_each(|value| self.histogram.record(value));
     }
 }
 

@@ -54,6 +54,16 @@ impl ResponseObserver {
         Self { body: Body::of(facts), bytes: 0, first_token_at: None, last_chunk_at: None }
     }
 
+    /// Whether it matters when parts of the body come.
+    pub fn is_timed(&self) -> bool {
+        matches!(self.body, Body::Stream(_))
+    }
+
+    /// Whether anything is learned from the body.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.body, Body::Opaque)
+    }
+
     /// Takes the next bytes of the body, split anywhere, as they came at `now`.
     pub fn feed(&mut self, chunk: &[u8], now: Instant) {
         self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub struct Pod {
     pub id: PodId,
     /// Where Envoy reaches it.
     pub address: SocketAddr,
+    /// The same, as a header names it: written once, not for each request.
+    pub destination: Rc<str>,
     /// Position of its deployment in [`Pool::deployments`].
     pub deployment: usize,
     /// The models it serves; empty means any.
@@ -176,7 +179,13 @@ impl Pool {
                 pool.deployments.push(Deployment { id, name: spec.deployment, profiles });
                 pool.deployments.len() - 1
             });
-            pool.pods.push(Pod { id: PodId::of(spec.address), address: spec.address, deployment, models: spec.models });
+            pool.pods.push(Pod {
+                id: PodId::of(spec.address),
+                address: spec.address,
+                destination: spec.address.to_string().into(),
+                deployment,
+                models: spec.models,
+            });
         }
         pool
     }

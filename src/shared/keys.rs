@@ -1,16 +1,12 @@
 //! Names in shared data.
 
-use crate::scheduling::deployment::DeploymentName;
-
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]
 pub struct Keys {
     prefix: String,
-    directory: String,
-    health: String,
 }
 
 // === impl Keys ===
@@ -18,28 +14,12 @@ pub struct Keys {
 impl Keys {
     /// The keys of the pool called `pool`.
     pub fn of(pool: &str) -> Self {
-        let prefix = format!("slo-router/{FORMAT}/{pool}");
-        Self { directory: format!("{prefix}/directory"), health: format!("{prefix}/health"), prefix }
+        Self { prefix: format!("slo-router/{FORMAT}/{pool}") }
     }
 
-    /// Who is there: the VMs' seats.
-    pub fn directory(&self) -> &str {
-        &self.directory
-    }
-
-    /// The pods of the newest configuration.
-    pub fn newest_pods(&self) -> String {
-        format!("{}/newest-pods", self.prefix)
-    }
-
-    /// Which pods fail.
-    pub fn health(&self) -> &str {
-        &self.health
-    }
-
-    /// What runs on the pods of a deployment.
-    pub fn ledger(&self, deployment: &DeploymentName) -> String {
-        [&self.prefix, "/ledger/", deployment.as_str()].concat()
+    /// Where the VMs meet.
+    pub fn board(&self) -> String {
+        format!("{}/board", self.prefix)
     }
 
     /// The name of a slot's mailbox.

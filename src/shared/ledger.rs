@@ -1,7 +1,6 @@
-//! What runs where: for each deployment one value, in which each VM has a column with the sums of its own requests.
+//! What runs on the pods of one deployment: each VM has a column with the sums of its own requests.
 //!
-//! Columns are absolute, so writing one again changes nothing; a dead VM's column is left out. One compare-and-swap
-//! takes room, so two VMs never both take the last of it.
+//! Columns are absolute, so writing one again changes nothing; a dead VM's column is left out.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +32,13 @@ pub struct Entry {
 
 impl Ledger {
     /// Replaces one VM's column.
-    pub fn publish(&mut self, ticket: Ticket, column: &Column) {
-        self.columns.retain(|(owner, _)| *owner != ticket);
-        if !column.is_empty() {
-            self.columns.push((ticket, column.clone()));
+    pub fn publish(&mut self, ticket: Ticket, column: Column) {
+        let own = self.columns.iter().position(|(owner, _)| *owner == ticket);
+        match own.and_then(|position| self.columns.get_mut(position)) {
+            Some((_, known)) if !column.is_empty() => *known = column,
+            Some(_) => self.columns.retain(|(owner, _)| *owner != ticket),
+            None if column.is_empty() => {}
+            None => self.columns.push((ticket, column)),
         }
     }
 
@@ -45,10 +47,15 @@ impl Ledger {
         self.columns.retain(|(owner, _)| lives(*owner));
     }
 
-    /// The sum of all columns but one VM's own.
-    pub fn sum_without(&self, own: Option<Ticket>) -> Column {
+    /// Whether nothing runs.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// The sum of the columns of some VMs.
+    pub fn sum_of(&self, counts: impl Fn(Ticket) -> bool) -> Column {
         let mut sum = Column::new();
-        for (_, column) in self.columns.iter().filter(|(owner, _)| Some(*owner) != own) {
+        for (_, column) in self.columns.iter().filter(|(owner, _)| counts(*owner)) {
             for (pod, entry) in column {
                 sum.entry(*pod).or_default().add(*entry);
             }

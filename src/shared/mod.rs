@@ -3,6 +3,7 @@
 //!
 //! Shared data is never freed, so keys come from a bounded set; each carries the pool and the format's version.
 
+pub mod board;
 pub mod claim;
 pub mod directory;
 pub mod document;
@@ -10,6 +11,7 @@ pub mod health;
 pub mod keys;
 pub mod ledger;
 pub mod memory;
+pub mod noticeboard;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ pub const NEVER: u32 = u32::MAX;
 
 /// How often an update is tried again before the caller goes on without it. Each failure means that another VM made
 /// progress, so with 256 VMs at most this is only reached by a defect.
-const TRIES: usize = 256;
+pub(super) const TRIES: usize = 256;
 
 /// A value and its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,11 +70,11 @@ where
     Err(Contended)
 }
 
-fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
+pub(super) fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
     postcard::from_bytes(bytes).unwrap_or_default()
 }
 
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into a growing vector fails only for types that need a length up front; ours do not.
     postcard::to_allocvec(value).unwrap_or_default()
 }

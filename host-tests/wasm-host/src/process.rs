@@ -1,6 +1,7 @@
 //! What all VMs of the proxy share: clock, shared data, queues, metrics, clusters, and the agenda that wakes them.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Process {
     pub(crate) log_level: LogLevel,
     pub(crate) agenda: Agenda,
     pub(crate) events: Vec<Event>,
+    /// How often guests called each host function.
+    pub(crate) host_calls: BTreeMap<&'static str, usize>,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: SharedQueues,
     pub(crate) metrics: Metrics,
@@ -59,6 +62,7 @@ impl Process {
             log_level,
             agenda: Agenda::new(seed.map(Random::new)),
             events: Vec::new(),
+            host_calls: BTreeMap::new(),
             shared_data: SharedData::default(),
             queues: SharedQueues::default(),
             metrics: Metrics::default(),

@@ -1,17 +1,18 @@
-//! Another VM comes between a VM's reading of the ledger and its writing.
+//! Another VM comes between what a VM knows of the board and its writing.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::world::settings;
-use crate::dispatcher::{Action, Dispatcher};
+use crate::dispatcher::{Action, Dispatcher, End};
+use crate::scheduling::request::RequestId;
 use crate::scheduling::testing::{START, arrival, pool, profile};
 use crate::shared::memory::Memory;
 use crate::shared::store::{Contended, Store, Stored};
 
 type Event = Box<dyn FnOnce()>;
 
-/// Before the first write to a ledger, something else happens.
+/// Before the next write to the board, something else happens.
 #[derive(Clone, Default)]
 struct Interrupted {
     memory: Memory,
@@ -24,7 +25,7 @@ impl Store for Interrupted {
     }
 
     fn set(&self, key: &str, bytes: &[u8], version: u32) -> Result<(), Contended> {
-        if key.contains("/ledger/")
+        if key.ends_with("/board")
             && let Some(meanwhile) = self.meanwhile.take()
         {
             meanwhile();
@@ -47,17 +48,26 @@ fn dispatcher<S: Store>(store: S, pods: u8) -> Dispatcher<S> {
     dispatcher
 }
 
-/// What one VM does when another places a request while it places its own.
+/// What one VM does when another places a request while it places its own, both having served before.
 fn race(pods: u8) -> (Vec<Action>, Vec<Action>) {
     let store = Interrupted::default();
     let mut one = dispatcher(store.clone(), pods);
     let mut other = dispatcher(store.memory.clone(), pods);
+    serve(&mut one, 10);
+    serve(&mut other, 20);
+    serve(&mut one, 11);
     let others: Rc<RefCell<Vec<Action>>> = Rc::default();
     let noted = Rc::clone(&others);
     *store.meanwhile.borrow_mut() =
         Some(Box::new(move || *noted.borrow_mut() = other.submit(arrival(2, 0, START), START)));
     let actions = one.submit(arrival(1, 0, START), START);
     (actions, others.take())
+}
+
+/// A request comes, is placed and ends.
+fn serve<S: Store>(dispatcher: &mut Dispatcher<S>, id: u32) {
+    assert_eq!(dispatcher.submit(arrival(id, 0, START), START).len(), 1);
+    dispatcher.finish(RequestId(id), &End::Answered, START);
 }
 
 fn address(actions: &[Action]) -> std::net::SocketAddr {

@@ -131,5 +131,5 @@ fn a_subset_without_pods_of_the_pool_has_none_ready() {
         assert!(matches!(actions[..], [Action::Refuse(_, RefusalReason::NoReadyPod, None)]), "{actions:?}");
         assert_eq!(dispatcher.pick(Some(subset), START), None);
     }
-    assert_eq!(dispatcher.pick(Some(Subset::of(["10.0.0.0"])), START), Some(at("10.0.0.0:8000")));
+    assert_eq!(dispatcher.pick(Some(Subset::of(["10.0.0.0"])), START), Some("10.0.0.0:8000".into()));
 }

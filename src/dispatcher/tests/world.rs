@@ -18,7 +18,6 @@ use crate::scheduling::request::{Arrival, Assessment, RequestId};
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
-use crate::shared::Keys;
 use crate::shared::memory::Memory;
 use crate::shared::store::{Contended, Store, Stored};
 
@@ -291,10 +290,6 @@ impl World {
             self.wait(TICK);
         }
         panic!("{:?} waits, and there is room for it", self.fitting());
-    }
-
-    fn keys(&self) -> Keys {
-        Keys::of(&self.settings.pool)
     }
 
     fn start(&self, vm: usize) -> Vm {

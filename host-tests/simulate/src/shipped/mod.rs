@@ -25,12 +25,10 @@ use std::time::Duration;
 
 use slo_router::dispatcher::Action;
 use slo_router::scheduling::policies::PolicyName;
-use slo_router::scheduling::pool::Pool;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::directory::Directory;
-use slo_router::shared::ledger::Ledger;
+use slo_router::shared::board::Board;
 use slo_router::shared::store::read;
 
 use self::agenda::{Agenda, Task};
@@ -63,7 +61,6 @@ pub struct Shipped {
     mail: Mail,
     agenda: Agenda,
     pods: HashMap<SocketAddr, usize>,
-    pool: Rc<Pool>,
     keys: Keys,
 }
 
@@ -81,7 +78,6 @@ impl Shipped {
             pods: pool.pods().iter().enumerate().map(|(position, pod)| (pod.address, position)).collect(),
             mail,
             agenda: Agenda::default(),
-            pool,
             keys: Keys::of(&filter.config.pool),
         };
         shipped.note_tasks(now);
@@ -164,12 +160,8 @@ impl Gateway for Shipped {
             return Some(format!("the workers hold (waiting, running) {held:?}"));
         }
         let memory = self.mail.memory();
-        let (directory, _): (Directory, u32) = read(memory, self.keys.directory());
-        self.pool.deployments().iter().find_map(|deployment| {
-            let (mut ledger, _): (Ledger, u32) = read(memory, &self.keys.ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, now));
-            let sum = ledger.sum_without(None);
-            (!sum.is_empty()).then(|| format!("the ledger of {} holds {sum:?}", deployment.name))
-        })
+        let (board, _): (Board, u32) = read(memory, &self.keys.board());
+        let sum = board.running(now);
+        (!sum.is_empty()).then(|| format!("the board holds {sum:?}"))
     }
 }

@@ -15,6 +15,7 @@ use crate::vm::VmState;
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap("env", "proxy_log", |mut guest: Guest<'_>, level: u32, data: u32, size: u32| {
+        guest.data().called("proxy_log");
         status(read_text(&guest, data, size).and_then(|text| {
             let level = LogLevel::from_abi(level).ok_or(Status::BadArgument)?;
             guest.data_mut().log(level, text);
@@ -22,20 +23,24 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         }))
     })?;
     linker.func_wrap("env", "proxy_get_log_level", |mut guest: Guest<'_>, out: u32| {
+        guest.data().called("proxy_get_log_level");
         let level = guest.data().process.borrow().log_level;
         status(write_u32(&mut guest, out, level as u32))
     })?;
     linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut guest: Guest<'_>, out: u32| {
+        guest.data().called("proxy_get_current_time_nanoseconds");
         let time = nanoseconds(guest.data().process.borrow().wall_clock());
         status(write(&mut guest, out, &time.to_le_bytes()))
     })?;
     linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut guest: Guest<'_>, period: u32| {
+        guest.data().called("proxy_set_tick_period_milliseconds");
         status(set_tick_period(guest.data_mut(), Duration::from_millis(period.into())))
     })?;
     linker.func_wrap(
         "env",
         "proxy_get_buffer_bytes",
         |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
+            guest.data().called("proxy_get_buffer_bytes");
             status(get_buffer(&mut guest, buffer, (start, length), (data, size)))
         },
     )?;
@@ -43,6 +48,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_get_buffer_status",
         |mut guest: Guest<'_>, buffer: u32, length: u32, flags: u32| {
+            guest.data().called("proxy_get_buffer_status");
             status(buffer_status(&mut guest, buffer, length, flags))
         },
     )?;
@@ -50,6 +56,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_set_buffer_bytes",
         |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
+            guest.data().called("proxy_set_buffer_bytes");
             status(set_buffer(&mut guest, buffer, (start, length), (data, size)))
         },
     )?;
@@ -67,6 +74,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
          _trailers_size: u32,
          timeout_ms: u32,
          out: u32| {
+            guest.data().called("proxy_http_call");
             let parts = [(cluster, cluster_size), (headers, headers_size), (body, body_size)];
             status(http_call(&mut guest, parts, timeout_ms, out))
         },
@@ -74,9 +82,13 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
     linker.func_wrap(
         "env",
         "proxy_call_foreign_function",
-        |_: Guest<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| Status::NotFound as i32,
+        |guest: Guest<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+            guest.data().called("proxy_call_foreign_function");
+            Status::NotFound as i32
+        },
     )?;
     linker.func_wrap("env", "proxy_get_status", |mut guest: Guest<'_>, code: u32, data: u32, size: u32| {
+        guest.data().called("proxy_get_status");
         status(write_u32(&mut guest, code, 0).and_then(|()| give(&mut guest, &[], data, size)))
     })?;
     Ok(())

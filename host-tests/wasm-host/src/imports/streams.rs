@@ -11,9 +11,11 @@ use crate::vm::{Context, Deferred, VmState};
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap("env", "proxy_continue_stream", |mut guest: Guest<'_>, stream: u32| {
+        guest.data().called("proxy_continue_stream");
         status(resume(guest.data_mut(), stream))
     })?;
     linker.func_wrap("env", "proxy_close_stream", |mut guest: Guest<'_>, stream: u32| {
+        guest.data().called("proxy_close_stream");
         status(close(guest.data_mut(), stream))
     })?;
     linker.func_wrap(
@@ -27,9 +29,13 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
          body_size: u32,
          headers: u32,
          headers_size: u32,
-         _grpc: i32| { status(reply(&mut guest, code, (body, body_size), (headers, headers_size))) },
+         _grpc: i32| {
+            guest.data().called("proxy_send_local_response");
+            status(reply(&mut guest, code, (body, body_size), (headers, headers_size)))
+        },
     )?;
     linker.func_wrap("env", "proxy_set_effective_context", |mut guest: Guest<'_>, context: u32| {
+        guest.data().called("proxy_set_effective_context");
         let state = guest.data_mut();
         // Zero names the VM itself and means the true context again.
         if context != 0 && !state.contexts.contains_key(&context) {
@@ -38,7 +44,10 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         state.effective = context;
         Status::Ok as i32
     })?;
-    linker.func_wrap("env", "proxy_done", |mut guest: Guest<'_>| status(done(guest.data_mut())))?;
+    linker.func_wrap("env", "proxy_done", |mut guest: Guest<'_>| {
+        guest.data().called("proxy_done");
+        status(done(guest.data_mut()))
+    })?;
     Ok(())
 }
 

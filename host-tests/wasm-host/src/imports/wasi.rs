@@ -16,6 +16,7 @@ const NOT_SUPPORTED: i32 = 58;
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap(MODULE, "clock_time_get", |mut guest: Guest<'_>, clock: u32, _precision: u64, out: u32| {
+        guest.data().called("clock_time_get");
         let process = guest.data().process.clone();
         let time = match clock {
             0 => process.borrow().wall_clock(),
@@ -25,6 +26,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         errno(write(&mut guest, out, &nanoseconds(time).to_le_bytes()))
     })?;
     linker.func_wrap(MODULE, "random_get", |mut guest: Guest<'_>, data: u32, size: u32| {
+        guest.data().called("random_get");
         // Envoy refuses more than 64 KiB at once.
         if size > 65_536 {
             return Ok(28);
@@ -38,6 +40,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         MODULE,
         "fd_write",
         |mut guest: Guest<'_>, descriptor: i32, vectors: u32, count: u32, out: u32| {
+            guest.data().called("fd_write");
             let level = match descriptor {
                 1 => LogLevel::Info,
                 2 => LogLevel::Error,
@@ -47,6 +50,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         },
     )?;
     linker.func_wrap(MODULE, "environ_sizes_get", |mut guest: Guest<'_>, count: u32, size: u32| {
+        guest.data().called("environ_sizes_get");
         let plugin = guest.data().plugin.clone();
         let bytes: usize = plugin.environment.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -56,21 +60,45 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         )
     })?;
     linker.func_wrap(MODULE, "environ_get", |mut guest: Guest<'_>, pointers: u32, data: u32| {
+        guest.data().called("environ_get");
         errno(environ_get(&mut guest, pointers, data))
     })?;
     linker.func_wrap(MODULE, "args_sizes_get", |mut guest: Guest<'_>, count: u32, size: u32| {
+        guest.data().called("args_sizes_get");
         errno(write_u32(&mut guest, count, 0).and_then(|()| write_u32(&mut guest, size, 0)))
     })?;
-    linker.func_wrap(MODULE, "args_get", |_: Guest<'_>, _: u32, _: u32| SUCCESS)?;
-    linker.func_wrap(MODULE, "proc_exit", |_: Guest<'_>, code: i32| -> Result<(), wasmtime::Error> {
+    linker.func_wrap(MODULE, "args_get", |guest: Guest<'_>, _: u32, _: u32| {
+        guest.data().called("args_get");
+        SUCCESS
+    })?;
+    linker.func_wrap(MODULE, "proc_exit", |guest: Guest<'_>, code: i32| -> Result<(), wasmtime::Error> {
+        guest.data().called("proc_exit");
         Err(wasmtime::Error::msg(format!("proc_exit({code})")))
     })?;
-    linker.func_wrap(MODULE, "fd_close", |_: Guest<'_>, _: i32| SUCCESS)?;
-    linker.func_wrap(MODULE, "fd_fdstat_get", |_: Guest<'_>, _: i32, _: u32| BAD_DESCRIPTOR)?;
-    linker.func_wrap(MODULE, "fd_seek", |_: Guest<'_>, _: i32, _: i64, _: i32, _: u32| SUCCESS)?;
-    linker.func_wrap(MODULE, "fd_prestat_get", |_: Guest<'_>, _: i32, _: u32| BAD_DESCRIPTOR)?;
-    linker.func_wrap(MODULE, "fd_prestat_dir_name", |_: Guest<'_>, _: i32, _: u32, _: u32| BAD_DESCRIPTOR)?;
-    linker.func_wrap(MODULE, "sched_yield", |_: Guest<'_>| SUCCESS)?;
+    linker.func_wrap(MODULE, "fd_close", |guest: Guest<'_>, _: i32| {
+        guest.data().called("fd_close");
+        SUCCESS
+    })?;
+    linker.func_wrap(MODULE, "fd_fdstat_get", |guest: Guest<'_>, _: i32, _: u32| {
+        guest.data().called("fd_fdstat_get");
+        BAD_DESCRIPTOR
+    })?;
+    linker.func_wrap(MODULE, "fd_seek", |guest: Guest<'_>, _: i32, _: i64, _: i32, _: u32| {
+        guest.data().called("fd_seek");
+        SUCCESS
+    })?;
+    linker.func_wrap(MODULE, "fd_prestat_get", |guest: Guest<'_>, _: i32, _: u32| {
+        guest.data().called("fd_prestat_get");
+        BAD_DESCRIPTOR
+    })?;
+    linker.func_wrap(MODULE, "fd_prestat_dir_name", |guest: Guest<'_>, _: i32, _: u32, _: u32| {
+        guest.data().called("fd_prestat_dir_name");
+        BAD_DESCRIPTOR
+    })?;
+    linker.func_wrap(MODULE, "sched_yield", |guest: Guest<'_>| {
+        guest.data().called("sched_yield");
+        SUCCESS
+    })?;
     Ok(())
 }
 

@@ -195,6 +195,11 @@ impl VmState {
         id
     }
 
+    /// Counts a call of this host function.
+    pub(crate) fn called(&self, function: &'static str) {
+        *self.process.borrow_mut().host_calls.entry(function).or_default() += 1;
+    }
+
     /// Writes to the event log.
     pub(crate) fn record(&self, context: u32, what: What) {
         let mut process = self.process.borrow_mut();

@@ -175,6 +175,7 @@ impl Inner {
     pub(crate) fn clear_history(&mut self) {
         let mut process = self.process.borrow_mut();
         process.events.clear();
+        process.host_calls.clear();
         process.clusters.calls.clear();
         drop(process);
         for vm in &mut self.vms {

@@ -3,6 +3,7 @@
 mod inner;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -120,7 +121,12 @@ impl World {
         traps.collect()
     }
 
-    /// Forgets the events, the callouts and the ended streams so far, so that long runs stay small. The handles of those
+    /// How often VMs called each function of the proxy so far.
+    pub fn host_calls(&self) -> BTreeMap<&'static str, usize> {
+        self.inner.borrow().process.borrow().host_calls.clone()
+    }
+
+    /// Forgets the events, the host calls, the callouts and the ended streams so far, so that long runs stay small. The handles of those
     /// streams must not be used any more.
     pub fn clear_history(&self) {
         self.inner.borrow_mut().clear_history();

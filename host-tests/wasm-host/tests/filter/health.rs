@@ -66,10 +66,10 @@ fn a_probe_that_succeeds_brings_the_pod_back_for_all_workers() {
     trickle(&world, 4, ms(500));
     failing.borrow_mut().clear();
     trickle(&world, 4, s(1));
-    let streams = trickle(&world, 4, s(1));
+    let streams = trickle(&world, 4, s(2));
     for worker in 0..4 {
         let on_first = streams.iter().skip(worker).step_by(4).filter(|stream| stream.pod() == Some(address(0))).count();
-        assert!(on_first > 2, "worker {worker}");
+        assert!(on_first > 4, "worker {worker}");
     }
     assert_eq!(asked.borrow().len(), 1);
     assert!(Shared(&world).failing().is_empty());

@@ -2,6 +2,7 @@
 
 mod callouts;
 mod clock;
+mod cost;
 mod crowds;
 mod death;
 mod ends;

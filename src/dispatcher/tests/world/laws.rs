@@ -7,9 +7,8 @@ use super::{Fate, TICK, Vm, World};
 use crate::scheduling::load::Load;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::Health;
-use crate::shared::directory::Directory;
-use crate::shared::health::Failing;
-use crate::shared::ledger::Ledger;
+use crate::shared::Keys;
+use crate::shared::board::Board;
 use crate::shared::store::read;
 
 impl World {
@@ -18,12 +17,11 @@ impl World {
         for Vm { dispatcher, .. } in &self.vms {
             assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (0, 0));
         }
-        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
-        for deployment in self.pool.deployments() {
-            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, self.now));
-            assert_eq!(ledger.sum_without(None), BTreeMap::default(), "{}", deployment.name);
-        }
+        assert_eq!(self.board().running(self.now), BTreeMap::default());
+    }
+
+    fn board(&self) -> Board {
+        read(&self.memory, &Keys::of(&self.settings.pool).board()).0
     }
 
     pub(super) fn assert_none_lost(&self, vm: usize) {
@@ -58,19 +56,13 @@ impl World {
 
     /// A request that waits, and a pod that deserves it, is up, is not reserved and has room.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
-        let (directory, _): (Directory, u32) = read(&self.memory, self.keys().directory());
-        let (failing, _): (Failing, u32) = read(&self.memory, self.keys().health());
-        let claims = directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
+        let board = self.board();
+        let claims = board.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
         let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
-        let mut charged: HashMap<SocketAddr, Load> = HashMap::new();
-        for deployment in self.pool.deployments() {
-            let (mut ledger, _): (Ledger, u32) = read(&self.memory, &self.keys().ledger(&deployment.name));
-            ledger.retain(|ticket| directory.lives(ticket, self.now));
-            let sum = ledger.sum_without(None);
-            for pod in self.pool.pods() {
-                *charged.entry(pod.address).or_default() += sum.get(&pod.id).map_or(Load::ZERO, |entry| entry.load());
-            }
-        }
+        let sum = board.running(self.now);
+        let pods = self.pool.pods().iter();
+        let charged: HashMap<SocketAddr, Load> =
+            pods.filter_map(|pod| Some((pod.address, sum.get(&pod.id)?.load()))).collect();
         self.requests.iter().find_map(|(id, fate)| {
             let Fate::Waiting { vm, arrival } = fate else { return None };
             let Vm { dispatcher, .. } = self.vms.get(*vm).filter(|vm| vm.stalled_until <= self.now)?;
@@ -80,7 +72,7 @@ impl World {
                 request.worth_trying(self.now).any(|prospect| {
                     prospect.deployment == pod.deployment
                         && charged.get(&pod.address).copied().unwrap_or_default().fits(prospect.load)
-                }) && failing.health(pod.id, self.now) == Health::Up
+                }) && board.failing.health(pod.id, self.now) == Health::Up
                     && !reserved.contains(&pod.id)
             })?;
             Some((*id, fits.address))

@@ -26,7 +26,7 @@ pub trait Gateway {
     fn ask_within(&self, worker: usize, e2e_ms: u64) -> Stream;
     /// Lets wake-ups arrive, but no tick.
     fn settle(&self);
-    /// A counter of the pool, all its labels together.
+    /// A counter of the pool, all its labels together, once it was told.
     fn count(&self, metric: &str, labels: &str) -> u64;
     /// Log lines of warning and above.
     fn complaints(&self) -> Vec<String>;
@@ -57,6 +57,8 @@ impl Gateway for World {
     }
 
     fn count(&self, metric: &str, labels: &str) -> u64 {
+        // The next tick tells.
+        self.advance(ms(260));
         self.counter(&format!("slo_router.{metric}_pool=test_{labels}")).unwrap_or_default()
     }
 

@@ -1,17 +1,13 @@
 //! What the VMs share, read by the filter's own types.
 
-use std::collections::BTreeMap;
-
-use slo_router::scheduling::pool::PodId;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::directory::{Directory, Seat};
+use slo_router::shared::board::Board;
+use slo_router::shared::directory::Seat;
 use slo_router::shared::health::Failing;
-use slo_router::shared::ledger::{Column, Entry, Ledger};
+use slo_router::shared::ledger::Column;
 use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
 use wasm_host::World;
-
-use super::DEPLOYMENT;
 
 /// The shared data of a world, to look at.
 pub struct Shared<'a>(pub &'a World);
@@ -20,19 +16,8 @@ pub struct Shared<'a>(pub &'a World);
 
 impl Shared<'_> {
     /// What runs on each pod, as the VMs that live have published it.
-    pub fn running(&self) -> BTreeMap<PodId, Entry> {
-        let (directory, now) = (self.directory(), self.now());
-        let mut sum = Column::new();
-        let prefix = keys().ledger(&DEPLOYMENT.parse().unwrap());
-        let prefix = prefix.strip_suffix(DEPLOYMENT).unwrap();
-        for key in self.0.shared_data_keys().iter().filter(|key| key.starts_with(prefix)) {
-            let (mut ledger, _): (Ledger, u32) = store::read(self, key);
-            ledger.retain(|ticket| directory.lives(ticket, now));
-            for (pod, entry) in ledger.sum_without(None) {
-                sum.entry(pod).or_default().add(entry);
-            }
-        }
-        sum
+    pub fn running(&self) -> Column {
+        self.board().running(self.now())
     }
 
     /// How many requests run, as the VMs that live have published it.
@@ -42,16 +27,16 @@ impl Shared<'_> {
 
     /// The seats of the VMs that live.
     pub fn seats(&self) -> Vec<Seat> {
-        self.directory().others(None, self.now()).cloned().collect()
+        self.board().directory.others(None, self.now()).cloned().collect()
     }
 
     /// The failing pods.
     pub fn failing(&self) -> Failing {
-        store::read(self, keys().health()).0
+        self.board().failing
     }
 
-    fn directory(&self) -> Directory {
-        store::read(self, keys().directory()).0
+    fn board(&self) -> Board {
+        store::read(self, &Keys::of("test").board()).0
     }
 
     fn now(&self) -> Instant {
@@ -74,8 +59,4 @@ impl Store for Shared<'_> {
     }
 
     fn send(&self, _: u32) {}
-}
-
-fn keys() -> Keys {
-    Keys::of("test")
 }

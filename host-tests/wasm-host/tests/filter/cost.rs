@@ -1,0 +1,52 @@
+//! What a request costs the proxy: calls between it and the filter, of which each costs about as much as the filter's own work
+//! between two of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use wasm_host::{What, World};
+
+use crate::support::{Gateway, Sent, entry, filter, ms, profile, world};
+
+/// Two deployments of which a request may go to either, as in `make bench`.
+fn pool() -> serde_json::Value {
+    let mut pool = filter(5, 1000);
+    pool["profiles"]["inline"] = json!([profile("default/a", 1000), profile("default/b", 1000)]);
+    let pods = (0..5).map(|pod| entry(pod, if pod == 0 { "default/a" } else { "default/b" }));
+    pool["pods"]["static"] = pods.collect();
+    pool
+}
+
+/// What one request that is placed at once and answered costs, once the first ones are through.
+fn cost(world: &World) -> (BTreeMap<&'static str, usize>, Vec<&'static str>) {
+    let ask = || {
+        let stream = world.ask(0);
+        assert!(stream.is_running());
+        stream.finish();
+        assert_eq!(stream.status(), Some(200));
+    };
+    (0..3).for_each(|_| ask());
+    // Just after a tick, so that the next one is far.
+    world.advance(ms(251));
+    ask();
+    world.clear_history();
+    ask();
+    let callbacks = world.events().into_iter().filter_map(|event| match event.what {
+        What::Callback(name) => Some(name),
+        _ => None,
+    });
+    (world.host_calls(), callbacks.collect())
+}
+
+#[test]
+fn a_request_that_is_placed_at_once_makes_few_host_calls() {
+    for (inspect, most) in [("body", 13), ("headers", 11)] {
+        let mut pool = pool();
+        pool["request"] = json!({ "inspect": inspect });
+        let world = world(&pool, 1);
+        let (calls, callbacks) = cost(&world);
+        let count: usize = calls.values().sum();
+        assert!(count <= most, "inspect: {inspect}: {count} host calls, at most {most} were expected: {calls:#?}");
+        assert!(callbacks.len() <= 10, "inspect: {inspect}: {callbacks:#?}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The short way for a request that comes while nobody waits and no pod fails: decided on what is known of the board,
+//! which is right unless the write that takes the room says otherwise. Everything else goes through the queue and a
+//! [pass](super::pass).
+
+use std::rc::Rc;
+
+use super::Dispatcher;
+use super::pass::Decided;
+use crate::scheduling::policies::Pass;
+use crate::scheduling::queue::LatePolicy;
+use crate::scheduling::request::Request;
+use crate::scheduling::time::Instant;
+use crate::shared::store::Store;
+
+impl<S: Store> Dispatcher<S> {
+    /// Takes room for a request that just came, and says on which pod. `None`: it has to queue.
+    pub(super) fn take_room_at_once(&mut self, request: &Request, now: Instant) -> Option<Decided> {
+        self.membership.beat(&self.pool, &mut self.running, now);
+        let ticket = self.membership.ticket()?;
+        let is_refused = self.settings.late == LatePolicy::Reject && request.is_late(now);
+        if is_refused || !self.queue.is_empty() {
+            return None;
+        }
+        let reading = self.membership.recall();
+        let board = &*reading.board;
+        // What this VM said of its queue, and that it was woken, is for a pass to take back.
+        let own_is_settled = board.directory.seat(ticket).is_some_and(|seat| seat.woken.is_none() && seat.waiting == 0);
+        let others_wait = board.directory.others(Some(ticket), now).any(|seat| seat.claim.is_some());
+        if !own_is_settled || others_wait || !board.failing.is_empty() {
+            return None;
+        }
+        let pool = Rc::clone(&self.pool);
+        let mut view = reading.view(&pool, Some(ticket), &self.running, now);
+        if request.policy.looks_at_runs() {
+            view.tell_runs(self.running.by_pod(&pool));
+        }
+        let mut pass = Pass { now, rng: &mut self.rng };
+        let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
+        let pod = pool.pods().get(decisions.first()?.pod)?;
+        let prospect = request.on(pod.deployment)?;
+        let alternatives = self.alternatives(request, pod, &view);
+        let mut column = self.running.column(prospect.deployment_id);
+        column.entry(pod.id).or_default().charge(prospect.load);
+        let number = reading.number;
+        // While it is held, the board would be copied to be changed.
+        drop(reading);
+        self.membership.take_room(number, vec![(prospect.deployment_id, column)], &[], now).ok()?;
+        Some(Decided { request: request.arrival.id, pod: pod.clone(), probe: false, alternatives })
+    }
+}

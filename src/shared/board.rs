@@ -1,0 +1,88 @@
+//! The board: the one value in which the VMs of a pool meet. Who is there and what waits with them, what runs where, which
+//! pods fail.
+//!
+//! It is one value because what a placement reads and writes must agree: one compare-and-swap then takes room, and shows
+//! that no claim, no seat and no verdict on a pod changed meanwhile. It grows with the pods that are busy and the VMs that
+//! keep them so.
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::{Directory, Ticket};
+use super::health::Failing;
+use super::ledger::{Column, Ledger};
+use crate::scheduling::pool::{DeploymentId, PodId};
+use crate::scheduling::time::Instant;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Board {
+    /// Who is there.
+    pub directory: Directory,
+    /// Which pods fail.
+    pub failing: Failing,
+    /// The pods of the newest configuration.
+    pub newest_pods: Vec<PodId>,
+    /// What runs where; a deployment on which nothing runs has none.
+    ledgers: Vec<(DeploymentId, Ledger)>,
+}
+
+// === impl Board ===
+
+impl Board {
+    /// What the VMs other than `own` that live run on the pods of a deployment.
+    pub fn running_elsewhere(&self, deployment: DeploymentId, own: Option<Ticket>, now: Instant) -> Column {
+        let ledger = self.ledgers.iter().find(|(id, _)| *id == deployment);
+        let is_other = |ticket| Some(ticket) != own && self.directory.lives(ticket, now);
+        ledger.map(|(_, ledger)| ledger.sum_of(is_other)).unwrap_or_default()
+    }
+
+    /// What all VMs that live run on any pod.
+    pub fn running(&self, now: Instant) -> Column {
+        let mut sum = Column::new();
+        for (deployment, _) in &self.ledgers {
+            for (pod, entry) in self.running_elsewhere(*deployment, None, now) {
+                sum.entry(pod).or_default().add(entry);
+            }
+        }
+        sum
+    }
+
+    /// Replaces what the VM with this ticket runs on the pods of a deployment. `false`: it has no seat (any more).
+    pub fn publish(&mut self, deployment: DeploymentId, ticket: Ticket, column: Column) -> bool {
+        if self.directory.seat(ticket).is_none() {
+            return false;
+        }
+        let known = self.ledgers.iter().position(|(id, _)| *id == deployment);
+        match known.and_then(|position| self.ledgers.get_mut(position)) {
+            Some((_, ledger)) => ledger.publish(ticket, column),
+            None => {
+                let mut ledger = Ledger::default();
+                ledger.publish(ticket, column);
+                self.ledgers.push((deployment, ledger));
+            }
+        }
+        self.ledgers.retain(|(_, ledger)| !ledger.is_empty());
+        true
+    }
+
+    /// Removes VMs that fell silent, and what they ran.
+    pub fn drop_dead(&mut self, now: Instant) {
+        if self.directory.drop_dead(now) > 0 {
+            self.drop_columns();
+        }
+    }
+
+    /// Removes a VM that goes, and what it ran.
+    pub fn leave(&mut self, ticket: Ticket) {
+        self.directory.leave(ticket);
+        self.drop_columns();
+    }
+
+    fn drop_columns(&mut self) {
+        let directory = &self.directory;
+        for (_, ledger) in &mut self.ledgers {
+            ledger.retain(|ticket| directory.seat(ticket).is_some());
+        }
+        self.ledgers.retain(|(_, ledger)| !ledger.is_empty());
+    }
+}
