@@ -63,13 +63,13 @@ build-exact: targets ## Builds the artefact that counts prompts exactly.
 	@host-tests/check-imports.sh $(WASM_EXACT)
 	@printf '%s  %s bytes  sha256 %s\n' $(WASM_EXACT) $$(wc -c <$(WASM_EXACT)) $$(sha256sum $(WASM_EXACT) | cut -d' ' -f1)
 
-.PHONY: profile-tool
-profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profile.
-	$(CARGO) build --profile tools -p slo-profile
-
 .PHONY: image
 image: build ## Puts the filter into an OCI image, without a daemon; prints its digest.
 	@$(call with-debian,umoci=umoci) host-tests/build-image.sh $(WASM) $(IMAGE) $(VERSION)
+
+.PHONY: profile-tool
+profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profile.
+	$(CARGO) build --profile tools -p slo-profile
 
 # === use ===
 
@@ -152,8 +152,7 @@ test-native: ## The core, natively.
 
 .PHONY: test-profile
 test-profile: ## The tool that measures profiles: in virtual time, against faults over sockets, with a real Redis.
-	$(call with-debian,redis-server=redis-server) \
-	  REDIS_SERVER=$$(command -v redis-server) $(CARGO) test --profile tools -p slo-profile
+	$(call with-debian,redis-server=redis-server) $(CARGO) test --profile tools -p slo-profile
 
 .PHONY: prove-profile
 prove-profile: ## What that tool measures over sockets against virtual time, and what it saves (some twenty minutes).
@@ -165,7 +164,7 @@ test-wasm32: targets ## The same tests on the filter's own target, under Node: 3
 	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
 
 .PHONY: test-host
-test-host: build envoy ## The filter on the wasmtime host in virtual time, and that host against Envoy.
+test-host: build envoy ## The filter on the wasmtime host in virtual time, its decisions against the native core's, and that host against Envoy.
 	$(CARGO) test --profile tools -p slo-router-wasm-host
 
 .PHONY: test-envoy

@@ -2,10 +2,11 @@
 //! have. Shared by the VMs of a pool, one value for each model.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scheduling::prediction::{Completion, DrawWindow, History, Running, estimate_median};
+use crate::scheduling::prediction::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
 use crate::shared::{Keys, Store, update};
@@ -64,6 +65,8 @@ struct Model {
     pending: Vec<Sample>,
     /// Estimates by bucket of the prompt; of no use once `known` changes.
     medians: HashMap<u8, u32>,
+    /// Distributions by bucket of the prompt, likewise.
+    lengths: HashMap<u8, Rc<LengthDistribution>>,
 }
 
 /// The shared value.
@@ -125,6 +128,22 @@ impl Learning {
         }
     }
 
+    /// How long answers to prompts of this length are; memoryless before anything is known.
+    pub fn lengths(
+        &mut self,
+        model: &str,
+        input_tokens: u32,
+        running: impl FnOnce() -> Vec<Running>,
+    ) -> Rc<LengthDistribution> {
+        let cold_tokens = self.prediction.cold_tokens;
+        let model = self.model(model);
+        let estimate = || {
+            let lengths = LengthDistribution::estimate(&model.known.history, &running(), input_tokens);
+            Rc::new(lengths.unwrap_or_else(|| LengthDistribution::memoryless(cold_tokens)))
+        };
+        Rc::clone(model.lengths.entry(log2_bucket(input_tokens)).or_insert_with(estimate))
+    }
+
     /// Learns from a response.
     pub fn record(&mut self, model: &str, sample: Sample) {
         let model = self.model(model);
@@ -155,6 +174,7 @@ impl Learning {
                 }
             }
             model.medians.clear();
+            model.lengths.clear();
         }
     }
 

@@ -31,6 +31,7 @@ use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, P
 use crate::scheduling::pool::{Deployment, Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use crate::scheduling::run::Progress;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
@@ -134,7 +135,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it.
+    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
+    /// since a proxy lets no stream go on in whose callback it was made to answer one.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
         self.membership.join(&self.pool, &mut self.running, now);
         let id = arrival.id;
@@ -146,7 +148,7 @@ impl<S: Store> Dispatcher<S> {
             return vec![self.refuse(id, RefusalReason::Infeasible, now)];
         }
         self.queue.push(request);
-        let mut actions = self.pass(now);
+        let mut actions = self.pass(Some(id), now);
         if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
             let refusal = self.refuse(id, RefusalReason::QueueFull, now);
             self.cancel(id, now);
@@ -175,14 +177,31 @@ impl<S: Store> Dispatcher<S> {
             End::Finished(outcome) => Observation::Finished(id, *outcome),
             End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
         };
-        self.policies.get(run.policy).observe(&observation);
+        self.policies.observe(&observation, now);
         self.membership.publish_column(&mut self.running, &run.deployment);
         self.wake_after_release(now);
     }
 
+    /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
+    pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
+        let Some(seen) = self.running.get_mut(id).and_then(|run| run.seen.as_mut()) else { return };
+        let first_token_at = match seen.progress {
+            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
+            Progress::Unseen | Progress::Prefilling => None,
+        };
+        if tokens == 0 {
+            seen.progress = Progress::Prefilling;
+            return;
+        }
+        seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        if first_token_at.is_none() {
+            self.policies.observe(&Observation::FirstToken(id), now);
+        }
+    }
+
     /// A message came: room was freed, somewhere.
     pub fn look_again(&mut self, now: Instant) -> Vec<Action> {
-        if self.queue.is_empty() { Vec::new() } else { self.pass(now) }
+        if self.queue.is_empty() { Vec::new() } else { self.pass(None, now) }
     }
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
@@ -285,5 +304,15 @@ impl<S: Store> Dispatcher<S> {
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
         self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
+    }
+
+    /// Whether one of them goes by what runs on each pod; otherwise nobody need know.
+    fn look_at_runs(&self) -> bool {
+        self.built.keys().any(|name| name.looks_at_runs())
+    }
+
+    /// Tells all policies, since what one places is in the way of the others.
+    fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
+        self.built.values_mut().for_each(|policy| policy.observe(observation, now));
     }
 }

@@ -37,11 +37,12 @@ struct Decided {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left.
-    pub(super) fn pass(&mut self, now: Instant) -> Vec<Action> {
+    /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left. Where a request just
+    /// came, it alone may be refused.
+    pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a seat that is gone.
         self.membership.beat(&self.pool, &mut self.running, now);
-        let mut actions = self.refuse_overdue(now);
+        let mut actions = self.refuse_overdue(arriving, now);
         let mut contended = 0;
         let mut directory = None;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
@@ -63,10 +64,11 @@ impl<S: Store> Dispatcher<S> {
         actions
     }
 
-    fn refuse_overdue(&mut self, now: Instant) -> Vec<Action> {
+    fn refuse_overdue(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         let expired = self.queue.expired(now).into_iter().map(|id| (id, RefusalReason::WaitedTooLong));
         let late = self.queue.to_reject(now).into_iter().map(|id| (id, RefusalReason::Late));
-        let overdue: Vec<(RequestId, RefusalReason)> = expired.chain(late).take(MOST_ACTIONS).collect();
+        let overdue = expired.chain(late).filter(|(id, _)| arriving.is_none_or(|arriving| arriving == *id));
+        let overdue: Vec<(RequestId, RefusalReason)> = overdue.take(MOST_ACTIONS).collect();
         let mut actions = Vec::new();
         for (id, reason) in overdue {
             if self.queue.remove(id).is_some() {
@@ -86,6 +88,9 @@ impl<S: Store> Dispatcher<S> {
         let reading = Reading::take(&self.membership, &pool, wanted, now);
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, |deployment| self.running.column(&deployment.name), now);
+        if candidates.iter().any(|request| request.policy.looks_at_runs()) {
+            view.tell_runs(self.running.by_pod(&pool));
+        }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, &reading.directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -170,8 +175,11 @@ impl<S: Store> Dispatcher<S> {
         now: Instant,
     ) -> Option<Action> {
         let request = self.queue.remove(decided.request)?;
-        let Prospect { load, slo, .. } = *request.on(decided.pod.deployment)?;
-        self.policies.get(request.policy).observe(&Observation::Placed(&request, decided.pod.id));
+        let prospect = *request.on(decided.pod.deployment)?;
+        let Prospect { load, slo, deployment_id, .. } = prospect;
+        let placed = Observation::Placed(&request, decided.pod.id, deployment_id);
+        self.policies.observe(&placed, now);
+        let seen = self.policies.look_at_runs().then(|| request.as_run(&prospect, now));
         let placement = Placement {
             address: decided.pod.address,
             alternatives: decided.alternatives,
@@ -185,14 +193,7 @@ impl<S: Store> Dispatcher<S> {
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
         };
-        let run = Run {
-            pod: decided.pod.id,
-            deployment,
-            load,
-            arrival: request.arrival,
-            policy: request.policy,
-            probe: decided.probe,
-        };
+        let run = Run { pod: decided.pod.id, deployment, load, arrival: request.arrival, seen, probe: decided.probe };
         self.running.insert(decided.request, run);
         Some(Action::Forward(decided.request, placement))
     }

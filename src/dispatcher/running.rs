@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use fnv::FnvHashMap;
 
+use crate::scheduling;
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::shared::ledger::Column;
@@ -27,7 +27,8 @@ pub(super) struct Run {
     pub(super) load: Load,
     /// What came, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
-    pub(super) policy: PolicyName,
+    /// As policies may know it; only what is placed while one asks for it.
+    pub(super) seen: Option<scheduling::run::Run>,
     /// It shows whether a pod that failed is back.
     pub(super) probe: bool,
 }
@@ -54,6 +55,22 @@ impl Running {
             column.retain(|_, entry| entry.count > 0);
         }
         Some(run)
+    }
+
+    pub(super) fn get_mut(&mut self, id: RequestId) -> Option<&mut Run> {
+        self.runs.get_mut(&id)
+    }
+
+    /// What runs on each pod of the pool, as policies may know it.
+    pub(super) fn by_pod(&self, pool: &scheduling::pool::Pool) -> Vec<Vec<scheduling::run::Run>> {
+        let mut by_pod = vec![Vec::new(); pool.pods().len()];
+        for run in self.runs.values() {
+            let position = pool.pods().iter().position(|pod| pod.id == run.pod);
+            if let Some(runs) = position.and_then(|position| by_pod.get_mut(position)) {
+                runs.extend(run.seen.clone());
+            }
+        }
+        by_pod
     }
 
     /// What runs, by request.

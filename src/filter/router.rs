@@ -247,6 +247,7 @@ impl Router {
             class: class.map_or(0, |class| class.saturating_add(1)),
             policy: wish.policy,
             shape,
+            lengths: None,
             slo: wish.slo.or(class_slo).or(model_slo),
             model,
             subset: wish.subset,

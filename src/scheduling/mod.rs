@@ -10,6 +10,7 @@ pub mod prediction;
 pub mod profile;
 pub mod queue;
 pub mod request;
+pub mod run;
 pub mod shape;
 pub mod slo;
 pub mod subset;

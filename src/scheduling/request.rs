@@ -8,6 +8,8 @@ use fnv::FnvHasher;
 use super::load::Load;
 use super::policies::PolicyName;
 use super::pool::{Deployment, DeploymentId, Model, Pod, Pool};
+use super::prediction::OutputLengths;
+use super::run::{Progress, Run};
 use super::shape::Shape;
 use super::slo::{Slo, latest_start};
 use super::subset::Subset;
@@ -32,6 +34,8 @@ pub struct Arrival {
     pub policy: PolicyName,
     /// Its prompt and the estimate of its output.
     pub shape: Shape,
+    /// How long its answer may be, for the policies that go by more than the estimate; `None` where that is not known.
+    pub lengths: Option<OutputLengths>,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
     pub slo: Option<Slo>,
     /// The pods that it may go to; `None` for all.
@@ -138,7 +142,11 @@ impl Request {
             foreign_slo: false,
             arrival,
         };
-        request.judge_by_profiles(pool, how);
+        if request.policy == PolicyName::SloAttainment {
+            request.judge_by_objective(pool, how);
+        } else {
+            request.judge_by_profiles(pool, how);
+        }
         if request.prospects.is_empty() {
             request.judge_without_profiles(pool, how);
         }
@@ -166,6 +174,18 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
+    /// What it would be on a pod if it went there now.
+    pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
+        Run {
+            prompt_tokens: self.arrival.shape.input_tokens,
+            arrived_at: self.arrival.at,
+            placed_at: now,
+            progress: Progress::Unseen,
+            slo: prospect.slo.unwrap_or_default(),
+            lengths: self.arrival.lengths.clone().unwrap_or_default(),
+        }
+    }
+
     /// The prospects that deserve a pod: those where it still meets its objective, and, so that a late request is
     /// served at all, the one where it comes nearest (all of them, where none says how near).
     pub fn worth_trying(&self, now: Instant) -> impl Iterator<Item = &Prospect> {
@@ -186,10 +206,40 @@ impl Request {
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
         (self.policy, &self.arrival.model, &self.arrival.subset, self.arrival.class, self.infeasible).hash(&mut hasher);
+        if self.policy == PolicyName::SloAttainment {
+            // It judges each request by itself; a class is what may not starve.
+            return Footprint(hasher.finish());
+        }
         for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
             (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
         }
         Footprint(hasher.finish())
+    }
+
+    /// A policy that judges by what it learns wants all deployments, with the objective that holds on each. What a profile
+    /// says serves it as a start and where it cannot judge yet.
+    fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
+        let flat = how.default_concurrency.and_then(Load::of_one_in);
+        for (position, deployment) in serving(pool, &self.arrival) {
+            let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
+            let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
+            let own_slo = profile.map(|profile| profile.slo).filter(|slo| !slo.is_empty());
+            let by_profile = charged.and_then(|cell| profile.and_then(|profile| profile.load(cell)));
+            self.prospects.push(Prospect {
+                deployment: position,
+                deployment_id: deployment.id,
+                load: by_profile.or(flat).unwrap_or(Load::ZERO),
+                bounded: by_profile.is_none() && flat.is_some(),
+                rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
+                latest_start: None,
+                slo: self.arrival.slo.or(own_slo).or(how.default_slo),
+                cost: profile.map_or(0.0, |profile| profile.cost),
+            });
+        }
+        let slos = self.prospects.iter().filter_map(|prospect| prospect.slo?.target(self.arrival.shape));
+        if let Some(target) = slos.max() {
+            self.latest_start = self.arrival.at.after(target);
+        }
     }
 
     fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment) {

@@ -3,6 +3,7 @@
 use super::load::Load;
 use super::pool::{Pod, Pool};
 use super::request::{Prospect, Request, RequestId};
+use super::run::Run;
 use super::time::Instant;
 
 /// Whether a pod takes requests.
@@ -35,6 +36,8 @@ pub struct PodState {
 pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
+    /// What runs on each pod, where the pass was told.
+    runs: Vec<Vec<Run>>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
 }
@@ -67,12 +70,29 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, reservation: None }
+        Self { pool, states, runs: Vec::new(), reservation: None }
     }
 
     /// The pool.
     pub fn pool(&self) -> &'a Pool {
         self.pool
+    }
+
+    /// Tells what runs on each pod, in the order of the pool.
+    pub fn tell_runs(&mut self, runs: Vec<Vec<Run>>) {
+        self.runs = runs;
+    }
+
+    /// What runs on the pod at `position`, those included that the pass has placed.
+    pub fn runs(&self, position: usize) -> &[Run] {
+        self.runs.get(position).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Notes what a request that the pass has placed is on its pod.
+    pub fn add_run(&mut self, position: usize, run: Run) {
+        if let Some(runs) = self.runs.get_mut(position) {
+            runs.push(run);
+        }
     }
 
     /// What is known of the pod at `position`.
@@ -99,22 +119,29 @@ impl<'a> View<'a> {
         self.state(position).reserved || self.reservation.is_some_and(|(_, reserved)| reserved == position)
     }
 
-    /// The pods that serve a request and are up, whatever runs on them.
-    pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        self.pool.pods().iter().enumerate().filter_map(move |(position, pod)| {
-            let state = self.state(position);
-            let open = state.takes() && request.arrival.may_go_to(pod);
-            let prospect = request.on(pod.deployment).filter(|_| open)?;
-            Some(Candidate { position, pod, state, prospect })
-        })
+    /// The pod at `position`, if it serves a request and is up.
+    pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
+        let pod = self.pool.pods().get(position)?;
+        let state = self.state(position);
+        let open = state.takes() && request.arrival.may_go_to(pod);
+        let prospect = request.on(pod.deployment).filter(|_| open)?;
+        Some(Candidate { position, pod, state, prospect })
     }
 
-    /// Of those, the ones with room for it; pods that drain for another request have none.
+    /// Whether a candidate has room for a request; pods that drain for another one have none.
+    pub fn has_room(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
+        !candidate.prospect.bounded
+            || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
+    }
+
+    /// The pods that serve a request and are up, whatever runs on them.
+    pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
+        (0..self.pool.pods().len()).filter_map(move |position| self.candidate(request, position))
+    }
+
+    /// Of those, the ones with room for it.
     pub fn with_room<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        self.serving(request).filter(move |candidate| {
-            !candidate.prospect.bounded
-                || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
-        })
+        self.serving(request).filter(move |candidate| self.has_room(request, candidate))
     }
 
     /// Notes that a request goes to a pod, for the rest of the pass.

@@ -16,7 +16,7 @@ pub trait Gateway {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict>;
 
     /// A request's answer has so many tokens now.
-    fn token(&mut self, _id: RequestNumber, _output_tokens: u32) {}
+    fn token(&mut self, _id: RequestNumber, _output_tokens: u32, _now: Instant) {}
 
     /// A request's answer is complete.
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant);
@@ -49,4 +49,14 @@ pub enum Verdict {
     Place(RequestNumber, usize, Load),
     /// It is refused.
     Refuse(RequestNumber, RefusalReason),
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Whom it is on.
+    pub fn request(&self) -> RequestNumber {
+        let (Self::Place(request, ..) | Self::Refuse(request, _)) = *self;
+        request
+    }
 }

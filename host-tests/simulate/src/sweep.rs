@@ -135,14 +135,15 @@ impl Sweep {
     pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
         let cluster = &self.scenario.cluster;
         let servers = cluster.servers(seed)?;
-        let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, self.workers, seed, START);
+        let workers = contender.workers(self.workers);
+        let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
             Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),
             Contender::TrueLengths(policy) => Box::new(shipped(policy, Lengths::True)),
             Contender::Aibrix(rules) => Box::new(Aibrix::new(&self.scenario, rules, past, seed, START)?),
             Contender::Baseline(which) => {
                 let weights = cluster.pods.iter().map(|pod| pod.weight).collect();
-                Box::new(Pusher::new(which, weights, self.workers, seed))
+                Box::new(Pusher::new(which, weights, workers, seed))
             }
         };
         Ok(world::run(demands, servers, gateway.as_mut())?)

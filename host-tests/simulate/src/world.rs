@@ -137,7 +137,7 @@ impl World<'_> {
         match kind {
             EventKind::Token { n } => {
                 ttft.get_or_insert(since_arrival);
-                self.gateway.token(id as RequestNumber, n);
+                self.gateway.token(id as RequestNumber, n, at);
             }
             EventKind::Preempted => {}
             EventKind::Finished => {
@@ -154,7 +154,7 @@ impl World<'_> {
 
     fn carry_out(&mut self, verdicts: Vec<Verdict>) -> Result<(), Violation> {
         for verdict in verdicts {
-            let (Verdict::Place(id, ..) | Verdict::Refuse(id, _)) = verdict;
+            let id = verdict.request();
             let record = &mut self.records[id as usize];
             if record.fate != Fate::Waiting {
                 return Err(Violation::NotWaiting { id, fate: record.fate });

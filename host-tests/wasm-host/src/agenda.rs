@@ -69,6 +69,11 @@ impl Agenda {
         self.tasks.insert((at, self.made), (thread, task));
     }
 
+    /// When the next task is due.
+    pub(crate) fn next_at(&self) -> Option<Duration> {
+        self.tasks.first_key_value().map(|((at, _), _)| *at)
+    }
+
     /// Takes the next task that is due by `until`.
     pub(crate) fn take_due(&mut self, until: Duration) -> Option<(Duration, Thread, Task)> {
         let (&(at, first), _) = self.tasks.first_key_value()?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::callout::{Answers, Call, CallAnswer};
 use crate::process::Process;
+use crate::random::Draws;
 use crate::upstream::{Forwarded, Route, Router};
 use crate::world::{Inner, World};
-use crate::{LogLevel, Program};
+use crate::{LogLevel, Program, Thread};
 
 /// What Envoy does once a VM has died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Builder {
     log_level: LogLevel,
     timing: Timing,
     seed: Option<u64>,
+    clock: Duration,
+    draws: Option<Draws>,
     router: Router,
     clusters: Vec<(String, Answers)>,
 }
@@ -87,6 +90,8 @@ impl Builder {
             log_level: LogLevel::Debug,
             timing: Timing::default(),
             seed: None,
+            clock: Duration::ZERO,
+            draws: None,
             router: Box::new(|_| Route::Manual),
             clusters: Vec::new(),
         }
@@ -163,6 +168,20 @@ impl Builder {
         self
     }
 
+    /// What the monotonic clock shows at the start; zero if not said.
+    #[must_use]
+    pub fn clock(mut self, shows: Duration) -> Self {
+        self.clock = shows;
+        self
+    }
+
+    /// What a guest on a thread draws each time, in place of what the seed gives.
+    #[must_use]
+    pub fn draws(mut self, draws: impl FnMut(Thread, &mut [u8]) + 'static) -> Self {
+        self.draws = Some(Box::new(draws));
+        self
+    }
+
     /// A cluster for callouts.
     #[must_use]
     pub fn cluster(mut self, name: &str, answers: impl FnMut(&Call) -> CallAnswer + 'static) -> Self {
@@ -183,6 +202,8 @@ impl Builder {
     /// If the guest refuses its configuration or dies over it; Envoy would exit.
     pub fn build(self) -> Result<World, Rejected> {
         let mut process = Process::new(self.timing, self.log_level, self.router, self.seed);
+        process.now = self.clock;
+        process.draws = self.draws.unwrap_or(process.draws);
         for (name, answers) in self.clusters {
             process.clusters.set(name, answers);
         }

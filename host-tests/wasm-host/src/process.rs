@@ -8,7 +8,7 @@ use crate::agenda::{Agenda, Task};
 use crate::callout::Clusters;
 use crate::event::{Event, Thread};
 use crate::metrics::Metrics;
-use crate::random::Random;
+use crate::random::{Draws, Random};
 use crate::shared_data::SharedData;
 use crate::shared_queue::SharedQueues;
 use crate::upstream::Router;
@@ -27,9 +27,9 @@ pub enum NotificationFault {
 }
 
 pub(crate) struct Process {
-    /// Monotonic time since the world began.
+    /// The monotonic clock.
     pub(crate) now: Duration,
-    /// The wall clock, as time since the Unix epoch at `now` zero; a test may step it.
+    /// The wall clock, as time since the Unix epoch where `now` is zero; a test may step it.
     pub(crate) wall_origin: Duration,
     pub(crate) timing: Timing,
     pub(crate) log_level: LogLevel,
@@ -40,7 +40,7 @@ pub(crate) struct Process {
     pub(crate) metrics: Metrics,
     pub(crate) clusters: Clusters,
     pub(crate) router: Router,
-    pub(crate) random: Random,
+    pub(crate) draws: Draws,
     /// What happens to so many notifications of queues from now on.
     pub(crate) notification_fault: (NotificationFault, usize),
     timers_made: u64,
@@ -50,6 +50,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(timing: Timing, log_level: LogLevel, router: Router, seed: Option<u64>) -> Self {
+        let mut random = Random::new(seed.unwrap_or(0).wrapping_add(1));
         Self {
             now: Duration::ZERO,
             // An arbitrary Tuesday.
@@ -63,7 +64,7 @@ impl Process {
             metrics: Metrics::default(),
             clusters: Clusters::default(),
             router,
-            random: Random::new(seed.unwrap_or(0).wrapping_add(1)),
+            draws: Box::new(move |_, bytes| random.fill(bytes)),
             notification_fault: (NotificationFault::Lost, 0),
             timers_made: 0,
         }

@@ -1,5 +1,10 @@
 //! Seeded randomness (SplitMix64, Steele, Lea and Flood 2014): what the guest draws and how races fall repeat with the seed.
 
+use crate::Thread;
+
+/// What a guest on a thread draws.
+pub(crate) type Draws = Box<dyn FnMut(Thread, &mut [u8])>;
+
 /// A generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);

@@ -99,6 +99,29 @@ fn a_request_that_became_late_is_refused_where_configured() {
     assert!(matches!(world.requests[&3], Fate::Refused(RefusalReason::Late)));
 }
 
+/// Envoy holds a stream whose callback answered another.
+#[test]
+fn whoever_comes_when_another_is_overdue_leaves_its_refusal_to_the_next_look() {
+    let late = Settings { late: LatePolicy::Reject, ..settings() };
+    for (settings, overdue, reason) in
+        [(settings(), settings().max_wait, RefusalReason::WaitedTooLong), (late, secs(2), RefusalReason::Late)]
+    {
+        let mut dispatcher = dispatcher(settings, halves());
+        (1..4).for_each(|id| drop(dispatcher.submit(urgent(id, 0, START, secs(2)), START)));
+        let now = START.after(overdue + TICK);
+        assert_eq!(dispatcher.submit(arrival(4, 0, now), now), []);
+        assert_eq!(refusal(&dispatcher.look_again(now)).0, reason);
+        assert_eq!(dispatcher.waiting(), 1);
+    }
+}
+
+#[test]
+fn whoever_comes_too_late_is_refused_at_once_where_configured() {
+    let mut dispatcher = dispatcher(Settings { late: LatePolicy::Reject, ..settings() }, halves());
+    let actions = dispatcher.submit(urgent(1, 0, START, Duration::from_millis(1)), START);
+    assert_eq!(refusal(&actions).0, RefusalReason::Late);
+}
+
 #[test]
 fn one_call_refuses_only_so_many_and_asks_for_another() {
     let mut world = World::new(1, halves(), Settings { max_waiting: 1000, ..settings() });

@@ -9,6 +9,7 @@ use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
 
 /// See the module.
+#[derive(Debug, Default)]
 pub(super) struct LeastRequest;
 
 impl Policy for LeastRequest {

@@ -1,6 +1,7 @@
 //! Policies: who goes where. Each is one file behind the one small trait [`Policy`]; the scheduler owns the queue,
 //! time and events, a policy owns the choice and nothing else.
 
+mod attainment;
 mod least_request;
 mod name;
 mod pull;
@@ -13,7 +14,7 @@ pub use self::name::{PolicyName, UnknownPolicy};
 
 use serde::Deserialize;
 
-use super::pool::PodId;
+use super::pool::{DeploymentId, PodId};
 use super::request::{Request, RequestId};
 use super::slo::Outcome;
 use super::time::Instant;
@@ -26,7 +27,7 @@ pub trait Policy {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
 
     /// Learns what happened. Most policies need not.
-    fn observe(&mut self, _observation: &Observation<'_>) {}
+    fn observe(&mut self, _observation: &Observation<'_>, _now: Instant) {}
 }
 
 /// What a pass has beside the pool and the queue.
@@ -51,7 +52,9 @@ pub struct Decision {
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
     /// It was forwarded to this pod.
-    Placed(&'a Request, PodId),
+    Placed(&'a Request, PodId, DeploymentId),
+    /// The first token of its answer came.
+    FirstToken(RequestId),
     /// It ended well, with this outcome.
     Finished(RequestId, Outcome),
     /// It ended otherwise.
@@ -75,6 +78,7 @@ pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
         PolicyName::Slo | PolicyName::SloLeastLoadPulling => Box::new(pull::Pull::least_load(prefer)),
         PolicyName::SloPackLoad => Box::new(pull::Pull::pack_load(prefer)),
         PolicyName::SloLeastLoad => Box::new(push::LeastLoad),
+        PolicyName::SloAttainment => Box::new(attainment::Attainment::default()),
         PolicyName::LeastRequest => Box::new(least_request::LeastRequest),
         PolicyName::Random => Box::new(random::Random),
     }
@@ -83,7 +87,8 @@ pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
 /// Where a policy that pushes may put a request: anywhere, unless no profile judges it and the operator gave a limit
 /// for that case.
 fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Item = Candidate<'v>> + 'v> {
-    if request.unjudged.is_some() { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
+    let is_bounded = request.unjudged.is_some() || request.policy == PolicyName::SloAttainment;
+    if is_bounded { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
 }
 
 /// The item with the smallest key; one at random among equals.

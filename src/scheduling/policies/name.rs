@@ -19,6 +19,8 @@ pub enum PolicyName {
     SloPackLoad,
     /// Push: the pod with the least pending load, at once.
     SloLeastLoad,
+    /// The pod where the expected number of kept objectives grows most, or hold. Not offered: only simulations run it.
+    SloAttainment,
     /// The pod with the fewest requests in flight.
     LeastRequest,
     /// Any pod.
@@ -32,8 +34,8 @@ pub struct UnknownPolicy(String);
 // === impl PolicyName ===
 
 impl PolicyName {
-    /// All of them.
-    pub const ALL: [Self; 6] =
+    /// Those that configurations and requests may name.
+    pub const OFFERED: [Self; 6] =
         [Self::Slo, Self::SloLeastLoadPulling, Self::SloPackLoad, Self::SloLeastLoad, Self::LeastRequest, Self::Random];
 
     /// The name as it is written.
@@ -43,14 +45,20 @@ impl PolicyName {
             Self::SloLeastLoadPulling => "slo-least-load-pulling",
             Self::SloPackLoad => "slo-pack-load",
             Self::SloLeastLoad => "slo-least-load",
+            Self::SloAttainment => "slo-attainment",
             Self::LeastRequest => "least-request",
             Self::Random => "random",
         }
     }
 
+    /// Whether it goes by what runs on each pod, request by request.
+    pub const fn looks_at_runs(self) -> bool {
+        matches!(self, Self::SloAttainment)
+    }
+
     /// Whether it goes by pending load or slack, which follow from a profile.
     pub const fn needs_profile(self) -> bool {
-        !matches!(self, Self::LeastRequest | Self::Random)
+        !matches!(self, Self::SloAttainment | Self::LeastRequest | Self::Random)
     }
 }
 
@@ -64,7 +72,7 @@ impl FromStr for PolicyName {
     type Err = UnknownPolicy;
 
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
-        Self::ALL.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
+        Self::OFFERED.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
     }
 }
 
@@ -80,7 +88,8 @@ impl TryFrom<String> for PolicyName {
 
 impl fmt::Display for UnknownPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown policy {:?}, expected one of {}", self.0, PolicyName::ALL.map(PolicyName::as_str).join(", "))
+        let offered = PolicyName::OFFERED.map(PolicyName::as_str).join(", ");
+        write!(f, "unknown policy {:?}, expected one of {offered}", self.0)
     }
 }
 
@@ -91,8 +100,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_policy_is_found_by_the_name_it_is_written_with() {
-        for policy in PolicyName::ALL {
+    fn every_policy_on_offer_is_found_by_the_name_it_is_written_with() {
+        for policy in PolicyName::OFFERED {
             assert_eq!(policy.to_string().parse(), Ok(policy));
         }
     }
@@ -102,8 +111,14 @@ mod tests {
         let error = "SLO".parse::<PolicyName>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown policy \"SLO\", expected one of slo, slo-least-load-pulling, slo-pack-load, slo-least-load, \
-             least-request, random"
+            "unknown policy \"SLO\", expected one of slo, slo-least-load-pulling, slo-pack-load, \
+             slo-least-load, least-request, random"
         );
+    }
+
+    #[test]
+    fn a_policy_that_is_not_on_offer_is_unknown() {
+        let name = PolicyName::SloAttainment.as_str();
+        assert_eq!(name.parse::<PolicyName>(), Err(UnknownPolicy(name.to_owned())));
     }
 }

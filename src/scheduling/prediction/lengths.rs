@@ -93,6 +93,24 @@ impl LengthDistribution {
         Some(Self { steps, longest })
     }
 
+    /// What is known before any completion: the median alone. Lengths are then taken to be memoryless, which says least
+    /// beyond a median: however long an answer is already, it is expected to go on as long again.
+    pub fn memoryless(median: u32) -> Self {
+        const STEPS: u32 = 64;
+        let length = |longer: f64| (f64::from(median) * -longer.log2()).round() as u32;
+        let steps: Vec<Step> = (1..STEPS)
+            .map(|step| 1.0 - f64::from(step) / f64::from(STEPS))
+            .map(|longer| Step { length: length(longer).max(1), longer })
+            .collect();
+        let longest = steps.last().map_or(median, |step| step.length);
+        Self { steps, longest }
+    }
+
+    /// Answers of exactly this length.
+    pub fn certain(tokens: u32) -> Self {
+        Self { steps: vec![Step { length: tokens, longer: 0.0 }], longest: tokens }
+    }
+
     /// The share of answers that have `tokens` tokens or more: P(output ≥ tokens), 1 for no number.
     pub fn survival(&self, tokens: f64) -> f64 {
         let fallen = self.steps.partition_point(|step| f64::from(step.length) < tokens);

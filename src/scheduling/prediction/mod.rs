@@ -3,12 +3,14 @@
 mod draw;
 mod history;
 mod lengths;
+mod output;
 #[cfg(test)]
 mod tests;
 
 pub use self::draw::DrawWindow;
 pub use self::history::{Completion, History};
 pub use self::lengths::{LengthDistribution, Running};
+pub use self::output::OutputLengths;
 
 /// The median output length to expect for a prompt of this length, all choices (`n`) and limits (`max_tokens`) left
 /// aside. `None` without a history: the caller has a configured value for a cold start.

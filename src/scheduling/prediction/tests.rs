@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Completion, History, LengthDistribution, Running, estimate_median};
+use super::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
 use crate::scheduling::time::Instant;
 
 fn completion(input_tokens: u32, output_tokens: u32) -> Completion {
@@ -21,6 +21,15 @@ fn the_oldest_completion_is_forgotten() {
     let tokens: Vec<u32> = (0..605).collect();
     let outputs: Vec<u32> = history(&tokens).iter().map(|it| it.output_tokens).collect();
     assert_eq!(outputs, tokens[5..]);
+}
+
+/// Also on a target of 32 bits, where the filter runs.
+#[test]
+fn one_seed_draws_the_same_everywhere() {
+    let history: History = (0..8).map(|power| completion(64, 1 << power)).collect();
+    let mut generator = fastrand::Rng::with_seed(1);
+    let drawn = [(); 8].map(|()| DrawWindow::aibrix().draw(&history, 64, Instant::ZERO, &mut generator).unwrap());
+    assert_eq!(drawn, [32, 16, 2, 64, 1, 64, 64, 64]);
 }
 
 #[test]

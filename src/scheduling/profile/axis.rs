@@ -35,6 +35,11 @@ impl Axis {
         Ok(Self(checked))
     }
 
+    /// The ticks, in tokens.
+    pub(super) fn ticks(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().copied()
+    }
+
     /// How many ticks there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

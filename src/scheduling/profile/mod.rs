@@ -56,6 +56,21 @@ pub struct Cell {
     pub clamped: bool,
 }
 
+/// What was measured in one cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// Tokens of each answer.
+    pub output_tokens: f64,
+    /// Tokens of each prompt.
+    pub input_tokens: f64,
+    /// Requests/s.
+    pub rate_per_s: f64,
+    /// Mean time to the first token; zero where it was not measured.
+    pub ttft_s: f64,
+    /// Mean time to the end.
+    pub e2e_s: f64,
+}
+
 // === impl Profile ===
 
 impl Profile {
@@ -125,6 +140,24 @@ impl Profile {
         near.filter(|(candidate, _)| self.load(*candidate).is_some())
             .min_by(|(_, one), (_, other)| one.total_cmp(other))
             .map(|(nearest, _)| nearest)
+    }
+
+    /// All cells that have a rate and a latency.
+    pub fn measurements(&self) -> impl Iterator<Item = Measurement> {
+        let cells = self.output_ticks.ticks().enumerate().flat_map(|(row, output_tokens)| {
+            let columns = self.input_ticks.ticks().enumerate();
+            columns
+                .map(move |(column, input_tokens)| (Cell { row, column, clamped: false }, output_tokens, input_tokens))
+        });
+        cells.filter_map(|(cell, output_tokens, input_tokens)| {
+            Some(Measurement {
+                output_tokens,
+                input_tokens,
+                rate_per_s: self.rate_per_s(cell)?,
+                ttft_s: measured(self.ttft.as_ref(), cell).unwrap_or_default().as_secs_f64(),
+                e2e_s: self.latency(cell)?.as_secs_f64(),
+            })
+        })
     }
 
     /// Whether the profile has latencies, without which there is no pending load (AIBrix's old format).

@@ -83,6 +83,8 @@ struct BoundPoint {
 #[derive(Clone, Debug, Serialize)]
 struct Policy {
     policy: String,
+    /// Envoy's workers that it ran with.
+    workers: usize,
     goodput: Vec<Goodput>,
     /// By rate: attainment minus the reference's, run by run.
     over_reference: Vec<Difference>,
@@ -104,7 +106,8 @@ impl Report {
     pub fn new(setup: Setup, curves: Vec<Curve>, bound: Option<CurveOfRuns>) -> Self {
         let reference = curves.iter().find(|curve| curve.contender.to_string() == setup.reference);
         let reference = reference.map(|curve| curve.points.clone());
-        let policies = curves.into_iter().map(|curve| Policy::of(curve, reference.as_deref())).collect();
+        let of = |curve: Curve| Policy::of(curve, setup.workers, reference.as_deref());
+        let policies = curves.into_iter().map(of).collect();
         Self { setup, policies, checks: Vec::new(), upper_bound: bound.map(Bound::of) }
     }
 
@@ -158,7 +161,7 @@ impl Bound {
 // === impl Policy ===
 
 impl Policy {
-    fn of(Curve { contender, points }: Curve, reference: Option<&[Point]>) -> Self {
+    fn of(Curve { contender, points }: Curve, workers: usize, reference: Option<&[Point]>) -> Self {
         let runs = of_runs(&points);
         let reference_runs = reference.map(of_runs);
         let goodput = |level| Goodput::of(&runs, reference_runs.as_ref(), level);
@@ -169,6 +172,7 @@ impl Policy {
         };
         Self {
             policy: contender.to_string(),
+            workers: contender.workers(workers),
             goodput: LEVELS.into_iter().filter_map(goodput).collect(),
             over_reference: points.iter().zip(reference.unwrap_or_default()).filter_map(difference).collect(),
             points,

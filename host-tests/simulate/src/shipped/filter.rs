@@ -12,6 +12,7 @@ use crate::scenario::{Pod, Scenario};
 /// A configuration and the profiles that it would fetch.
 #[derive(Clone, Debug)]
 pub struct Filter {
+    json: String,
     pub(super) config: Config,
     pub(super) classes: Vec<Class>,
     profiles: Vec<ProfileEntry>,
@@ -34,12 +35,18 @@ impl Filter {
             "pods": {"static": scenario.cluster.pods.iter().map(pod).collect::<Vec<_>>()},
         });
         merge(&mut json, &Value::Object(changes.clone()));
-        let config = Config::from_json(json.to_string().as_bytes()).context("the filter's configuration")?;
+        let json = json.to_string();
+        let config = Config::from_json(json.as_bytes()).context("the filter's configuration")?;
         let document = profiles::parse(profiles).context("the profiles")?;
         if let Some(complaint) = document.complaint() {
             bail!("the profiles: {complaint}");
         }
-        Ok(Self { config, classes: scenario.classes.clone(), profiles: document.profiles })
+        Ok(Self { json, config, classes: scenario.classes.clone(), profiles: document.profiles })
+    }
+
+    /// The configuration as Envoy would be given it; what would be fetched is not in it.
+    pub fn json(&self) -> &str {
+        &self.json
     }
 
     /// What a pod of each of the scenario's costs per hour, by the profiles; 0 without one.
@@ -52,7 +59,9 @@ impl Filter {
     }
 
     pub(super) fn pool(&self) -> Pool {
-        Pool::new(self.config.pods.fixed.iter().cloned(), &self.profiles)
+        let inline = self.config.profiles.inline.iter();
+        let profiles: Vec<ProfileEntry> = inline.chain(&self.profiles).cloned().collect();
+        Pool::new(self.config.pods.fixed.iter().cloned(), &profiles)
     }
 }
 

@@ -1,14 +1,24 @@
 //! The filter's own core as a gateway: a dispatcher and a learner for each of Envoy's workers, over one shared memory.
 //!
-//! What the filter does around the core is done here alike: estimates are made at arrival from what was learned; messages
-//! come [`DELIVERY`] after they were sent; workers tick each 10 ms while something waits there and each 250 ms otherwise,
-//! and then exchange what they learned. Requests go to the workers in turn.
+//! What the filter does around the core is done here alike, and when it does it: the compiled filter, on a host that keeps the same
+//! times, comes to the same decisions. The schedule is this:
+//!
+//! - All workers start together. Requests go to them in turn.
+//! - A timer fires [`TICK_LAG`] later than was asked for. The first is asked for 10 ms after the start; then there is one each
+//!   10 ms while something waits in the worker, and each 250 ms otherwise. It is set anew after it fired, and whenever its
+//!   period changes. A worker's very first request is such a change: until its body is seen, the worker is busy.
+//! - On a tick a worker beats its heart, looks at its queue, and, if 250 ms have passed since, exchanges what was learned.
+//! - Each message makes its worker look at its queue [`DELIVERY`] after it was sent.
+//! - Estimates are made at arrival; a worker begins with what others have learned by its first request.
+//! - What goes on or is refused because of an arrival does so before that itself, which the proxy sees to last.
+//! - At one moment, answers go on first, then comes what the workers do by themselves in the order in which it was set, then arrivals.
 
+mod agenda;
 mod filter;
 mod port;
 mod worker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,14 +33,19 @@ use slo_router::shared::directory::Directory;
 use slo_router::shared::ledger::Ledger;
 use slo_router::shared::store::read;
 
+use self::agenda::{Agenda, Task};
 pub use self::filter::Filter;
 use self::port::Mail;
 use self::worker::Worker;
+pub use self::worker::characters;
 use crate::gateway::{Gateway, RequestNumber, Verdict};
 use crate::scenario::Demand;
 
 /// From sending a message until its worker looks: measured in Envoy, 40 to 140 µs.
 const DELIVERY: Duration = Duration::from_micros(100);
+
+/// How much later than asked for a timer fires: measured in Envoy.
+const TICK_LAG: Duration = Duration::from_millis(2);
 
 /// What a gateway knows of how long answers will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +61,7 @@ pub struct Shipped {
     policy: PolicyName,
     workers: Vec<Worker>,
     mail: Mail,
-    /// Messages under way: when they arrive, and at which worker.
-    under_way: VecDeque<(Instant, usize)>,
+    agenda: Agenda,
     pods: HashMap<SocketAddr, usize>,
     pool: Rc<Pool>,
     keys: Keys,
@@ -60,17 +74,18 @@ impl Shipped {
     pub fn new(filter: &Filter, policy: PolicyName, lengths: Lengths, workers: usize, seed: u64, now: Instant) -> Self {
         let pool = Rc::new(filter.pool());
         let mail = Mail::default();
-        let mut seeds = fastrand::Rng::with_seed(seed);
-        let worker = |number| Worker::new(filter, &pool, mail.port(number), (policy, lengths), seeds.fork(), now);
-        Self {
+        let worker = |(number, seed)| Worker::new(filter, &pool, mail.port(number), (policy, lengths), seed, now);
+        let mut shipped = Self {
             policy,
-            workers: (0..workers).map(worker).collect(),
+            workers: seeds(seed).take(workers).enumerate().map(worker).collect(),
             pods: pool.pods().iter().enumerate().map(|(position, pod)| (pod.address, position)).collect(),
             mail,
-            under_way: VecDeque::new(),
+            agenda: Agenda::default(),
             pool,
             keys: Keys::of(&filter.config.pool),
-        }
+        };
+        shipped.note_tasks(now);
+        shipped
     }
 
     fn worker_of(&mut self, id: RequestNumber) -> &mut Worker {
@@ -78,9 +93,9 @@ impl Shipped {
         &mut self.workers[id as usize % count]
     }
 
-    /// Sends what was put into the mail, and translates what a dispatcher decided.
+    /// Notes what follows from a call, and translates what a dispatcher decided.
     fn follow_up(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Verdict> {
-        self.collect_mail(now);
+        self.note_tasks(now);
         let verdict = |action: Action| match action {
             Action::Forward(id, placement) => Verdict::Place(id.0, self.pods[&placement.address], placement.load),
             Action::Refuse(id, reason, _) => Verdict::Refuse(id.0, reason),
@@ -88,41 +103,52 @@ impl Shipped {
         actions.into_iter().map(verdict).collect()
     }
 
-    fn collect_mail(&mut self, now: Instant) {
-        let sent = std::iter::from_fn(|| self.mail.take());
-        self.under_way.extend(sent.map(|worker| (now.after(DELIVERY), worker)));
+    /// Messages that were sent, and timers that were set.
+    fn note_tasks(&mut self, now: Instant) {
+        while let Some(worker) = self.mail.take() {
+            self.agenda.add(now.after(DELIVERY), Task::Look(worker));
+        }
+        for (number, worker) in self.workers.iter_mut().enumerate() {
+            if let Some(period) = worker.take_newly_set() {
+                self.agenda.add(now.after(period + TICK_LAG), Task::Tick(number, worker.timer()));
+            }
+        }
     }
+}
+
+/// What the generator of each worker begins with, in a run of this seed.
+pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
+    let mut seeds = fastrand::Rng::with_seed(seed);
+    std::iter::from_fn(move || Some(seeds.u64(..)))
 }
 
 impl Gateway for Shipped {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
         let actions = self.worker_of(id).arrive(id, demand, now);
-        self.follow_up(actions, now)
+        let mut verdicts = self.follow_up(actions, now);
+        verdicts.sort_by_key(|verdict| verdict.request() == id);
+        verdicts
     }
 
-    fn token(&mut self, id: RequestNumber, output_tokens: u32) {
-        self.worker_of(id).token(id, output_tokens);
+    fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.worker_of(id).token(id, output_tokens, now);
     }
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
         self.worker_of(id).finish(id, outcome, now);
-        self.collect_mail(now);
+        self.note_tasks(now);
     }
 
     fn next_event_at(&self) -> Option<Instant> {
-        let message = self.under_way.front().map(|(at, _)| *at);
-        self.workers.iter().map(Worker::ticks_at).chain(message).min()
+        self.agenda.next_at()
     }
 
     fn advance(&mut self, now: Instant) -> Vec<Verdict> {
-        if let Some((_, worker)) = self.under_way.pop_front_if(|(at, _)| *at <= now) {
-            // Messages that came together all say the same; the worker takes them at once.
-            self.under_way.retain(|(at, to)| *at > now || *to != worker);
-            let actions = self.workers[worker].look_again(now);
-            return self.follow_up(actions, now);
-        }
-        let Some(due) = self.workers.iter_mut().find(|worker| worker.ticks_at() <= now) else { return Vec::new() };
-        let actions = due.tick(now);
+        let actions = match self.agenda.take_due(now) {
+            Some(Task::Look(worker)) => self.workers[worker].look_again(now),
+            Some(Task::Tick(worker, timer)) if timer == self.workers[worker].timer() => self.workers[worker].tick(now),
+            Some(Task::Tick(..)) | None => Vec::new(),
+        };
         self.follow_up(actions, now)
     }
 

@@ -9,7 +9,7 @@ use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, Running};
+use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Outcome;
@@ -23,7 +23,8 @@ use super::port::Port;
 use crate::gateway::RequestNumber;
 use crate::scenario::Demand;
 
-/// Time between ticks while something waits, and otherwise; the filter's.
+/// Time asked for until the first tick, between ticks while something waits, and otherwise; the filter's.
+const FIRST_TICK: Duration = Duration::from_millis(10);
 const BUSY_TICK: Duration = Duration::from_millis(10);
 const IDLE_TICK: Duration = Duration::from_millis(250);
 
@@ -44,7 +45,11 @@ pub(super) struct Worker {
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
     tick: Duration,
-    ticks_at: Instant,
+    /// Counts how often the timer was set.
+    timer: u64,
+    newly_set: bool,
+    /// Whether a request came yet.
+    has_served: bool,
     shared_at: Instant,
 }
 
@@ -56,13 +61,12 @@ impl Worker {
         pool: &Rc<Pool>,
         port: Port,
         (policy, lengths): (PolicyName, Lengths),
-        mut rng: fastrand::Rng,
+        seed: u64,
         now: Instant,
     ) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut dispatcher = Dispatcher::new(port.clone(), filter.config.dispatch_settings(), rng.u64(..), now);
         let _nothing_waits_yet = dispatcher.set_pool(Rc::clone(pool), now);
-        // Workers start at different times, and so they tick.
-        let ticks_at = now.after(Duration::from_millis(rng.u64(1..=250)));
         Self {
             dispatcher,
             learning: Learning::new(filter.config.prediction),
@@ -73,14 +77,21 @@ impl Worker {
             classes: filter.classes.clone(),
             open: BTreeMap::new(),
             rng,
-            tick: IDLE_TICK,
-            ticks_at,
-            shared_at: now,
+            tick: FIRST_TICK,
+            timer: 1,
+            newly_set: true,
+            has_served: false,
+            shared_at: Instant::ZERO,
         }
     }
 
     pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Action> {
         let Demand { arrival, slo } = demand;
+        if !std::mem::replace(&mut self.has_served, true) {
+            // For the first request the filter makes sure that it sees bodies at all, and ticks meanwhile.
+            self.adjust_timer(BUSY_TICK);
+            self.learning.meet(MODEL, &self.port, &self.keys);
+        }
         let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
         let open = &self.open;
         let estimate =
@@ -89,6 +100,13 @@ impl Worker {
             Lengths::Learned => estimate.min(arrival.class.max_tokens()),
             Lengths::True => arrival.output_tokens,
         };
+        let lengths = self.policy.looks_at_runs().then(|| {
+            let curve = match self.lengths {
+                Lengths::Learned => self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect()),
+                Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),
+            };
+            OutputLengths::new(curve, arrival.class.max_tokens())
+        });
         self.open.insert(id, Running { input_tokens, output_so_far: 0 });
         let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
@@ -98,6 +116,7 @@ impl Worker {
             class: class.map_or(0, |class| class + 1),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
+            lengths,
             slo: Some(*slo),
             subset: None,
         };
@@ -105,7 +124,8 @@ impl Worker {
         self.after(actions, now)
     }
 
-    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32) {
+    pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.dispatcher.progress(RequestId(id), output_tokens, now);
         if let Some(running) = self.open.get_mut(&id) {
             running.output_so_far = output_tokens;
         }
@@ -128,18 +148,25 @@ impl Worker {
         self.after(actions, now)
     }
 
-    pub(super) fn ticks_at(&self) -> Instant {
-        self.ticks_at
+    /// The timer that holds.
+    pub(super) fn timer(&self) -> u64 {
+        self.timer
+    }
+
+    /// The timer's period, if it was set since this was asked last.
+    pub(super) fn take_newly_set(&mut self) -> Option<Duration> {
+        std::mem::take(&mut self.newly_set).then_some(self.tick)
     }
 
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Action> {
-        self.ticks_at = now.after(self.tick);
         let actions = self.dispatcher.tick(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
             self.learning.share(&self.port, &self.keys);
         }
-        self.after(actions, now)
+        let actions = self.after(actions, now);
+        self.set_timer(self.tick);
+        actions
     }
 
     /// Requests that wait and that run.
@@ -150,19 +177,31 @@ impl Worker {
     /// Forgets what was refused, and sets the timer anew where its period changes.
     fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
         for action in &actions {
+            if let Action::Forward(id, _) = action {
+                self.dispatcher.progress(*id, 0, now);
+            }
             if let Action::Refuse(id, ..) = action {
                 self.open.remove(&id.0);
             }
         }
-        let tick = if self.dispatcher.waiting() > 0 { BUSY_TICK } else { IDLE_TICK };
-        if tick != self.tick {
-            self.tick = tick;
-            self.ticks_at = now.after(tick);
-        }
+        self.adjust_timer(if self.dispatcher.waiting() > 0 { BUSY_TICK } else { IDLE_TICK });
         actions
+    }
+
+    fn adjust_timer(&mut self, period: Duration) {
+        if period != self.tick {
+            self.set_timer(period);
+        }
+    }
+
+    fn set_timer(&mut self, period: Duration) {
+        self.tick = period;
+        self.timer += 1;
+        self.newly_set = true;
     }
 }
 
-fn characters(tokens: u32) -> u64 {
+/// Characters of a prompt of so many tokens.
+pub fn characters(tokens: u32) -> u64 {
     (f64::from(tokens) * CHARACTERS_PER_TOKEN) as u64
 }

@@ -30,7 +30,8 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
             return Ok(28);
         }
         let mut bytes = vec![0; size as usize];
-        guest.data().process.borrow_mut().random.fill(&mut bytes);
+        let state = guest.data();
+        (state.process.borrow_mut().draws)(state.thread, &mut bytes);
         errno(write(&mut guest, data, &bytes))
     })?;
     linker.func_wrap(

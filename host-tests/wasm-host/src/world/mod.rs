@@ -46,7 +46,7 @@ impl World {
         Self { inner: Rc::new(RefCell::new(inner)) }
     }
 
-    /// Virtual time since the start.
+    /// The monotonic clock: virtual time since the start, and what it showed then.
     pub fn now(&self) -> Duration {
         self.inner.borrow().now()
     }
@@ -56,6 +56,20 @@ impl World {
         let until = self.now() + time;
         while self.inner.borrow_mut().step(until) {}
         self.inner.borrow().process.borrow_mut().now = until;
+    }
+
+    /// When something happens next by itself.
+    pub fn next_at(&self) -> Option<Duration> {
+        self.inner.borrow().process.borrow().agenda.next_at()
+    }
+
+    /// Lets time pass to a moment of which nothing has happened yet: what is due then comes after what the test does now.
+    pub fn advance_up_to(&self, at: Duration) {
+        let now = self.now();
+        if at > now {
+            self.advance(at - now - Duration::from_nanos(1));
+            self.inner.borrow().process.borrow_mut().now = at;
+        }
     }
 
     /// Lets one thing after another happen until `done`, for at most `time`; whether it came to that.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wasm_host::{RequestBuilder, Stream, World};
 
-use crate::support::{Gateway, Sent, Shared, filter, ms, s, unattainable, world};
+use crate::support::{Gateway, Sent, Shared, builder, filter, ms, profile, s, unattainable, world};
 
 /// A refusal has its status, its reason as a header, and with a message for people in an error of OpenAI's shape.
 #[track_caller]
@@ -34,9 +34,10 @@ fn what_makes_no_sense_is_400_and_an_unknown_model_404() {
     config["allowed_strategies"] = json!(["slo", "slo-pack-load"]);
     let world = world(&config, 1);
     let with = |header: &str, value: &str| world.chat(0).header(header, value);
-    let requests: [(RequestBuilder, u16, &str); 7] = [
+    let requests: [(RequestBuilder, u16, &str); 8] = [
         (with("routing-strategy", "fastest"), 400, "strategy_unknown"),
         (with("routing-strategy", "slo-least-load:1,random:2"), 400, "strategy_unknown"),
+        (with("routing-strategy", "slo-attainment"), 400, "strategy_unknown"),
         (with("routing-strategy", "random"), 400, "strategy_not_allowed"),
         (with("x-slo-ttft-ms", "fast"), 400, "slo_header_malformed"),
         (with("x-slo-e2e-ms", "0"), 400, "slo_header_malformed"),
@@ -128,6 +129,27 @@ fn one_more_urgent_than_all_that_wait_is_refused_too_where_the_queue_is_full() {
     let (_runs, waits) = (world.ask(0), world.ask(0));
     assert_refused(&world.ask_within(0, 5_000), 429, "queue_full");
     assert!(waits.is_paused());
+}
+
+/// Envoy ignores what a callback returns in which a reply was sent, to whichever stream.
+#[test]
+fn a_request_that_comes_when_another_has_waited_too_long_goes_on() {
+    let mut config = filter(2, 1);
+    config["queue"] = json!({ "max_wait": "1900ms" });
+    let mut other = profile("default/a", 1);
+    other["model"] = json!("other");
+    config["profiles"]["inline"].as_array_mut().unwrap().push(other);
+    config["pods"]["static"][1]["models"] = json!(["other"]);
+    let world = builder(&config).timing(|timing| timing.tick_lag = ms(490)).build().unwrap();
+    let (runs, waits) = (world.ask(0), world.ask(0));
+    world.advance(ms(1_950));
+    assert!(waits.is_paused(), "it is refused on the next tick");
+    let comes = post(&world, br#"{"model": "other", "messages": []}"#);
+    assert!(comes.is_running());
+    world.advance(ms(500));
+    assert_refused(&waits, 429, "waited_too_long");
+    [runs, comes].iter().for_each(Sent::finish);
+    world.assert_idle();
 }
 
 #[test]

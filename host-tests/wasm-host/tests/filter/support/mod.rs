@@ -2,12 +2,14 @@
 
 mod config;
 mod gateway;
+mod program;
 mod shared;
 
 use std::time::Duration;
 
 pub use self::config::{DEPLOYMENT, address, document, entry, filter, profile, profile_with, unattainable};
-pub use self::gateway::{Gateway, Sent, all_leave, builder, fullest, on_pods, world};
+pub use self::gateway::{Gateway, Sent, all_leave, fullest, on_pods, world};
+pub use self::program::builder;
 pub use self::shared::Shared;
 
 /// So many milliseconds.

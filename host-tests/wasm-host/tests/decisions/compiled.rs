@@ -1,0 +1,151 @@
+//! The compiled filter as a gateway of the simulation.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use simulate::gateway::{Gateway, RequestNumber, Verdict};
+use simulate::scenario::{Demand, Pod};
+use simulate::shipped;
+use slo_router::dispatcher::RefusalReason;
+use slo_router::scheduling::load::Load;
+use slo_router::scheduling::slo::Outcome;
+use slo_router::scheduling::time::Instant;
+use wasm_host::{Event, LocalReply, Stream, Thread, What, World};
+
+use crate::exchange::{self, TOKEN};
+use crate::program;
+
+/// See the module.
+pub struct Compiled {
+    world: World,
+    workers: usize,
+    /// By what the filter names them with.
+    pods: HashMap<String, usize>,
+    /// By worker and context.
+    numbers: HashMap<(usize, u32), RequestNumber>,
+    open: HashMap<RequestNumber, Open>,
+}
+
+/// A request that has not ended.
+struct Open {
+    stream: Stream,
+    arrived: Instant,
+    placed: Option<Instant>,
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    /// So many workers of a proxy with this configuration, whose clock shows `now`.
+    pub fn new(configuration: &str, pods: &[Pod], workers: usize, seed: u64, now: Instant) -> Self {
+        let seeds: Vec<u64> = shipped::seeds(seed).take(workers).collect();
+        let draws = move |thread, bytes: &mut [u8]| {
+            // The main thread's VM serves nobody.
+            let drawn = if let Thread::Worker(worker) = thread { seeds[worker] } else { 0 };
+            bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&drawn.to_le_bytes()[..chunk.len()]));
+        };
+        let world = program::builder(&configuration).workers(workers).clock(clock(now)).draws(draws);
+        // A long answer would leave a timer in the agenda with each token.
+        let world = world.timing(|timing| timing.idle_timeout = Duration::MAX).build().unwrap();
+        let pods = pods.iter().map(|pod| (pod.address().to_string(), pod.position)).collect();
+        Self { world, workers, pods, numbers: HashMap::new(), open: HashMap::new() }
+    }
+
+    /// What the filter decided since this was asked last.
+    fn verdicts(&mut self, now: Instant) -> Vec<Verdict> {
+        let events = self.world.events();
+        let verdicts = events.iter().filter_map(|event| self.verdict(event, now)).collect();
+        self.world.clear_history();
+        verdicts
+    }
+
+    fn verdict(&mut self, event: &Event, now: Instant) -> Option<Verdict> {
+        let Thread::Worker(worker) = event.thread else { return None };
+        if let What::Trapped(why) = &event.what {
+            panic!("worker {worker}: {why}");
+        }
+        let number = *self.numbers.get(&(worker, event.context))?;
+        match event.what {
+            What::Forwarded => {
+                let open = self.open.get_mut(&number)?;
+                open.placed = Some(now);
+                let headers = open.stream.upstream_headers()?;
+                let pod = headers.get("x-gateway-destination-endpoint").expect("the filter names a pod");
+                Some(Verdict::Place(number, self.pods[pod], Load::ZERO))
+            }
+            // Its own reply passes the filter. What follows from the rest of the pass nests in that, and comes before the stream's end.
+            What::Callback("proxy_on_response_headers") => {
+                let reply = self.open.get(&number)?.stream.local_reply()?;
+                Some(Verdict::Refuse(number, reason(&reply)))
+            }
+            What::Ended(_) => {
+                self.open.remove(&number);
+                None
+            }
+            What::Callback(_) | What::Log(..) | What::Trapped(_) => None,
+        }
+    }
+}
+
+impl Gateway for Compiled {
+    fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
+        self.world.advance_up_to(clock(now));
+        let worker = id as usize % self.workers;
+        let stream = exchange::request(self.world.worker(worker).request(), demand).send();
+        self.numbers.insert((worker, stream.context()), id);
+        self.open.insert(id, Open { stream, arrived: now, placed: None });
+        self.verdicts(now)
+    }
+
+    fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
+        self.world.advance_up_to(clock(now));
+        let Open { stream, arrived, placed } = &self.open[&id];
+        if output_tokens == 1 {
+            stream.respond(200, [("content-type", "text/event-stream")]);
+            let headers = stream.response().unwrap().headers;
+            let waited = placed.unwrap().since(*arrived).as_secs_f64();
+            assert_eq!(headers.get("x-slo-router-wait-ms"), Some(format!("{:.1}", waited * 1e3).as_str()));
+        }
+        stream.chunk(TOKEN);
+    }
+
+    fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
+        self.world.advance_up_to(clock(now));
+        let usage = exchange::usage(outcome.shape.input_tokens, outcome.shape.output_tokens);
+        self.open[&id].stream.body(usage);
+        assert_eq!(self.verdicts(now), [], "nothing may be forwarded where a stream ends");
+    }
+
+    fn next_event_at(&self) -> Option<Instant> {
+        self.world.next_at().map(|at| Instant::from_micros(u64::try_from(at.as_micros()).unwrap()))
+    }
+
+    fn advance(&mut self, now: Instant) -> Vec<Verdict> {
+        self.world.advance_up_to(clock(now));
+        self.world.advance(Duration::ZERO);
+        self.verdicts(now)
+    }
+
+    fn leftovers(&mut self, _now: Instant) -> Option<String> {
+        // Longer than from one survey to the next.
+        self.world.advance(Duration::from_secs(1));
+        let gauges = ["waiting", "in_flight"].map(|of| self.world.gauge(&format!("slo_router.{of}_pool=simulation_")));
+        (gauges != [Some(0); 2] || !self.open.is_empty()).then(|| format!("the gauges (waiting, running) {gauges:?}"))
+    }
+}
+
+fn clock(now: Instant) -> Duration {
+    Duration::from_micros(now.as_micros())
+}
+
+fn reason(reply: &LocalReply) -> RefusalReason {
+    match reply.headers.get("x-slo-router-reason") {
+        Some("model_not_found") => RefusalReason::UnknownModel,
+        Some("no_ready_pod") => RefusalReason::NoReadyPod,
+        Some("slo_infeasible") => RefusalReason::Infeasible,
+        Some("queue_full") => RefusalReason::QueueFull,
+        Some("waited_too_long") => RefusalReason::WaitedTooLong,
+        Some("slo_late") => RefusalReason::Late,
+        other => panic!("the filter refuses with {other:?}: {reply:?}"),
+    }
+}

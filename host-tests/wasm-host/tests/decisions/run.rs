@@ -1,0 +1,91 @@
+//! One run, natively and compiled.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulate::gateway::Gateway;
+use simulate::record::START;
+use simulate::scenario::Scenario;
+use simulate::shipped::{Filter, Lengths, Shipped};
+use simulate::world;
+use slo_router::scheduling::policies::PolicyName;
+
+use crate::compiled::Compiled;
+use crate::log::{Decision, Logged};
+
+/// How long requests arrive.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// Where a run takes place.
+#[derive(Debug)]
+pub struct Setup {
+    pub workers: usize,
+    pub rate_per_s: f64,
+    /// What the filter is configured with beyond its defaults.
+    pub filter: &'static str,
+}
+
+/// Below saturation, which is at some 7 requests/s, and above, where requests wait and are refused.
+pub const ALL_SETUPS: [Setup; 4] = [
+    Setup { workers: 2, rate_per_s: 3.0, filter: "{}" },
+    Setup { workers: 4, rate_per_s: 3.0, filter: r#"{"prediction": {"kind": "draw"}}"# },
+    Setup { workers: 2, rate_per_s: 10.0, filter: r#"{"queue": {"max_wait": "10s", "max_requests": 40}}"# },
+    Setup {
+        workers: 4,
+        rate_per_s: 10.0,
+        filter: r#"{"prediction": {"kind": "draw"}, "queue": {"late": "reject"}, "slo": {"infeasible": "reject"}}"#,
+    },
+];
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    pub policy: PolicyName,
+    pub setup: &'static Setup,
+    pub seed: u64,
+}
+
+// === impl Run ===
+
+impl Run {
+    /// What the simulation's own gateway decides.
+    pub fn native(&self) -> Vec<Decision> {
+        let (scenario, filter) = self.scenario();
+        let (policy, workers) = (self.policy, self.setup.workers);
+        self.log(&scenario, Shipped::new(&filter, policy, Lengths::Learned, workers, self.seed, START))
+    }
+
+    /// What the compiled filter decides, with the random numbers of this seed.
+    pub fn compiled(&self, seed: u64) -> Vec<Decision> {
+        let (scenario, filter) = self.scenario();
+        let gateway = Compiled::new(filter.json(), &scenario.cluster.pods, self.setup.workers, seed, START);
+        self.log(&scenario, gateway)
+    }
+
+    fn log(&self, scenario: &Scenario, gateway: impl Gateway) -> Vec<Decision> {
+        let demands = scenario.demands(self.setup.rate_per_s, SPAN, self.seed);
+        let mut gateway = Logged::new(gateway);
+        let outcome = world::run(&demands, scenario.cluster.servers(self.seed).unwrap(), &mut gateway);
+        assert!(outcome.is_ok(), "{self}: {}", outcome.unwrap_err());
+        gateway.into_log()
+    }
+
+    fn scenario(&self) -> (Scenario, Filter) {
+        let scenario = Scenario::named("seed-a").unwrap();
+        let mut changes: Value = serde_json::from_str(self.setup.filter).unwrap();
+        changes["policy"] = json!(self.policy.as_str());
+        // What is fetched comes later than the first requests, so the profiles stand in the configuration.
+        let profiles: Value = serde_json::from_slice(scenario.profiles).unwrap();
+        changes["profiles"] = json!({"inline": profiles["profiles"]});
+        let filter = Filter::new(&scenario, br#"{"profiles": []}"#, changes.as_object().unwrap()).unwrap();
+        (scenario, filter)
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, setup: Setup { workers, rate_per_s, filter }, seed } = self;
+        write!(f, "{policy}, {workers} workers, {rate_per_s} requests/s, seed {seed}, filter {filter}")
+    }
+}

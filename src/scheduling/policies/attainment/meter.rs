@@ -1,0 +1,116 @@
+//! What a pod did between two moments: the means that explain how long a request's decoding took.
+//!
+//! The levels (requests n, context K) are followed by dead reckoning from event to event and corrected at each pass; their
+//! integrals over time are exact sums of trapezia. So a request costs two readings, however long it runs.
+
+use super::fit::Sample;
+use super::step::FREE_TOKENS;
+use crate::scheduling::time::Instant;
+
+/// Time constant of ρ.
+const STALL_WINDOW_S: f64 = 6.0;
+/// The most that ρ can be: beyond, no pace follows from it.
+const MOST_STALLED: f64 = 0.6;
+
+/// What is on a pod.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Levels {
+    /// n.
+    pub requests: f64,
+    /// K.
+    pub context_tokens: f64,
+    /// Tokens that K grows by in a second.
+    pub growth_per_s: f64,
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meter {
+    at: Instant,
+    levels: Levels,
+    totals: Totals,
+    /// Stalls of the prompts that came, fading.
+    stalls_s: f64,
+}
+
+/// Integrals from some moment on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    request_seconds: f64,
+    context_token_seconds: f64,
+    /// Prompt tokens that came, without those that are free.
+    prefill_tokens: f64,
+}
+
+/// What a meter stood at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    at: Instant,
+    totals: Totals,
+}
+
+// === impl Meter ===
+
+impl Meter {
+    /// Of an idle pod.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { at: now, levels: Levels::default(), totals: Totals::default(), stalls_s: 0.0 }
+    }
+
+    /// Moves time on.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let seconds = now.seconds_since(self.at).max(0.0);
+        let grown = self.levels.growth_per_s * seconds;
+        self.totals.request_seconds += self.levels.requests * seconds;
+        self.totals.context_token_seconds += (self.levels.context_tokens + grown / 2.0) * seconds;
+        self.levels.context_tokens += grown;
+        self.stalls_s *= (-seconds / STALL_WINDOW_S).exp();
+        self.at = self.at.max(now);
+    }
+
+    /// Sets the levels to what was seen.
+    pub(super) fn correct(&mut self, levels: Levels) {
+        self.levels = levels;
+    }
+
+    /// A request came, whose prompt stalls the others for so long.
+    pub(super) fn came(&mut self, prompt_tokens: f64, stall_s: f64) {
+        self.levels.requests += 1.0;
+        self.levels.context_tokens += prompt_tokens;
+        self.totals.prefill_tokens += (prompt_tokens - FREE_TOKENS).max(0.0);
+        self.stalls_s += stall_s;
+    }
+
+    /// A request ended, with so many tokens of prompt and answer.
+    pub(super) fn ended(&mut self, tokens: f64) {
+        self.levels.requests = (self.levels.requests - 1.0).max(0.0);
+        self.levels.context_tokens = (self.levels.context_tokens - tokens).max(0.0);
+    }
+
+    /// n.
+    pub(super) fn requests(&self) -> f64 {
+        self.levels.requests
+    }
+
+    /// ρ: the share of time in which prompts stall decoding, over the last [`STALL_WINDOW_S`].
+    pub(super) fn stalled_share(&self) -> f64 {
+        (self.stalls_s / STALL_WINDOW_S).min(MOST_STALLED)
+    }
+
+    /// What it stands at.
+    pub(super) fn read(&self) -> Reading {
+        Reading { at: self.at, totals: self.totals }
+    }
+
+    /// What the pod did since a reading, in which a request made so many steps.
+    pub(super) fn since(&self, from: &Reading, steps: f64) -> Sample {
+        let seconds = self.at.seconds_since(from.at);
+        Sample {
+            requests: (self.totals.request_seconds - from.totals.request_seconds) / seconds,
+            context_tokens: (self.totals.context_token_seconds - from.totals.context_token_seconds) / seconds,
+            prefill_tokens_per_step: (self.totals.prefill_tokens - from.totals.prefill_tokens) / steps,
+            step_s: seconds / steps,
+            weight: Sample::weight_of(steps),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What placing a request on a pod changes.
+
+use super::course::Limits;
+use super::pod::{Occupancy, Pace, Stream};
+use super::step::StepModel;
+use crate::scheduling::request::{Prospect, Request};
+use crate::scheduling::time::Instant;
+
+/// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it, but no more than this.
+const MOST_GROWTH: f64 = 150.0;
+
+/// What a newcomer waits for the iteration in flight, in iterations.
+const HALF_A_STEP: f64 = 0.5;
+
+/// What a pace that just meets the objective costs, in kept objectives. It decides where nothing else does: below
+/// saturation all keep their objectives anywhere, and a faster pod leaves more room for what comes.
+const PACE_COST: f64 = 0.1;
+
+/// A pod as it goes on without a newcomer.
+#[derive(Clone, Debug)]
+pub(super) struct Outlook {
+    occupancy: Occupancy,
+    model: StepModel,
+    /// ρ: the share of time in which prompts stall decoding.
+    stalled_share: f64,
+    spread: f64,
+    /// Requests on it that are expected to keep their objectives.
+    kept: f64,
+    /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
+    pub burden_s: f64,
+}
+
+/// A newcomer's effect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Effect {
+    /// The probability that the newcomer keeps its objectives.
+    pub keeps: f64,
+    /// How many fewer of those on the pod are expected to keep theirs.
+    pub loss: f64,
+    /// What the pace costs.
+    pub cost: f64,
+}
+
+// === impl Effect ===
+
+impl Effect {
+    /// By how much the expected number of kept objectives grows.
+    pub(super) fn gain(&self) -> f64 {
+        self.keeps - self.loss - self.cost
+    }
+}
+
+// === impl Outlook ===
+
+impl Outlook {
+    /// Of a pod with so much on it; `spread` is the relative standard deviation of paces.
+    pub(super) fn new(occupancy: Occupancy, model: StepModel, stalled_share: f64, spread: f64) -> Self {
+        let mut outlook = Self { occupancy, model, stalled_share, spread, kept: 0.0, burden_s: 0.0 };
+        let pace = outlook.pace(0.0, 0.0, 0.0);
+        outlook.kept = outlook.occupancy.expected_kept(&pace);
+        outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
+        outlook
+    }
+
+    /// Of an idle one.
+    pub(super) fn idle(model: StepModel, spread: f64) -> Self {
+        Self::new(Occupancy::default(), model, 0.0, spread)
+    }
+
+    /// What a request does here that has been waiting until `now`. `at_least`: an effect whose gain is below it is of no
+    /// interest, and need not be computed.
+    pub(super) fn effect(&self, request: &Request, on: &Prospect, now: Instant, at_least: f64) -> Option<Effect> {
+        let prompt_tokens = f64::from(request.arrival.shape.input_tokens);
+        let output_tokens = f64::from(request.arrival.shape.output_tokens);
+        let stall_s = self.model.stall_s(prompt_tokens, self.occupancy.requests);
+        let growth = (output_tokens / 2.0).min(MOST_GROWTH);
+        let pace = self.pace(1.0, prompt_tokens + growth, stall_s);
+        let elapsed_s = now.seconds_since(request.arrival.at);
+        let wait_s = if self.occupancy.requests > 0.0 { HALF_A_STEP * self.step_s() } else { 0.0 };
+        let newcomer = Stream {
+            limits: Limits::of(&on.slo.unwrap_or_default(), prompt_tokens),
+            lengths: request.arrival.lengths.clone().unwrap_or_default(),
+            elapsed_s,
+            tokens: 0.0,
+            first_token_s: elapsed_s + wait_s + pace.delay_s + self.step_s(),
+        };
+        let keeps = newcomer.keeps(&pace);
+        let cost = PACE_COST * pace.per_token_s / newcomer.limits.pace_s(output_tokens);
+        if keeps - cost < at_least {
+            return None;
+        }
+        let loss = self.kept - self.occupancy.expected_kept(&pace);
+        Some(Effect { keeps, loss, cost })
+    }
+
+    /// How the pod goes on with this much more on it.
+    fn pace(&self, requests: f64, context_tokens: f64, stall_s: f64) -> Pace {
+        let occupancy = &self.occupancy;
+        let step_s = self.model.step_s(occupancy.requests + requests, occupancy.context_tokens + context_tokens);
+        Pace {
+            delay_s: occupancy.prefill_left_s + stall_s,
+            per_token_s: step_s / (1.0 - self.stalled_share),
+            spread: self.spread,
+        }
+    }
+
+    fn step_s(&self) -> f64 {
+        self.model.step_s(self.occupancy.requests, self.occupancy.context_tokens)
+    }
+}
+
+/// Tokens of the small answer that pods are compared by.
+const BURDEN_TOKENS: f64 = 50.0;

@@ -1,0 +1,134 @@
+//! The choices of a pass: which request goes where next.
+
+use super::SHORTLIST;
+use super::outlook::{Effect, Outlook};
+use crate::scheduling::request::Request;
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::View;
+
+/// A request is held while its best gain is at most this share of the probability that it keeps its objectives there.
+const HOLD: f64 = 0.3;
+/// Below this probability, on an idle pod, a request is hopeless.
+const HOPELESS: f64 = 0.02;
+/// The most that a hopeless request may cost others, in kept objectives.
+const HOPELESS_LOSS: f64 = 0.05;
+/// How well a pod must serve a hopeless request had it just come, as a share of what an idle one would.
+const HOPELESS_SERVICE: f64 = 0.5;
+
+/// The requests that are left to place, and the pods as they are with those that were.
+pub(super) struct Placing<'r> {
+    now: Instant,
+    waiting: Vec<Waiting<'r>>,
+    outlooks: Vec<Option<Outlook>>,
+    /// Positions of the pods that have an outlook, the least burdened first.
+    order: Vec<usize>,
+}
+
+struct Waiting<'r> {
+    request: &'r Request,
+    /// Set for a hopeless one: the probability that it would have had on an idle pod when it came.
+    hopeless: Option<f64>,
+}
+
+/// A request's best place.
+struct Place {
+    position: usize,
+    effect: Effect,
+}
+
+// === impl Placing ===
+
+impl<'r> Placing<'r> {
+    /// Of `requests` on pods that go on as `outlooks` (by position in the pool) say; `idle` tells how they would on an idle
+    /// pod, by position of the deployment.
+    pub(super) fn new(
+        requests: Vec<&'r Request>,
+        outlooks: Vec<Option<Outlook>>,
+        idle: &[Option<Outlook>],
+        now: Instant,
+    ) -> Self {
+        let waiting = requests.into_iter().map(|request| Waiting::new(request, idle, now)).collect();
+        let mut placing = Self { now, waiting, outlooks, order: Vec::new() };
+        placing.sort();
+        placing
+    }
+
+    /// The request that goes next, and the position of its pod: of those that need not be held the one with the largest
+    /// gain.
+    pub(super) fn next(&mut self, view: &View<'_>) -> Option<(&'r Request, usize)> {
+        let mut next: Option<(usize, Place)> = None;
+        for (index, waiting) in self.waiting.iter().enumerate() {
+            let Some(place) = self.best(waiting.request, view) else { continue };
+            let most = next.as_ref().map_or(f64::NEG_INFINITY, |(_, best)| best.effect.gain());
+            if place.effect.gain() > most && self.may_go(waiting, &place, view) {
+                next = Some((index, place));
+            }
+        }
+        let (index, place) = next?;
+        Some((self.waiting.swap_remove(index).request, place.position))
+    }
+
+    /// A request was placed on the pod at `position`.
+    pub(super) fn replace(&mut self, position: usize, outlook: Option<Outlook>) {
+        if let Some(old) = self.outlooks.get_mut(position) {
+            *old = outlook;
+        }
+        self.sort();
+    }
+
+    /// Where a request's gain is largest.
+    fn best(&self, request: &Request, view: &View<'_>) -> Option<Place> {
+        let mut best: Option<Place> = None;
+        let mut considered = vec![0; view.pool().deployments().len()];
+        for position in &self.order {
+            let Some(candidate) = view.candidate(request, *position).filter(|it| view.has_room(request, it)) else {
+                continue;
+            };
+            let Some(considered) = considered.get_mut(candidate.prospect.deployment) else { continue };
+            if *considered >= SHORTLIST {
+                continue;
+            }
+            *considered += 1;
+            let Some(outlook) = self.outlooks.get(*position).and_then(Option::as_ref) else { continue };
+            let most = best.as_ref().map_or(f64::NEG_INFINITY, |best| best.effect.gain());
+            let effect = outlook.effect(request, candidate.prospect, self.now, most);
+            if let Some(effect) = effect.filter(|effect| effect.gain() > most) {
+                best = Some(Place { position: *position, effect });
+            }
+        }
+        best
+    }
+
+    fn may_go(&self, waiting: &Waiting<'_>, place: &Place, view: &View<'_>) -> bool {
+        let Some(idle) = waiting.hopeless else { return place.effect.gain() > HOLD * place.effect.keeps };
+        let request = waiting.request;
+        let outlook = self.outlooks.get(place.position).and_then(Option::as_ref);
+        let fresh = view
+            .candidate(request, place.position)
+            .and_then(|candidate| outlook?.effect(request, candidate.prospect, request.arrival.at, f64::NEG_INFINITY));
+        place.effect.loss <= HOPELESS_LOSS && fresh.is_some_and(|fresh| fresh.keeps >= HOPELESS_SERVICE * idle)
+    }
+
+    fn sort(&mut self) {
+        let burden = |position: &usize| self.outlooks.get(*position)?.as_ref().map(|outlook| outlook.burden_s);
+        self.order = (0..self.outlooks.len()).filter(|position| burden(position).is_some()).collect();
+        let key = |position: &usize| burden(position).unwrap_or(f64::INFINITY);
+        self.order.sort_by(|one, other| key(one).total_cmp(&key(other)));
+    }
+}
+
+// === impl Waiting ===
+
+impl<'r> Waiting<'r> {
+    fn new(request: &'r Request, idle: &[Option<Outlook>], now: Instant) -> Self {
+        let keeps_from = |moment| {
+            let effects = request
+                .prospects
+                .iter()
+                .filter_map(|on| idle.get(on.deployment)?.as_ref()?.effect(request, on, moment, f64::NEG_INFINITY));
+            effects.map(|effect| effect.keeps).fold(0.0, f64::max)
+        };
+        let is_hopeless = keeps_from(now) < HOPELESS;
+        Self { request, hopeless: is_hopeless.then(|| keeps_from(request.arrival.at)) }
+    }
+}

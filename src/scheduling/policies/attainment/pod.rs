@@ -1,0 +1,150 @@
+//! What is under way on a pod, by dead reckoning from what has been seen of it.
+
+use super::course::{Course, Limits};
+use super::meter::Levels;
+use super::step::StepModel;
+use crate::scheduling::prediction::OutputLengths;
+use crate::scheduling::run::{Progress, Run};
+use crate::scheduling::time::Instant;
+
+/// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
+const NODE: f64 = 1.732_050_807_568_877_2;
+
+/// A prompt that is not computed at its time takes this share of its delay so far still longer: the pod may be out of cache
+/// or slower than believed, and the longer that lasted, the longer it will last.
+const OVERDUE_SHARE: f64 = 0.5;
+
+/// Tokens that a stream is taken to have gone on by since it was last seen, at most.
+const MOST_UNSEEN: f64 = 64.0;
+
+/// What a pod does now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occupancy {
+    /// Requests on it.
+    pub requests: f64,
+    /// K: tokens of their prompts and answers so far.
+    pub context_tokens: f64,
+    /// Until all prompts are computed that are on it.
+    pub prefill_left_s: f64,
+    /// What is on it.
+    pub streams: Vec<Stream>,
+}
+
+/// A request on a pod.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    /// Its objectives.
+    pub limits: Limits,
+    /// How long its answer may be.
+    pub lengths: OutputLengths,
+    /// Since it came to the gateway.
+    pub elapsed_s: f64,
+    /// Tokens of its answer so far.
+    pub tokens: f64,
+    /// When its first token came, or will come at the earliest, from its arrival on.
+    pub first_token_s: f64,
+}
+
+/// How a pod goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pace {
+    /// Until decoding goes on, since prompts are being computed.
+    pub delay_s: f64,
+    /// τ: time per output token after that.
+    pub per_token_s: f64,
+    /// Relative standard deviation of τ.
+    pub spread: f64,
+}
+
+// === impl Occupancy ===
+
+impl Occupancy {
+    /// Reckons from what runs on a pod.
+    pub(super) fn reckon(runs: &[Run], model: &StepModel, now: Instant) -> Self {
+        let mut occupancy =
+            Self { requests: runs.len() as f64, streams: Vec::with_capacity(runs.len()), ..Self::default() };
+        // Prompts are computed first come, first served; none before the last one that is known to be done.
+        let done = runs.iter().filter_map(|run| match run.progress {
+            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
+            Progress::Unseen | Progress::Prefilling => None,
+        });
+        let mut clock = done.max().unwrap_or(Instant::ZERO);
+        let mut waiting: Vec<&Run> = Vec::new();
+        let prompts: f64 = runs.iter().map(|run| f64::from(run.prompt_tokens)).sum();
+        let step_s = model.step_s(occupancy.requests, prompts);
+        for run in runs {
+            match run.progress {
+                Progress::Decoding { first_token_at, tokens, seen_at } => {
+                    let since_s = now.seconds_since(seen_at).max(0.0);
+                    let tokens = f64::from(tokens) + (since_s / step_s).floor().min(MOST_UNSEEN);
+                    occupancy.add(run, tokens, first_token_at.seconds_since(run.arrived_at), now);
+                }
+                Progress::Unseen | Progress::Prefilling => waiting.push(run),
+            }
+        }
+        waiting.sort_by_key(|run| run.placed_at);
+        let mut overdue_s = 0.0_f64;
+        for run in waiting {
+            let stall_s = model.stall_s(f64::from(run.prompt_tokens), occupancy.requests);
+            clock = clock.max(run.placed_at).offset_seconds(stall_s + model.base_s);
+            let ahead_s = clock.seconds_since(now);
+            if run.progress == Progress::Unseen && ahead_s < 0.0 {
+                let tokens = 1.0 - ahead_s / step_s;
+                occupancy.add(run, tokens, clock.seconds_since(run.arrived_at), now);
+                continue;
+            }
+            overdue_s = overdue_s.max(-ahead_s);
+            let left_s = ahead_s.max(overdue_s * OVERDUE_SHARE);
+            let elapsed_s = now.seconds_since(run.arrived_at);
+            occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);
+            occupancy.add(run, 0.0, elapsed_s + left_s, now);
+        }
+        occupancy
+    }
+
+    fn add(&mut self, run: &Run, tokens: f64, first_token_s: f64, now: Instant) {
+        let prompt_tokens = f64::from(run.prompt_tokens);
+        self.context_tokens += prompt_tokens + tokens;
+        self.streams.push(Stream {
+            limits: Limits::of(&run.slo, prompt_tokens),
+            lengths: run.lengths.clone(),
+            elapsed_s: now.seconds_since(run.arrived_at),
+            tokens,
+            first_token_s,
+        });
+    }
+
+    /// What a meter is told of it.
+    pub(super) fn levels(&self, model: &StepModel) -> Levels {
+        let decoding = self.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
+        let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
+        Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
+    }
+
+    /// How many of its requests are expected to keep their objectives if it goes on like this.
+    pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
+        self.streams.iter().map(|stream| stream.keeps(pace)).sum()
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
+    /// pace, by the three nodes of Gauss and Hermite.
+    pub(super) fn keeps(&self, pace: &Pace) -> f64 {
+        let at = |factor: f64| {
+            let per_token_s = pace.per_token_s * factor;
+            // A stream goes on from where it is; a newcomer's first token is no step of its own.
+            let start_s = if self.tokens > 0.0 {
+                self.elapsed_s + pace.delay_s - self.tokens * per_token_s
+            } else {
+                self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
+            };
+            let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
+            self.lengths.probability_within(self.limits.kept_by(&course), self.tokens)
+        };
+        let far = NODE * pace.spread;
+        (at((1.0 - far).max(0.0)) + 4.0 * at(1.0) + at(1.0 + far)) / 6.0
+    }
+}

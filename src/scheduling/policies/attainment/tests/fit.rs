@@ -1,0 +1,77 @@
+use proptest::prelude::*;
+
+use super::super::fit::{Sample, Sums, generic};
+use super::super::step::StepModel;
+
+/// Half as fast as the generic start, and with other proportions.
+pub(super) const TRUTH: StepModel =
+    StepModel { base_s: 0.040, per_request_s: 5e-5, per_context_token_s: 1.2e-6, per_prefill_token_s: 4e-4 };
+
+/// What a request shows on a pod of [`TRUTH`] that is `load` full, 0 to 1.
+pub(super) fn sample(load: f64, prefill_tokens_per_step: f64) -> Sample {
+    let (requests, context_tokens) = (20.0 * load, 15_000.0 * load);
+    let step_s = TRUTH.step_s(requests, context_tokens) + TRUTH.per_prefill_token_s * prefill_tokens_per_step;
+    Sample { requests, context_tokens, prefill_tokens_per_step, step_s, weight: 1.0 }
+}
+
+fn relative(found: f64, truth: f64) -> f64 {
+    (found / truth - 1.0).abs()
+}
+
+#[test]
+fn what_varies_is_learned_from_a_wrong_start() {
+    let mut sums = Sums::default();
+    let mut rng = fastrand::Rng::with_seed(1);
+    (0..500).for_each(|_| sums.add(&sample(rng.f64(), 50.0 * rng.f64()), 0.998));
+    let found = sums.solve(&generic(), &generic());
+    assert!(relative(found.base_s, TRUTH.base_s) < 0.02, "{found:?}");
+    assert!(relative(found.per_context_token_s, TRUTH.per_context_token_s) < 0.05, "{found:?}");
+    assert!(relative(found.per_prefill_token_s, TRUTH.per_prefill_token_s) < 0.03, "{found:?}");
+}
+
+#[test]
+fn at_a_load_that_never_changes_the_prediction_there_is_learned_and_nothing_drifts() {
+    let mut sums = Sums::default();
+    let same = sample(0.5, 20.0);
+    (0..5_000).for_each(|_| sums.add(&same, 0.998));
+    let found = sums.solve(&generic(), &generic());
+    assert!(relative(same.expected_s(&found), same.step_s) < 0.01, "{found:?}");
+    assert!(relative(found.per_context_token_s, generic().per_context_token_s) < 1.0, "{found:?}");
+}
+
+#[test]
+fn what_was_learned_long_ago_is_forgotten() {
+    let mut sums = Sums::default();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut slower = |factor: f64| {
+        let sample = sample(rng.f64(), 50.0 * rng.f64());
+        Sample { step_s: sample.step_s * factor, ..sample }
+    };
+    (0..1_000).for_each(|_| sums.add(&slower(1.0), 0.998));
+    (0..2_000).for_each(|_| sums.add(&slower(1.3), 0.998));
+    assert!(relative(sums.solve(&generic(), &generic()).base_s, 1.3 * TRUTH.base_s) < 0.02);
+}
+
+fn anything() -> impl Strategy<Value = f64> {
+    prop_oneof![any::<f64>(), 0.0..1e6_f64, Just(f64::NAN), Just(f64::INFINITY), Just(-1.0), Just(0.0)]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_observed_the_model_stays_one_that_a_server_may_have(
+        samples in prop::collection::vec((anything(), anything(), anything(), anything(), anything()), 0..50)
+    ) {
+        let mut sums = Sums::default();
+        for (requests, context_tokens, prefill_tokens_per_step, step_s, weight) in samples {
+            let sample = Sample { requests, context_tokens, prefill_tokens_per_step, step_s, weight };
+            if sample.is_sane() {
+                sums.add(&sample, 0.998);
+            }
+        }
+        let StepModel { base_s, per_request_s, per_context_token_s, per_prefill_token_s } = sums.solve(&generic(), &generic());
+        prop_assert!((0.999e-3..=1.001).contains(&base_s));
+        prop_assert!((0.0..=3.001e-3).contains(&per_request_s));
+        prop_assert!((0.0..=50.001e-6).contains(&per_context_token_s));
+        prop_assert!((1e-6..=15.001e-3).contains(&per_prefill_token_s));
+    }
+}

@@ -1,0 +1,6 @@
+mod course;
+mod fit;
+mod meter;
+mod placing;
+mod pod;
+mod speed;

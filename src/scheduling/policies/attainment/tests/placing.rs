@@ -1,0 +1,169 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::outlook::Outlook;
+use super::super::pod::Occupancy;
+use super::super::step::StepModel;
+use super::super::{Attainment, Policy};
+use crate::scheduling::policies::{Pass, PolicyName};
+use crate::scheduling::pool::Pool;
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
+use crate::scheduling::profile::Profile;
+use crate::scheduling::request::{Arrival, Request};
+use crate::scheduling::run::{Progress, Run};
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::Slo;
+use crate::scheduling::testing::{START, arrival, assess, pool};
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::{PodState, View};
+
+const MODEL: StepModel =
+    StepModel { base_s: 0.020, per_request_s: 1e-4, per_context_token_s: 1e-6, per_prefill_token_s: 2e-4 };
+
+/// SLO A of the evaluations.
+fn slo() -> Slo {
+    Slo { e2e_per_output_token: Some(Duration::from_millis(50)), ..Slo::default() }
+}
+
+fn lengths(tokens: u32) -> OutputLengths {
+    OutputLengths::new(Rc::new(LengthDistribution::certain(tokens)), u32::MAX)
+}
+
+fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Instant, pool: &Pool) -> Request {
+    let arrival = Arrival {
+        policy: PolicyName::SloAttainment,
+        shape: Shape { output_tokens, input_tokens: prompt_tokens },
+        lengths: Some(lengths(output_tokens)),
+        slo: Some(slo()),
+        ..arrival(id, 0, at)
+    };
+    assess(arrival, pool)
+}
+
+/// Streams in the middle of answers of 200 tokens.
+fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
+    let progress =
+        Progress::Decoding { first_token_at: START.before(Duration::from_secs(3)), tokens: 100, seen_at: START };
+    let run = Run {
+        prompt_tokens,
+        arrived_at: START.before(Duration::from_millis(3_200)),
+        placed_at: START.before(Duration::from_millis(3_200)),
+        progress,
+        slo: slo(),
+        lengths: lengths(200),
+    };
+    vec![run; count]
+}
+
+/// A profile of a pod that makes a token each 25 ms, for a request or ten.
+fn profile() -> Profile {
+    let document = serde_json::json!({
+        "gpu": "g", "indexes": [[64, 256], [64, 512]], "tputs": [[5.0, 2.0], [1.5, 0.8]],
+        "e2e": [[1.6, 1.7], [6.4, 6.7]], "ttft": [[0.05, 0.12], [0.05, 0.12]],
+    });
+    Profile::from_json(document.to_string().as_bytes()).unwrap()
+}
+
+fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
+    let states = on.iter().map(|runs| PodState { in_flight: runs.len() as u32, ..PodState::default() }).collect();
+    let mut view = View::new(pool, states);
+    view.tell_runs(on);
+    let mut rng = fastrand::Rng::with_seed(1);
+    let decisions = Attainment::default().pass(&mut view, waiting, &mut Pass { now, rng: &mut rng });
+    decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
+}
+
+#[test]
+fn a_request_goes_where_it_costs_those_that_run_least() {
+    let pool = pool(&[("d", 2, Some(profile()))]);
+    let newcomer = request(1, 500, 200, START, &pool);
+    assert_eq!(placed(&pool, vec![runs(12, 1_000), runs(4, 1_000)], &[&newcomer], START), [(1, 1)]);
+}
+
+#[test]
+fn a_request_that_would_cost_more_than_it_is_worth_is_held() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    // Each of 12 streams would be stalled by a prompt of 3,000 tokens for longer than it has to spare.
+    let mut tight = runs(12, 1_000);
+    tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
+    let newcomer = request(1, 3_000, 400, START, &pool);
+    assert_eq!(placed(&pool, vec![tight], &[&newcomer], START), []);
+    assert_eq!(placed(&pool, vec![vec![]], &[&newcomer], START), [(1, 0)]);
+}
+
+#[test]
+fn the_request_with_the_largest_gain_goes_first() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    // 20 tokens in 1 s are too few for a prompt of 4,000; 400 tokens leave it time.
+    let (doubtful, sure) = (request(1, 4_000, 20, START, &pool), request(2, 100, 400, START, &pool));
+    assert_eq!(placed(&pool, vec![vec![]], &[&doubtful, &sure], START).first(), Some(&(2, 0)));
+}
+
+#[test]
+fn a_hopeless_request_goes_to_a_pod_where_it_costs_nothing_and_to_no_other() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
+    assert_eq!(placed(&pool, vec![vec![]], &[&hopeless], START), [(1, 0)]);
+    let mut tight = runs(12, 1_000);
+    tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
+    assert_eq!(placed(&pool, vec![tight], &[&hopeless], START), []);
+}
+
+#[test]
+fn without_anything_known_of_a_deployment_requests_are_spread_by_number() {
+    let pool = pool(&[("d", 2, None)]);
+    let newcomer = request(1, 500, 200, START, &pool);
+    assert_eq!(placed(&pool, vec![runs(1, 9_000), runs(2, 10)], &[&newcomer], START), [(1, 0)]);
+}
+
+#[test]
+fn a_request_without_an_objective_is_placed_too() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let arrival = Arrival { policy: PolicyName::SloAttainment, ..arrival(1, 0, START) };
+    let newcomer = assess(arrival, &pool);
+    assert_eq!(placed(&pool, vec![runs(3, 100)], &[&newcomer], START), [(1, 0)]);
+}
+
+#[test]
+fn nothing_is_judged_twice_while_nothing_changes() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let newcomer = request(1, 500, 200, START, &pool);
+    let mut policy = Attainment::default();
+    let mut passes = |at: Instant| {
+        let mut view = View::new(&pool, vec![PodState::default()]);
+        view.tell_runs(vec![vec![]]);
+        policy.pass(&mut view, &[&newcomer], &mut Pass { now: at, rng: &mut fastrand::Rng::with_seed(1) }).len()
+    };
+    let after = |millis| START.after(Duration::from_millis(millis));
+    assert_eq!([passes(START), passes(after(49)), passes(after(50))], [1, 0, 1]);
+}
+
+fn effect(on: &[Run], request: &Request) -> super::super::outlook::Effect {
+    let outlook = Outlook::new(Occupancy::reckon(on, &MODEL, START), MODEL, 0.1, 0.1);
+    outlook.effect(request, &request.prospects[0], START, f64::NEG_INFINITY).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn more_on_a_pod_never_makes_a_newcomer_more_likely_to_keep_its_objective(
+        count in 0_usize..40, more in 1_usize..10, prompt in 1_u32..4_000, context in 1_u32..2_000, output in 1_u32..800,
+    ) {
+        let pool = pool(&[("d", 1, Some(profile()))]);
+        let newcomer = request(1, prompt, output, START, &pool);
+        let (few, many) = (effect(&runs(count, context), &newcomer), effect(&runs(count + more, context), &newcomer));
+        prop_assert!(many.keeps <= few.keeps + 1e-9, "{few:?} {many:?}");
+    }
+
+    #[test]
+    fn a_gain_is_at_most_one_and_a_loss_at_most_that_of_those_that_run(
+        count in 0_usize..40, prompt in 1_u32..4_000, context in 1_u32..2_000, output in 1_u32..800,
+    ) {
+        let pool = pool(&[("d", 1, Some(profile()))]);
+        let newcomer = request(1, prompt, output, START, &pool);
+        let effect = effect(&runs(count, context), &newcomer);
+        prop_assert!((0.0..=1.0).contains(&effect.keeps) && effect.gain() <= 1.0);
+        prop_assert!((-1e-9..=count as f64 + 1e-9).contains(&effect.loss));
+    }
+}

@@ -1,0 +1,89 @@
+use super::super::fit::Sample;
+use super::super::speed::Speed;
+use super::fit::sample;
+use crate::scheduling::profile::Profile;
+
+fn lessons(speed: &mut Speed, count: u32, factor: f64) {
+    for k in 0..count {
+        let sample = sample(f64::from(k % 11) / 11.0, f64::from(k % 7) * 8.0);
+        speed.learn(Sample { step_s: sample.step_s * factor, ..sample });
+    }
+}
+
+/// A profile of the [`super::fit::TRUTH`], slower by `factor`.
+fn profile(factor: f64) -> Profile {
+    let (outputs, inputs) = ([32.0, 128.0, 512.0], [64.0, 512.0]);
+    let cells: Vec<Vec<(f64, f64)>> = outputs
+        .iter()
+        .map(|output| {
+            inputs
+                .iter()
+                .map(|input| {
+                    // 10 requests at once; the rate follows from Little's law, and the latency from the rate.
+                    let mut e2e_s = 5.0;
+                    for _ in 0..100 {
+                        let prefill = 10.0 / e2e_s * (e2e_s / output) * (input - 60.0);
+                        let step_s = super::fit::TRUTH.step_s(10.0, 10.0 * (input + output / 2.0))
+                            + super::fit::TRUTH.per_prefill_token_s * prefill;
+                        e2e_s = factor * step_s * (output - 1.0) + 0.1;
+                    }
+                    (10.0 / e2e_s, e2e_s)
+                })
+                .collect()
+        })
+        .collect();
+    let field = |of: fn(&(f64, f64)) -> f64| -> Vec<Vec<f64>> {
+        cells.iter().map(|row| row.iter().map(of).collect()).collect()
+    };
+    let document = serde_json::json!({
+        "gpu": "g", "indexes": [outputs, inputs], "tputs": field(|cell| cell.0), "e2e": field(|cell| cell.1),
+        "ttft": field(|_| 0.1),
+    });
+    Profile::from_json(document.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn without_a_profile_some_requests_are_learned_from_first() {
+    let mut speed = Speed::new(None);
+    assert!(!speed.is_good());
+    lessons(&mut speed, 29, 1.0);
+    assert!(!speed.is_good());
+    lessons(&mut speed, 60, 1.0);
+    assert!(speed.is_good() && speed.error() < 0.1, "{}", speed.error());
+}
+
+#[test]
+fn a_profile_is_relied_on_at_once_and_predicts_what_it_was_measured_on() {
+    let speed = Speed::new(Some(&profile(1.0)));
+    assert!(speed.is_good());
+    let seen = sample(0.5, 15.0);
+    let relative = seen.expected_s(speed.model()) / seen.step_s;
+    assert!((0.85..1.15).contains(&relative), "{relative}, {:?}", speed.model());
+}
+
+#[test]
+fn a_profile_that_is_wrong_is_not_relied_on_until_enough_was_learned() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    // Each lesson is twice as slow or as fast as the one before: no model predicts that.
+    (0..40).for_each(|k| lessons(&mut speed, 1, if k % 2 == 0 { 2.5 } else { 0.4 }));
+    assert!(!speed.is_good(), "{}", speed.error());
+    lessons(&mut speed, 400, 1.0);
+    assert!(speed.is_good() && speed.error() < 0.1, "{}", speed.error());
+}
+
+#[test]
+fn a_server_that_became_slower_is_followed() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    lessons(&mut speed, 100, 1.0);
+    lessons(&mut speed, 600, 1.3);
+    assert!(speed.is_good() && speed.error() < 0.05, "{}", speed.error());
+}
+
+#[test]
+fn a_single_request_that_lies_far_off_changes_little() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    lessons(&mut speed, 300, 1.0);
+    let before = speed.model().base_s;
+    speed.learn(Sample { step_s: 5.0, ..sample(0.5, 10.0) });
+    assert!((speed.model().base_s / before - 1.0).abs() < 0.3, "{} after {before}", speed.model().base_s);
+}

@@ -1,0 +1,66 @@
+//! How long the answer to one request may be.
+
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use super::LengthDistribution;
+
+/// What a length is taken to go on by, as a share of what there is, where it has outgrown all that was ever seen.
+const UNSEEN_TAIL: f64 = 0.25;
+
+/// A survival so small that nothing can be divided by it.
+const NONE_LEFT: f64 = 1e-9;
+
+/// The lengths of answers to prompts like its own, and the most tokens that it may have (`max_tokens`).
+#[derive(Clone, Debug)]
+pub struct OutputLengths {
+    curve: Rc<LengthDistribution>,
+    most: u32,
+}
+
+// === impl OutputLengths ===
+
+impl OutputLengths {
+    /// Distributed like `curve`, and cut off at `most` tokens.
+    pub fn new(curve: Rc<LengthDistribution>, most: u32) -> Self {
+        Self { curve, most }
+    }
+
+    /// The probability that an answer of which there are `so_far` tokens, and which goes on, ends with a length in `range`.
+    ///
+    /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer that is longer than all that
+    /// were seen is taken to be memoryless from there on, with a quarter of its length still to come.
+    pub fn probability_within(&self, range: RangeInclusive<f64>, so_far: f64) -> f64 {
+        let next = so_far.max(0.0).floor() + 1.0;
+        let first = range.start().ceil().max(next);
+        let beyond = range.end().floor() + 1.0;
+        if beyond <= first {
+            return 0.0;
+        }
+        let left = self.survival(next);
+        if left > NONE_LEFT {
+            let from = if first > next { self.survival(first) } else { left };
+            let beyond = if beyond.is_finite() { self.survival(beyond) } else { 0.0 };
+            return ((from - beyond) / left).clamp(0.0, 1.0);
+        }
+        let mean_left = (UNSEEN_TAIL * next).max(1.0);
+        let longer = |tokens: f64| (-(tokens - next) / mean_left).exp();
+        (longer(first) - longer(beyond)).clamp(0.0, 1.0)
+    }
+
+    /// The median length.
+    pub fn median(&self) -> u32 {
+        self.curve.median().min(self.most)
+    }
+
+    fn survival(&self, tokens: f64) -> f64 {
+        if tokens > f64::from(self.most) { 0.0 } else { self.curve.survival(tokens) }
+    }
+}
+
+impl Default for OutputLengths {
+    /// Nothing known but the usual median of chat answers, 256 tokens.
+    fn default() -> Self {
+        Self::new(Rc::new(LengthDistribution::memoryless(256)), u32::MAX)
+    }
+}
