@@ -165,3 +165,23 @@ fn a_file_cut_off_in_the_middle_of_a_line_is_gone_on_with() {
     Appender::open(&path).unwrap().append(measurements.points.last().unwrap()).unwrap();
     assert_eq!(Measurements::load(&path).unwrap(), measurements);
 }
+
+#[test]
+fn a_point_that_missed_by_chance_does_not_make_a_cell_infeasible() {
+    let campaign = cell(CELLS[1]);
+    let (mut points, _) = measure(&campaign, &mut VirtualServer::new(spec(Gpu::L20)), Vec::new());
+    let figures = |points: &[slo_profile::measurement::Point]| {
+        let measurements = Measurements { header: header(), points: points.to_vec() };
+        build(&measurements, campaign.objective).cells[0][0].rate_per_s.unwrap()
+    };
+    let before = figures(&points);
+    let mut unlucky = points.iter().find(|point| point.ended == Ending::Complete).unwrap().clone();
+    unlucky.rate_per_s = before * 0.7;
+    unlucky.arrived_per_s = Some(before * 0.7);
+    let slo_profile::measurement::Latencies::Requests(requests) = &mut unlucky.latencies else { panic!() };
+    // One in eight misses, a little more than may.
+    requests.e2e_ms.iter_mut().enumerate().for_each(|(index, ms)| *ms = if index % 8 == 0 { 1e5 } else { 1e3 });
+    points.push(unlucky);
+    let after = figures(&points);
+    assert!(after > before * 0.7, "{after}, {before} before");
+}

@@ -27,6 +27,7 @@ fn assert_valid(text: &str) {
 #[test]
 fn the_shipped_profiles_are_valid() {
     assert_valid(include_str!("../demo.json"));
+    assert_valid(include_str!("../samples/llama-h100.json"));
     assert_valid(include_str!("../../tests/data/profiles/simulator-llama2-7b-a100.json"));
 }
 

@@ -57,38 +57,45 @@ pub enum Status {
 impl<'a> Cell<'a> {
     /// By our rule, from the points of this shape.
     pub(super) fn of(shape: Shape, points: &[&'a Point], objective: &Objective) -> Self {
-        let idle = points.iter().copied().find(|point| point.is_idle() && point.ended != Ending::Failed);
-        let loaded = || points.iter().copied().filter(|point| !point.is_idle());
-        let with = |wanted: Verdict| loaded().filter(move |point| judge(point, objective) == wanted);
-        let lowest_miss = with(Verdict::Misses).min_by(|one, other| one.rate_per_s.total_cmp(&other.rate_per_s));
-        let miss_per_s = lowest_miss.map(|point| point.rate_per_s);
-        let best = with(Verdict::Holds)
-            .filter(|point| miss_per_s.is_none_or(|miss| point.rate_per_s < miss))
-            .max_by(|one, other| one.rate_per_s.total_cmp(&other.rate_per_s));
-        let with_points = |status, rate_per_s, points| Self { shape, status, rate_per_s, deviation: None, points };
-        match (best, lowest_miss) {
+        let usable = || points.iter().copied().filter(|point| point.ended != Ending::Failed);
+        let loaded: Vec<&Point> = usable().filter(|point| !point.is_idle()).collect();
+        if let Some(cell) = Self::fitted(shape, &loaded, objective) {
+            return cell;
+        }
+        let idle = usable().find(|point| point.is_idle());
+        let by_rate = |one: &&Point, other: &&Point| one.rate_per_s.total_cmp(&other.rate_per_s);
+        let with = |wanted: Verdict| loaded.iter().copied().filter(move |point| judge(point, objective) == wanted);
+        let lowest_miss = with(Verdict::Misses).min_by(by_rate);
+        let is_below = |point: &&Point| lowest_miss.is_none_or(|miss| point.rate_per_s < miss.rate_per_s);
+        let cell = |status, rate_per_s, points| Self { shape, status, rate_per_s, deviation: None, points };
+        match (with(Verdict::Holds).filter(is_below).max_by(by_rate), lowest_miss) {
             (Some(best), miss) => {
                 let status = Status::of_best(best, miss.map(|point| point.rate_per_s));
-                // Points that were cut short, or are far above what the server can do, are no measure of its latencies.
-                let is_near = |point: &&Point| {
-                    let attainment = point.attainment(objective).unwrap_or(0.0);
-                    point.ended == Ending::Complete && attainment >= NEAR_SHARE * objective.share()
-                };
-                let complete: Vec<&Point> = loaded().filter(is_near).collect();
-                match highest_rate(&loaded().collect::<Vec<_>>(), objective) {
-                    Some(found) if !complete.is_empty() => Self {
-                        deviation: Some(found.deviation),
-                        ..with_points(Status::of_found(found, best), Some(found.rate_per_s), complete)
-                    },
-                    _ => with_points(status, Some(best.throughput_per_s), vec![best]),
-                }
+                cell(status, Some(best.throughput_per_s), vec![best])
             }
-            (None, Some(miss)) => with_points(Status::Infeasible, Some(0.0), vec![idle.unwrap_or(miss)]),
+            (None, Some(miss)) => cell(Status::Infeasible, Some(0.0), vec![idle.unwrap_or(miss)]),
             (None, None) => match idle {
-                Some(idle) if !idle_keeps(idle, objective) => with_points(Status::Infeasible, Some(0.0), vec![idle]),
-                _ => with_points(Status::Unknown(why_unknown(loaded(), objective)), None, Vec::new()),
+                Some(idle) if !idle_keeps(idle, objective) => cell(Status::Infeasible, Some(0.0), vec![idle]),
+                _ => cell(Status::Unknown(why_unknown(points.iter().copied(), objective)), None, Vec::new()),
             },
         }
+    }
+
+    /// From the curve through all points, if the single requests are known and some points hold and some miss.
+    fn fitted(shape: Shape, loaded: &[&'a Point], objective: &Objective) -> Option<Self> {
+        // Points that were cut short, or are far above what the server can do, are no measure of its latencies.
+        let is_near = |point: &&Point| {
+            let attainment = point.attainment(objective).unwrap_or(0.0);
+            point.ended == Ending::Complete && attainment >= NEAR_SHARE * objective.share()
+        };
+        let found = highest_rate(loaded, objective)?;
+        let near: Vec<&Point> = loaded.iter().copied().filter(is_near).collect();
+        let nearest = near.iter().copied().min_by(|one, other| {
+            let distance = |point: &Point| (served_per_s(point) / found.rate_per_s).ln().abs();
+            distance(one).total_cmp(&distance(other))
+        })?;
+        let status = Status::of_found(found, nearest);
+        Some(Self { shape, status, rate_per_s: Some(found.rate_per_s), deviation: Some(found.deviation), points: near })
     }
 
     /// A figure of the points, at the cell's rate; of the idle server where there is none.
