@@ -34,7 +34,9 @@ impl<S: Store> Dispatcher<S> {
         if request.policy.looks_at_runs() {
             view.tell_runs(self.running.by_pod(&pool));
         }
-        let mut pass = Pass { now, rng: &mut self.rng };
+        // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.
+        let mut rng = self.rng.clone();
+        let mut pass = Pass { now, rng: &mut rng };
         let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;
@@ -45,6 +47,7 @@ impl<S: Store> Dispatcher<S> {
         // While it is held, the board would be copied to be changed.
         drop(reading);
         self.membership.take_room(number, vec![(prospect.deployment_id, column)], &[], now).ok()?;
+        self.rng = rng;
         Some(Decided { request: request.arrival.id, pod: pod.clone(), probe: false, alternatives })
     }
 }

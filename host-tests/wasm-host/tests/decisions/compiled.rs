@@ -103,8 +103,10 @@ impl Gateway for Compiled {
         if output_tokens == 1 {
             stream.respond(200, [("content-type", "text/event-stream")]);
             let headers = stream.response().unwrap().headers;
-            let waited = placed.unwrap().since(*arrived).as_secs_f64();
-            assert_eq!(headers.get("x-slo-router-wait-ms"), Some(format!("{:.1}", waited * 1e3).as_str()));
+            let waited_ms = placed.unwrap().since(*arrived).as_secs_f64() * 1e3;
+            let told_ms: f64 = headers.get("x-slo-router-wait-ms").unwrap().parse().unwrap();
+            // Told in tenths.
+            assert!((told_ms - waited_ms).abs() < 0.0501, "{told_ms} ms told, {waited_ms} ms waited");
         }
         stream.chunk(TOKEN);
     }
