@@ -20,7 +20,8 @@ pub struct Sources {
     profiles: Option<Source>,
     pods: Option<Source>,
     fetched_profiles: Vec<ProfileEntry>,
-    fetched_pods: Vec<PodSpec>,
+    /// What the source of pods said last; `None` until it has said anything.
+    fetched_pods: Option<Vec<PodSpec>>,
 }
 
 /// One document that is fetched.
@@ -60,14 +61,19 @@ impl Sources {
             profiles: source("profiles", config.profiles.fetched()),
             pods: source("pods", config.pods.fetched()),
             fetched_profiles: Vec::new(),
-            fetched_pods: Vec::new(),
+            fetched_pods: None,
         }
+    }
+
+    /// Whether the source of pods has not answered so far.
+    pub fn awaits_pods(&self) -> bool {
+        self.pods.is_some() && self.fetched_pods.is_none()
     }
 
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
     pub fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
-        let fetched = self.fetched_pods.iter().filter(|pod| !is_fixed(pod));
+        let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =
             config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
         Rc::new(Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles))
@@ -99,7 +105,7 @@ impl Router {
             && let Ok(pods) = pods::parse(&bytes)
         {
             changed = true;
-            *fetched_pods = pods;
+            *fetched_pods = Some(pods);
         }
         if changed {
             let pool = self.sources.pool(&self.config);

@@ -115,7 +115,7 @@ impl Rig {
         self.gauge_of("slo_router_pods").await
     }
 
-    /// Whether the filter knows of any pods: until it does, it refuses requests.
+    /// Whether the filter knows of any pods.
     pub async fn pods_known(&self) -> bool {
         self.pod_count().await.is_some_and(|pods| pods > 0.0)
     }
