@@ -1,6 +1,7 @@
 //! Callouts for profiles and pods: one VM at a time fetches, all take what changed. A bad answer changes nothing and is
 //! logged when it first differs from what was said before, by the VM that got it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::host::{self, Buffer, Headers, Map};
@@ -99,7 +100,7 @@ impl Router {
             && let Ok(document) = profiles::parse(&bytes)
         {
             changed = true;
-            *fetched_profiles = document.over(std::mem::take(fetched_profiles));
+            *fetched_profiles = document.profiles;
         }
         if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
             && let Ok(pods) = pods::parse(&bytes)
@@ -205,10 +206,10 @@ impl Source {
         keys: &Keys,
         stats: &mut Stats,
     ) -> Result<(), FetchError> {
-        let complaints: Vec<String> =
-            fetched.complaints.iter().cloned().chain(self.check(&fetched.document)?).collect();
+        let (document, complaint) = self.check(&fetched.document, store, keys)?;
+        let complaints: Vec<String> = fetched.complaints.iter().cloned().chain(complaint).collect();
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
-        let good = Good { bytes: &fetched.document, etag, complaint: complaint.as_deref() };
+        let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
         let concluded = self.document.publish(store, keys, good);
         self.tell(concluded, complaint.map(|complaint| (complaint, "partial")), stats);
         Ok(())
@@ -237,15 +238,26 @@ impl Source {
         }
     }
 
-    /// What is wrong with parts of a document; an error if it is not good enough to put into force.
-    fn check(&self, bytes: &[u8]) -> Result<Option<String>, FetchError> {
+    /// What to put into force of a document, with the last good version of what is bad of it, and what that is; an error
+    /// if it is not good enough.
+    fn check<'a>(
+        &self,
+        bytes: &'a [u8],
+        store: &HostStore,
+        keys: &Keys,
+    ) -> Result<(Cow<'a, [u8]>, Option<String>), FetchError> {
         if self.name == "pods" {
-            return Ok(pods::parse(bytes).map(|_| None)?);
+            pods::parse(bytes)?;
+            return Ok((Cow::Borrowed(bytes), None));
         }
         let document = profiles::parse(bytes)?;
         match document.complaint() {
+            None => Ok((Cow::Borrowed(bytes), None)),
             Some(complaint) if document.profiles.is_empty() => Err(FetchError::Invalid(complaint)),
-            complaint => Ok(complaint),
+            Some(complaint) => {
+                let complete = profiles::complete(bytes, &self.document.in_force(store, keys))?;
+                Ok((Cow::Owned(complete), Some(complaint)))
+            }
         }
     }
 }

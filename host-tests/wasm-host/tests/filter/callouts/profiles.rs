@@ -163,6 +163,8 @@ fn of_a_partly_bad_document_the_good_is_taken_and_of_the_bad_the_last_good_stays
     assert_eq!([room(&world, 0), room(&world, 1)], [6, 6], "4 of the new one, 2 of the last good one");
     let complaints = world.complaints();
     assert!(matches!(&complaints[..], [line] if line.contains("profiles[1]")), "{complaints:#?}");
+    world.worker(0).kill();
+    assert_eq!(room(&world, 0), 6, "in a VM that never saw the good one");
     world.assert_idle();
 }
 
