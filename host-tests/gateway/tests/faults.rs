@@ -250,8 +250,8 @@ async fn until_pods_are_known_envoys_own_balancing_serves() -> Test {
         assert_eq!((reply.status.as_u16(), reply.header("x-slo-router-reason")), (200, Some("no-pods")));
         assert_eq!(reply.header("x-slo-router-policy"), None);
     }
-    let arrivals = rig.pods.iter().flat_map(Pod::arrivals);
-    assert!(arrivals.map(|arrival| arrival.header(DESTINATION).is_none()).all(|unnamed| unnamed));
+    let mut arrivals = rig.pods.iter().flat_map(Pod::arrivals);
+    assert!(arrivals.all(|arrival| arrival.header(DESTINATION).is_none()));
     let labels = [("pool", "test"), ("reason", "no-pods")];
     let told = async || rig.envoy.prometheus().await.ok()?.sum("slo_router_fallback_total", &labels);
     until("they are counted", async || told().await == Some(10.0)).await;
