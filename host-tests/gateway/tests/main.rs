@@ -3,6 +3,7 @@
 mod common;
 mod configuration;
 mod contract;
+mod crash;
 mod deployments;
 mod exact;
 mod faults;
