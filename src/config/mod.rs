@@ -112,7 +112,13 @@ impl Config {
             max_wait: self.queue.max_wait,
             late: self.queue.late,
             alternatives: usize::from(self.upstream.alternatives),
+            looks_at_runs: self.looks_at_runs(),
         }
+    }
+
+    /// Whether requests may ask for a policy that goes by what runs on each pod.
+    pub fn looks_at_runs(&self) -> bool {
+        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs())
     }
 
     /// What the configuration comes to, in one line for the log at start.

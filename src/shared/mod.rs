@@ -12,6 +12,7 @@ pub mod keys;
 pub mod ledger;
 pub mod memory;
 pub mod noticeboard;
+pub mod runs;
 pub mod store;
 #[cfg(test)]
 mod tests;
