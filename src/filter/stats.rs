@@ -27,6 +27,9 @@ pub struct Stats {
 /// Names and values of a metric's labels; none has more than two.
 type Labels = [Option<(&'static str, &'static str)>; 2];
 
+/// Why a request was left to Envoy's own balancing, as metrics and headers say it.
+pub const NO_PODS: &str = "no-pods";
+
 const NO_LABELS: Labels = [None; 2];
 
 /// A counter, and what it was not told yet.
@@ -104,6 +107,11 @@ impl Stats {
                 self.count(metric, NO_LABELS);
             }
         }
+    }
+
+    /// A request went on to a pod of Envoy's own choice.
+    pub fn unplaced(&mut self) {
+        self.count("fallback_total", [Some(("reason", NO_PODS)), None]);
     }
 
     /// A request that was placed ended. Its class is told by position and name.

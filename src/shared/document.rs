@@ -111,6 +111,13 @@ impl SharedDocument {
         document.etag.filter(|_| document.fingerprint == self.fingerprint)
     }
 
+    /// The document in force; empty if there is none.
+    pub fn in_force(&self, store: &impl Store, keys: &Keys) -> Vec<u8> {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Vec::new() };
+        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        if document.fingerprint == self.fingerprint { document.bytes } else { Vec::new() }
+    }
+
     /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.
     pub fn publish(&self, store: &impl Store, keys: &Keys, good: Good<'_>) -> Concluded {
         // Without a cell, four other configurations came meanwhile; the next lease takes one back.

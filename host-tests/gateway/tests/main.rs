@@ -4,6 +4,7 @@ mod attainment;
 mod common;
 mod configuration;
 mod contract;
+mod crash;
 mod deployments;
 mod exact;
 mod faults;
