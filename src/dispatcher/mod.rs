@@ -210,9 +210,7 @@ impl<S: Store> Dispatcher<S> {
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.company.note_change();
-        if first_token_at.is_none() {
-            self.company.speeds.first_token(id, now);
-        }
+        self.company.speeds.went_on(id, tokens, now);
     }
 
     /// A message came: room was freed, somewhere.

@@ -31,7 +31,11 @@ struct Flags {
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Policies, in this order.
-    #[arg(long, value_delimiter = ',', default_value = "slo-attainment,slo,slo-least-load,slo-pack-load,least-request,random")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "slo-attainment,slo,slo-least-load,slo-pack-load,least-request,random"
+    )]
     policies: Vec<String>,
     /// Seed of the arrivals.
     #[arg(long, default_value_t = 1)]
