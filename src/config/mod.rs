@@ -113,6 +113,7 @@ impl Config {
             late: self.queue.late,
             alternatives: usize::from(self.upstream.alternatives),
             looks_at_runs: self.looks_at_runs(),
+            corrects_profiles: self.profiles.correct,
         }
     }
 

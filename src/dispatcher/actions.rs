@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::{RequestId, Unjudged};
@@ -82,7 +83,7 @@ pub enum End {
 }
 
 /// What all VMs of a pool hold together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Requests that wait.
     pub waiting: u32,
@@ -92,6 +93,21 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
+    /// How fast deployments are, those that are known.
+    pub speeds: Vec<SurveyedSpeed>,
+}
+
+/// How fast a deployment is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyedSpeed {
+    /// Which one.
+    pub deployment: DeploymentName,
+    /// How many times as long iterations take as its profile says.
+    pub of_profile: f64,
+    /// How many times as long as on the others they take on its slowest pod.
+    pub slowest_pod: f64,
+    /// Mean relative error of what is predicted.
+    pub error: f64,
 }
 
 // === impl Placement ===

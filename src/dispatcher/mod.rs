@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
-pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
+pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
 use self::company::Company;
 use self::membership::Membership;
 use self::running::{Run, Running};
@@ -64,6 +64,8 @@ pub struct Settings {
     pub late: LatePolicy,
     /// Whether requests may ask for a policy that goes by what runs on each pod.
     pub looks_at_runs: bool,
+    /// Whether what responses show corrects what profiles say of speeds.
+    pub corrects_profiles: bool,
     /// How many pods are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
 }
@@ -98,7 +100,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
-            company: Company::default(),
+            company: Company::new(settings.corrects_profiles),
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
@@ -257,6 +259,7 @@ impl<S: Store> Dispatcher<S> {
             in_flight: positions.map(|position| view.state(position).in_flight).sum(),
             pods: self.pool.pods().len(),
             pods_failing: reading.board.failing.len(),
+            speeds: self.company.speeds(&self.pool),
         })
     }
 

@@ -6,6 +6,7 @@ use fnv::FnvHashMap;
 
 use super::host::{Counter, Gauge, Histogram};
 use crate::dispatcher::{Placement, Survey};
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Unjudged;
 
@@ -22,6 +23,8 @@ pub struct Stats {
     in_flight: Gauge,
     pods: Gauge,
     pods_failing: Gauge,
+    /// By metric and deployment.
+    speeds: FnvHashMap<(&'static str, DeploymentName), Gauge>,
 }
 
 /// Names and values of a metric's labels; none has more than two.
@@ -75,6 +78,7 @@ impl Stats {
             in_flight: Gauge::define(&name("in_flight")),
             pods: Gauge::define(&name("pods")),
             pods_failing: Gauge::define(&name("pods_failing")),
+            speeds: FnvHashMap::default(),
             pool: pool.to_owned(),
             counters: FnvHashMap::default(),
             endings: FnvHashMap::default(),
@@ -142,11 +146,24 @@ impl Stats {
     }
 
     /// What all VMs together hold.
-    pub fn survey(&self, survey: &Survey) {
+    pub fn survey(&mut self, survey: &Survey) {
         self.waiting.record(u64::from(survey.waiting));
         self.in_flight.record(u64::from(survey.in_flight));
         self.pods.record(survey.pods as u64);
         self.pods_failing.record(survey.pods_failing as u64);
+        for speed in &survey.speeds {
+            let shares = [
+                ("step_percent", speed.of_profile),
+                ("slowest_pod_percent", speed.slowest_pod),
+                ("step_error_percent", speed.error),
+            ];
+            for (metric, share) in shares {
+                let gauge = self.speeds.entry((metric, speed.deployment.clone())).or_insert_with(|| {
+                    Gauge::define(&name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]))
+                });
+                gauge.record((share * 100.0).round() as u64);
+            }
+        }
     }
 
     /// Tells the proxy what happened since the last time.

@@ -35,6 +35,7 @@ pub struct Speeds {
     speeds: FnvHashMap<DeploymentId, Speed>,
     meters: FnvHashMap<PodId, Meter>,
     rooms: FnvHashMap<DeploymentId, Room>,
+    learns: bool,
     running: FnvHashMap<RequestId, Lesson>,
 }
 
@@ -54,6 +55,11 @@ struct Lesson {
 // === impl Speeds ===
 
 impl Speeds {
+    /// `learns`: else the profiles count for ever, and what has none is never known.
+    pub fn new(learns: bool) -> Self {
+        Self { learns, ..Self::default() }
+    }
+
     /// Takes up what is new in a pool, and forgets what is gone.
     pub fn meet(&mut self, pool: &Pool) {
         self.speeds.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
@@ -90,6 +96,9 @@ impl Speeds {
     /// What was seen on a pod of a deployment: so many tokens in its cache, and whether it is late to begin a prompt. How many
     /// it has room for, as far as that is known; else infinitely many.
     pub fn room(&mut self, deployment: DeploymentId, tokens: f64, late: bool, now: Instant) -> f64 {
+        if !self.learns {
+            return f64::INFINITY;
+        }
         let room = Room::seen(self.rooms.get(&deployment).copied(), tokens, late, now);
         if let Some(room) = room {
             self.rooms.insert(deployment, room);
@@ -133,7 +142,7 @@ impl Speeds {
         if let Some(lesson) = self.running.get_mut(&id) {
             (lesson.from, lesson.streamed, lesson.tokens) = (read, true, tokens);
         }
-        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| !is_first) {
+        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns && !is_first) {
             speed.learn(pod, sample);
         }
     }
@@ -150,7 +159,7 @@ impl Speeds {
             return;
         }
         let sample = meter.since(&lesson.from, f64::from(steps));
-        if let Some(speed) = self.speeds.get_mut(&lesson.deployment) {
+        if let Some(speed) = self.speeds.get_mut(&lesson.deployment).filter(|_| self.learns) {
             speed.learn(lesson.pod, sample);
         }
     }

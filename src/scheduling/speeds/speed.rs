@@ -32,6 +32,9 @@ const POD_FADE: f64 = 0.01;
 /// Bounds of ln(factor): twice as fast, or three times as slow, as the deployment.
 const POD_LEAST: f64 = -0.7;
 const POD_MOST: f64 = 1.1;
+/// What a pod usually runs.
+const USUAL_REQUESTS: f64 = 10.0;
+const USUAL_CONTEXT_TOKENS: f64 = 6_000.0;
 /// Lessons kept for the other VMs while they cannot be told.
 const MOST_UNTOLD: usize = 256;
 
@@ -99,6 +102,12 @@ impl Speed {
     /// Forgets pods that are gone.
     pub(super) fn keep_to(&mut self, pods: &[PodId]) {
         self.learned.pods.retain(|pod, _| pods.contains(pod));
+    }
+
+    /// How many times as long as its start says an iteration takes that is neither empty nor full.
+    pub fn of_prior(&self) -> f64 {
+        self.model().step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
+            / self.prior.step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
     }
 
     /// Mean relative error of its predictions.
