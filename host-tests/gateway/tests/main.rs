@@ -1,5 +1,6 @@
 //! The filter in a real Envoy, over sockets.
 
+mod attainment;
 mod common;
 mod configuration;
 mod contract;
