@@ -47,8 +47,20 @@ pub struct Point {
     /// The 99th percentile of how late the client itself sent, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_lag_s: Option<f64>,
+    /// When its requests were sent; absent where the source does not tell, and where some of them failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Arrivals>,
     /// How long its requests took.
     pub latencies: Latencies,
+}
+
+/// When requests were sent, those before and after the window too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Seconds from the start, ascending.
+    pub sent_s: Vec<f64>,
+    /// Which of them is the window's first; the others of the window follow it.
+    pub first: usize,
 }
 
 /// How the measurement of a point ended.
