@@ -17,6 +17,8 @@ const LOWEST_CONCURRENCY: f64 = 0.25;
 const WHOLE_POD: f64 = 1.0;
 /// Points beside the most likely rate show how steep the curve is.
 const ASIDE: f64 = 1.06;
+/// As often is that step doubled at most, where all points are on one side of the rate.
+const FARTHEST_ASIDE: usize = 4;
 /// More points than this and a cell is left as it is.
 const MAX_POINTS: usize = 16;
 /// A look whose guess is within this factor of its own rate is near enough to measure there.
@@ -74,7 +76,14 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
         (Some(_), Some(miss)) if miss * cell.idle_e2e_s < WHOLE_POD => return Step::Done,
         _ => {}
     }
-    let between = match (highest_hold, lowest_miss) {
+    // A look may hold or miss by chance: it leads, but bounds nothing.
+    let measured_rates = |wanted: Verdict| {
+        let measured = loaded.iter().filter(|point| point.ended == Ending::Complete);
+        measured.filter(move |point| judge(point, objective) == wanted).map(|point| point.rate_per_s)
+    };
+    let hold = measured_rates(Verdict::Holds).max_by(f64::total_cmp);
+    let miss = measured_rates(Verdict::Misses).min_by(f64::total_cmp);
+    let between = match (hold, miss) {
         (Some(hold), Some(miss)) => (hold.min(miss), miss.max(hold)),
         (hold, miss) => (hold.unwrap_or(lowest), miss.unwrap_or(f64::INFINITY)),
     };
@@ -86,16 +95,17 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
         let rate_per_s = guess_per_s.max(lowest);
         return if is_near { Step::Measure(rate_per_s) } else { Step::Look(rate_per_s) };
     }
+    let farther = ASIDE.powi(1 << (measured - 1).min(FARTHEST_ASIDE));
     let least = if cell.precision > COARSE { 1 } else { LEAST_MEASURED };
-    match (highest_rate(&loaded, Some(cell.idle_e2e_s), objective), highest_hold, lowest_miss) {
+    match (highest_rate(&loaded, Some(cell.idle_e2e_s), objective), hold, miss) {
         (Some(found), ..) if found.deviation <= cell.precision && measured >= least => Step::Done,
         (Some(found), ..) => {
             let aside = if measured.is_multiple_of(2) { ASIDE.recip() } else { ASIDE };
             Step::Measure(found.rate_per_s * aside)
         }
-        // All are on one side: on to the other.
-        (None, Some(hold), _) => Step::Measure(guess().0.max(hold) * ASIDE),
-        (None, _, Some(miss)) => Step::Measure((guess().0.min(miss) / ASIDE).max(lowest)),
+        // All are on one side: on to the other, each time twice as far.
+        (None, Some(hold), _) => Step::Measure(guess().0.max(hold) * farther),
+        (None, _, Some(miss)) => Step::Measure((guess().0.min(miss) / farther).max(lowest)),
         (None, None, None) => Step::Done,
     }
 }
@@ -104,8 +114,8 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
 fn guess(cell: &Cell, loaded: &[&Point], objective: &Objective, (low, high): (f64, f64)) -> (f64, f64) {
     let Some(last) = loaded.last() else { return (cell.start_per_s, BLIND_STEP) };
     let blind = || match judge(last, objective) {
-        Verdict::Holds => (low * BLIND_STEP).min((low * high).sqrt()),
-        Verdict::Misses | Verdict::Unknown(_) => (high / BLIND_STEP).max((low * high).sqrt()),
+        Verdict::Holds => (last.rate_per_s * BLIND_STEP).min((last.rate_per_s * high).sqrt()),
+        Verdict::Misses | Verdict::Unknown(_) => (last.rate_per_s / BLIND_STEP).max((last.rate_per_s * low).sqrt()),
     };
     let fair = Fair::new(last, cell.idle_e2e_s).and_then(|fair| fair.guess_per_s(objective));
     let guess_per_s = fair.unwrap_or_else(blind).clamp(low, high);
