@@ -29,7 +29,7 @@ pub struct Point {
     pub output_tokens_per_s: Option<f64>,
     /// How the measurement ended.
     pub ended: Ending,
-    /// Whether the server kept up with the rate: no growing backlog.
+    /// Whether the server kept up with the rate: no growing backlog. A look is too short to tell.
     pub sustained: bool,
     /// How long the window was, seconds, without warm-up.
     pub window_s: f64,
@@ -69,7 +69,7 @@ pub struct Arrivals {
 pub enum Ending {
     /// All requests asked for were measured.
     Complete,
-    /// Fewer were enough to tell whether the objective holds.
+    /// A look, which ends after a few; or one that was cut short by a budget.
     Decided,
     /// Too many failed; the point says nothing, and is measured again on the next run.
     Failed,

@@ -55,7 +55,8 @@ impl<'a> Window<'a> {
             throughput_per_s,
             output_tokens_per_s: Some(output_tokens_per_s),
             ended,
-            sustained: ended != Ending::Failed && !self.backlog_grows(),
+            // In a window as short as a look's, a backlog that seems to grow is chance as likely as not.
+            sustained: ended == Ending::Decided || (ended == Ending::Complete && !self.backlog_grows()),
             window_s: (self.until - self.from).as_secs_f64(),
             sent: self.trial.records.len() as u32,
             failures,
