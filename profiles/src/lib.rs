@@ -4,7 +4,8 @@
 //!   time as well as against a server.
 //! - [`client`]: any OpenAI-compatible server over sockets.
 //! - [`measurement`]: what was measured, on disk; [`import`]: what others measured.
-//! - [`build`]: points to a profile, with [`fit`] and [`verdict`]; [`check`], [`show`] and [`publish`] it.
+//! - [`build`]: points to a profile, with [`verdict`], [`fit`], and [`luck`] taken off by a model, [`sharing`]; [`check`],
+//!   [`show`] and [`publish`] it.
 
 pub mod build;
 pub mod check;

@@ -1,4 +1,4 @@
-//! The proof over real sockets: minutes of real time, so `make test-profile` runs it and `make test` does not.
+//! The proof over real sockets: minutes of real time, so `make prove-profile` runs it and `make test` does not.
 
 mod common;
 

@@ -63,11 +63,7 @@ pub enum Step {
 pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
     let loaded: Vec<&Point> =
         points.iter().copied().filter(|point| !point.is_idle() && point.ended != Ending::Failed).collect();
-    let rates = |wanted: Verdict| {
-        loaded.iter().filter(move |point| judge(point, objective) == wanted).map(|point| point.rate_per_s)
-    };
-    let highest_hold = rates(Verdict::Holds).max_by(f64::total_cmp);
-    let lowest_miss = rates(Verdict::Misses).min_by(f64::total_cmp);
+    let (highest_hold, lowest_miss) = bounds(loaded.iter().copied(), objective);
     let lowest = LOWEST_CONCURRENCY / cell.idle_e2e_s;
     match (highest_hold, lowest_miss) {
         _ if loaded.len() >= MAX_POINTS => return Step::Done,
@@ -77,18 +73,14 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
         _ => {}
     }
     // A look may hold or miss by chance: it leads, but bounds nothing.
-    let measured_rates = |wanted: Verdict| {
-        let measured = loaded.iter().filter(|point| point.ended == Ending::Complete);
-        measured.filter(move |point| judge(point, objective) == wanted).map(|point| point.rate_per_s)
-    };
-    let hold = measured_rates(Verdict::Holds).max_by(f64::total_cmp);
-    let miss = measured_rates(Verdict::Misses).min_by(f64::total_cmp);
+    let is_measured = |point: &&Point| point.ended == Ending::Complete;
+    let (hold, miss) = bounds(loaded.iter().copied().filter(is_measured), objective);
     let between = match (hold, miss) {
         (Some(hold), Some(miss)) => (hold.min(miss), miss.max(hold)),
         (hold, miss) => (hold.unwrap_or(lowest), miss.unwrap_or(f64::INFINITY)),
     };
     let guess = || guess(cell, &loaded, objective, between);
-    let measured = loaded.iter().filter(|point| point.ended == Ending::Complete).count();
+    let measured = loaded.iter().copied().filter(is_measured).count();
     if measured == 0 {
         let (guess_per_s, factor) = guess();
         let is_near = factor < NEAR || loaded.len() >= MAX_LOOKS;
@@ -110,6 +102,15 @@ pub fn next(cell: &Cell, points: &[&Point], objective: &Objective) -> Step {
     }
 }
 
+/// The highest rate that holds, and the lowest that misses.
+fn bounds<'a>(points: impl Iterator<Item = &'a Point>, objective: &Objective) -> (Option<f64>, Option<f64>) {
+    points.fold((None, None), |(hold, miss), point| match judge(point, objective) {
+        Verdict::Holds => (Some(hold.map_or(point.rate_per_s, |hold: f64| hold.max(point.rate_per_s))), miss),
+        Verdict::Misses => (hold, Some(miss.map_or(point.rate_per_s, |miss: f64| miss.min(point.rate_per_s)))),
+        Verdict::Unknown(_) => (hold, miss),
+    })
+}
+
 /// The guess of the last point, within what is known, and by which factor it is off that point.
 fn guess(cell: &Cell, loaded: &[&Point], objective: &Objective, (low, high): (f64, f64)) -> (f64, f64) {
     let Some(last) = loaded.last() else { return (cell.start_per_s, BLIND_STEP) };
@@ -118,7 +119,7 @@ fn guess(cell: &Cell, loaded: &[&Point], objective: &Objective, (low, high): (f6
         Verdict::Misses | Verdict::Unknown(_) => (last.rate_per_s / BLIND_STEP).max((last.rate_per_s * low).sqrt()),
     };
     let fair = Fair::new(last, cell.idle_e2e_s).and_then(|fair| fair.guess_per_s(objective));
-    let guess_per_s = fair.unwrap_or_else(blind).clamp(low, high);
+    let guess_per_s = fair.unwrap_or_else(blind).max(low).min(high);
     (guess_per_s, (guess_per_s / last.rate_per_s).ln().abs().exp())
 }
 
