@@ -117,9 +117,10 @@ impl Config {
         }
     }
 
-    /// Whether requests may ask for a policy that goes by what runs on each pod.
+    /// Whether requests may ask for a policy that goes by what runs on each pod, or by speeds that are learned from it.
     pub fn looks_at_runs(&self) -> bool {
-        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs())
+        let learns = |policy: &PolicyName| policy.needs_profile() && self.profiles.correct;
+        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs() || learns(policy))
     }
 
     /// What the configuration comes to, in one line for the log at start.

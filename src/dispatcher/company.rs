@@ -13,7 +13,7 @@ use fnv::FnvHashMap;
 use super::membership::Membership;
 use super::running::Running;
 use super::{Dispatcher, SurveyedSpeed};
-use crate::scheduling::policies::Pass;
+use crate::scheduling::policies;
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::run::Run;
@@ -147,7 +147,7 @@ impl<S: Store> Dispatcher<S> {
         self.tell(now);
     }
 
-    /// Exchanges with the other VMs what runs and what was learned, and lets policies look at it; not more often than it helps.
+    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps.
     pub(super) fn keep_company(&mut self, now: Instant) {
         self.tell(now);
         if !is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
@@ -159,8 +159,7 @@ impl<S: Store> Dispatcher<S> {
         let reading = self.membership.read();
         let mut view = reading.view(&pool, self.membership.ticket(), &self.running, now);
         self.company.show(&mut view, &self.membership, &self.running, &reading.board.directory, now);
-        let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
-        self.policies.built_mut().for_each(|policy| policy.watch(&view, &mut pass));
+        policies::watch(&view, &mut self.company.speeds, now);
     }
 
     fn tell(&mut self, now: Instant) {

@@ -62,7 +62,7 @@ pub struct Settings {
     pub max_wait: Duration,
     /// What becomes of late ones.
     pub late: LatePolicy,
-    /// Whether requests may ask for a policy that goes by what runs on each pod.
+    /// Whether requests may ask for a policy that goes by what runs on each pod, or by speeds that are learned from it.
     pub looks_at_runs: bool,
     /// Whether what responses show corrects what profiles say of speeds.
     pub corrects_profiles: bool,
@@ -130,16 +130,17 @@ impl<S: Store> Dispatcher<S> {
             self.company.speeds.meet(&self.pool);
         }
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
+        let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
         self.running.recharge(|run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
-            let request = Request::assess(run.arrival.clone(), &pool, &how);
+            let request = Request::judge(run.arrival.clone(), &pool, &how, speeds);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
         self.membership.publish_pool(&self.pool);
         self.membership.publish_columns(&mut self.running);
         for request in self.queue.drain() {
-            let request = Request::assess(request.arrival, &self.pool, &self.settings.assessment);
+            let request = self.assess(request.arrival);
             self.queue.push(request);
         }
         self.look_again(now)
@@ -153,7 +154,7 @@ impl<S: Store> Dispatcher<S> {
         if let Some(reason) = self.refusal_at_the_door(&arrival) {
             return vec![self.refuse(id, reason, now)];
         }
-        let request = Request::assess(arrival, &self.pool, &self.settings.assessment);
+        let request = self.assess(arrival);
         if request.infeasible && self.settings.reject_infeasible {
             return vec![self.refuse(id, RefusalReason::Infeasible, now)];
         }
@@ -268,6 +269,12 @@ impl<S: Store> Dispatcher<S> {
         self.membership.leave();
     }
 
+    /// Judges what arrived by what is known now.
+    fn assess(&self, arrival: Arrival) -> Request {
+        let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
+        Request::judge(arrival, &self.pool, &self.settings.assessment, speeds)
+    }
+
     fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
         if self.pool.pods().is_empty() {
             Some(RefusalReason::NoReadyPod)
@@ -324,10 +331,5 @@ impl<S: Store> Dispatcher<S> {
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
         self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
-    }
-
-    /// Those that were asked for so far.
-    fn built_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Policy>> {
-        self.built.values_mut()
     }
 }

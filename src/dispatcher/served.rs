@@ -28,7 +28,7 @@ impl<S: Store> Dispatcher<S> {
         let position = known.map(|known| known.deployment);
         let deployment = position.and_then(|position| self.pool.deployments().get(position));
         let deployment = deployment.map_or(run.deployment, |deployment| deployment.id);
-        let request = Request::assess(run.arrival.clone(), &self.pool, &self.settings.assessment);
+        let request = self.assess(run.arrival.clone());
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
         self.running.insert(id, Run { pod, deployment, load, probe: false, ..run });
         self.membership.publish_columns(&mut self.running);

@@ -234,7 +234,8 @@ impl Router {
         let label = self.label(&model);
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
-        let lengths = self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref());
+        let lengths =
+            wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref()));
         let shape = Shape { output_tokens, input_tokens };
         let class = wish.classes.iter().copied().find(|class| {
             let class = self.config.classes.get(*class);
@@ -293,17 +294,14 @@ impl Router {
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
     }
 
-    /// How long the answer may be, where a policy may ask for it.
-    fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> Option<OutputLengths> {
-        if !self.looks_at_runs {
-            return None;
-        }
+    /// How long the answer may be, for a policy that asks for it.
+    fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> OutputLengths {
         if endpoint == Endpoint::Embeddings {
-            return Some(OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0));
+            return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
         }
         let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
         let most = ask.and_then(|ask| Some(ask.max_output_tokens?.saturating_mul(ask.choices)));
-        Some(OutputLengths::new(curve, most.unwrap_or(u32::MAX)))
+        OutputLengths::new(curve, most.unwrap_or(u32::MAX))
     }
 
     /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many

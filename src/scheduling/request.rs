@@ -12,7 +12,8 @@ use super::pool::{Deployment, DeploymentId, Model, Pod, Pool};
 use super::prediction::OutputLengths;
 use super::run::{Progress, Run};
 use super::shape::Shape;
-use super::slo::{Slo, latest_start};
+use super::slo::{Slo, SloKind, latest_start};
+use super::speeds::Speeds;
 use super::subset::Subset;
 use super::time::Instant;
 
@@ -161,6 +162,11 @@ impl Prospect {
 impl Request {
     /// Judges what arrived by the pool's profiles.
     pub fn assess(arrival: Arrival, pool: &Pool, how: &Assessment) -> Self {
+        Self::judge(arrival, pool, how, None)
+    }
+
+    /// The same by what was learned of the speeds of the pool's deployments, where that is good.
+    pub fn judge(arrival: Arrival, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) -> Self {
         let mut request = Self {
             policy: arrival.policy,
             prospects: Vec::new(),
@@ -174,7 +180,7 @@ impl Request {
         if request.policy == PolicyName::SloAttainment {
             request.judge_by_objective(pool, how);
         } else {
-            request.judge_by_profiles(pool, how);
+            request.judge_by_profiles(pool, how, speeds);
         }
         if request.prospects.is_empty() {
             request.judge_without_profiles(pool, how);
@@ -211,7 +217,7 @@ impl Request {
             placed_at: now,
             progress: if self.arrival.streamed { Progress::Prefilling } else { Progress::Unseen },
             slo: prospect.slo.unwrap_or_default(),
-            lengths: self.arrival.lengths.clone().unwrap_or_default(),
+            lengths: self.arrival.lengths.clone(),
             weight: self.arrival.weight,
         }
     }
@@ -272,7 +278,7 @@ impl Request {
         }
     }
 
-    fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment) {
+    fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) {
         let mut infeasible = Vec::new();
         let mut profiled = false;
         for (position, deployment) in serving(pool, &self.arrival) {
@@ -283,6 +289,23 @@ impl Request {
             profiled = true;
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
             let Some(slo) = self.arrival.slo.or(own_slo).or(how.default_slo) else { continue };
+            let learned = speeds.and_then(|speeds| speeds.of(deployment.id)).filter(|speed| speed.is_good());
+            if let Some(capacity) = learned.and_then(|speed| speed.model().capacity(&slo, self.arrival.shape.rounded()))
+            {
+                let expected_s = if slo.kind() == Some(SloKind::Ttft) { capacity.ttft_s } else { capacity.e2e_s };
+                let target = slo.target(self.arrival.shape).unwrap_or_default();
+                self.prospects.push(Prospect {
+                    deployment: position,
+                    deployment_id: deployment.id,
+                    load: capacity.load,
+                    bounded: true,
+                    rate_per_s: Some(capacity.rate_per_s),
+                    latest_start: Some(self.arrival.at.offset_seconds(target.as_secs_f64() - expected_s)),
+                    slo: Some(slo),
+                    cost: profile.cost,
+                });
+                continue;
+            }
             let cell = profile.cell(self.arrival.shape);
             let feasible = profile.load(cell).is_some();
             let Some(charged) = profile.nearest_feasible(cell) else {

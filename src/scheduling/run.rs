@@ -20,8 +20,8 @@ pub struct Run {
     pub progress: Progress,
     /// What it is to keep; nothing if that is empty.
     pub slo: Slo,
-    /// How long its answer may be.
-    pub lengths: OutputLengths,
+    /// How long its answer may be, where a policy asked.
+    pub lengths: Option<OutputLengths>,
     /// What keeping its objective is worth.
     pub weight: Weight,
 }

@@ -9,6 +9,14 @@ pub struct Shape {
     pub input_tokens: u32,
 }
 
+impl Shape {
+    /// With its prompt rounded to a quarter of an octave, so that requests that hardly differ do not.
+    pub fn rounded(self) -> Self {
+        let quarters = (4.0 * f64::from(self.input_tokens.max(1)).log2()).round();
+        Self { input_tokens: (quarters / 4.0).exp2() as u32, ..self }
+    }
+}
+
 /// The last bucket that [`log2_bucket`] knows: everything from some 2^20 tokens on.
 pub const LAST_BUCKET: u8 = 20;
 

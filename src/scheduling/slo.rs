@@ -78,6 +78,18 @@ impl Slo {
         })
     }
 
+    /// The time per output token that it leaves an answer of this shape at most; `None` where it leaves any.
+    pub fn pace(&self, shape: Shape) -> Option<Duration> {
+        let tokens = shape.output_tokens.max(1);
+        let ends = [
+            self.e2e,
+            self.e2e_per_output_token.map(|value| self.per_output_token(value, shape)),
+            self.e2e_per_token.map(|value| per_token(value, shape)),
+        ];
+        let paces = ends.into_iter().flatten().map(|end| end / tokens);
+        paces.chain(self.tpot).min()
+    }
+
     /// Whether every objective that is set held. A mean time between tokens needs two of them, so an answer of one
     /// token keeps any [`Slo::tpot`].
     pub fn kept(&self, outcome: &Outcome) -> bool {

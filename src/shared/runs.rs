@@ -45,9 +45,8 @@ struct Told {
     placed_at: Instant,
     progress: Progress,
     slo: Slo,
-    /// Position in [`Runs::curves`].
-    curve: usize,
-    most_tokens: u32,
+    /// Position in [`Runs::curves`], and the most tokens that the answer may have.
+    lengths: Option<(usize, u32)>,
     weight: Weight,
 }
 
@@ -58,11 +57,14 @@ impl Runs {
     pub fn of<'r>(owner: Ticket, placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>) -> Self {
         let mut known: Vec<&Rc<LengthDistribution>> = Vec::new();
         let runs = placed.map(|(id, pod, deployment, run)| {
-            let curve = run.lengths.curve();
-            // Those that came last are the likeliest to share it.
-            let position = known.iter().rposition(|known| Rc::ptr_eq(known, curve)).unwrap_or_else(|| {
-                known.push(curve);
-                known.len().saturating_sub(1)
+            let lengths = run.lengths.as_ref().map(|lengths| {
+                let curve = lengths.curve();
+                // Those that came last are the likeliest to share it.
+                let position = known.iter().rposition(|known| Rc::ptr_eq(known, curve)).unwrap_or_else(|| {
+                    known.push(curve);
+                    known.len().saturating_sub(1)
+                });
+                (position, lengths.most_tokens())
             });
             Told {
                 id,
@@ -73,8 +75,7 @@ impl Runs {
                 placed_at: run.placed_at,
                 progress: run.progress,
                 slo: run.slo,
-                curve: position,
-                most_tokens: run.lengths.most_tokens(),
+                lengths,
                 weight: run.weight,
             }
         });
@@ -85,18 +86,18 @@ impl Runs {
     /// What it tells.
     pub fn into_placed(self) -> impl Iterator<Item = Placed> {
         let curves: Vec<Rc<LengthDistribution>> = self.curves.into_iter().map(Rc::new).collect();
-        self.runs.into_iter().filter_map(move |told| {
-            let lengths = OutputLengths::new(Rc::clone(curves.get(told.curve)?), told.most_tokens);
+        self.runs.into_iter().map(move |told| {
+            let known = |(curve, most): (usize, u32)| Some(OutputLengths::new(Rc::clone(curves.get(curve)?), most));
             let run = Run {
                 prompt_tokens: told.prompt_tokens,
                 arrived_at: told.arrived_at,
                 placed_at: told.placed_at,
                 progress: told.progress,
                 slo: told.slo,
-                lengths,
+                lengths: told.lengths.and_then(known),
                 weight: told.weight,
             };
-            Some(Placed { id: told.id, pod: told.pod, deployment: told.deployment, run })
+            Placed { id: told.id, pod: told.pod, deployment: told.deployment, run }
         })
     }
 }

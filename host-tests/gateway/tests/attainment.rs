@@ -5,7 +5,7 @@ use gateway::client::Pending;
 use gateway::{until, within};
 use serde_json::json;
 
-use crate::common::{CHAT, Rig, Test};
+use crate::common::{CHAT, DEPLOYMENT, Rig, Test};
 
 /// Requests whose prompts have some 3,000 tokens: on a pod that makes a token each 25 ms, and is to take at most 50 for each,
 /// they stall each other.
@@ -18,7 +18,7 @@ async fn held_and_released(workers: u32) -> Test {
     let change = |filter: &mut serde_json::Value| {
         filter["policy"] = json!("slo-attainment");
         filter["slo"]["default"] = json!({ "e2e_per_output_token": "50ms" });
-        filter["profiles"]["inline"][0]["profile"] = profile;
+        filter["profiles"] = json!({ "inline": [{ "deployment": DEPLOYMENT, "profile": profile }] });
     };
     let rig = Rig::start(1, &Plan::Hold, 1, change, |options| options.workers(workers)).await?;
     let long = json!({

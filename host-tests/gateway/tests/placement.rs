@@ -50,7 +50,7 @@ async fn each_deployment_takes_what_its_profile_says() -> Test {
         "pool": "test",
         "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "inline": [profile("default/fast", "m", 5), profile("default/slow", "m", 2)] },
+        "profiles": { "correct": false, "inline": [profile("default/fast", "m", 5), profile("default/slow", "m", 2)] },
         "pods": { "static": [entry(&pods[0], "default/fast", "m"), entry(&pods[1], "default/slow", "m")] },
     });
     let rig = Rig::with(pods, filter, |options| options).await?;
@@ -68,7 +68,7 @@ async fn a_model_goes_to_the_pods_that_serve_it() -> Test {
         "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "models": { "a": {}, "b": {}, "adapter-of-b": { "base": "b" } },
-        "profiles": { "inline": [profile("default/a", "a", 4), profile("default/b", "b", 4)] },
+        "profiles": { "correct": false, "inline": [profile("default/a", "a", 4), profile("default/b", "b", 4)] },
         "pods": { "static": [entry(&pods[0], "default/a", "a"), entry(&pods[1], "default/b", "b")] },
     });
     let rig = Rig::with(pods, filter, |options| options).await?;

@@ -10,6 +10,7 @@ mod random;
 #[cfg(test)]
 mod tests;
 
+pub use self::attainment::watch;
 pub use self::name::{PolicyName, UnknownPolicy};
 
 use serde::Deserialize;
@@ -24,9 +25,6 @@ pub trait Policy {
     /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent first) and decides.
     /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
-
-    /// Looks at the pool though nothing waits, so that what it learns goes on. Most policies need not.
-    fn watch(&mut self, _view: &View<'_>, _pass: &mut Pass<'_>) {}
 }
 
 /// What a pass has beside the pool and the queue.

@@ -3,6 +3,7 @@
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context ([`step`]). The coefficients are
 //! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]).
 
+mod capacity;
 mod fit;
 mod meter;
 mod room;
@@ -13,6 +14,7 @@ mod tests;
 
 use fnv::FnvHashMap;
 
+pub use self::capacity::Capacity;
 pub use self::meter::Levels;
 use self::meter::{Meter, Reading};
 use self::room::Room;

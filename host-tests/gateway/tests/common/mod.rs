@@ -52,7 +52,7 @@ pub fn filter(pods: &[Pod], fit: u32) -> Value {
         "slo": { "default": { "e2e": "60s" } },
         "models": { "m": {} },
         "default_model": "m",
-        "profiles": { "inline": [profile(DEPLOYMENT, "m", fit)] },
+        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", fit)] },
         "pods": { "static": pods.iter().map(|pod| entry(pod, DEPLOYMENT, "m")).collect::<Vec<_>>() },
     })
 }

@@ -16,7 +16,7 @@ fn filter() -> Value {
         "pool": "test",
         "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
+        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "envoy": { "cluster": "admin", "clusters": clusters, "interval": "100ms" } },
     })
 }

@@ -18,7 +18,7 @@ fn filter(query: &Value) -> Value {
         "pool": "test",
         "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
+        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "kubernetes": source },
     })
 }

@@ -106,7 +106,7 @@ async fn start(account: &Account, api: &Api, pods: Vec<gateway::backend::Pod>) -
     let filter = json!({
         "pool": "test",
         "policy": "slo",
-        "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
+        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "kubernetes": source },
     });
     let options =

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evaluation::workload::Class;
-use slo_router::dispatcher::{Action, Dispatcher, End, Settings};
+use slo_router::dispatcher::{Action, Dispatcher, End};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
@@ -67,8 +67,9 @@ impl Worker {
         now: Instant,
     ) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let settings = Settings { looks_at_runs: policy.looks_at_runs(), ..filter.config.dispatch_settings() };
-        let mut dispatcher = Dispatcher::new(port.clone(), settings, rng.u64(..), now);
+        let mut config = filter.config.clone();
+        config.policy = policy;
+        let mut dispatcher = Dispatcher::new(port.clone(), config.dispatch_settings(), rng.u64(..), now);
         let _nothing_waits_yet = dispatcher.set_pool(Rc::clone(pool), now);
         Self {
             dispatcher,

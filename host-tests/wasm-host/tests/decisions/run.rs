@@ -27,14 +27,16 @@ pub struct Setup {
 }
 
 /// Below saturation, which is at some 7 requests/s, and above, where requests wait and are refused.
-pub const ALL_SETUPS: [Setup; 4] = [
+pub const ALL_SETUPS: [Setup; 5] = [
     Setup { workers: 2, rate_per_s: 3.0, filter: "{}" },
     Setup { workers: 4, rate_per_s: 3.0, filter: r#"{"prediction": {"kind": "draw"}}"# },
+    Setup { workers: 4, rate_per_s: 10.0, filter: "{}" },
     Setup { workers: 2, rate_per_s: 10.0, filter: r#"{"queue": {"max_wait": "10s", "max_requests": 40}}"# },
     Setup {
         workers: 4,
         rate_per_s: 10.0,
-        filter: r#"{"prediction": {"kind": "draw"}, "queue": {"late": "reject"}, "slo": {"infeasible": "reject"}}"#,
+        filter: r#"{"prediction": {"kind": "draw"}, "queue": {"late": "reject"}, "slo": {"infeasible": "reject"},
+            "profiles": {"correct": false}}"#,
     },
 ];
 
@@ -77,7 +79,7 @@ impl Run {
         changes["policy"] = json!(self.policy.as_str());
         // What is fetched comes later than the first requests, so the profiles stand in the configuration.
         let profiles: Value = serde_json::from_slice(scenario.profiles).unwrap();
-        changes["profiles"] = json!({"inline": profiles["profiles"]});
+        changes["profiles"]["inline"] = profiles["profiles"].clone();
         let filter = Filter::new(&scenario, br#"{"profiles": []}"#, changes.as_object().unwrap()).unwrap();
         (scenario, filter)
     }

@@ -15,6 +15,7 @@ fn config(pods: usize) -> Value {
     let mut config = filter(pods, 1);
     config["policy"] = json!("slo-attainment");
     config["slo"]["default"] = json!({ "e2e_per_output_token": "50ms" });
+    config["profiles"]["correct"] = json!(true);
     let profile = &mut config["profiles"]["inline"][0]["profile"];
     profile["indexes"] = json!([[64, 256], [64, 512]]);
     profile["tputs"] = json!([[5.0, 2.0], [1.5, 0.8]]);
@@ -132,6 +133,7 @@ fn what_was_learned_of_a_pods_speed_outlives_the_vm_that_learned_it() {
 fn nothing_is_told_where_no_policy_asks_for_it() {
     let mut config = config(1);
     config["policy"] = json!("slo-least-load");
+    config["profiles"]["correct"] = json!(false);
     let world = world(&config, 1);
     let stream = world.ask(0);
     assert_eq!(told(&world).len(), 0);

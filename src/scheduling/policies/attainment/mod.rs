@@ -57,7 +57,7 @@ use super::least_request::LeastRequest;
 use super::{Decision, Pass, Policy};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
-use crate::scheduling::speeds::{Speed, Speeds};
+use crate::scheduling::speeds::{Speed, Speeds, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
@@ -119,15 +119,12 @@ impl Attainment {
 
     /// How a pod goes on; `None` if its deployment is not known well enough.
     fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<Outlook> {
-        let pod = view.pool().pods().get(position)?;
-        let deployment = view.pool().deployments().get(pod.deployment)?.id;
-        let speed = speeds.of(deployment)?;
-        let (model, is_good) = (speed.model_of(pod.id), speed.is_good());
-        let spread = self.spread(speed);
-        let occupancy = Occupancy::reckon(view.runs(position), view.state(position).in_flight, &model, now);
-        let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
+        let (occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
+        let deployment = view.pool().pods().get(position)?.deployment;
+        let deployment = view.pool().deployments().get(deployment)?.id;
         let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
-        is_good.then(|| Outlook::new(occupancy, model, stalled_share, spread).with_room(room_tokens))
+        let speed = speeds.of(deployment).filter(|speed| speed.is_good())?;
+        Some(Outlook::new(occupancy, model, stalled_share, self.spread(speed)).with_room(room_tokens))
     }
 
     /// How an idle pod would go on.
@@ -191,11 +188,22 @@ impl Policy for Attainment {
         self.last = decisions.is_empty().then_some(look);
         decisions
     }
+}
 
-    fn watch(&mut self, view: &View<'_>, pass: &mut Pass<'_>) {
-        for position in 0..view.pool().pods().len() {
-            self.outlook(view, position, pass.speeds, pass.now);
-        }
+/// What is under way on a pod, how fast it is, and the share of time in which prompts stall it.
+fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<(Occupancy, StepModel, f64)> {
+    let pod = view.pool().pods().get(position)?;
+    let deployment = view.pool().deployments().get(pod.deployment)?.id;
+    let model = speeds.of(deployment)?.model_of(pod.id);
+    let occupancy = Occupancy::reckon(view.runs(position), view.state(position).in_flight, &model, now);
+    let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
+    Some((occupancy, model, stalled_share))
+}
+
+/// Looks at what runs on all pods, so that what is learned of their speeds rests on it, whatever policy places requests.
+pub fn watch(view: &View<'_>, speeds: &mut Speeds, now: Instant) {
+    for position in 0..view.pool().pods().len() {
+        reckon(view, position, speeds, now);
     }
 }
 

@@ -120,7 +120,7 @@ impl Occupancy {
         self.context_tokens += prompt_tokens + tokens;
         self.streams.push(Stream {
             limits: Limits::of(&run.slo, prompt_tokens),
-            lengths: run.lengths.clone(),
+            lengths: run.lengths.clone().unwrap_or_default(),
             elapsed_s: now.seconds_since(run.arrived_at),
             tokens,
             first_token_s,

@@ -119,7 +119,7 @@ fn what_a_pod_is_taken_to_differ_by_is_bounded() {
     for factor in [1_000.0, 0.001] {
         for k in 0..300_u32 {
             speed.learn(pod((k % 4) as u8), sample(0.5, 15.0));
-            speed.learn(pod(9), Sample { step_s: (0.04 * factor as f64).clamp(1e-3, 9.0), ..sample(0.5, 15.0) });
+            speed.learn(pod(9), Sample { step_s: (0.04_f64 * factor).clamp(1e-3, 9.0), ..sample(0.5, 15.0) });
         }
         assert!((0.49..=3.01).contains(&speed.factor_of(pod(9))), "{}", speed.factor_of(pod(9)));
     }

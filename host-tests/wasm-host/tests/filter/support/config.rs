@@ -59,7 +59,7 @@ pub fn filter(pods: usize, fit: u32) -> Value {
         "slo": { "default": { "e2e": "60s" } },
         "models": { "m": {} },
         "default_model": "m",
-        "profiles": { "inline": [profile(DEPLOYMENT, fit)] },
+        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, fit)] },
         "pods": { "static": (0..pods).map(|pod| entry(pod, DEPLOYMENT)).collect::<Vec<_>>() },
     })
 }

@@ -52,7 +52,7 @@ fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
         placed_at: START.before(Duration::from_millis(3_200)),
         progress,
         slo: slo(),
-        lengths: lengths(200),
+        lengths: Some(lengths(200)),
         weight: Weight::default(),
     };
     vec![run; count]

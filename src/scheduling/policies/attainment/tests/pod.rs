@@ -25,7 +25,7 @@ fn run(prompt_tokens: u32, placed_at: Instant, progress: Progress) -> Run {
         placed_at,
         progress,
         slo: Slo { e2e_per_output_token: Some(Duration::from_millis(50)), ..Slo::default() },
-        lengths: OutputLengths::new(Rc::new(LengthDistribution::certain(100)), u32::MAX),
+        lengths: Some(OutputLengths::new(Rc::new(LengthDistribution::certain(100)), u32::MAX)),
         weight: Weight::default(),
     }
 }

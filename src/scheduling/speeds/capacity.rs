@@ -1,0 +1,52 @@
+//! What a pod holds by the step model: the share of it that a request takes, and how long a request takes on a full one.
+//!
+//! On a pod in a steady state each of n requests stalls all others once, by its prompt, while it makes its o tokens. So the
+//! time per output token is
+//!
+//! ```text
+//! τ = a + Σᵢ (b + c·(pᵢ + oᵢ/2) + stall(pᵢ)/oᵢ)
+//! ```
+//!
+//! linear in what runs, whatever mix that is: with T the pace that objectives ask for, a pod is full at τ = T, and a request
+//! takes its term's share of T − a. A profile, measured on one shape at a time, says the same only of its own mix.
+
+use super::step::StepModel;
+use crate::scheduling::load::Load;
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::Slo;
+
+/// How full a pod is taken to be where a request that waits is asked how long it would take: as full as pods are while
+/// nothing waits. At a full pod's pace all that wait would count as late at once, and pods be left idle for it.
+const USUAL_FULLNESS: f64 = 0.3;
+
+/// What a request is on a pod by the step model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Capacity {
+    /// The share of the pod that it takes.
+    pub load: Load,
+    /// How long it is expected to take, s.
+    pub e2e_s: f64,
+    /// How long until its first token, s.
+    pub ttft_s: f64,
+    /// Highest rate of such requests on a pod, 1/s.
+    pub rate_per_s: f64,
+}
+
+impl StepModel {
+    /// What a request of this shape is on such a pod; `None` where the objective asks for no pace, or for one that not even
+    /// an idle pod has.
+    pub fn capacity(&self, slo: &Slo, shape: Shape) -> Option<Capacity> {
+        let output_tokens = f64::from(shape.output_tokens.max(1));
+        let input_tokens = f64::from(shape.input_tokens);
+        let pace_s = slo.pace(shape)?.as_secs_f64();
+        let stall_s = self.stall_s(input_tokens, 1.0);
+        let each_s = self.step_s(1.0, input_tokens + output_tokens / 2.0) - self.base_s + stall_s / output_tokens;
+        let concurrency = (pace_s - self.base_s) / each_s;
+        let load = Load::of_one_in(concurrency)?;
+        let usual_pace_s = self.base_s + USUAL_FULLNESS * (pace_s - self.base_s);
+        let ttft_s = stall_s + 1.5 * usual_pace_s;
+        let e2e_s = ttft_s + (output_tokens - 1.0) * usual_pace_s;
+        let rate_per_s = concurrency / (ttft_s + output_tokens * pace_s);
+        Some(Capacity { load, e2e_s, ttft_s, rate_per_s })
+    }
+}
