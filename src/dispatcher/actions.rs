@@ -81,7 +81,7 @@ pub enum End {
     Abandoned,
 }
 
-/// What all VMs of a pool hold together.
+/// What all VMs of a pool hold together, in this gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Requests that wait.
@@ -92,6 +92,9 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
+    /// Gateways that this one knows of, itself included; 0 while it does not know what the others do. `None` where it is
+    /// configured to be alone.
+    pub replicas: Option<u32>,
 }
 
 // === impl Placement ===

@@ -48,6 +48,12 @@ impl Load {
         self + more <= Self::CAPACITY
     }
 
+    /// One of so many equal parts, rounded up: a part of what holds six requests holds them whole.
+    pub fn share(self, parts: u32) -> Self {
+        let parts = parts.max(1);
+        Self(self.0.checked_next_multiple_of(parts).and_then(|whole| whole.checked_div(parts)).unwrap_or(self.0))
+    }
+
     /// The difference, zero at least.
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

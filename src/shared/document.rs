@@ -104,6 +104,13 @@ impl SharedDocument {
         });
     }
 
+    /// The document in force.
+    pub fn in_force(&self, store: &impl Store, keys: &Keys) -> Option<Vec<u8>> {
+        let cell = self.own_cell(&states(store, keys, self.kind))?;
+        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        (document.fingerprint == self.fingerprint).then_some(document.bytes)
+    }
+
     /// By what the server of the document in force tells it from others, if it does.
     pub fn etag(&self, store: &impl Store, keys: &Keys) -> Option<String> {
         let cell = self.own_cell(&states(store, keys, self.kind))?;

@@ -13,5 +13,6 @@ mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;
+mod replicas;
 mod served;
 mod sources;

@@ -3,6 +3,7 @@
 mod alone;
 mod contention;
 mod random;
+mod replicas;
 mod served;
 mod several;
 mod world;
