@@ -20,7 +20,7 @@ fn a_good_configuration_is_summed_up() {
     assert_says(
         &["check", "tests/data/configs/minimal.json"],
         0,
-        "tests/data/configs/minimal.json: pool default, policy slo (fallback least-request), by the body of requests to \
+        "tests/data/configs/minimal.json: pool default, policy slo-attainment (fallback least-request), by the body of requests to \
          5 paths, prompts estimated, 0 models and 0 classes declared, at most 4096 waiting for 60s, profiles: 0 inline, \
          pods: 0 static and from pods/pods.json every 10s, pod named in x-gateway-destination-endpoint\n",
         "",

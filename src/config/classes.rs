@@ -1,10 +1,11 @@
 //! Classes: requests that share a weight and an objective.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::DEFAULT_CLASS;
 use super::slo::optional_slo;
 use crate::json::{self, JsonError, number, text};
+use crate::scheduling::request::Weight;
 use crate::scheduling::slo::Slo;
 
 /// A class of requests. Where it names a header and a model, a request must have both.
@@ -20,9 +21,9 @@ pub struct Class {
     /// The model that its requests name.
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     pub model: Option<String>,
-    /// Its share of the pool against the weights of the other classes; above 0. The class `default` has 1.
-    #[serde(default = "default_weight", deserialize_with = "number::positive")]
-    pub weight: f64,
+    /// What keeping the objective of one of its requests is worth; above 0. The class `default` has 1.
+    #[serde(default, deserialize_with = "weight")]
+    pub weight: Weight,
     /// The objective of its requests.
     #[serde(default, deserialize_with = "optional_slo")]
     pub slo: Option<Slo>,
@@ -40,8 +41,8 @@ pub struct HeaderMatch {
     pub value: String,
 }
 
-fn default_weight() -> f64 {
-    1.0
+fn weight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Weight, D::Error> {
+    number::positive(deserializer).map(|weight| Weight::new(weight).unwrap_or_default())
 }
 
 /// What must hold of each class, and of all together.

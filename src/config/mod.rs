@@ -116,7 +116,13 @@ impl Config {
             late: self.queue.late,
             alternatives: usize::from(self.upstream.alternatives),
             replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
+            looks_at_runs: self.looks_at_runs(),
         }
+    }
+
+    /// Whether requests may ask for a policy that goes by what runs on each pod.
+    pub fn looks_at_runs(&self) -> bool {
+        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs())
     }
 
     /// What the configuration comes to, in one line for the log at start.

@@ -7,6 +7,7 @@ use super::*;
 use crate::learning::PredictionKind;
 use crate::scheduling::policies::Prefer;
 use crate::scheduling::queue::LatePolicy;
+use crate::scheduling::request::Weight;
 use crate::scheduling::slo::Slo;
 use crate::sources::Source;
 use crate::sources::callout::Callout;
@@ -45,12 +46,18 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(
         config.classes,
         [
-            Class { name: "interactive".to_owned(), header: Some(header), model: None, weight: 2.0, slo: Some(tokens) },
+            Class {
+                name: "interactive".to_owned(),
+                header: Some(header),
+                model: None,
+                weight: Weight::new(2.0).unwrap(),
+                slo: Some(tokens)
+            },
             Class {
                 name: "adapter".to_owned(),
                 header: None,
                 model: Some("my-adapter".to_owned()),
-                weight: 1.0,
+                weight: Weight::default(),
                 slo: Some(ends)
             },
         ]
@@ -83,7 +90,7 @@ fn everything_that_is_written_is_taken() {
 fn everything_but_the_pods_has_a_default() {
     let config = good(MINIMAL);
     assert_eq!(config.pool, "default");
-    assert_eq!(config.policy, PolicyName::Slo);
+    assert_eq!(config.policy, PolicyName::SloAttainment);
     assert_eq!(config.allowed_strategies, []);
     assert_eq!(PolicyName::from(config.fallback_policy), PolicyName::LeastRequest);
     assert_eq!(config.request.inspect, Inspect::Body);

@@ -33,11 +33,11 @@ impl<S: Store> Dispatcher<S> {
         let pool = Rc::clone(&self.pool);
         let mut view = reading.view(&pool, Some(ticket), &self.running, now);
         if request.policy.looks_at_runs() {
-            view.tell_runs(self.running.by_pod(&pool));
+            self.company.show(&mut view, &self.membership, &self.running, &board.directory, now);
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.
         let mut rng = self.rng.clone();
-        let mut pass = Pass { now, rng: &mut rng };
+        let mut pass = Pass { now, rng: &mut rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;

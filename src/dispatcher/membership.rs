@@ -53,6 +53,16 @@ impl<S: Store> Membership<S> {
         self.seat.map(|seat| seat.ticket)
     }
 
+    /// Shared data itself.
+    pub(super) fn store(&self) -> &S {
+        self.board.store()
+    }
+
+    /// The pool's names in it.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// What all VMs have published by now.
     pub(super) fn read(&mut self) -> Reading {
         let board = self.board.read();

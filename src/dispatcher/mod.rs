@@ -8,6 +8,7 @@
 
 mod actions;
 mod at_once;
+mod company;
 mod courtesy;
 mod membership;
 mod pass;
@@ -26,11 +27,12 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
+use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
 use self::running::{Run, Running};
 use self::yields::Yields;
-use crate::scheduling::policies::{self, Observation, Pass, Policy, PolicyName, Prefer};
+use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
 use crate::scheduling::pool::{Model, PodId, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// What becomes of late ones.
     pub late: LatePolicy,
+    /// Whether requests may ask for a policy that goes by what runs on each pod.
+    pub looks_at_runs: bool,
     /// How many pods are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
     /// How often other gateways tell what they do, where others serve the same pods.
@@ -76,6 +80,7 @@ pub struct Dispatcher<S> {
     pool: Rc<Pool>,
     queue: Queue,
     running: Running,
+    company: Company,
     policies: Policies,
     yields: Yields,
     courtesy: Courtesy,
@@ -99,6 +104,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
+            company: Company::default(),
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
@@ -125,6 +131,9 @@ impl<S: Store> Dispatcher<S> {
     /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new profiles.
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
+        if self.settings.looks_at_runs {
+            self.company.speeds.meet(&self.pool);
+        }
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
         self.running.recharge(|run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
@@ -182,12 +191,15 @@ impl<S: Store> Dispatcher<S> {
     /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
         let Some(run) = self.running.remove(id) else { return };
-        let observation = match end {
-            End::Finished(outcome) => Observation::Finished(id, *outcome),
-            End::Answered | End::PodFailed | End::Abandoned => Observation::Failed(id),
-        };
-        self.policies.observe(&observation, now);
+        if run.seen.is_some() {
+            let output_tokens = match end {
+                End::Finished(outcome) => Some(outcome.shape.output_tokens),
+                End::Answered | End::PodFailed | End::Abandoned => None,
+            };
+            self.company.speeds.ended(id, output_tokens, now);
+        }
         self.release(&run, end, now);
+        self.tell_company(now);
         self.wake_after_release(now);
     }
 
@@ -203,8 +215,10 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        // It is told with the next tick, placement or end: others can reckon meanwhile.
+        self.company.note_change();
         if first_token_at.is_none() {
-            self.policies.observe(&Observation::FirstToken(id), now);
+            self.company.speeds.first_token(id, now);
         }
     }
 
@@ -216,6 +230,9 @@ impl<S: Store> Dispatcher<S> {
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.membership.beat(&self.pool, &mut self.running, now);
+        if self.settings.looks_at_runs && self.membership.ticket().is_some() {
+            self.keep_company(now);
+        }
         self.look_again(now)
     }
 
@@ -227,7 +244,7 @@ impl<S: Store> Dispatcher<S> {
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
         let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
-        let mut pass = Pass { now, rng: &mut self.rng };
+        let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
         decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
     }
@@ -316,13 +333,8 @@ impl Policies {
         self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
     }
 
-    /// Whether one of them goes by what runs on each pod; otherwise nobody need know.
-    fn look_at_runs(&self) -> bool {
-        self.built.keys().any(|name| name.looks_at_runs())
-    }
-
-    /// Tells all policies, since what one places is in the way of the others.
-    fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
-        self.built.values_mut().for_each(|policy| policy.observe(observation, now));
+    /// Those that were asked for so far.
+    fn built_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Policy>> {
+        self.built.values_mut()
     }
 }

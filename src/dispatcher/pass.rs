@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::reading::Reading;
 use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
-use crate::scheduling::policies::{Decision, Observation, Pass};
+use crate::scheduling::policies::{Decision, Pass};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::request::{Prospect, Request, RequestId};
 use crate::scheduling::time::Instant;
@@ -108,7 +108,7 @@ impl<S: Store> Dispatcher<S> {
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, now);
         if candidates.iter().any(|request| request.policy.looks_at_runs()) {
-            view.tell_runs(self.running.by_pod(&pool));
+            self.company.show(&mut view, &self.membership, &self.running, directory, now);
         }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
@@ -145,7 +145,7 @@ impl<S: Store> Dispatcher<S> {
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut pass = Pass { now, rng: &mut self.rng };
+            let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
             decisions.extend(self.policies.get(first.policy).pass(&mut view, run, &mut pass));
             rest = others;
         }
@@ -193,8 +193,7 @@ impl<S: Store> Dispatcher<S> {
         let Decided { pod, probe, alternatives, .. } = decided;
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
-        self.policies.observe(&Observation::Placed(&request, pod.id, deployment_id), now);
-        let seen = self.policies.look_at_runs().then(|| request.as_run(&prospect, now));
+        let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
@@ -210,8 +209,13 @@ impl<S: Store> Dispatcher<S> {
             foreign_slo: request.foreign_slo,
         };
         let id = request.arrival.id;
+        if seen.is_some() {
+            let prompt_tokens = request.arrival.shape.input_tokens;
+            self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
+        }
         let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
         self.running.insert(id, run);
+        self.tell_company(now);
         Some(Action::Forward(id, placement))
     }
 }

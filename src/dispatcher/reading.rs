@@ -59,15 +59,16 @@ impl Reading {
             let Some((deployment, elsewhere)) = sums.get(pod.deployment) else { return PodState::default() };
             let mut entry = running.on(*deployment, pod.id);
             entry.add(elsewhere.get(&pod.id).copied().unwrap_or_default());
-            let mut allowance = Allowance::default();
+            let (mut allowance, mut alike) = (Allowance::default(), 1);
             if let (Some(outlook), Some(place)) = (self.outlook(), places.get_mut(pod.deployment)) {
                 allowance = outlook.allowance(pod.id, *place, entry.load(), now);
                 entry.add(outlook.elsewhere(pod.id, now));
+                alike = outlook.alike(now);
                 place.0 = place.0.saturating_add(1);
             }
             PodState {
                 load: entry.load(),
-                in_flight: entry.count,
+                in_flight: entry.count.saturating_mul(alike),
                 health: self.health(pod.id, now),
                 reserved: reserved.contains(&pod.id),
                 allowance,

@@ -1,5 +1,7 @@
 //! This VM's table of what it has placed: the truth that its columns on the board repeat.
 
+use std::collections::BTreeMap;
+
 use fnv::FnvHashMap;
 
 use crate::scheduling;
@@ -11,7 +13,8 @@ use crate::shared::ledger::{Column, Entry};
 /// Requests that run, and their sums.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    runs: FnvHashMap<RequestId, Run>,
+    /// In their order, which is that of sums over them in all VMs and simulations.
+    runs: BTreeMap<RequestId, Run>,
     columns: FnvHashMap<DeploymentId, Column>,
     /// Whether the board could not be told of the last change.
     pub(super) unpublished: bool,
@@ -25,7 +28,7 @@ pub(super) struct Run {
     pub(super) load: Load,
     /// What came, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
-    /// As policies may know it; only what is placed while one asks for it.
+    /// As policies may know it, where one may ask for it.
     pub(super) seen: Option<scheduling::run::Run>,
     /// It shows whether a pod that failed is back.
     pub(super) probe: bool,
@@ -59,16 +62,9 @@ impl Running {
         self.runs.get_mut(&id)
     }
 
-    /// What runs on each pod of the pool, as policies may know it.
-    pub(super) fn by_pod(&self, pool: &scheduling::pool::Pool) -> Vec<Vec<scheduling::run::Run>> {
-        let mut by_pod = vec![Vec::new(); pool.pods().len()];
-        for run in self.runs.values() {
-            let position = pool.pods().iter().position(|pod| pod.id == run.pod);
-            if let Some(runs) = position.and_then(|position| by_pod.get_mut(position)) {
-                runs.extend(run.seen.clone());
-            }
-        }
-        by_pod
+    /// What runs here as policies may know it, and where.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (RequestId, PodId, DeploymentId, &scheduling::run::Run)> {
+        self.runs.iter().filter_map(|(id, run)| Some((*id, run.pod, run.deployment, run.seen.as_ref()?)))
     }
 
     /// What runs, by request.

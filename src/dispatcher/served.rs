@@ -21,6 +21,8 @@ impl<S: Store> Dispatcher<S> {
         }
         let Some(run) = self.running.remove(id) else { return };
         self.release(&run, &End::PodFailed, now);
+        // Its pace would be that of two pods.
+        self.company.speeds.ended(id, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was placed.
         let known = self.pool.pods().iter().find(|known| known.id == pod);
         let position = known.map(|known| known.deployment);

@@ -58,6 +58,10 @@ impl Router {
         if let Some(chunk) = host::buffer(Buffer::ResponseBody, size) {
             let now = if observer.is_timed() { host::now() } else { record.arrived_at };
             observer.feed(&chunk, now);
+            if self.looks_at_runs && observer.is_timed() {
+                let tokens = observer.output_so_far();
+                self.dispatcher.progress(id, tokens, now);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! One configuration in one VM: requests from their headers to a pod.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use fnv::{FnvHashMap, FnvHashSet};
@@ -18,7 +19,7 @@ use crate::dispatcher::{Action, Dispatcher, Placement, RefusalReason, RetryAfter
 use crate::learning::Learning;
 use crate::protocol::{Ask, Endpoint, EndpointPaths, Refusal};
 use crate::scheduling::pool::Model;
-use crate::scheduling::prediction::Running;
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
@@ -60,6 +61,8 @@ pub struct Router {
     paths: EndpointPaths,
     pub(super) guard: Guard,
     labels: FnvHashSet<String>,
+    /// Whether a policy may ask for more than sums.
+    pub(super) looks_at_runs: bool,
     rng: fastrand::Rng,
     tick: Duration,
     shared_at: Instant,
@@ -85,6 +88,7 @@ impl Router {
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
             labels: FnvHashSet::default(),
+            looks_at_runs: config.looks_at_runs(),
             rng,
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
@@ -231,11 +235,13 @@ impl Router {
         let label = self.label(&model);
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
+        let lengths = self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref());
         let shape = Shape { output_tokens, input_tokens };
         let class = wish.classes.iter().copied().find(|class| {
             let class = self.config.classes.get(*class);
             class.is_some_and(|class| class.model.as_ref().is_none_or(|named| *named == model.name))
         });
+        let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         record.facts = Some(Facts {
@@ -250,9 +256,11 @@ impl Router {
             id,
             at: record.arrived_at,
             class: class.map_or(0, |class| class.saturating_add(1)),
+            weight: weight.unwrap_or_default(),
             policy: wish.policy,
             shape,
-            lengths: None,
+            streamed: ask.is_some_and(|ask| ask.stream),
+            lengths,
             slo: wish.slo.or(class_slo).or(model_slo),
             model,
             subset: wish.subset,
@@ -280,11 +288,23 @@ impl Router {
         if endpoint == Endpoint::Embeddings {
             return 0;
         }
-        let records = &self.records;
-        let running = || records.values().filter_map(|record| running_of(record, label)).collect();
+        let running = || running_of(&self.records, label);
         let estimate = self.learning.output_tokens(label, input, running, now, &mut self.rng);
         let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
+    }
+
+    /// How long the answer may be, where a policy may ask for it.
+    fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> Option<OutputLengths> {
+        if !self.looks_at_runs {
+            return None;
+        }
+        if endpoint == Endpoint::Embeddings {
+            return Some(OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0));
+        }
+        let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
+        let most = ask.and_then(|ask| Some(ask.max_output_tokens?.saturating_mul(ask.choices)));
+        Some(OutputLengths::new(curve, most.unwrap_or(u32::MAX)))
     }
 
     /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
@@ -394,9 +414,12 @@ impl Router {
     }
 }
 
-/// A request that still generates: its length so far is known to be exceeded.
-fn running_of(record: &Record, label: &str) -> Option<Running> {
-    let facts = record.facts.as_ref().filter(|facts| facts.label == label)?;
-    let output_so_far = record.observer.as_ref()?.output_so_far();
-    Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
+/// The requests that still generate: their lengths so far are known to be exceeded.
+fn running_of(records: &FnvHashMap<RequestId, Record>, label: &str) -> Vec<Running> {
+    let running = records.values().filter_map(|record| {
+        let facts = record.facts.as_ref().filter(|facts| facts.label == label)?;
+        let output_so_far = record.observer.as_ref()?.output_so_far();
+        Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
+    });
+    running.collect()
 }

@@ -14,6 +14,7 @@ pub mod request;
 pub mod run;
 pub mod shape;
 pub mod slo;
+pub mod speeds;
 pub mod subset;
 #[cfg(test)]
 pub(crate) mod testing;

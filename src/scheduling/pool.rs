@@ -115,6 +115,11 @@ impl DeploymentId {
     pub fn of(name: &DeploymentName) -> Self {
         Self(stable_hash(name))
     }
+
+    /// The hash.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
 }
 
 // === impl ProfileEntry, ProfileKey ===
@@ -156,6 +161,11 @@ impl Pod {
 // === impl Deployment ===
 
 impl Deployment {
+    /// A profile to tell the speed of its pods by, whatever they serve: the one for any model, else the first.
+    pub fn any_profile(&self) -> Option<&Profile> {
+        self.profile(&Model::ANY).or_else(|| self.profiles.first().map(|(_, profile)| profile))
+    }
+
     /// The profile for `model`: its own, else its base's, else the one for any model.
     pub fn profile(&self, model: &Model) -> Option<&Profile> {
         let named = |name: &str| self.profiles.iter().find(|(of, _)| of.as_deref() == Some(name));

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
 
 use super::load::Load;
 use super::policies::PolicyName;
@@ -16,8 +17,12 @@ use super::subset::Subset;
 use super::time::Instant;
 
 /// A request within one VM.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u32);
+
+/// What keeping the objective of a request is worth, against 1 for one of no class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weight(f64);
 
 /// What arrives: everything about a request that does not depend on the pool.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +35,14 @@ pub struct Arrival {
     pub model: Model,
     /// Position of its class in the configuration.
     pub class: usize,
+    /// What its class is worth.
+    pub weight: Weight,
     /// How to place it.
     pub policy: PolicyName,
     /// Its prompt and the estimate of its output.
     pub shape: Shape,
+    /// Whether it is known that its answer will be streamed.
+    pub streamed: bool,
     /// How long its answer may be, for the policies that go by more than the estimate; `None` where that is not known.
     pub lengths: Option<OutputLengths>,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
@@ -109,6 +118,26 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
 
+// === impl Weight ===
+
+impl Weight {
+    /// `None` unless it is positive and finite.
+    pub fn new(weight: f64) -> Option<Self> {
+        (weight > 0.0 && weight.is_finite()).then_some(Self(weight))
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
 // === impl Arrival ===
 
 impl Arrival {
@@ -180,9 +209,10 @@ impl Request {
             prompt_tokens: self.arrival.shape.input_tokens,
             arrived_at: self.arrival.at,
             placed_at: now,
-            progress: Progress::Unseen,
+            progress: if self.arrival.streamed { Progress::Prefilling } else { Progress::Unseen },
             slo: prospect.slo.unwrap_or_default(),
             lengths: self.arrival.lengths.clone().unwrap_or_default(),
+            weight: self.arrival.weight,
         }
     }
 

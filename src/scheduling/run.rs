@@ -1,6 +1,9 @@
 //! A request that runs on a pod, as a policy may know it.
 
+use serde::{Deserialize, Serialize};
+
 use super::prediction::OutputLengths;
+use super::request::Weight;
 use super::slo::Slo;
 use super::time::Instant;
 
@@ -19,10 +22,12 @@ pub struct Run {
     pub slo: Slo,
     /// How long its answer may be.
     pub lengths: OutputLengths,
+    /// What keeping its objective is worth.
+    pub weight: Weight,
 }
 
 /// What has been seen of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
     /// Nothing, and nothing need be before its end: an answer that is not streamed.
     #[default]

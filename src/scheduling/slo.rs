@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::profile::Profile;
 use super::shape::Shape;
 use super::time::Instant;
 
 /// What a request must meet; all that are set must hold. All times count from arrival at the gateway, so waiting counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slo {
     /// Time to first token.
     pub ttft: Option<Duration>,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::load::Load;
+use super::policies::PolicyName;
 use super::pool::{Model, PodSpec, Pool, ProfileEntry};
 use super::profile::Profile;
 use super::request::{Arrival, Assessment, Request, RequestId};
@@ -58,6 +59,7 @@ pub(crate) fn arrival(id: u32, k: usize, at: Instant) -> Arrival {
         id: RequestId(id),
         at,
         model: Model { name: "m".to_owned(), base: None },
+        policy: PolicyName::Slo,
         shape: shape(k),
         ..Arrival::default()
     }

@@ -1,5 +1,7 @@
 //! Names in shared data.
 
+use crate::scheduling::pool::DeploymentId;
+
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
 const FORMAT: u32 = 3;
 
@@ -30,6 +32,16 @@ impl Keys {
     /// What was learned of a model's lengths.
     pub fn lengths(&self, model: &str) -> String {
         format!("{}/lengths/{model}", self.prefix)
+    }
+
+    /// What the VM on a slot runs.
+    pub fn runs(&self, slot: u8) -> String {
+        format!("{}/runs/{slot}", self.prefix)
+    }
+
+    /// What was learned of a deployment's speed.
+    pub fn learned(&self, deployment: DeploymentId) -> String {
+        format!("{}/speed/{:016x}", self.prefix, deployment.as_u64())
     }
 
     /// Where a source stands: its version and who fetches it. `cell` is one of a few, reused by configurations.

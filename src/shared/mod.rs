@@ -18,6 +18,7 @@ pub mod memory;
 pub mod noticeboard;
 pub mod outlook;
 pub mod roster;
+pub mod runs;
 pub mod store;
 #[cfg(test)]
 mod tests;

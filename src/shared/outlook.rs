@@ -75,6 +75,12 @@ impl Outlook {
         self.elsewhere.get(&pod).copied().filter(|_| known).unwrap_or_default()
     }
 
+    /// How many gateways are taken to run as much as this one, itself included: where the others are not known, all. Policies
+    /// that go by how many requests a pod runs know no share of it.
+    pub fn alike(&self, now: Instant) -> u32 {
+        if self.standing(now) == Standing::Together { 1 } else { self.reckoned.max(1) }
+    }
+
     /// What may be taken of a pod on which this gateway runs `own` now. `place`: the pod's position in its deployment, and
     /// how many it has.
     pub fn allowance(&self, pod: PodId, place: (usize, usize), own: Load, now: Instant) -> Allowance {

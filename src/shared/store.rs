@@ -70,11 +70,13 @@ where
     Err(Contended)
 }
 
-pub(super) fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
+/// A value; what cannot be decoded counts as missing.
+pub fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
     postcard::from_bytes(bytes).unwrap_or_default()
 }
 
-pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+/// The bytes of a value.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into a growing vector fails only for types that need a length up front; ours do not.
     postcard::to_allocvec(value).unwrap_or_default()
 }

@@ -7,6 +7,7 @@
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::policies::{self, Pass, PolicyName, Prefer};
 use slo_router::scheduling::request::{Assessment, Request};
+use slo_router::scheduling::speeds::Speeds;
 use slo_router::scheduling::view::{Health, PodState, View};
 
 use crate::support::{MESSAGE, START, arrival, one_cell, pool};
@@ -29,7 +30,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
     let mut picked: Vec<usize> = (0..32)
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let mut pass = Pass { now: START, rng: &mut rng };
+            let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
             let mut view = View::new(&pool, states.clone());
             policies::build(policy, Prefer::Slack).pass(&mut view, &[&request], &mut pass)
         })
@@ -68,7 +69,11 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());
         let mut view = View::new(&pool, states.clone());
-        let decisions = policy.pass(&mut view, &[&request], &mut Pass { now: START, rng: &mut rng });
+        let decisions = policy.pass(
+            &mut view,
+            &[&request],
+            &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() },
+        );
         placed[decisions[0].pod] += 1;
         states = (0..2).map(|position| view.state(position)).collect();
     }

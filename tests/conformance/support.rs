@@ -67,6 +67,7 @@ pub fn e2e(seconds: f64) -> Option<Slo> {
 
 pub fn settings() -> Settings {
     Settings {
+        looks_at_runs: false,
         pool: "conformance".to_owned(),
         fingerprint: 1,
         assessment: Assessment { fallback_policy: PolicyName::LeastRequest, ..Assessment::default() },

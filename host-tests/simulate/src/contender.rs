@@ -36,19 +36,9 @@ impl Contender {
         }
     }
 
-    /// With how many of Envoy's workers it runs where so many are asked for.
-    pub fn workers(self, asked: usize) -> usize {
-        match self {
-            // They do not tell each other yet what runs where.
-            Self::Shipped(PolicyName::SloAttainment) | Self::TrueLengths(PolicyName::SloAttainment) => 1,
-            Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) => asked,
-        }
-    }
-
     /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
-        let shipped = PolicyName::OFFERED.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
-        let shipped = shipped.chain([PolicyName::SloAttainment]);
+        let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
         let aibrix = Rules::all_faithful().map(Self::Aibrix);
         shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
     }

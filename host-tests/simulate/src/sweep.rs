@@ -135,7 +135,7 @@ impl Sweep {
     pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
         let cluster = &self.scenario.cluster;
         let servers = cluster.servers(seed)?;
-        let workers = contender.workers(self.workers);
+        let workers = self.workers;
         let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
             Contender::Shipped(policy) => Box::new(shipped(policy, Lengths::Learned)),

@@ -184,6 +184,20 @@ fn a_gateway_that_hears_nothing_keeps_to_its_share() {
 }
 
 #[test]
+fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
+    let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 0, 9);
+    let Dispatcher { membership, pool, running, .. } = &mut gateways.dispatchers[0];
+    let (ticket, reading) = (membership.ticket(), membership.read());
+    let in_flight = |now| {
+        let view = reading.view(pool, ticket, running, now);
+        (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
+    };
+    assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
+}
+
+#[test]
 fn others_load_is_not_in_ones_own_survey() {
     let mut gateways = Gateways::new(2, one_pod());
     gateways.meet_for(2);

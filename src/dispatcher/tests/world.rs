@@ -50,12 +50,12 @@ pub(super) struct World {
     interference: Rc<RefCell<Interference>>,
     settings: Settings,
     pool: Rc<Pool>,
-    vms: Vec<Vm>,
+    pub(super) vms: Vec<Vm>,
     mail: Vec<u32>,
 }
 
-struct Vm {
-    dispatcher: Dispatcher<Port>,
+pub(super) struct Vm {
+    pub(super) dispatcher: Dispatcher<Port>,
     ticked: Instant,
     stalled_until: Instant,
 }
@@ -79,6 +79,7 @@ pub(super) enum Fate {
 
 pub(super) fn settings() -> Settings {
     Settings {
+        looks_at_runs: false,
         pool: "p".to_owned(),
         fingerprint: 1,
         assessment: Assessment {
@@ -176,6 +177,13 @@ impl World {
         if let Some(Fate::Running { vm, .. }) = self.requests.get(&id) {
             self.vms[*vm].dispatcher.finish(RequestId(id), end, self.now);
             self.requests.insert(id, Fate::Over);
+        }
+    }
+
+    /// The answer to a request that runs has so many tokens.
+    pub(super) fn progress(&mut self, id: u32, tokens: u32) {
+        if let Some(Fate::Running { vm, .. }) = self.requests.get(&id) {
+            self.vms[*vm].dispatcher.progress(RequestId(id), tokens, self.now);
         }
     }
 
@@ -316,6 +324,8 @@ impl World {
             self.requests.insert(id.0, fate);
         }
         self.assert_none_lost(vm);
-        self.assert_within_capacity();
+        if !self.settings.looks_at_runs {
+            self.assert_within_capacity();
+        }
     }
 }

@@ -14,9 +14,8 @@ pub use self::name::{PolicyName, UnknownPolicy};
 
 use serde::Deserialize;
 
-use super::pool::{DeploymentId, PodId};
 use super::request::{Request, RequestId};
-use super::slo::Outcome;
+use super::speeds::Speeds;
 use super::time::Instant;
 use super::view::{Candidate, View};
 
@@ -26,8 +25,8 @@ pub trait Policy {
     /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
 
-    /// Learns what happened. Most policies need not.
-    fn observe(&mut self, _observation: &Observation<'_>, _now: Instant) {}
+    /// Looks at the pool though nothing waits, so that what it learns goes on. Most policies need not.
+    fn watch(&mut self, _view: &View<'_>, _pass: &mut Pass<'_>) {}
 }
 
 /// What a pass has beside the pool and the queue.
@@ -37,6 +36,8 @@ pub struct Pass<'a> {
     pub now: Instant,
     /// For ties and random choices.
     pub rng: &'a mut fastrand::Rng,
+    /// How fast the deployments are.
+    pub speeds: &'a mut Speeds,
 }
 
 /// What a policy makes of a request.
@@ -46,19 +47,6 @@ pub struct Decision {
     pub request: RequestId,
     /// Position of its pod in the pool.
     pub pod: usize,
-}
-
-/// What happened to a request that a policy placed.
-#[derive(Clone, Copy, Debug)]
-pub enum Observation<'a> {
-    /// It was forwarded to this pod.
-    Placed(&'a Request, PodId, DeploymentId),
-    /// The first token of its answer came.
-    FirstToken(RequestId),
-    /// It ended well, with this outcome.
-    Finished(RequestId, Outcome),
-    /// It ended otherwise.
-    Failed(RequestId),
 }
 
 /// How deployments are preferred while several can meet the objective.

@@ -4,6 +4,7 @@ use super::*;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, Assessment};
+use crate::scheduling::speeds::Speeds;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
 use crate::scheduling::view::PodState;
 
@@ -28,7 +29,11 @@ fn picks_at(
         .flat_map(|seed| {
             let mut view = View::new(pool, states.to_vec());
             let mut rng = fastrand::Rng::with_seed(seed);
-            build(name, prefer).pass(&mut view, &[request], &mut Pass { now, rng: &mut rng })
+            build(name, prefer).pass(
+                &mut view,
+                &[request],
+                &mut Pass { now, rng: &mut rng, speeds: &mut Speeds::default() },
+            )
         })
         .map(|decision| decision.pod)
         .collect();
@@ -108,7 +113,11 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
     for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
         let mut view = View::new(&pool, Vec::new());
         let mut rng = fastrand::Rng::with_seed(1);
-        let decisions = build(policy, Prefer::Slack).pass(&mut view, &waiting, &mut Pass { now: START, rng: &mut rng });
+        let decisions = build(policy, Prefer::Slack).pass(
+            &mut view,
+            &waiting,
+            &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() },
+        );
         let placed: Vec<u32> = decisions.iter().map(|decision| decision.request.0).collect();
         assert_eq!((placed, view.state(0).load), (vec![0, 1, 2, 3, 4], Load::CAPACITY), "{policy}");
     }
@@ -150,7 +159,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     let mut counts = [0; 4];
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
-        let pass = &mut Pass { now: START, rng: &mut rng };
+        let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
         counts[build(PolicyName::Random, Prefer::Slack).pass(&mut view, &[&request], pass)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

@@ -21,11 +21,16 @@
 //! them, and so never lowers the median. Where the longest observations still run, the curve ends above zero: nothing is
 //! known of what lies beyond.
 
+use serde::{Deserialize, Serialize};
+
 use super::History;
 use crate::scheduling::shape::log2_bucket;
 
 /// How many completions the distribution over all buckets counts for in each bucket.
 const PSEUDO_COUNT: f64 = 15.0;
+
+/// Steps of a sketch.
+const SKETCH: f64 = 32.0;
 
 /// A share that is one half but for the rounding of its factors is one half.
 const HALF: f64 = 0.5 + 1e-9;
@@ -40,7 +45,7 @@ pub struct Running {
 }
 
 /// How long answers to prompts of one input bucket are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LengthDistribution {
     /// By ascending length.
     steps: Vec<Step>,
@@ -49,7 +54,7 @@ pub struct LengthDistribution {
 }
 
 /// The survival curve falls where an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Step {
     /// Tokens of the answers that ended here.
     length: u32,
@@ -104,6 +109,19 @@ impl LengthDistribution {
             .collect();
         let longest = steps.last().map_or(median, |step| step.length);
         Self { steps, longest }
+    }
+
+    /// The same in few steps: those with which it falls below another [`SKETCH`]th, and the last.
+    pub fn sketch(&self) -> Self {
+        let level = |step: &Step| (step.longer * SKETCH) as u32;
+        let mut steps: Vec<Step> = Vec::new();
+        for step in &self.steps {
+            match steps.last_mut() {
+                Some(last) if level(last) == level(step) => *last = *step,
+                _ => steps.push(*step),
+            }
+        }
+        Self { steps, longest: self.longest }
     }
 
     /// Answers of exactly this length.

@@ -26,6 +26,16 @@ impl OutputLengths {
         Self { curve, most }
     }
 
+    /// The lengths before they are cut off.
+    pub fn curve(&self) -> &Rc<LengthDistribution> {
+        &self.curve
+    }
+
+    /// Where they are cut off.
+    pub fn most_tokens(&self) -> u32 {
+        self.most
+    }
+
     /// The probability that an answer of which there are `so_far` tokens, and which goes on, ends with a length in `range`.
     ///
     /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer that is longer than all that

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evaluation::workload::Class;
-use slo_router::dispatcher::{Action, Dispatcher, End};
+use slo_router::dispatcher::{Action, Dispatcher, End, Settings};
 use slo_router::learning::{Learning, Sample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
 use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
-use slo_router::scheduling::request::{self, RequestId};
+use slo_router::scheduling::request::{self, RequestId, Weight};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
@@ -41,6 +41,8 @@ pub(super) struct Worker {
     lengths: Lengths,
     /// The number of each class in the filter's configuration.
     classes: Vec<Class>,
+    /// What each is worth.
+    weights: Vec<Weight>,
     /// What came here and has not ended: all of it teaches how long answers are at least.
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
@@ -65,7 +67,8 @@ impl Worker {
         now: Instant,
     ) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut dispatcher = Dispatcher::new(port.clone(), filter.config.dispatch_settings(), rng.u64(..), now);
+        let settings = Settings { looks_at_runs: policy.looks_at_runs(), ..filter.config.dispatch_settings() };
+        let mut dispatcher = Dispatcher::new(port.clone(), settings, rng.u64(..), now);
         let _nothing_waits_yet = dispatcher.set_pool(Rc::clone(pool), now);
         Self {
             dispatcher,
@@ -75,6 +78,7 @@ impl Worker {
             policy,
             lengths,
             classes: filter.classes.clone(),
+            weights: filter.config.classes.iter().map(|class| class.weight).collect(),
             open: BTreeMap::new(),
             rng,
             tick: FIRST_TICK,
@@ -114,14 +118,16 @@ impl Worker {
             at: now,
             model: Model { name: MODEL.to_owned(), base: None },
             class: class.map_or(0, |class| class + 1),
+            weight: class.and_then(|class| self.weights.get(class).copied()).unwrap_or_default(),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
+            streamed: true,
             lengths,
             slo: Some(*slo),
             subset: None,
         };
         let actions = self.dispatcher.submit(arrival, now);
-        self.after(actions, now)
+        self.after(actions)
     }
 
     pub(super) fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
@@ -145,7 +151,7 @@ impl Worker {
 
     pub(super) fn look_again(&mut self, now: Instant) -> Vec<Action> {
         let actions = self.dispatcher.look_again(now);
-        self.after(actions, now)
+        self.after(actions)
     }
 
     /// The timer that holds.
@@ -164,7 +170,7 @@ impl Worker {
             self.shared_at = now;
             self.learning.share(&self.port, &self.keys);
         }
-        let actions = self.after(actions, now);
+        let actions = self.after(actions);
         self.set_timer(self.tick);
         actions
     }
@@ -175,11 +181,8 @@ impl Worker {
     }
 
     /// Forgets what was refused, and sets the timer anew where its period changes.
-    fn after(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Action> {
+    fn after(&mut self, actions: Vec<Action>) -> Vec<Action> {
         for action in &actions {
-            if let Action::Forward(id, _) = action {
-                self.dispatcher.progress(*id, 0, now);
-            }
             if let Action::Refuse(id, ..) = action {
                 self.open.remove(&id.0);
             }

@@ -6,7 +6,7 @@
 //! iteration, and its prompt stalls all of them. Whether that matters is a question of their objectives and of how long their
 //! answers will be. All of it is estimated from what the gateway sees:
 //!
-//! 1. **Speed** ([`step`], [`fit`], [`meter`], [`speed`]). An iteration takes `a + b·n + c·K` seconds for n requests with K
+//! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds for n requests with K
 //!    tokens of context, and a prompt of p tokens stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment
 //!    start from its profile and are learned from every request that ends. While they predict badly, or there is nothing to
 //!    start from, requests that may go to this deployment are placed by weighted least-request.
@@ -17,53 +17,54 @@
 //!    keep all of them are an interval, and the probability P of keeping them is what the distribution of output lengths
 //!    gives to the interval, given the tokens that are there already. τ is uncertain, so P is a mean over a slower, the
 //!    predicted and a faster pace.
-//! 4. **Gain** ([`outlook`]). `gain(pod) = P(newcomer) − Σ (Pᵢ without − Pᵢ with the newcomer) − 0.1·τ/T`, T the pace that the
-//!    newcomer's objective asks for. All requests are worth the same.
-//! 5. **Hold.** A request waits while its best gain is at most 0.3·P: what it would take from others is better kept. Of those
+//! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the pace that
+//!    the newcomer's objective asks for, w what a request's class is worth (`classes[].weight`, 1 without).
+//! 5. **Hold.** A request waits while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
 //!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
 //!
 //! A request that would not keep its objectives even on an idle pod goes last: to a pod where it costs the others
 //! nothing, and where it would have been served well had it just come, so that hopeless requests cannot pile up where others
-//! are about to give up. `queue.max_wait` bounds its wait.
+//! are about to give up. So that no class is given up as a whole, however dear the others are, the first request of one
+//! of which none was placed for [`STARVED_AFTER`] goes where it costs least. `queue.max_wait` bounds every wait.
 //!
 //! # State
 //!
-//! The filter does not offer it yet: it tells neither how answers go on nor how their lengths are distributed, and workers do
-//! not tell each other what they run. Simulations run it with one worker.
+//! Workers tell each other what they run and what they learned; each judges what waits with itself. What happened in the
+//! last 20 ms or so may be missing there, but is counted: a pod is taken to run as many requests as the ledger says.
 //!
 //! # Cost
 //!
-//! A pass reckons each pod once, in the number of its requests. It computes gains for the first eight waiting requests of each
-//! class that can still make it and the first eight that cannot (the queue's lanes), on the [`SHORTLIST`] least burdened pods of
-//! each deployment. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
+//! A pass reckons the [`RECKONED`] pods of each deployment with the fewest requests, each once in the number of its
+//! requests. It computes gains for the first eight waiting requests of each class that can still make it and the first eight
+//! that cannot (the queue's lanes), on the [`SHORTLIST`] least burdened pods of each deployment. Nothing is computed again
+//! while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod course;
-mod fit;
-mod learner;
-mod meter;
 mod outlook;
 mod placing;
 mod pod;
-mod speed;
-mod step;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use self::learner::Learner;
+use fnv::FnvHashMap;
+
 use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::Occupancy;
-use self::speed::Speed;
 use super::least_request::LeastRequest;
-use super::{Decision, Observation, Pass, Policy};
+use super::{Decision, Pass, Policy};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
-/// Pods of each deployment that a pass considers for a request.
+/// Pods of each deployment that a pass reckons: those with the fewest requests.
+const RECKONED: usize = 16;
+
+/// Pods of each deployment that a pass considers for a request: of those, the least burdened.
 const SHORTLIST: usize = 4;
 
 /// What waits is judged again after this time: streams go on by a token or two.
@@ -78,12 +79,16 @@ const SPREAD_UNDER_PRESSURE: f64 = 0.25;
 /// Time constant of the pressure.
 const PRESSURE_WINDOW_S: f64 = 5.0;
 
+/// A class of which requests wait and none was placed for so long is served whatever it costs the others.
+const STARVED_AFTER: Duration = Duration::from_secs(10);
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Attainment {
-    learner: Learner,
     pressure: Pressure,
     last: Option<Look>,
+    /// By class: since when it waits in vain.
+    in_vain: FnvHashMap<usize, Instant>,
     fallback: LeastRequest,
 }
 
@@ -94,7 +99,7 @@ struct Pressure {
     at: Instant,
 }
 
-/// What a pass looked at.
+/// A pass that placed nothing, and what it looked at.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     in_flight: u32,
@@ -105,34 +110,28 @@ struct Look {
 // === impl Attainment ===
 
 impl Attainment {
-    /// Whether something has changed since the last pass, or enough time has passed.
-    fn is_due(&mut self, view: &View<'_>, waiting: &[&Request], now: Instant) -> bool {
-        let in_flight = (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum();
-        let newest = waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default();
-        let is_due = self.last.is_none_or(|last| {
-            (last.in_flight, last.newest) != (in_flight, newest) || now.since(last.at) >= LOOK_AGAIN
-        });
-        if is_due {
-            self.last = Some(Look { in_flight, newest, at: now });
-        }
-        is_due
+    /// Whether something has changed since the last pass that placed nothing, or enough time has passed.
+    fn is_due(&self, look: &Look) -> bool {
+        self.last.is_none_or(|last| {
+            (last.in_flight, last.newest) != (look.in_flight, look.newest) || look.at.since(last.at) >= LOOK_AGAIN
+        })
     }
 
     /// How a pod goes on; `None` if its deployment is not known well enough.
-    fn outlook(&mut self, view: &View<'_>, position: usize, now: Instant) -> Option<Outlook> {
+    fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<Outlook> {
         let pod = view.pool().pods().get(position)?;
         let deployment = view.pool().deployments().get(pod.deployment)?.id;
-        let speed = self.learner.speed(deployment)?;
+        let speed = speeds.of(deployment)?;
         let (model, is_good) = (*speed.model(), speed.is_good());
         let spread = self.spread(speed);
-        let occupancy = Occupancy::reckon(view.runs(position), &model, now);
-        let stalled_share = self.learner.see(pod.id, occupancy.levels(&model), now);
+        let occupancy = Occupancy::reckon(view.runs(position), view.state(position).in_flight, &model, now);
+        let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
         is_good.then(|| Outlook::new(occupancy, model, stalled_share, spread))
     }
 
     /// How an idle pod would go on.
-    fn idle(&self, deployment: &Deployment) -> Option<Outlook> {
-        let speed = self.learner.speed(deployment.id).filter(|speed| speed.is_good())?;
+    fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<Outlook> {
+        let speed = speeds.of(deployment.id).filter(|speed| speed.is_good())?;
         Some(Outlook::idle(*speed.model(), self.spread(speed)))
     }
 
@@ -140,44 +139,87 @@ impl Attainment {
         speed.error().hypot(SPREAD) + SPREAD_UNDER_PRESSURE * self.pressure.share
     }
 
-    /// Whether all deployments that may run a request are known well enough.
-    fn can_judge(&self, request: &Request) -> bool {
-        let is_known = |deployment| self.learner.speed(deployment).is_some_and(Speed::is_good);
-        request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
+    /// Notes which classes wait; of those that did so in vain for long, the first request each.
+    fn starved(&mut self, waiting: &[&Request], now: Instant) -> Vec<RequestId> {
+        self.in_vain.retain(|class, _| waiting.iter().any(|request| request.arrival.class == *class));
+        let mut starved = Vec::new();
+        for request in waiting {
+            let since = self.in_vain.entry(request.arrival.class).or_insert(now);
+            if now.since(*since) >= STARVED_AFTER {
+                *since = now;
+                starved.push(request.arrival.id);
+            }
+        }
+        starved
     }
 }
 
 impl Policy for Attainment {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
-        if !self.is_due(view, waiting, pass.now) {
+        let look = Look {
+            in_flight: (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum(),
+            newest: waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default(),
+            at: pass.now,
+        };
+        if !self.is_due(&look) {
             return Vec::new();
         }
         self.pressure.update(waiting.len() > 1, pass.now);
-        self.learner.meet(view.pool());
-        let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| self.can_judge(request));
+        let starved = self.starved(waiting, pass.now);
+        let speeds = &*pass.speeds;
+        let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
         let mut decisions = self.fallback.pass(view, &unjudged, pass);
         let pool = view.pool();
-        let outlooks = (0..pool.pods().len()).map(|position| self.outlook(view, position, pass.now)).collect();
-        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment)).collect();
-        let mut placing = Placing::new(judged, outlooks, &idle, pass.now);
+        let mut outlooks: Vec<Option<Outlook>> = vec![None; pool.pods().len()];
+        for position in least_busy(view) {
+            if let Some(outlook) = outlooks.get_mut(position) {
+                *outlook = self.outlook(view, position, pass.speeds, pass.now);
+            }
+        }
+        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
+        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now);
         while let Some((request, position)) = placing.next(view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
             view.add_run(position, request.as_run(prospect, pass.now));
-            placing.replace(position, self.outlook(view, position, pass.now));
+            placing.replace(position, self.outlook(view, position, pass.speeds, pass.now));
+            self.in_vain.remove(&request.arrival.class);
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
+        // What was decided may come to nothing where another VM was quicker, and is then decided anew.
+        self.last = decisions.is_empty().then_some(look);
         decisions
     }
 
-    fn observe(&mut self, observation: &Observation<'_>, now: Instant) {
-        match *observation {
-            Observation::Placed(request, pod, deployment) => self.learner.placed(request, pod, deployment, now),
-            Observation::FirstToken(id) => self.learner.first_token(id, now),
-            Observation::Finished(id, outcome) => self.learner.ended(id, Some(outcome.shape.output_tokens), now),
-            Observation::Failed(id) => self.learner.ended(id, None, now),
+    fn watch(&mut self, view: &View<'_>, pass: &mut Pass<'_>) {
+        for position in 0..view.pool().pods().len() {
+            self.outlook(view, position, pass.speeds, pass.now);
         }
     }
+}
+
+/// Whether all deployments that may run a request are known well enough.
+fn can_judge(request: &Request, speeds: &Speeds) -> bool {
+    let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
+    request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
+}
+
+/// The positions of the [`RECKONED`] pods of each deployment that run the fewest requests.
+fn least_busy(view: &View<'_>) -> Vec<usize> {
+    let pods = view.pool().pods();
+    let mut positions: Vec<usize> = (0..pods.len()).collect();
+    if pods.len() > RECKONED {
+        positions.sort_by_key(|position| view.state(*position).in_flight);
+        let mut counts = vec![0_usize; view.pool().deployments().len()];
+        positions.retain(|position| {
+            let count = pods.get(*position).and_then(|pod| counts.get_mut(pod.deployment));
+            count.is_some_and(|count| {
+                *count += 1;
+                *count <= RECKONED
+            })
+        });
+    }
+    positions
 }
 
 // === impl Pressure ===

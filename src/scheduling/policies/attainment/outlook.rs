@@ -2,8 +2,8 @@
 
 use super::course::Limits;
 use super::pod::{Occupancy, Pace, Stream};
-use super::step::StepModel;
 use crate::scheduling::request::{Prospect, Request};
+use crate::scheduling::speeds::StepModel;
 use crate::scheduling::time::Instant;
 
 /// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it, but no more than this.
@@ -24,7 +24,7 @@ pub(super) struct Outlook {
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
     spread: f64,
-    /// Requests on it that are expected to keep their objectives.
+    /// Requests on it that are expected to keep their objectives, by weight.
     kept: f64,
     /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
     pub burden_s: f64,
@@ -35,18 +35,20 @@ pub(super) struct Outlook {
 pub(super) struct Effect {
     /// The probability that the newcomer keeps its objectives.
     pub keeps: f64,
-    /// How many fewer of those on the pod are expected to keep theirs.
+    /// What that is worth.
+    pub weight: f64,
+    /// How many fewer of those on the pod are expected to keep theirs, by weight.
     pub loss: f64,
-    /// What the pace costs.
+    /// What the pace costs, as a share of its weight.
     pub cost: f64,
 }
 
 // === impl Effect ===
 
 impl Effect {
-    /// By how much the expected number of kept objectives grows.
+    /// By how much the expected worth of kept objectives grows.
     pub(super) fn gain(&self) -> f64 {
-        self.keeps - self.loss - self.cost
+        self.weight * (self.keeps - self.cost) - self.loss
     }
 }
 
@@ -83,14 +85,16 @@ impl Outlook {
             elapsed_s,
             tokens: 0.0,
             first_token_s: elapsed_s + wait_s + pace.delay_s + self.step_s(),
+            weight: request.arrival.weight,
         };
         let keeps = newcomer.keeps(&pace);
         let cost = PACE_COST * pace.per_token_s / newcomer.limits.pace_s(output_tokens);
-        if keeps - cost < at_least {
+        let weight = request.arrival.weight.get();
+        if weight * (keeps - cost) < at_least {
             return None;
         }
         let loss = self.kept - self.occupancy.expected_kept(&pace);
-        Some(Effect { keeps, loss, cost })
+        Some(Effect { keeps, weight, loss, cost })
     }
 
     /// How the pod goes on with this much more on it.

@@ -2,15 +2,15 @@
 
 use super::SHORTLIST;
 use super::outlook::{Effect, Outlook};
-use crate::scheduling::request::Request;
+use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
-/// A request is held while its best gain is at most this share of the probability that it keeps its objectives there.
+/// A request is held while its best gain is at most this share of what it is expected to be worth there.
 const HOLD: f64 = 0.3;
 /// Below this probability, on an idle pod, a request is hopeless.
 const HOPELESS: f64 = 0.02;
-/// The most that a hopeless request may cost others, in kept objectives.
+/// The most that a hopeless request may cost others, in kept objectives like its own.
 const HOPELESS_LOSS: f64 = 0.05;
 /// How well a pod must serve a hopeless request had it just come, as a share of what an idle one would.
 const HOPELESS_SERVICE: f64 = 0.5;
@@ -28,6 +28,8 @@ struct Waiting<'r> {
     request: &'r Request,
     /// Set for a hopeless one: the probability that it would have had on an idle pod when it came.
     hopeless: Option<f64>,
+    /// It goes whatever it costs.
+    starved: bool,
 }
 
 /// A request's best place.
@@ -40,14 +42,19 @@ struct Place {
 
 impl<'r> Placing<'r> {
     /// Of `requests` on pods that go on as `outlooks` (by position in the pool) say; `idle` tells how they would on an idle
-    /// pod, by position of the deployment.
+    /// pod, by position of the deployment. Those that `starved` names go first.
     pub(super) fn new(
         requests: Vec<&'r Request>,
         outlooks: Vec<Option<Outlook>>,
         idle: &[Option<Outlook>],
+        starved: &[RequestId],
         now: Instant,
     ) -> Self {
-        let waiting = requests.into_iter().map(|request| Waiting::new(request, idle, now)).collect();
+        let waiting = requests.into_iter().map(|request| {
+            let starved = starved.contains(&request.arrival.id);
+            Waiting { starved, ..Waiting::new(request, idle, now) }
+        });
+        let waiting = waiting.collect();
         let mut placing = Self { now, waiting, outlooks, order: Vec::new() };
         placing.sort();
         placing
@@ -59,6 +66,10 @@ impl<'r> Placing<'r> {
         let mut next: Option<(usize, Place)> = None;
         for (index, waiting) in self.waiting.iter().enumerate() {
             let Some(place) = self.best(waiting.request, view) else { continue };
+            if waiting.starved {
+                next = Some((index, place));
+                break;
+            }
             let most = next.as_ref().map_or(f64::NEG_INFINITY, |(_, best)| best.effect.gain());
             if place.effect.gain() > most && self.may_go(waiting, &place, view) {
                 next = Some((index, place));
@@ -100,13 +111,16 @@ impl<'r> Placing<'r> {
     }
 
     fn may_go(&self, waiting: &Waiting<'_>, place: &Place, view: &View<'_>) -> bool {
-        let Some(idle) = waiting.hopeless else { return place.effect.gain() > HOLD * place.effect.keeps };
+        let Some(idle) = waiting.hopeless else {
+            return place.effect.gain() > HOLD * place.effect.weight * place.effect.keeps;
+        };
         let request = waiting.request;
         let outlook = self.outlooks.get(place.position).and_then(Option::as_ref);
         let fresh = view
             .candidate(request, place.position)
             .and_then(|candidate| outlook?.effect(request, candidate.prospect, request.arrival.at, f64::NEG_INFINITY));
-        place.effect.loss <= HOPELESS_LOSS && fresh.is_some_and(|fresh| fresh.keeps >= HOPELESS_SERVICE * idle)
+        place.effect.loss <= HOPELESS_LOSS * place.effect.weight
+            && fresh.is_some_and(|fresh| fresh.keeps >= HOPELESS_SERVICE * idle)
     }
 
     fn sort(&mut self) {
@@ -129,6 +143,6 @@ impl<'r> Waiting<'r> {
             effects.map(|effect| effect.keeps).fold(0.0, f64::max)
         };
         let is_hopeless = keeps_from(now) < HOPELESS;
-        Self { request, hopeless: is_hopeless.then(|| keeps_from(request.arrival.at)) }
+        Self { request, hopeless: is_hopeless.then(|| keeps_from(request.arrival.at)), starved: false }
     }
 }

@@ -1,10 +1,10 @@
 //! What is under way on a pod, by dead reckoning from what has been seen of it.
 
 use super::course::{Course, Limits};
-use super::meter::Levels;
-use super::step::StepModel;
 use crate::scheduling::prediction::OutputLengths;
+use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
+use crate::scheduling::speeds::{Levels, StepModel};
 use crate::scheduling::time::Instant;
 
 /// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
@@ -43,6 +43,8 @@ pub(super) struct Stream {
     pub tokens: f64,
     /// When its first token came, or will come at the earliest, from its arrival on.
     pub first_token_s: f64,
+    /// What keeping its objectives is worth.
+    pub weight: Weight,
 }
 
 /// How a pod goes on.
@@ -59,10 +61,11 @@ pub(super) struct Pace {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Reckons from what runs on a pod.
-    pub(super) fn reckon(runs: &[Run], model: &StepModel, now: Instant) -> Self {
-        let mut occupancy =
-            Self { requests: runs.len() as f64, streams: Vec::with_capacity(runs.len()), ..Self::default() };
+    /// Reckons from what runs on a pod. Of requests that are counted there but not known, which is so for moments,
+    /// it is taken that they are like those that are.
+    pub(super) fn reckon(runs: &[Run], in_flight: u32, model: &StepModel, now: Instant) -> Self {
+        let requests = f64::from(in_flight).max(runs.len() as f64);
+        let mut occupancy = Self { requests, streams: Vec::with_capacity(runs.len()), ..Self::default() };
         // Prompts are computed first come, first served; none before the last one that is known to be done.
         let done = runs.iter().filter_map(|run| match run.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
@@ -99,6 +102,7 @@ impl Occupancy {
             occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);
             occupancy.add(run, 0.0, elapsed_s + left_s, now);
         }
+        occupancy.context_tokens *= requests / (runs.len().max(1) as f64);
         occupancy
     }
 
@@ -111,6 +115,7 @@ impl Occupancy {
             elapsed_s: now.seconds_since(run.arrived_at),
             tokens,
             first_token_s,
+            weight: run.weight,
         });
     }
 
@@ -121,9 +126,9 @@ impl Occupancy {
         Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
     }
 
-    /// How many of its requests are expected to keep their objectives if it goes on like this.
+    /// How many of its requests are expected to keep their objectives if it goes on like this, each by its weight.
     pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
-        self.streams.iter().map(|stream| stream.keeps(pace)).sum()
+        self.streams.iter().map(|stream| stream.weight.get() * stream.keeps(pace)).sum()
     }
 }
 

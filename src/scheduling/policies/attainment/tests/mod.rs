@@ -1,6 +1,3 @@
 mod course;
-mod fit;
-mod meter;
 mod placing;
 mod pod;
-mod speed;

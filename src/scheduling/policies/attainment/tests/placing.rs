@@ -5,16 +5,16 @@ use proptest::prelude::*;
 
 use super::super::outlook::Outlook;
 use super::super::pod::Occupancy;
-use super::super::step::StepModel;
 use super::super::{Attainment, Policy};
 use crate::scheduling::policies::{Pass, PolicyName};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::profile::Profile;
-use crate::scheduling::request::{Arrival, Request};
+use crate::scheduling::request::{Arrival, Request, Weight};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
+use crate::scheduling::speeds::{Speeds, StepModel};
 use crate::scheduling::testing::{START, arrival, assess, pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{PodState, View};
@@ -53,6 +53,7 @@ fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
         progress,
         slo: slo(),
         lengths: lengths(200),
+        weight: Weight::default(),
     };
     vec![run; count]
 }
@@ -66,12 +67,20 @@ fn profile() -> Profile {
     Profile::from_json(document.to_string().as_bytes()).unwrap()
 }
 
+fn speeds(pool: &Pool) -> Speeds {
+    let mut speeds = Speeds::default();
+    speeds.meet(pool);
+    speeds
+}
+
 fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
     let states = on.iter().map(|runs| PodState { in_flight: runs.len() as u32, ..PodState::default() }).collect();
     let mut view = View::new(pool, states);
     view.tell_runs(on);
     let mut rng = fastrand::Rng::with_seed(1);
-    let decisions = Attainment::default().pass(&mut view, waiting, &mut Pass { now, rng: &mut rng });
+    let mut speeds = speeds(pool);
+    let decisions =
+        Attainment::default().pass(&mut view, waiting, &mut Pass { now, rng: &mut rng, speeds: &mut speeds });
     decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
 }
 
@@ -127,21 +136,76 @@ fn a_request_without_an_objective_is_placed_too() {
 }
 
 #[test]
-fn nothing_is_judged_twice_while_nothing_changes() {
+fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let pool = pool(&[("d", 1, Some(profile()))]);
-    let newcomer = request(1, 500, 200, START, &pool);
-    let mut policy = Attainment::default();
-    let mut passes = |at: Instant| {
-        let mut view = View::new(&pool, vec![PodState::default()]);
-        view.tell_runs(vec![vec![]]);
-        policy.pass(&mut view, &[&newcomer], &mut Pass { now: at, rng: &mut fastrand::Rng::with_seed(1) }).len()
+    let hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
+    let mut tight = runs(12, 1_000);
+    tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
+    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    let mut passes = |on: &[Run], at: Instant| {
+        let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
+        view.tell_runs(vec![on.to_vec()]);
+        let mut pass = Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds };
+        policy.pass(&mut view, &[&hopeless], &mut pass).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
-    assert_eq!([passes(START), passes(after(49)), passes(after(50))], [1, 0, 1]);
+    assert_eq!(passes(&tight, START), 0);
+    // It would go if it were looked at: the count is the same, what runs is not.
+    assert_eq!([passes(&[], after(49)), passes(&[], after(50))], [0, 1]);
+}
+
+#[test]
+fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_room() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let newcomer = request(1, 500, 200, START, &pool);
+    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    for _ in 0..2 {
+        let mut view = View::new(&pool, vec![PodState::default()]);
+        view.tell_runs(vec![vec![]]);
+        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds };
+        assert_eq!(policy.pass(&mut view, &[&newcomer], &mut pass).len(), 1);
+    }
+}
+
+#[test]
+fn a_request_of_a_dear_class_may_cost_others_more() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let mut tight = runs(12, 1_000);
+    tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
+    let mut newcomer = request(1, 3_000, 400, START, &pool);
+    assert_eq!(placed(&pool, vec![tight.clone()], &[&newcomer], START), []);
+    newcomer.arrival.weight = Weight::new(100.0).unwrap();
+    assert_eq!(placed(&pool, vec![tight.clone()], &[&newcomer], START), [(1, 0)]);
+    tight.iter_mut().for_each(|run| run.weight = Weight::new(100.0).unwrap());
+    assert_eq!(placed(&pool, vec![tight], &[&newcomer], START), []);
+}
+
+#[test]
+fn no_class_waits_in_vain_for_ever() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    let mut waited_s = |class| {
+        let mut hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
+        hopeless.arrival.class = class;
+        (0_u64..60).find(|second| {
+            let at = START.after(Duration::from_secs(*second));
+            let mut tight = runs(12, 1_000);
+            tight.iter_mut().for_each(|run| {
+                run.arrived_at = at.before(Duration::from_millis(6_900));
+                run.progress =
+                    Progress::Decoding { first_token_at: at.before(Duration::from_secs(3)), tokens: 100, seen_at: at };
+            });
+            let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
+            view.tell_runs(vec![tight]);
+            let mut pass = Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds };
+            !policy.pass(&mut view, &[&hopeless], &mut pass).is_empty()
+        })
+    };
+    assert_eq!([waited_s(1), waited_s(2)], [Some(10), Some(10)]);
 }
 
 fn effect(on: &[Run], request: &Request) -> super::super::outlook::Effect {
-    let outlook = Outlook::new(Occupancy::reckon(on, &MODEL, START), MODEL, 0.1, 0.1);
+    let outlook = Outlook::new(Occupancy::reckon(on, 0, &MODEL, START), MODEL, 0.1, 0.1);
     outlook.effect(request, &request.prospects[0], START, f64::NEG_INFINITY).unwrap()
 }
 

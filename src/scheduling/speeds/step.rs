@@ -4,9 +4,11 @@
 //! the weights once, and the keys and values of all context tokens. A prompt is computed in the same iterations as others
 //! decode; while the arithmetic for it fits into the time that reading takes it is free, what is more stalls everybody.
 
+use serde::{Deserialize, Serialize};
+
 /// The cost model of one deployment: seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct StepModel {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepModel {
     /// a: an iteration whatever it holds (reading the weights, launching kernels).
     pub base_s: f64,
     /// b: each request in it.
@@ -28,12 +30,12 @@ pub(super) const FREE_TOKENS: f64 = 60.0;
 
 impl StepModel {
     /// a + b·n + c·K: an iteration that decodes for n requests with K tokens of context together.
-    pub(super) fn step_s(&self, requests: f64, context_tokens: f64) -> f64 {
+    pub fn step_s(&self, requests: f64, context_tokens: f64) -> f64 {
         self.base_s + self.per_request_s * requests + self.per_context_token_s * context_tokens
     }
 
     /// max(0, d·(p + n) − W): by how much computing a prompt of p tokens holds up n requests that decode.
-    pub(super) fn stall_s(&self, prompt_tokens: f64, requests: f64) -> f64 {
+    pub fn stall_s(&self, prompt_tokens: f64, requests: f64) -> f64 {
         (self.per_prefill_token_s * (prompt_tokens + requests) - FREE_SHARE * self.base_s).max(0.0)
     }
 }

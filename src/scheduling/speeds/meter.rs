@@ -14,7 +14,7 @@ const MOST_STALLED: f64 = 0.6;
 
 /// What is on a pod.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Levels {
+pub struct Levels {
     /// n.
     pub requests: f64,
     /// K.

@@ -1,0 +1,179 @@
+//! What runs on the pods, request by request, and how fast they are, for policies that go by it: this VM's part of it is
+//! told to the other VMs, theirs is read.
+//!
+//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
+//! more than they are worth: the ledger, which is exact, has the counts meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use fnv::FnvHashMap;
+
+use super::Dispatcher;
+use super::membership::Membership;
+use super::running::Running;
+use crate::scheduling::policies::Pass;
+use crate::scheduling::pool::{PodId, Pool};
+use crate::scheduling::request::RequestId;
+use crate::scheduling::run::Run;
+use crate::scheduling::speeds::Speeds;
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::View;
+use crate::shared::directory::{Directory, Ticket};
+use crate::shared::runs::{Placed, Runs};
+use crate::shared::store::{Store, decode, encode, read, update};
+
+/// The least time between two writings, and between two readings.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// How often what was learned is exchanged.
+const LEARNED_EVERY: Duration = Duration::from_millis(250);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Company {
+    pub(super) speeds: Speeds,
+    /// By seat, so that all is looked at in the same order.
+    others: BTreeMap<u8, Other>,
+    /// Whether the others do not know yet what runs here.
+    is_untold: bool,
+    told_at: Option<Instant>,
+    read_at: Option<Instant>,
+    exchanged_at: Option<Instant>,
+}
+
+/// What another VM has told.
+#[derive(Debug)]
+struct Other {
+    owner: Ticket,
+    version: u32,
+    placed: Vec<Placed>,
+}
+
+// === impl Company ===
+
+impl Company {
+    /// Something changed of what runs here.
+    pub(super) fn note_change(&mut self) {
+        self.is_untold = true;
+    }
+
+    /// Tells a view what runs on each pod, for a policy that goes by it.
+    pub(super) fn show<S: Store>(
+        &mut self,
+        view: &mut View<'_>,
+        membership: &Membership<S>,
+        running: &Running,
+        directory: &Directory,
+        now: Instant,
+    ) {
+        let own = membership.ticket();
+        let seats: Vec<Ticket> = directory.others(own, now).map(|seat| seat.ticket).collect();
+        self.others.retain(|_, other| seats.contains(&other.owner));
+        if is_over(self.read_at, EVERY, now) {
+            self.read_at = Some(now);
+            for owner in seats {
+                let stored = membership.store().get(&membership.keys().runs(owner.slot));
+                if self.others.get(&owner.slot).is_some_and(|other| other.version == stored.version) {
+                    continue;
+                }
+                let runs: Runs = decode(&stored.bytes);
+                if runs.owner == Some(owner) {
+                    self.meet(owner, stored.version, runs.into_placed().collect(), now);
+                }
+            }
+        }
+        view.tell_runs(self.by_pod(view.pool(), running));
+    }
+
+    /// How many requests the other VMs have told of.
+    #[cfg(test)]
+    pub(super) fn elsewhere(&self) -> usize {
+        self.others.values().map(|other| other.placed.len()).sum()
+    }
+
+    /// What runs on each pod of the pool.
+    fn by_pod(&self, pool: &Pool, running: &Running) -> Vec<Vec<Run>> {
+        let positions: FnvHashMap<PodId, usize> =
+            pool.pods().iter().enumerate().map(|(position, pod)| (pod.id, position)).collect();
+        let mut by_pod = vec![Vec::new(); pool.pods().len()];
+        let elsewhere = self.others.values().flat_map(|other| &other.placed).map(|placed| (placed.pod, &placed.run));
+        for (pod, run) in running.seen().map(|(_, pod, _, run)| (pod, run)).chain(elsewhere) {
+            if let Some(runs) = positions.get(&pod).and_then(|position| by_pod.get_mut(*position)) {
+                runs.push(run.clone());
+            }
+        }
+        by_pod
+    }
+
+    /// Another VM told what it runs; prompts that came there since the last time stall its pods.
+    fn meet(&mut self, owner: Ticket, version: u32, placed: Vec<Placed>, now: Instant) {
+        let before = self.others.get(&owner.slot).map(|other| other.placed.as_slice()).unwrap_or_default();
+        let known: HashSet<RequestId> = before.iter().map(|placed| placed.id).collect();
+        for new in placed.iter().filter(|placed| !known.contains(&placed.id)) {
+            self.speeds.came(new.run.prompt_tokens, (new.pod, new.deployment), now);
+        }
+        self.others.insert(owner.slot, Other { owner, version, placed });
+    }
+}
+
+// === impl Dispatcher ===
+
+impl<S: Store> Dispatcher<S> {
+    /// Something changed of what runs here: tells the others, if they were not told just now.
+    pub(super) fn tell_company(&mut self, now: Instant) {
+        self.company.is_untold |= self.settings.looks_at_runs;
+        self.tell(now);
+    }
+
+    /// Exchanges with the other VMs what runs and what was learned, and lets policies look at it; not more often than it helps.
+    pub(super) fn keep_company(&mut self, now: Instant) {
+        self.tell(now);
+        if !is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+            return;
+        }
+        self.company.exchanged_at = Some(now);
+        self.exchange();
+        let pool = Rc::clone(&self.pool);
+        let reading = self.membership.read();
+        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, now);
+        self.company.show(&mut view, &self.membership, &self.running, &reading.board.directory, now);
+        let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
+        self.policies.built_mut().for_each(|policy| policy.watch(&view, &mut pass));
+    }
+
+    fn tell(&mut self, now: Instant) {
+        let company = &mut self.company;
+        let is_due = company.is_untold && is_over(company.told_at, EVERY, now);
+        let Some(own) = self.membership.ticket().filter(|_| is_due) else { return };
+        let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
+        let version = store.get(&key).version;
+        let value = encode(&Runs::of(own, self.running.seen()));
+        // Nobody else writes it while this VM has the seat; where it fails all the same, the next change or tick writes it.
+        company.is_untold = store.set(&key, &value, version).is_err();
+        company.told_at = Some(now);
+    }
+
+    fn exchange(&mut self) {
+        let (store, keys) = (self.membership.store(), self.membership.keys());
+        for (deployment, speed) in self.company.speeds.iter_mut() {
+            let key = keys.learned(deployment);
+            if !speed.has_news() {
+                speed.take(read(store, &key).0);
+                continue;
+            }
+            let learned = update(store, &key, |all| {
+                speed.tell(all);
+                Some(all.clone())
+            });
+            if let Ok(Some(learned)) = learned {
+                speed.take(learned);
+            }
+        }
+    }
+}
+
+fn is_over(since: Option<Instant>, span: Duration, now: Instant) -> bool {
+    since.is_none_or(|since| now.since(since) >= span)
+}

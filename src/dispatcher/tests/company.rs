@@ -1,0 +1,184 @@
+//! What VMs tell each other of what they run and have learned, for a policy that goes by it.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::world::{Fate, World, settings, well};
+use crate::dispatcher::{End, Settings};
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::DeploymentId;
+use crate::scheduling::profile::Profile;
+use crate::scheduling::request::Arrival;
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::{Outcome, Slo};
+use crate::scheduling::testing::{arrival, pool};
+
+/// A pod that makes a token each 25 ms, for a request or ten.
+fn profile() -> Profile {
+    let document = serde_json::json!({
+        "gpu": "g", "indexes": [[64, 256], [64, 512]], "tputs": [[5.0, 2.0], [1.5, 0.8]],
+        "e2e": [[1.6, 1.7], [6.4, 6.7]], "ttft": [[0.05, 0.12], [0.05, 0.12]],
+    });
+    Profile::from_json(document.to_string().as_bytes()).unwrap()
+}
+
+fn world(vms: usize, pods: u8) -> World {
+    World::new(
+        vms,
+        pool(&[("d", pods, Some(profile()))]),
+        Settings { looks_at_runs: true, max_wait: MAX_WAIT, ..settings() },
+    )
+}
+
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl World {
+    /// A request that is to take at most 50 ms for each token of its answer.
+    fn ask(&mut self, vm: usize, id: u32, input_tokens: u32, output_tokens: u32) {
+        let slo = Slo { e2e_per_output_token: Some(millis(50)), ..Slo::default() };
+        let shape = Shape { output_tokens, input_tokens };
+        let policy = PolicyName::SloAttainment;
+        let arrival = Arrival { policy, shape, slo: Some(slo), streamed: true, ..arrival(id, 0, self.now) };
+        self.arrive(vm, arrival);
+    }
+
+    fn pod_of(&self, id: u32) -> String {
+        match &self.requests[&id] {
+            Fate::Running { address, .. } => address.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The model's error of the time per step, as a VM knows it: it falls with each lesson that the model predicts.
+    fn error_in(&self, vm: usize) -> f64 {
+        let deployment = DeploymentId::of(&"d".parse().unwrap());
+        self.vms[vm].dispatcher.company.speeds.of(deployment).unwrap().error()
+    }
+
+    /// An answer of this length at 27 ms per token, to its end.
+    fn answer(&mut self, id: u32, tokens: u32) {
+        for token in 1..=tokens {
+            self.wait(millis(27));
+            self.progress(id, token);
+        }
+        let shape = Shape { output_tokens: tokens, input_tokens: 100 };
+        self.finish(id, &End::Finished(Outcome { shape, ttft: Duration::ZERO, e2e: Duration::ZERO }));
+    }
+}
+
+#[test]
+fn a_vm_knows_what_runs_on_behalf_of_another() {
+    let mut world = world(2, 2);
+    world.ask(0, 1, 16_000, 64);
+    world.wait(millis(20));
+    world.ask(0, 2, 10, 64);
+    assert_ne!(world.pod_of(1), world.pod_of(2));
+    world.wait(millis(300));
+    // By number the pods are alike; by what runs there the second one is quicker.
+    for id in 3..8 {
+        world.ask(1, id, 10, 64);
+        assert_eq!(world.pod_of(id), world.pod_of(2));
+        world.finish(id, &well());
+    }
+}
+
+#[test]
+fn what_runs_on_behalf_of_a_dead_vm_is_forgotten() {
+    let mut world = world(2, 2);
+    world.ask(0, 1, 16_000, 64);
+    world.wait(millis(300));
+    world.ask(1, 2, 10, 64);
+    assert_eq!(world.vms[1].dispatcher.company.elsewhere(), 1);
+    world.kill(0);
+    world.wait(millis(2_500));
+    assert_eq!(world.vms[1].dispatcher.company.elsewhere(), 0);
+}
+
+#[test]
+fn what_one_vm_learned_all_know_and_one_that_comes_later_too() {
+    let mut world = world(2, 1);
+    world.ask(1, 0, 100, 64);
+    world.finish(0, &well());
+    let cold = world.error_in(1);
+    for id in 1..6 {
+        world.ask(0, id, 100, 64);
+        world.answer(id, 64);
+    }
+    world.wait(millis(600));
+    let known = world.error_in(0);
+    assert!(known < cold, "{known} {cold}");
+    assert_eq!(world.error_in(1), known);
+    world.kill(0);
+    world.ask(0, 7, 100, 64);
+    world.wait(millis(600));
+    assert_eq!(world.error_in(0), known);
+}
+
+/// Something happens; numbers count modulo what there is.
+#[derive(Clone, Debug)]
+enum Event {
+    Ask { vm: usize, input: u32, output: u32 },
+    Progress(usize, u32),
+    Finish(usize),
+    Cancel(usize),
+    Wait(u64),
+    Kill(usize),
+    Interfere(u32),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let n = || 0..1000_usize;
+    let ask = (n(), 0..20_000_u32, 0..2_000_u32).prop_map(|(vm, input, output)| Event::Ask { vm, input, output });
+    let event = prop_oneof![
+        40 => ask,
+        20 => (n(), 0..2_000_u32).prop_map(|(id, tokens)| Event::Progress(id, tokens)),
+        15 => n().prop_map(Event::Finish),
+        4 => n().prop_map(Event::Cancel),
+        15 => (1..1_500_u64).prop_map(Event::Wait),
+        2 => n().prop_map(Event::Kill),
+        2 => (2..6_u32).prop_map(Event::Interfere),
+    ];
+    vec(event, 1..80)
+}
+
+fn happen(world: &mut World, id: u32, event: &Event) {
+    let vms = world.vm_count();
+    let any = |ids: Vec<u32>, number: usize| ids.get(number.checked_rem(ids.len())?).copied();
+    match *event {
+        Event::Ask { vm, input, output } => world.ask(vm % vms, id, input, output),
+        Event::Progress(number, tokens) => {
+            any(world.running(), number).into_iter().for_each(|id| world.progress(id, tokens));
+        }
+        Event::Finish(number) => any(world.running(), number).into_iter().for_each(|id| world.finish(id, &well())),
+        Event::Cancel(number) => any(world.waiting(), number).into_iter().for_each(|id| world.cancel(id)),
+        Event::Wait(span) => world.wait(millis(span)),
+        Event::Kill(vm) => world.kill(vm % vms),
+        Event::Interfere(one_in) => world.interfere(Some(one_in)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_comes_none_is_lost_none_waits_beyond_its_time_and_nothing_is_left(
+        vms in 1..4_usize, events in events(),
+    ) {
+        let mut world = world(vms, 2);
+        for (id, event) in (0..).zip(&events) {
+            happen(&mut world, id, event);
+        }
+        world.interfere(None);
+        world.wait(MAX_WAIT.saturating_add(millis(300)));
+        prop_assert_eq!(world.waiting(), [0_u32; 0]);
+        world.running().into_iter().for_each(|id| world.finish(id, &well()));
+        world.wait(Duration::from_secs(3));
+        world.assert_empty();
+    }
+}

@@ -1,0 +1,3 @@
+mod fit;
+mod meter;
+mod speed;

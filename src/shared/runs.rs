@@ -1,0 +1,102 @@
+//! What one VM runs, request by request: for policies that go by more than sums. Each VM writes its own value, and no other.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::Ticket;
+use crate::scheduling::pool::{DeploymentId, PodId};
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
+use crate::scheduling::request::{RequestId, Weight};
+use crate::scheduling::run::{Progress, Run};
+use crate::scheduling::slo::Slo;
+use crate::scheduling::time::Instant;
+
+/// A run and where it runs.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The request, within its VM.
+    pub id: RequestId,
+    /// Its pod.
+    pub pod: PodId,
+    /// The pod's deployment.
+    pub deployment: DeploymentId,
+    /// What is known of it.
+    pub run: Run,
+}
+
+/// The value.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Runs {
+    /// Whose it is: what a VM left that had the seat before is worth nothing.
+    pub owner: Option<Ticket>,
+    /// How long answers are; requests that came together have the same.
+    curves: Vec<LengthDistribution>,
+    runs: Vec<Told>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    id: RequestId,
+    pod: PodId,
+    deployment: DeploymentId,
+    prompt_tokens: u32,
+    arrived_at: Instant,
+    placed_at: Instant,
+    progress: Progress,
+    slo: Slo,
+    /// Position in [`Runs::curves`].
+    curve: usize,
+    most_tokens: u32,
+    weight: Weight,
+}
+
+// === impl Runs ===
+
+impl Runs {
+    /// The value of the VM with this ticket.
+    pub fn of<'r>(owner: Ticket, placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>) -> Self {
+        let mut known: Vec<&Rc<LengthDistribution>> = Vec::new();
+        let runs = placed.map(|(id, pod, deployment, run)| {
+            let curve = run.lengths.curve();
+            // Those that came last are the likeliest to share it.
+            let position = known.iter().rposition(|known| Rc::ptr_eq(known, curve)).unwrap_or_else(|| {
+                known.push(curve);
+                known.len().saturating_sub(1)
+            });
+            Told {
+                id,
+                pod,
+                deployment,
+                prompt_tokens: run.prompt_tokens,
+                arrived_at: run.arrived_at,
+                placed_at: run.placed_at,
+                progress: run.progress,
+                slo: run.slo,
+                curve: position,
+                most_tokens: run.lengths.most_tokens(),
+                weight: run.weight,
+            }
+        });
+        let runs = runs.collect();
+        Self { owner: Some(owner), curves: known.into_iter().map(|curve| curve.sketch()).collect(), runs }
+    }
+
+    /// What it tells.
+    pub fn into_placed(self) -> impl Iterator<Item = Placed> {
+        let curves: Vec<Rc<LengthDistribution>> = self.curves.into_iter().map(Rc::new).collect();
+        self.runs.into_iter().filter_map(move |told| {
+            let lengths = OutputLengths::new(Rc::clone(curves.get(told.curve)?), told.most_tokens);
+            let run = Run {
+                prompt_tokens: told.prompt_tokens,
+                arrived_at: told.arrived_at,
+                placed_at: told.placed_at,
+                progress: told.progress,
+                slo: told.slo,
+                lengths,
+                weight: told.weight,
+            };
+            Some(Placed { id: told.id, pod: told.pod, deployment: told.deployment, run })
+        })
+    }
+}
