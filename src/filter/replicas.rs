@@ -128,12 +128,16 @@ impl Router {
         }
         let actions = match outcome {
             Ok((told, told_at)) => {
-                let outlook = round.roster().outlook(told, source.callout.interval, told_at.after(source.expire));
-                let outlook = crate::shared::outlook::Outlook { reckoned, ..outlook };
+                let outlook = round.roster().outlook(
+                    told,
+                    source.expected,
+                    source.callout.interval,
+                    told_at.after(source.expire),
+                );
                 self.dispatcher.learn_of_others(&outlook, now)
             }
             Err(_) => {
-                self.dispatcher.reckon_with(reckoned, round.roster().rank());
+                self.dispatcher.reckon_with(reckoned, round.roster().rank(reckoned));
                 return;
             }
         };

@@ -3,11 +3,14 @@
 //! It runs out: whoever reads it later than that knows of the others only that they are there, and keeps to a share of each
 //! pod.
 
+use std::hash::{Hash, Hasher};
+
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
 use super::ledger::{Column, Entry};
-use crate::scheduling::allowance::Allowance;
+use crate::scheduling::allowance::{Allowance, Looked, Lot};
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::time::Instant;
@@ -29,6 +32,10 @@ pub struct Outlook {
     pub told: Column,
     /// What it ran when it told them the time before.
     pub earlier: Column,
+    /// How many gateways run anything or have requests that wait, this one included.
+    pub active: u32,
+    /// Another number with each look, and in each gateway.
+    pub draw: u64,
     /// What waits most urgently in others, most urgent first.
     pub claims: Vec<Wanted>,
 }
@@ -87,8 +94,15 @@ impl Outlook {
         match self.standing(now) {
             Standing::Together => {
                 let load = |column: &Column| column.get(&pod).map(Entry::load).unwrap_or_default();
-                let (told, earlier) = (load(&self.told), load(&self.earlier));
-                Allowance::between_looks(told, earlier, self.elsewhere(pod, now).load(), own, self.gateways)
+                let looked = Looked {
+                    told: load(&self.told),
+                    earlier: load(&self.earlier),
+                    elsewhere: load(&self.elsewhere),
+                    gateways: self.gateways,
+                    active: self.active,
+                    lot: self.lot(pod),
+                };
+                Allowance::between_looks(looked, own)
             }
             Standing::Apart => Allowance::apart(own, self.reckoned, self.owns(place)),
         }
@@ -100,6 +114,13 @@ impl Outlook {
             Standing::Together => &self.claims,
             Standing::Apart => &[],
         }
+    }
+
+    fn lot(&self, pod: PodId) -> Lot {
+        let mut hasher = FnvHasher::default();
+        (self.draw, pod).hash(&mut hasher);
+        // The upper half: it depends on all that was hashed.
+        Lot(u32::try_from(hasher.finish() >> 32).unwrap_or_default())
     }
 
     /// Whether a pod is this gateway's own: each is some gateway's, and each gateway has one of each deployment.

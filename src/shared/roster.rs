@@ -5,8 +5,10 @@
 //! which the store gives to one only, and writes to it from then on. The last good digest of each gateway counts until it
 //! expires here too, whatever stands in its slot meanwhile.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
@@ -123,14 +125,18 @@ impl Roster {
         u32::try_from(self.others.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// How many of them come before this one.
-    pub fn rank(&self) -> u32 {
+    /// This gateway's place among `reckoned`: how many come before it, or one that it draws where it does not know as many.
+    pub fn rank(&self, reckoned: u32) -> u32 {
+        if self.gateways() < reckoned {
+            return u32::try_from(self.gateway.checked_rem(reckoned.into()).unwrap_or_default()).unwrap_or_default();
+        }
         let before = self.others.iter().filter(|other| other.digest.gateway < self.gateway).count();
         u32::try_from(before).unwrap_or(u32::MAX)
     }
 
-    /// What the others do, for all VMs of this gateway. `told`: what this one ran when it told them.
-    pub fn outlook(&self, told: Column, margin: Duration, expires_at: Instant) -> Outlook {
+    /// What the others do, for all VMs of this gateway. `told`: what this one ran when it told them. `expected`: how many
+    /// gateways there are at least.
+    pub fn outlook(&self, told: Column, expected: u32, margin: Duration, expires_at: Instant) -> Outlook {
         let mut elsewhere = Column::new();
         for (pod, entry) in self.others.iter().flat_map(|other| &other.digest.running) {
             elsewhere.entry(*pod).or_default().add(*entry);
@@ -139,18 +145,25 @@ impl Roster {
             let waiting = digest.waiting.as_ref()?;
             Some(Wanted { name: (digest.gateway, waiting.name), claim: waiting.claim(*told, margin) })
         });
+        let is_active = |digest: &Digest| digest.waiting.is_some() || !digest.running.is_empty();
+        let active = self.others.iter().filter(|other| is_active(&other.digest));
         let mut claims: Vec<Wanted> = claims.collect();
+        let mut draw = FnvHasher::default();
+        (self.gateway, self.sequence).hash(&mut draw);
         claims.sort_by_key(|wanted| (wanted.claim.urgency, wanted.name));
         claims.truncate(MOST_CLAIMS);
         let gateways = self.gateways();
+        let reckoned = gateways.max(expected);
         Outlook {
             expires_at,
             gateways,
-            rank: self.rank(),
-            reckoned: gateways,
+            rank: self.rank(reckoned),
+            reckoned,
             elsewhere,
             told,
             claims,
+            active: u32::try_from(active.count()).unwrap_or(u32::MAX).saturating_add(1),
+            draw: draw.finish(),
             ..Outlook::default()
         }
     }

@@ -68,7 +68,7 @@ impl Gateways {
         let (told, waiting) = dispatcher.to_tell(self.now);
         self.slots[gateway] = Some(roster.digest(told.clone(), waiting).encode("p"));
         assert_eq!(roster.look(&self.slots, "p", EXPIRE, self.now), Vec::<String>::new());
-        let outlook = roster.outlook(told, INTERVAL, self.now.after(EXPIRE));
+        let outlook = roster.outlook(told, 1, INTERVAL, self.now.after(EXPIRE));
         let actions = dispatcher.learn_of_others(&outlook, self.now);
         self.perform(gateway, &actions);
     }

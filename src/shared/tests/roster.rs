@@ -40,7 +40,7 @@ fn look(roster: &mut Roster, slots: &[Option<String>], now: Instant) -> Vec<Stri
 
 /// How many requests the others run.
 fn elsewhere(roster: &Roster) -> u32 {
-    let outlook = roster.outlook(Column::new(), Duration::ZERO, START.after(EXPIRE));
+    let outlook = roster.outlook(Column::new(), 1, Duration::ZERO, START.after(EXPIRE));
     outlook.elsewhere(pod(), START).count
 }
 
@@ -73,7 +73,7 @@ fn what_others_run_adds_up_and_ones_own_does_not() {
     let mut roster = Roster::new(1);
     let complaints = look(&mut roster, &[text(1, 5, 9), text(2, 1, 3), None, text(3, 1, 4)], START);
     assert_eq!(complaints, Vec::<String>::new());
-    assert_eq!((elsewhere(&roster), roster.gateways(), roster.rank()), (7, 3, 0));
+    assert_eq!((elsewhere(&roster), roster.gateways(), roster.rank(3)), (7, 3, 0));
 }
 
 #[test]
@@ -115,6 +115,16 @@ fn a_store_that_lost_all_does_not_make_the_others_stop() {
 }
 
 #[test]
+fn who_knows_too_few_draws_a_place_among_those_that_are_expected() {
+    let mut roster = Roster::new(7);
+    assert_eq!(roster.rank(4), 3);
+    look(&mut roster, &[text(2, 1, 3), text(3, 1, 3), text(9, 1, 3)], START);
+    assert_eq!(roster.rank(4), 2);
+    assert_eq!(roster.outlook(Column::new(), 3, Duration::ZERO, START).reckoned, 4);
+    assert_eq!(roster.outlook(Column::new(), 5, Duration::ZERO, START).reckoned, 5);
+}
+
+#[test]
 fn it_passes_from_vm_to_vm() {
     let mut roster = Roster::new(1);
     look(&mut roster, &[text(2, 1, 3)], START);
@@ -128,7 +138,7 @@ fn it_passes_from_vm_to_vm() {
 fn an_outlook_runs_out_and_each_pod_is_shared_then() {
     let mut roster = Roster::new(1);
     look(&mut roster, &[text(2, 1, 3)], START);
-    let outlook = roster.outlook(column(2), Duration::ZERO, after(2_000));
+    let outlook = roster.outlook(column(2), 1, Duration::ZERO, after(2_000));
     assert_eq!((outlook.standing(after(1_999)), outlook.gateways_seen(after(1_999))), (Standing::Together, 2));
     assert_eq!((outlook.standing(after(2_000)), outlook.gateways_seen(after(2_000))), (Standing::Apart, 0));
     assert_eq!(outlook.elsewhere(pod(), after(2_000)), Entry::default());
