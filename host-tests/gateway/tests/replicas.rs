@@ -5,14 +5,22 @@ use gateway::client::{Client, Pending, Request};
 use gateway::{Envoy, Options, Redis, until};
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, Test, chat, filter, pods, turn};
+use crate::common::{CHAT, Test, Turn, chat, pods, turn};
+
+/// The filter's configuration for these pods, by a policy that keeps to their capacity.
+fn filter(pods: &[Pod], fit: u32, replicas: &Value) -> Value {
+    let mut filter = crate::common::filter(pods, fit);
+    filter["policy"] = json!("slo");
+    filter["replicas"] = replicas.clone();
+    filter
+}
 
 /// Gateways, the pods that they share, and where they meet.
 struct Replicas {
     gateways: Vec<Gateway>,
     pods: Vec<Pod>,
     redis: Redis,
-    _turn: crate::common::Turn,
+    _turn: Turn,
 }
 
 struct Gateway {
@@ -29,8 +37,7 @@ impl Replicas {
         let (pods, redis) = (pods(1, &Plan::Hold)?, Redis::start().await?);
         let mut gateways = Vec::new();
         for _ in 0..count {
-            let mut filter = filter(&pods, fit);
-            filter["replicas"] = json!({ "webdis": { "cluster": "webdis" }, "expire": "1s" });
+            let filter = filter(&pods, fit, &json!({ "webdis": { "cluster": "webdis" }, "expire": "1s" }));
             let options = Options::new(filter, pods.iter().map(Pod::address)).workers(2);
             let envoy = Envoy::start(options.cluster("webdis", redis.webdis())).await?;
             let client = Client::http1(envoy.address());
@@ -174,8 +181,7 @@ async fn without_the_store_each_gateway_keeps_to_its_share_and_says_so() -> Test
 async fn a_gateway_that_never_met_another_reckons_with_those_that_are_expected() -> Test {
     let _turn = turn()?;
     let pods = pods(1, &Plan::Hold)?;
-    let mut filter = filter(&pods, 4);
-    filter["replicas"] = json!({ "webdis": { "cluster": "nowhere" }, "expected": 4 });
+    let filter = filter(&pods, 4, &json!({ "webdis": { "cluster": "nowhere" }, "expected": 4 }));
     // A port that nobody listens on.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let options = Options::new(filter, pods.iter().map(Pod::address)).cluster("nowhere", nowhere);
@@ -237,8 +243,7 @@ async fn gateways_that_start_at_once_find_a_slot_each() -> Test {
     let _turn = turn()?;
     let (pods, redis) = (pods(1, &Plan::Hold)?, Redis::start().await?);
     let start = || {
-        let mut filter: Value = filter(&pods, 4);
-        filter["replicas"] = json!({ "webdis": { "cluster": "webdis" }, "slots": 3 });
+        let filter = filter(&pods, 4, &json!({ "webdis": { "cluster": "webdis" }, "slots": 3 }));
         Envoy::start(Options::new(filter, pods.iter().map(Pod::address)).cluster("webdis", redis.webdis()))
     };
     let (one, two, three) = tokio::try_join!(start(), start(), start())?;
