@@ -117,6 +117,7 @@ impl Config {
             alternatives: usize::from(self.upstream.alternatives),
             replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
             looks_at_runs: self.looks_at_runs(),
+            corrects_profiles: self.profiles.correct,
         }
     }
 

@@ -12,9 +12,11 @@ use crate::sources::webdis::WebdisSource;
 use crate::sources::{Source, pods, profiles};
 
 /// Where profiles come from: the configuration, and at most one source that is asked.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileSources {
+    /// Whether what responses show corrects what profiles say of a deployment's speed.
+    pub correct: bool,
     /// A document that a server has.
     #[serde(deserialize_with = "json::optional_object")]
     http: Option<HttpSource>,
@@ -88,6 +90,12 @@ impl ProfileSources {
                 Err(JsonError::invalid(path, found, expected))
             }
         }
+    }
+}
+
+impl Default for ProfileSources {
+    fn default() -> Self {
+        Self { correct: true, http: None, config_map: None, webdis: None, inline: Vec::new() }
     }
 }
 

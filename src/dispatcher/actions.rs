@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::{RequestId, Unjudged};
@@ -82,7 +83,7 @@ pub enum End {
 }
 
 /// What all VMs of a pool hold together, in this gateway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Requests that wait.
     pub waiting: u32,
@@ -95,6 +96,21 @@ pub struct Survey {
     /// Gateways that this one knows of, itself included; 0 while it does not know what the others do. `None` where it is
     /// configured to be alone.
     pub replicas: Option<u32>,
+    /// How fast deployments are, those that are known.
+    pub speeds: Vec<SurveyedSpeed>,
+}
+
+/// How fast a deployment is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyedSpeed {
+    /// Which one.
+    pub deployment: DeploymentName,
+    /// How many times as long iterations take as its profile says.
+    pub of_profile: f64,
+    /// How many times as long as on the others they take on its slowest pod.
+    pub slowest_pod: f64,
+    /// Mean relative error of what is predicted.
+    pub error: f64,
 }
 
 // === impl Placement ===

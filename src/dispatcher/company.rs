@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
-use super::Dispatcher;
 use super::membership::Membership;
 use super::running::Running;
+use super::{Dispatcher, SurveyedSpeed};
 use crate::scheduling::policies::Pass;
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
@@ -54,6 +54,26 @@ struct Other {
 // === impl Company ===
 
 impl Company {
+    /// `learns`: whether what responses show corrects what profiles say.
+    pub(super) fn new(learns: bool) -> Self {
+        Self { speeds: Speeds::new(learns), ..Self::default() }
+    }
+
+    /// How fast the deployments of the pool are, those that are known.
+    pub(super) fn speeds(&self, pool: &Pool) -> Vec<SurveyedSpeed> {
+        let known = pool.deployments().iter().enumerate().filter_map(|(position, deployment)| {
+            let speed = self.speeds.of(deployment.id)?;
+            let pods = pool.pods().iter().filter(|pod| pod.deployment == position);
+            Some(SurveyedSpeed {
+                deployment: deployment.name.clone(),
+                of_profile: speed.of_prior(),
+                slowest_pod: pods.map(|pod| speed.factor_of(pod.id)).fold(0.0, f64::max),
+                error: speed.error(),
+            })
+        });
+        known.collect()
+    }
+
     /// Something changed of what runs here.
     pub(super) fn note_change(&mut self) {
         self.is_untold = true;

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
-pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey};
+pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
 use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub late: LatePolicy,
     /// Whether requests may ask for a policy that goes by what runs on each pod.
     pub looks_at_runs: bool,
+    /// Whether what responses show corrects what profiles say of speeds.
+    pub corrects_profiles: bool,
     /// How many pods are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
     /// How often other gateways tell what they do, where others serve the same pods.
@@ -104,7 +106,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
-            company: Company::default(),
+            company: Company::new(settings.corrects_profiles),
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
@@ -217,9 +219,7 @@ impl<S: Store> Dispatcher<S> {
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.company.note_change();
-        if first_token_at.is_none() {
-            self.company.speeds.first_token(id, now);
-        }
+        self.company.speeds.went_on(id, tokens, now);
     }
 
     /// A message came: room was freed, somewhere.
@@ -267,6 +267,7 @@ impl<S: Store> Dispatcher<S> {
             pods: self.pool.pods().len(),
             pods_failing: reading.board.failing.len(),
             replicas: reading.outlook().map(|outlook| outlook.gateways_seen(now)),
+            speeds: self.company.speeds(&self.pool),
         })
     }
 

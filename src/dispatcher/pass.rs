@@ -56,12 +56,12 @@ impl Claimant<'_> {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// Refuses what waited too long, places what can be placed, and tells the other VMs what is left. Where a request just
-    /// came, it alone may be refused.
+    /// Refuses what waited too long or in vain, places what can be placed, and tells the other VMs what is left. Where a
+    /// request just came, it alone may be refused.
     pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a seat that is gone.
         self.membership.beat(&self.pool, &mut self.running, now);
-        let mut actions = self.refuse_overdue(arriving, now);
+        let mut actions = self.refuse_hopeless(arriving, now);
         let mut contended = 0;
         let mut last = None;
         while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
@@ -83,14 +83,19 @@ impl<S: Store> Dispatcher<S> {
         actions
     }
 
-    fn refuse_overdue(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
+    fn refuse_hopeless(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         let expired = self.queue.expired(now).into_iter().map(|id| (id, RefusalReason::WaitedTooLong));
         let late = self.queue.to_reject(now).into_iter().map(|id| (id, RefusalReason::Late));
-        let overdue = expired.chain(late).filter(|(id, _)| arriving.is_none_or(|arriving| arriving == *id));
-        let overdue: Vec<(RequestId, RefusalReason)> = overdue.take(MOST_ACTIONS).collect();
+        // By a profile that came while they waited; whoever comes is refused before it waits.
+        let infeasible = self.queue.infeasible().filter(|_| self.settings.reject_infeasible);
+        let infeasible = infeasible.map(|id| (id, RefusalReason::Infeasible));
+        let hopeless = expired.chain(infeasible).chain(late);
+        let hopeless = hopeless.filter(|(id, _)| arriving.is_none_or(|arriving| arriving == *id));
+        let hopeless: Vec<(RequestId, RefusalReason)> = hopeless.collect();
         let mut actions = Vec::new();
-        for (id, reason) in overdue {
-            if self.queue.remove(id).is_some() {
+        for (id, reason) in hopeless {
+            // Some are hopeless for two reasons.
+            if actions.len() < MOST_ACTIONS && self.queue.remove(id).is_some() {
                 actions.push(self.refuse(id, reason, now));
             }
         }

@@ -43,16 +43,14 @@ impl<S: Store> Dispatcher<S> {
             .all(|other| own.is_some_and(|own| (since, own.slot) < other))
     }
 
-    /// The claim of the most urgent request that waits for room here.
+    /// The claim of the most urgent request that waits for room here. Where that has aged, it says so even while another
+    /// VM's request is the one that has a pod drained: this VM is woken for room that fits, and is the next to reserve.
     fn claim(&mut self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
         let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
         let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
-        if let Some((request, since)) = aged {
-            claim.aged_since = Some(since);
-            if !self.may_reserve((request, since), directory, now) {
-                return None;
-            }
+        claim.aged_since = aged.map(|(_, since)| since);
+        if let Some((request, _)) = aged.filter(|aged| self.may_reserve(*aged, directory, now)) {
             let reading = self.membership.read();
             let mut view = reading.view(&self.pool, self.membership.ticket(), &self.running, now);
             let position = view.reserve_for(request, now);

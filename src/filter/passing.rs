@@ -1,8 +1,11 @@
-//! Requests that are not scheduled, and the pods among which a gateway before the filter lets any request go.
+//! Requests that are not scheduled or cannot be yet, and the pods among which a gateway before the filter lets any
+//! request go.
 
 use super::host::{self, Headers, Map};
+use super::record::Stage;
 use super::router::{Next, Router};
 use crate::protocol::Refusal;
+use crate::scheduling::request::RequestId;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 
@@ -23,6 +26,25 @@ impl Router {
             None => {}
         }
         self.stats.passed();
+        Next::Go
+    }
+
+    /// Whether nothing is known of the pods yet: their source has not answered so far. One that answered that there are
+    /// none is believed.
+    pub(super) fn pods_are_unknown(&self) -> bool {
+        self.sources.awaits_pods() && self.dispatcher.pool().pods().is_empty()
+    }
+
+    /// A request goes where Envoy's own balancing sends it, since no pod is known.
+    pub(super) fn go_unplaced(&mut self, id: RequestId, subset: Option<&Subset>) -> Next {
+        if subset.is_some() {
+            // Envoy's own choice would not know of the hint.
+            return self.refuse_record(id, &Refusal::NoReadyPod);
+        }
+        if let Some(record) = self.records.get_mut(&id) {
+            record.stage = Stage::Unplaced;
+        }
+        self.stats.unplaced();
         Next::Go
     }
 }

@@ -40,6 +40,8 @@ pub enum Stage {
     Waiting,
     /// It was sent to a pod.
     Forwarded(Placement),
+    /// It went on to a pod of Envoy's own choice.
+    Unplaced,
     /// It was answered here.
     Refused,
 }

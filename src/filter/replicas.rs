@@ -59,8 +59,7 @@ impl Router {
         if !document.lease(&self.store, &self.keys, every, timeout, now) {
             return;
         }
-        let in_force = document.in_force(&self.store, &self.keys);
-        let roster = in_force.and_then(|bytes| Roster::from_bytes(&bytes));
+        let roster = Roster::from_bytes(&document.in_force(&self.store, &self.keys));
         let mut roster = roster.unwrap_or_else(|| Roster::new(host::random_seed()));
         let (told, waiting) = self.dispatcher.to_tell(now);
         let digest = roster.digest(told.clone(), waiting).encode(&self.config.pool);

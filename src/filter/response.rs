@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::host::{self, Buffer, Map};
 use super::record::{Record, Stage};
 use super::router::Router;
-use super::stats::{Ending, reason_of};
+use super::stats::{Ending, NO_PODS, reason_of};
 use crate::config::DEFAULT_CLASS;
 use crate::dispatcher::{End, Placement};
 use crate::learning::Sample;
@@ -23,6 +23,9 @@ impl Router {
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
+        if matches!(record.stage, Stage::Unplaced) {
+            let _ = host::set_header(Map::Response, "x-slo-router-reason", NO_PODS);
+        }
         let Stage::Forwarded(placement) = &mut record.stage else { return };
         if let Some(address) = served_by().filter(|address| *address != placement.address) {
             placement.address = address;
@@ -80,7 +83,7 @@ impl Router {
             Stage::Reading { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(record, &placement, now),
-            Stage::Refused => {}
+            Stage::Unplaced | Stage::Refused => {}
         }
     }
 

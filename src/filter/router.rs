@@ -146,7 +146,7 @@ impl Router {
                 if end_of_stream { self.read_body(id) } else { Next::Wait }
             }
             Some(Stage::Waiting | Stage::Refused) => Next::Wait,
-            Some(Stage::Forwarded(_)) | None => Next::Go,
+            Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
 
@@ -155,7 +155,7 @@ impl Router {
         match self.records.get(&id).map(|record| &record.stage) {
             Some(Stage::Reading { .. }) => self.read_body(id),
             Some(Stage::Waiting | Stage::Refused) => Next::Wait,
-            Some(Stage::Forwarded(_)) | None => Next::Go,
+            Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
 
@@ -229,6 +229,9 @@ impl Router {
         let Some(name) = named.or_else(|| self.config.default_model.clone()) else {
             return self.refuse_record(id, &Refusal::ModelMissing);
         };
+        if self.pods_are_unknown() {
+            return self.go_unplaced(id, wish.subset.as_ref());
+        }
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
@@ -382,7 +385,7 @@ impl Router {
         }
     }
 
-    fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
+    pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
         if let Some(record) = self.records.get_mut(&id) {
             record.stage = Stage::Refused;
         }

@@ -1,6 +1,7 @@
 //! Callouts for profiles and pods: one VM at a time fetches, all take what changed. A bad answer changes nothing and is
 //! logged when it first differs from what was said before, by the VM that got it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::host::{self, Buffer, Headers, Map};
@@ -20,7 +21,8 @@ pub struct Sources {
     profiles: Option<Source>,
     pods: Option<Source>,
     fetched_profiles: Vec<ProfileEntry>,
-    fetched_pods: Vec<PodSpec>,
+    /// What the source of pods said last; `None` until it has said anything.
+    fetched_pods: Option<Vec<PodSpec>>,
 }
 
 /// One document that is fetched.
@@ -60,14 +62,19 @@ impl Sources {
             profiles: source("profiles", config.profiles.fetched()),
             pods: source("pods", config.pods.fetched()),
             fetched_profiles: Vec::new(),
-            fetched_pods: Vec::new(),
+            fetched_pods: None,
         }
+    }
+
+    /// Whether the source of pods has not answered so far.
+    pub fn awaits_pods(&self) -> bool {
+        self.pods.is_some() && self.fetched_pods.is_none()
     }
 
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
     pub fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
-        let fetched = self.fetched_pods.iter().filter(|pod| !is_fixed(pod));
+        let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =
             config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
         Rc::new(Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles))
@@ -93,13 +100,13 @@ impl Router {
             && let Ok(document) = profiles::parse(&bytes)
         {
             changed = true;
-            *fetched_profiles = document.over(std::mem::take(fetched_profiles));
+            *fetched_profiles = document.profiles;
         }
         if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
             && let Ok(pods) = pods::parse(&bytes)
         {
             changed = true;
-            *fetched_pods = pods;
+            *fetched_pods = Some(pods);
         }
         if changed {
             let pool = self.sources.pool(&self.config);
@@ -201,10 +208,10 @@ impl Source {
         keys: &Keys,
         stats: &mut Stats,
     ) -> Result<(), FetchError> {
-        let complaints: Vec<String> =
-            fetched.complaints.iter().cloned().chain(self.check(&fetched.document)?).collect();
+        let (document, complaint) = self.check(&fetched.document, store, keys)?;
+        let complaints: Vec<String> = fetched.complaints.iter().cloned().chain(complaint).collect();
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
-        let good = Good { bytes: &fetched.document, etag, complaint: complaint.as_deref() };
+        let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
         let concluded = self.document.publish(store, keys, good);
         self.tell(concluded, complaint.map(|complaint| (complaint, "partial")), stats);
         Ok(())
@@ -233,15 +240,26 @@ impl Source {
         }
     }
 
-    /// What is wrong with parts of a document; an error if it is not good enough to put into force.
-    fn check(&self, bytes: &[u8]) -> Result<Option<String>, FetchError> {
+    /// What to put into force of a document, with the last good version of what is bad of it, and what that is; an error
+    /// if it is not good enough.
+    fn check<'a>(
+        &self,
+        bytes: &'a [u8],
+        store: &HostStore,
+        keys: &Keys,
+    ) -> Result<(Cow<'a, [u8]>, Option<String>), FetchError> {
         if self.name == "pods" {
-            return Ok(pods::parse(bytes).map(|_| None)?);
+            pods::parse(bytes)?;
+            return Ok((Cow::Borrowed(bytes), None));
         }
         let document = profiles::parse(bytes)?;
         match document.complaint() {
+            None => Ok((Cow::Borrowed(bytes), None)),
             Some(complaint) if document.profiles.is_empty() => Err(FetchError::Invalid(complaint)),
-            complaint => Ok(complaint),
+            Some(complaint) => {
+                let complete = profiles::complete(bytes, &self.document.in_force(store, keys))?;
+                Ok((Cow::Owned(complete), Some(complaint)))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use fnv::FnvHashMap;
 
 use super::host::{Counter, Gauge, Histogram};
 use crate::dispatcher::{Placement, Survey};
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Unjudged;
 
@@ -24,10 +25,15 @@ pub struct Stats {
     pods_failing: Gauge,
     /// Only where other gateways serve the same pods.
     replicas: Option<Gauge>,
+    /// By metric and deployment.
+    speeds: FnvHashMap<(&'static str, DeploymentName), Gauge>,
 }
 
 /// Names and values of a metric's labels; none has more than two.
 type Labels = [Option<(&'static str, &'static str)>; 2];
+
+/// Why a request was left to Envoy's own balancing, as metrics and headers say it.
+pub const NO_PODS: &str = "no-pods";
 
 const NO_LABELS: Labels = [None; 2];
 
@@ -75,6 +81,7 @@ impl Stats {
             pods: Gauge::define(&name("pods")),
             pods_failing: Gauge::define(&name("pods_failing")),
             replicas: has_replicas.then(|| Gauge::define(&name("replicas"))),
+            speeds: FnvHashMap::default(),
             pool: pool.to_owned(),
             counters: FnvHashMap::default(),
             endings: FnvHashMap::default(),
@@ -109,6 +116,11 @@ impl Stats {
         }
     }
 
+    /// A request went on to a pod of Envoy's own choice.
+    pub fn unplaced(&mut self) {
+        self.count("fallback_total", [Some(("reason", NO_PODS)), None]);
+    }
+
     /// A request that was placed ended. Its class is told by position and name.
     pub fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
         let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
@@ -137,13 +149,26 @@ impl Stats {
     }
 
     /// What all VMs together hold.
-    pub fn survey(&self, survey: &Survey) {
+    pub fn survey(&mut self, survey: &Survey) {
         self.waiting.record(u64::from(survey.waiting));
         self.in_flight.record(u64::from(survey.in_flight));
         self.pods.record(survey.pods as u64);
         self.pods_failing.record(survey.pods_failing as u64);
         if let (Some(gauge), Some(replicas)) = (self.replicas, survey.replicas) {
             gauge.record(replicas.into());
+        }
+        for speed in &survey.speeds {
+            let shares = [
+                ("step_percent", speed.of_profile),
+                ("slowest_pod_percent", speed.slowest_pod),
+                ("step_error_percent", speed.error),
+            ];
+            for (metric, share) in shares {
+                let gauge = self.speeds.entry((metric, speed.deployment.clone())).or_insert_with(|| {
+                    Gauge::define(&name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]))
+                });
+                gauge.record((share * 100.0).round() as u64);
+            }
         }
     }
 

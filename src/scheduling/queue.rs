@@ -48,6 +48,7 @@ pub struct Queue {
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<(Instant, RequestId)>,
     by_aging: BTreeSet<(Instant, RequestId)>,
+    infeasible: BTreeSet<RequestId>,
     work: Duration,
 }
 
@@ -102,6 +103,9 @@ impl Queue {
         self.by_latest_start.insert((start, id));
         let ages_at = request.arrival.at.after(self.patience(&request));
         self.by_aging.insert((ages_at, id));
+        if request.infeasible {
+            self.infeasible.insert(id);
+        }
         self.work = self.work.saturating_add(request.work());
         self.waiting.insert(id, Waiting { request, ages_at });
     }
@@ -120,6 +124,7 @@ impl Queue {
         self.by_arrival.remove(&(request.arrival.at, id));
         self.by_latest_start.remove(&(start, id));
         self.by_aging.remove(&(ages_at, id));
+        self.infeasible.remove(&id);
         self.work = self.work.saturating_sub(request.work());
         Some(request)
     }
@@ -194,6 +199,11 @@ impl Queue {
             return Vec::new();
         }
         self.by_latest_start.range(..(now, RequestId(0))).map(|(_, id)| *id).collect()
+    }
+
+    /// Those that no deployment could serve in time, even if it were idle.
+    pub fn infeasible(&self) -> impl Iterator<Item = RequestId> {
+        self.infeasible.iter().copied()
     }
 
     /// How long a request waits before it may reserve a pod: half its slack while that is less than a quarter of

@@ -104,18 +104,18 @@ impl SharedDocument {
         });
     }
 
-    /// The document in force.
-    pub fn in_force(&self, store: &impl Store, keys: &Keys) -> Option<Vec<u8>> {
-        let cell = self.own_cell(&states(store, keys, self.kind))?;
-        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
-        (document.fingerprint == self.fingerprint).then_some(document.bytes)
-    }
-
     /// By what the server of the document in force tells it from others, if it does.
     pub fn etag(&self, store: &impl Store, keys: &Keys) -> Option<String> {
         let cell = self.own_cell(&states(store, keys, self.kind))?;
         let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
         document.etag.filter(|_| document.fingerprint == self.fingerprint)
+    }
+
+    /// The document in force; empty if there is none.
+    pub fn in_force(&self, store: &impl Store, keys: &Keys) -> Vec<u8> {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Vec::new() };
+        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        if document.fingerprint == self.fingerprint { document.bytes } else { Vec::new() }
     }
 
     /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.

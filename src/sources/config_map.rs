@@ -65,7 +65,9 @@ impl Fetch for ConfigMapFetch {
         let ConfigMap { data } = json::read(body)?;
         let mut gather = Gather::default();
         for (key, text) in data.into_iter().flatten() {
-            gather.add_document(&text, &self.namespace).map_err(|error| error.under(format_args!("data.{key}")))?;
+            gather
+                .add_document(text.as_bytes(), &self.namespace)
+                .map_err(|error| error.under(format_args!("data.{key}")))?;
         }
         Ok(Progress::Done(Fetched { document: gather.document(), complaints: Vec::new() }))
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json::{self, JsonError};
+use crate::scheduling::pool::ProfileKey;
 use crate::scheduling::profile::without_nan;
 
 /// Of a text that is no JSON, so much is shown.
@@ -46,8 +47,8 @@ impl Gather {
     /// # Errors
     ///
     /// What is wrong with the document as a whole. Its entries are read later, one by one.
-    pub(super) fn add_document(&mut self, text: &str, namespace: &str) -> Result<(), JsonError> {
-        let text = without_nan(text.as_bytes());
+    pub(super) fn add_document(&mut self, text: &[u8], namespace: &str) -> Result<(), JsonError> {
+        let text = without_nan(text);
         match json::read(&text)? {
             Document { profiles: Some(entries), .. } => self.entries.extend(entries.into_iter().map(ToOwned::to_owned)),
             Document { profiles: None, gpu: Some(gpu) } => {
@@ -72,6 +73,17 @@ impl Gather {
         if let Some(profile) = profile {
             self.push(&Entry { deployment, model: Some(model), profile });
         }
+    }
+
+    /// Leaves only the entries of these; one that cannot be told whose it is goes too.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&ProfileKey) -> bool) {
+        let key = |entry: &RawValue| json::read::<ProfileKey>(entry.get().as_bytes());
+        self.entries.retain(|entry| key(entry).is_ok_and(|key| is_kept(&key)));
+    }
+
+    /// Adds what was gathered there.
+    pub(super) fn append(&mut self, other: Self) {
+        self.entries.extend(other.entries);
     }
 
     /// The document.

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::gather::Gather;
 use crate::json::{self, JsonError};
-use crate::scheduling::deployment::InvalidDeploymentName;
+use crate::scheduling::deployment::{DEFAULT_NAMESPACE, InvalidDeploymentName};
 use crate::scheduling::pool::{ProfileEntry, ProfileKey};
 use crate::scheduling::profile::{Profile, without_nan};
 
@@ -68,6 +69,26 @@ pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     }
 }
 
+/// The document to use from now on, in which all is good: what is good of this one, and of what it has only a bad version
+/// of, the entry of the last good document.
+///
+/// # Errors
+///
+/// As [`parse`], of `document`. A last good one that cannot be read has nothing.
+pub fn complete(document: &[u8], last_good: &[u8]) -> Result<Vec<u8>, JsonError> {
+    let read = parse(document)?;
+    let mut complete = Gather::default();
+    complete.add_document(document, DEFAULT_NAMESPACE)?;
+    complete.retain(|key| read.takes(key));
+    let mut kept = Gather::default();
+    // There may have been none before.
+    if kept.add_document(last_good, DEFAULT_NAMESPACE).is_ok() {
+        kept.retain(|key| read.rejects(key));
+        complete.append(kept);
+    }
+    Ok(complete.document())
+}
+
 /// The first two entries, in order, that are for the same deployment and model.
 pub fn duplicate(entries: &[ProfileEntry]) -> Option<(usize, usize)> {
     json::duplicate(entries, ProfileEntry::key)
@@ -117,13 +138,12 @@ impl ProfileDocument {
         (!errors.is_empty()).then(|| errors.join("; "))
     }
 
-    /// The profiles to use from now on: those of the document, and of those that it has only a bad version of, the last
-    /// good one.
-    pub fn over(self, last_good: Vec<ProfileEntry>) -> Vec<ProfileEntry> {
-        let is_rejected =
-            |entry: &ProfileEntry| self.rejected.iter().any(|rejected| rejected.key.as_ref() == Some(&entry.key()));
-        let kept = last_good.into_iter().filter(is_rejected).collect::<Vec<_>>();
-        self.profiles.into_iter().chain(kept).collect()
+    fn takes(&self, key: &ProfileKey) -> bool {
+        self.profiles.iter().any(|entry| entry.key() == *key)
+    }
+
+    fn rejects(&self, key: &ProfileKey) -> bool {
+        self.rejected.iter().any(|rejected| rejected.key.as_ref() == Some(key))
     }
 }
 

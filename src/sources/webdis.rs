@@ -17,6 +17,7 @@ use super::fetch::{Fetch, Fetched, Progress};
 use super::gather::{Gather, gpu_of};
 use super::kubernetes::ObjectName;
 use crate::json::{self, text};
+use crate::scheduling::deployment::DEFAULT_NAMESPACE;
 
 const PREFIX: &str = "aibrix:profile_";
 
@@ -77,7 +78,7 @@ pub(super) enum Outcome<T> {
 }
 
 fn default_namespace() -> String {
-    "default".to_owned()
+    DEFAULT_NAMESPACE.to_owned()
 }
 
 // === impl WebdisSource ===

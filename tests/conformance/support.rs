@@ -68,6 +68,7 @@ pub fn e2e(seconds: f64) -> Option<Slo> {
 pub fn settings() -> Settings {
     Settings {
         looks_at_runs: false,
+        corrects_profiles: true,
         pool: "conformance".to_owned(),
         fingerprint: 1,
         assessment: Assessment { fallback_policy: PolicyName::LeastRequest, ..Assessment::default() },

@@ -25,13 +25,17 @@ const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 struct Flags {
     /// Mean requests per second.
-    #[arg(long, default_value_t = 6.0)]
+    #[arg(long, default_value_t = 8.0)]
     rate: f64,
     /// How long requests arrive, for each policy.
-    #[arg(long, default_value_t = 28)]
+    #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Policies, in this order.
-    #[arg(long, value_delimiter = ',', default_value = "slo,slo-least-load,slo-pack-load,least-request,random")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "slo-attainment,slo,slo-least-load,slo-pack-load,least-request,random"
+    )]
     policies: Vec<String>,
     /// Seed of the arrivals.
     #[arg(long, default_value_t = 1)]

@@ -1,5 +1,7 @@
-//! Colours and letters of the plots.
+//! Colours, letters and lines of the plots.
 
+use plotters::chart::{MeshStyle, SeriesLabelStyle};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -21,9 +23,28 @@ pub const COLORS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
 ];
 
+/// The axes of a plot.
+pub type Mesh<'a, 'b, 's> = MeshStyle<'a, 'b, RangedCoordf64, RangedCoordf64, SVGBackend<'s>>;
+/// What a plot says of its lines.
+pub type Labels<'a, 'b, 's> = SeriesLabelStyle<'a, 'b, SVGBackend<'s>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
 const FONT: &str = "sans-serif";
 
 /// Letters of this size, placed by their upper left corner.
 pub fn style(size: i32, color: &'static RGBColor) -> TextStyle<'static> {
     TextStyle::from((FONT, size).into_font()).color(color).pos(Pos::new(HPos::Left, VPos::Top))
+}
+
+/// Lines and letters of the axes; the vertical one counts percent.
+pub fn axes<'m, 'a, 'b, 's>(mesh: &'m mut Mesh<'a, 'b, 's>) -> &'m mut Mesh<'a, 'b, 's> {
+    mesh.light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(FAINT)
+        .label_style(style(13, &TEXT))
+        .y_label_formatter(&|percent| format!("{percent:.0}"))
+}
+
+/// A frame around what the colours mean.
+pub fn legend<'m, 'a, 'b, 's: 'a>(labels: &'m mut Labels<'a, 'b, 's>) -> &'m mut Labels<'a, 'b, 's> {
+    labels.background_style(WHITE).border_style(GRID).label_font(style(13, &TEXT)).margin(8)
 }

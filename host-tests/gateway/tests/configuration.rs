@@ -1,6 +1,7 @@
 //! The filter's configuration at start and while requests run.
 
-use gateway::backend::{Answer, Plan};
+use gateway::backend::{Answer, Plan, Pod};
+use gateway::client::Pending;
 use gateway::{Envoy, Error, Options, find, path, within};
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ fn changed(mut filter: Value, change: &Value) -> Value {
 async fn an_invalid_configuration_is_refused_with_its_message() -> Test {
     let _turn = turn()?;
     let pods = pods(1, &Plan::Hold)?;
-    let options = |filter| Options::new(filter, pods.iter().map(gateway::backend::Pod::address));
+    let options = |filter| Options::new(filter, pods.iter().map(Pod::address));
     for (change, named) in invalid() {
         let refused = Envoy::validate(&options(changed(filter(&pods, 4), &change))).await;
         assert!(matches!(&refused, Err(Error::Exited { log, .. }) if log.contains(named)), "{named}: {refused:?}");
@@ -94,30 +95,54 @@ fn other_build(options: Options) -> anyhow::Result<(Options, tempfile::TempDir)>
     Ok((options.change(move |yaml| *find(yaml, &place) = file.as_str().into()), directory))
 }
 
-/// The old build's VM goes on with what waits in it, by its own configuration; the new one's takes what comes. They share
-/// their pods by the `vm_id`, which is the same.
-async fn another_build_while_requests_wait(workers: u32) -> Test {
-    let dynamic = |options: Options| options.dynamic().workers(workers);
-    let mut rig = Rig::start(1, &Plan::Hold, 1, |_| {}, dynamic).await?;
-    let mut pending = vec![rig.ask_as("running").start()];
-    rig.pods[0].arrival(0).await;
-    pending.push(rig.ask_as("old").header("x-slo-e2e-ms", "30000").start());
-    rig.waiting(1).await;
+/// A pod that takes one request at a time, on which one runs. One waits, and one more comes after the update.
+struct Waiting {
+    rig: Rig,
+    pending: Vec<Pending>,
+}
 
-    let (options, _build) = other_build(rig.envoy.options().clone())?;
-    rig.envoy.update_to(options).await?;
-    pending.push(rig.ask_as("new").header("x-slo-e2e-ms", "40000").start());
-    rig.waiting(2).await;
+impl Waiting {
+    async fn start(workers: u32) -> anyhow::Result<Self> {
+        let dynamic = |options: Options| options.dynamic().workers(workers);
+        let rig = Rig::start(1, &Plan::Hold, 1, |_| {}, dynamic).await?;
+        let mut pending = vec![rig.ask_as("running").start()];
+        rig.pods[0].arrival(0).await;
+        pending.push(rig.ask_as("old").header("x-slo-e2e-ms", "30000").start());
+        rig.waiting(1).await;
+        Ok(Self { rig, pending })
+    }
+
+    /// After the update: sees that all three are answered, one at a time; says in which order.
+    async fn end(self) -> anyhow::Result<Vec<String>> {
+        let Self { rig, mut pending } = self;
+        pending.push(rig.ask_as("new").header("x-slo-e2e-ms", "40000").start());
+        rig.waiting(2).await;
+        answer_all(&rig.pods[0], pending).await?;
+        assert_eq!(rig.pods[0].most_running(), 1, "what runs on it is known to the new ones");
+        rig.idle().await;
+        Ok(rig.names(0))
+    }
+}
+
+/// The pod answers three requests, and all of these are.
+async fn answer_all(pod: &Pod, pending: Vec<Pending>) -> Test {
     for id in 0..3 {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
+        pod.arrival(id).await;
+        pod.answer(id, Answer::completion(10, 5));
     }
     for pending in pending {
         assert_eq!(within("an answer", pending.reply()).await?.status, 200);
     }
-    assert_eq!(rig.names(0).len(), 3);
-    assert_eq!(rig.pods[0].most_running(), 1, "what runs under the old build is known to the new one");
-    rig.idle().await;
+    Ok(())
+}
+
+/// The old build's VM goes on with what waits in it, by its own configuration; the new one's takes what comes. They share
+/// their pods by the `vm_id`, which is the same.
+async fn another_build_while_requests_wait(workers: u32) -> Test {
+    let mut waiting = Waiting::start(workers).await?;
+    let (options, _build) = other_build(waiting.rig.envoy.options().clone())?;
+    waiting.rig.envoy.update_to(options).await?;
+    assert_eq!(waiting.end().await?.len(), 3);
     Ok(())
 }
 
@@ -133,26 +158,10 @@ async fn a_new_build_loses_no_request_that_waits_in_any_worker() -> Test {
 
 /// What runs and waits under the old configuration counts under the new one.
 async fn update_while_requests_wait(workers: u32) -> Test {
-    let dynamic = |options: Options| options.dynamic().workers(workers);
-    let mut rig = Rig::start(1, &Plan::Hold, 1, |_| {}, dynamic).await?;
-    let mut pending = vec![rig.ask_as("running").start()];
-    rig.pods[0].arrival(0).await;
-    pending.push(rig.ask_as("old").header("x-slo-e2e-ms", "30000").start());
-    rig.waiting(1).await;
-
-    rig.envoy.update(changed(filter(&rig.pods, 1), &json!({ "queue": { "max_requests": 100 } }))).await?;
-    pending.push(rig.ask_as("new").header("x-slo-e2e-ms", "40000").start());
-    rig.waiting(2).await;
-    for id in 0..3 {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
-    assert_eq!(rig.names(0), ["running", "old", "new"]);
-    assert_eq!(rig.pods[0].most_running(), 1);
-    rig.idle().await;
+    let mut waiting = Waiting::start(workers).await?;
+    let new = changed(filter(&waiting.rig.pods, 1), &json!({ "queue": { "max_requests": 100 } }));
+    waiting.rig.envoy.update(new).await?;
+    assert_eq!(waiting.end().await?, ["running", "old", "new"]);
     Ok(())
 }
 
@@ -178,13 +187,7 @@ async fn a_pod_that_an_update_removes_takes_no_new_work() -> Test {
     pending.push(rig.ask().start());
     rig.waiting(2).await;
     rig.pods[0].answer(0, Answer::completion(10, 5));
-    for id in 0..3 {
-        rig.pods[1].arrival(id).await;
-        rig.pods[1].answer(id, Answer::completion(10, 5));
-    }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    answer_all(&rig.pods[1], pending).await?;
     assert_eq!(rig.counts(), [1, 3]);
     rig.idle().await;
     Ok(())

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test, entry, filter, pods, profile};
 
+/// Names the pod.
+const DESTINATION: &str = "x-gateway-destination-endpoint";
+
 fn done() -> Answer {
     Answer::completion(10, 5)
 }
@@ -205,25 +208,58 @@ async fn a_profile_that_allows_more_lets_waiting_requests_go() -> Test {
     Ok(())
 }
 
-#[tokio::test]
-async fn pods_come_and_go_by_a_callout() -> Test {
-    let pods = pods(2, &Plan::Answer(done()))?;
-    let document = |pod: &Pod| Plan::Answer(Answer::json(&json!({ "pods": [entry(pod, DEPLOYMENT, "m")] })));
-    let server = Pod::start(document(&pods[0]))?;
+fn document(pods: &[&Pod]) -> Plan {
+    let pods: Vec<Value> = pods.iter().map(|pod| entry(pod, DEPLOYMENT, "m")).collect();
+    Plan::Answer(Answer::json(&json!({ "pods": pods })))
+}
+
+/// Pods that answer and that the filter knows of by this server, which is asked often.
+async fn with_pods_from(server: &Pod, pods: Vec<Pod>) -> anyhow::Result<Rig> {
     let mut filter = filter(&pods, 4);
     let http = json!({ "cluster": "profiles", "path": "/pods.json", "interval": "100ms", "timeout": "200ms" });
     filter["pods"] = json!({ "http": http });
     let address = server.address();
-    let rig = Rig::with(pods, filter, |options| options.profiles(address)).await?;
+    Rig::with(pods, filter, |options| options.profiles(address)).await
+}
+
+#[tokio::test]
+async fn pods_come_and_go_by_a_callout() -> Test {
+    let pods = pods(2, &Plan::Answer(done()))?;
+    let server = Pod::start(document(&[&pods[0]]))?;
+    let rig = with_pods_from(&server, pods).await?;
     until("the pods are known", async || policy(&rig).await.as_deref() == Some("slo")).await;
-    server.plan(document(&rig.pods[1]));
-    until("the other pod is used", async || policy(&rig).await.is_some() && rig.counts()[1] > 0).await;
+    server.plan(document(&[&rig.pods[1]]));
+    // Before any was known, either may have got some.
+    let second = rig.counts()[1];
+    until("the other pod is used", async || policy(&rig).await.is_some() && rig.counts()[1] > second).await;
     let first = rig.counts()[0];
     assert_eq!(failures(&rig, 10).await?, 0);
     assert_eq!(rig.counts()[0], first);
 
-    server.plan(Plan::Answer(Answer::json(&json!({ "pods": [] }))));
+    server.plan(document(&[]));
     until("no pod is ready", async || rig.ask().send().await.is_ok_and(|reply| reply.status == 503)).await;
     assert_eq!(rig.ask().send().await?.header("x-slo-router-reason"), Some("no_ready_pod"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn until_pods_are_known_envoys_own_balancing_serves() -> Test {
+    let server = Pod::start(Plan::Answer(Answer::status(500)))?;
+    let rig = with_pods_from(&server, pods(2, &Plan::Answer(done()))?).await?;
+    asked_again(&server, 2).await;
+    for _ in 0..10 {
+        let reply = rig.ask().header(DESTINATION, "10.6.6.6:80").send().await?;
+        assert_eq!((reply.status.as_u16(), reply.header("x-slo-router-reason")), (200, Some("no-pods")));
+        assert_eq!(reply.header("x-slo-router-policy"), None);
+    }
+    let mut arrivals = rig.pods.iter().flat_map(Pod::arrivals);
+    assert!(arrivals.all(|arrival| arrival.header(DESTINATION).is_none()));
+    let labels = [("pool", "test"), ("reason", "no-pods")];
+    let told = async || rig.envoy.prometheus().await.ok()?.sum("slo_router_fallback_total", &labels);
+    until("they are counted", async || told().await == Some(10.0)).await;
+
+    server.plan(document(&[&rig.pods[0]]));
+    until("the pods are known", async || policy(&rig).await.as_deref() == Some("slo")).await;
+    rig.idle().await;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! The filter in a real Envoy, over sockets.
 
+mod attainment;
 mod common;
 mod configuration;
 mod contract;
+mod crash;
 mod deployments;
 mod exact;
 mod faults;

@@ -48,6 +48,7 @@ async fn each_deployment_takes_what_its_profile_says() -> Test {
     let pods = pods(2, &Plan::Hold)?;
     let filter = json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "profiles": { "inline": [profile("default/fast", "m", 5), profile("default/slow", "m", 2)] },
         "pods": { "static": [entry(&pods[0], "default/fast", "m"), entry(&pods[1], "default/slow", "m")] },
@@ -64,6 +65,7 @@ async fn a_model_goes_to_the_pods_that_serve_it() -> Test {
     let pods = pods(2, &Plan::Answer(Answer::completion(10, 5)))?;
     let filter = json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "models": { "a": {}, "b": {}, "adapter-of-b": { "base": "b" } },
         "profiles": { "inline": [profile("default/a", "a", 4), profile("default/b", "b", 4)] },

@@ -167,6 +167,54 @@ fn new_profiles_judge_what_waits_and_charge_what_runs() {
     assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (4, 1), "four of a quarter fill it");
 }
 
+/// A pod on which shape 0 is as infeasible as shape 1, for 3 s are more than any objective.
+fn hopeless() -> Pool {
+    pool(&[("a", 1, Some(profile(&[(0.0, 3.0), (0.0, 3.0)], 1.0)))])
+}
+
+#[test]
+fn what_new_profiles_show_to_be_infeasible_while_it_waits_is_refused_or_served_last() {
+    for late in [LatePolicy::Last, LatePolicy::Reject] {
+        for (reject_infeasible, refused) in [(true, 2), (false, 0)] {
+            let settings = Settings { reject_infeasible, late, ..settings() };
+            let mut dispatcher = dispatcher(settings, halves());
+            (1..5).for_each(|id| drop(dispatcher.submit(arrival(id, 0, START), START)));
+            let actions = dispatcher.set_pool(hopeless().into(), START);
+            let is_refusal = |action: &&Action| matches!(action, Action::Refuse(_, RefusalReason::Infeasible, None));
+            assert_eq!(actions.iter().filter(is_refusal).count(), refused, "{late:?}: {actions:?}");
+            if reject_infeasible {
+                assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (2, 0), "what runs is left in peace");
+            }
+        }
+    }
+}
+
+/// Envoy runs what follows from each nested on one stack.
+#[test]
+fn of_those_that_became_infeasible_one_call_refuses_so_many_and_forwards_none() {
+    let settings = Settings { reject_infeasible: true, max_waiting: 1000, ..settings() };
+    let mut world = World::new(1, halves(), settings);
+    (0..202).for_each(|id| world.arrive(0, arrival(id, 0, START)));
+    world.set_pool(0, hopeless().into());
+    assert_eq!((world.waiting().len(), world.running().len()), (200 - MOST_ACTIONS, 2));
+    world.deliver_all();
+    let refused = world.ids(|fate| matches!(fate, Fate::Refused(RefusalReason::Infeasible)));
+    assert_eq!((refused.len(), world.waiting().len()), (200, 0));
+}
+
+/// Envoy holds a stream whose callback answered another.
+#[test]
+fn whoever_comes_when_others_became_infeasible_leaves_their_refusal_to_the_next_look() {
+    let settings = Settings { reject_infeasible: true, max_waiting: 1000, ..settings() };
+    let mut dispatcher = dispatcher(settings, halves());
+    (0..80).for_each(|id| drop(dispatcher.submit(arrival(id, 0, START), START)));
+    let only_slow = pool(&[("a", 1, Some(profile(&[(0.0, 3.0), (0.5, 1.0)], 1.0)))]);
+    assert_eq!(dispatcher.set_pool(only_slow.into(), START).len(), MOST_ACTIONS);
+    let own = |action: &Action| matches!(action, Action::Forward(RequestId(80), _));
+    assert!(dispatcher.submit(arrival(80, 1, START), START).iter().all(own));
+    assert_eq!(refusal(&dispatcher.look_again(START)[..1]).0, RefusalReason::Infeasible);
+}
+
 #[test]
 fn a_pod_that_refuses_is_out_and_one_that_answers_is_not() {
     for (end, out) in [(End::PodFailed, true), (End::Answered, false), (End::Abandoned, false), (well(), false)] {

@@ -120,6 +120,46 @@ fn what_one_vm_learned_all_know_and_one_that_comes_later_too() {
     assert_eq!(world.error_in(0), known);
 }
 
+#[test]
+fn a_stream_teaches_while_it_goes_on() {
+    let mut world = world(1, 1);
+    world.ask(0, 1, 100, 1_000);
+    let cold = world.error_in(0);
+    for token in 1..=129 {
+        world.wait(millis(27));
+        world.progress(1, token);
+    }
+    assert!(world.error_in(0) < cold);
+}
+
+#[test]
+fn nothing_is_learned_where_profiles_are_not_to_be_corrected() {
+    let settings = Settings { looks_at_runs: true, corrects_profiles: false, ..settings() };
+    let mut world = World::new(1, pool(&[("d", 1, Some(profile()))]), settings);
+    let cold = world.error_in(0);
+    world.ask(0, 1, 100, 200);
+    world.answer(1, 200);
+    world.wait(millis(600));
+    assert_eq!(world.error_in(0), cold);
+    assert_eq!(world.vms[0].dispatcher.survey(world.now).unwrap().speeds[0].of_profile, 1.0);
+}
+
+#[test]
+fn the_survey_tells_how_fast_deployments_are() {
+    let mut world = world(1, 1);
+    world.ask(0, 0, 100, 64);
+    let surveyed = |world: &mut World| world.vms[0].dispatcher.survey(world.now).unwrap().speeds.remove(0);
+    assert_eq!((surveyed(&mut world).of_profile, surveyed(&mut world).slowest_pod), (1.0, 1.0));
+    // It makes a token each 27 ms; its profile has 25 to 26.
+    for id in 1..40 {
+        world.ask(0, id, 100, 64);
+        world.answer(id, 64);
+    }
+    let speed = surveyed(&mut world);
+    assert_eq!(speed.deployment.to_string(), "default/d");
+    assert!((1.02..1.2).contains(&(speed.of_profile * speed.slowest_pod)), "{speed:?}");
+}
+
 /// Something happens; numbers count modulo what there is.
 #[derive(Clone, Debug)]
 enum Event {

@@ -282,6 +282,25 @@ fn of_all_vms_only_the_longest_waiting_request_has_a_pod_drained() {
     assert_eq!(world.waiting(), [20, 21], "the other pod still takes requests");
 }
 
+/// Both pods are full, and the larger request has one of them drained.
+#[test]
+fn a_request_that_waited_long_is_woken_for_room_while_another_vm_s_has_a_pod_drained() {
+    let mut world = world(2, 2);
+    (0..20).for_each(|id| world.tenth(0, id, secs(19)));
+    world.all(0, 20, secs(2));
+    world.tenth(1, 21, secs(3));
+    world.wait(Duration::from_millis(1_800));
+    // The pod with most room drains, and stays the one.
+    let on_first =
+        |fate: &Fate| matches!(fate, Fate::Running { address, .. } if address.to_string() == "10.0.0.0:8000");
+    let (drains, other): (Vec<u32>, Vec<u32>) = (0..20).partition(|id| on_first(&world.requests[id]));
+    for id in [drains[0], drains[1], other[0]] {
+        world.finish(id, &well());
+        world.deliver_all();
+    }
+    assert_eq!(world.waiting(), [20], "before any tick");
+}
+
 /// A late request reserves no pod of a deployment on which no policy would place it.
 #[test]
 fn a_late_request_drains_only_a_pod_that_it_may_use() {

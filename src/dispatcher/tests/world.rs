@@ -80,6 +80,7 @@ pub(super) enum Fate {
 pub(super) fn settings() -> Settings {
     Settings {
         looks_at_runs: false,
+        corrects_profiles: true,
         pool: "p".to_owned(),
         fingerprint: 1,
         assessment: Assessment {

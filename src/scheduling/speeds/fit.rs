@@ -68,8 +68,8 @@ impl Sample {
         [1.0, self.requests * b, self.context_tokens * c, self.prefill_tokens_per_step * d]
     }
 
-    /// The weight of an answer that took so many steps: the longer, the less chance is in it; but a very long one is still
-    /// one observation of one load.
+    /// The weight of so many steps: the more, the less chance is in them; but very many are still one observation of one
+    /// load.
     pub(super) fn weight_of(steps: f64) -> f64 {
         (steps / 100.0).min(2.0)
     }

@@ -1,10 +1,11 @@
-//! How fast the deployments are: learned online from every request that ends, with the profile as the start.
+//! How fast the deployments are: learned online from every answer, with the profile as the start.
 //!
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context ([`step`]). The coefficients are
 //! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]).
 
 mod fit;
 mod meter;
+mod room;
 mod speed;
 mod step;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use fnv::FnvHashMap;
 
 pub use self::meter::Levels;
 use self::meter::{Meter, Reading};
+use self::room::Room;
 pub use self::speed::{Learned, Speed};
 pub use self::step::StepModel;
 use super::pool::{DeploymentId, PodId, Pool};
@@ -23,11 +25,17 @@ use super::time::Instant;
 /// Steps that a request must have made to be learned from: a few are mostly chance.
 const ENOUGH_STEPS: u32 = 12;
 
+/// After so many steps a stream is learned from though it goes on: a pod that turned slow must not be found out only when
+/// its answers end.
+const MANY_STEPS: u32 = 64;
+
 /// Speeds of deployments, meters of pods, and the requests that will teach.
 #[derive(Debug, Default)]
 pub struct Speeds {
     speeds: FnvHashMap<DeploymentId, Speed>,
     meters: FnvHashMap<PodId, Meter>,
+    rooms: FnvHashMap<DeploymentId, Room>,
+    learns: bool,
     running: FnvHashMap<RequestId, Lesson>,
 }
 
@@ -40,15 +48,25 @@ struct Lesson {
     /// When its pod's meter was read: when it was placed or, better, at its first token.
     from: Reading,
     streamed: bool,
+    /// Tokens of its answer by then.
+    tokens: u32,
 }
 
 // === impl Speeds ===
 
 impl Speeds {
+    /// `learns`: else the profiles count for ever, and what has none is never known.
+    pub fn new(learns: bool) -> Self {
+        Self { learns, ..Self::default() }
+    }
+
     /// Takes up what is new in a pool, and forgets what is gone.
     pub fn meet(&mut self, pool: &Pool) {
         self.speeds.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
-        self.meters.retain(|id, _| pool.pods().iter().any(|pod| pod.id == *id));
+        let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
+        self.meters.retain(|id, _| pods.contains(id));
+        self.rooms.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
+        self.speeds.values_mut().for_each(|speed| speed.keep_to(&pods));
         for deployment in pool.deployments() {
             let profile = deployment.any_profile();
             match self.speeds.get_mut(&deployment.id) {
@@ -75,6 +93,19 @@ impl Speeds {
         meter.stalled_share()
     }
 
+    /// What was seen on a pod of a deployment: so many tokens in its cache, and whether it is late to begin a prompt. How many
+    /// it has room for, as far as that is known; else infinitely many.
+    pub fn room(&mut self, deployment: DeploymentId, tokens: f64, late: bool, now: Instant) -> f64 {
+        if !self.learns {
+            return f64::INFINITY;
+        }
+        let room = Room::seen(self.rooms.get(&deployment).copied(), tokens, late, now);
+        if let Some(room) = room {
+            self.rooms.insert(deployment, room);
+        }
+        room.map_or(f64::INFINITY, |room| room.tokens())
+    }
+
     /// A request of this VM was placed.
     pub fn placed(
         &mut self,
@@ -86,23 +117,33 @@ impl Speeds {
         let from = self.meter(pod, now).read();
         self.came(prompt_tokens, (pod, deployment), now);
         let prompt_tokens = f64::from(prompt_tokens);
-        self.running.insert(id, Lesson { pod, deployment, prompt_tokens, from, streamed: false });
+        self.running.insert(id, Lesson { pod, deployment, prompt_tokens, from, streamed: false, tokens: 0 });
     }
 
     /// A request came to a pod, from whichever VM.
     pub fn came(&mut self, prompt_tokens: u32, (pod, deployment): (PodId, DeploymentId), now: Instant) {
         let prompt_tokens = f64::from(prompt_tokens);
         let requests = self.meter(pod, now).requests();
-        let stall_s = self.of(deployment).map_or(0.0, |speed| speed.model().stall_s(prompt_tokens, requests));
+        let stall_s = self.of(deployment).map_or(0.0, |speed| speed.model_of(pod).stall_s(prompt_tokens, requests));
         self.meter(pod, now).came(prompt_tokens, stall_s);
     }
 
-    /// The first token came of a request of this VM.
-    pub fn first_token(&mut self, id: RequestId, now: Instant) {
-        let Some(pod) = self.running.get(&id).map(|lesson| lesson.pod) else { return };
-        let from = self.meter(pod, now).read();
+    /// The streamed answer to a request of this VM has so many tokens now, one or more.
+    pub fn went_on(&mut self, id: RequestId, tokens: u32, now: Instant) {
+        let Some(lesson) = self.running.get(&id) else { return };
+        let (pod, deployment, from) = (lesson.pod, lesson.deployment, lesson.from);
+        let steps = tokens.saturating_sub(lesson.tokens);
+        if lesson.streamed && steps < MANY_STEPS {
+            return;
+        }
+        let is_first = !lesson.streamed;
+        let meter = self.meter(pod, now);
+        let (sample, read) = (meter.since(&from, f64::from(steps)), meter.read());
         if let Some(lesson) = self.running.get_mut(&id) {
-            (lesson.from, lesson.streamed) = (from, true);
+            (lesson.from, lesson.streamed, lesson.tokens) = (read, true, tokens);
+        }
+        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns && !is_first) {
+            speed.learn(pod, sample);
         }
     }
 
@@ -113,13 +154,13 @@ impl Speeds {
         let tokens = output_tokens.unwrap_or(0);
         meter.ended(lesson.prompt_tokens + f64::from(tokens));
         // From the first token on, one step less than tokens; from the placement on, one for each.
-        let steps = tokens.saturating_sub(u32::from(lesson.streamed));
+        let steps = tokens.saturating_sub(lesson.tokens);
         if steps < ENOUGH_STEPS {
             return;
         }
         let sample = meter.since(&lesson.from, f64::from(steps));
-        if let Some(speed) = self.speeds.get_mut(&lesson.deployment) {
-            speed.learn(sample);
+        if let Some(speed) = self.speeds.get_mut(&lesson.deployment).filter(|_| self.learns) {
+            speed.learn(lesson.pod, sample);
         }
     }
 

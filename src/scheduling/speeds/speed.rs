@@ -1,13 +1,16 @@
 //! How fast a deployment is, as far as it is known, and whether that can be relied on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Sample, Sums, generic};
 use super::step::{FREE_TOKENS, StepModel};
+use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::{Measurement, Profile};
 
-/// How much of what was learned stays after one more request: 500 requests count.
-const KEEP: f64 = 0.998;
+/// How much of what was learned fades with one more lesson of weight 1: 500 of them count.
+const FADE: f64 = 0.002;
 /// How fast the error follows the errors of single requests.
 const ERROR_GAIN: f64 = 0.05;
 /// The error of a model from which nothing was predicted yet.
@@ -22,6 +25,16 @@ const ENOUGH: u32 = 30;
 const OUTLIER: f64 = 3.0;
 /// The largest error of a single request that counts; ln 2.7.
 const LARGEST: f64 = 1.0;
+/// How fast a pod's factor follows what requests on it took.
+const POD_GAIN: f64 = 0.1;
+/// How fast it goes back to 1, so that what all pods have in common is the model's.
+const POD_FADE: f64 = 0.01;
+/// Bounds of ln(factor): twice as fast, or three times as slow, as the deployment.
+const POD_LEAST: f64 = -0.7;
+const POD_MOST: f64 = 1.1;
+/// What a pod usually runs.
+const USUAL_REQUESTS: f64 = 10.0;
+const USUAL_CONTEXT_TOKENS: f64 = 6_000.0;
 /// Lessons kept for the other VMs while they cannot be told.
 const MOST_UNTOLD: usize = 256;
 
@@ -33,7 +46,7 @@ pub struct Speed {
     has_profile: bool,
     learned: Learned,
     /// Lessons that the other VMs were not told yet.
-    untold: Vec<Sample>,
+    untold: Vec<(PodId, Sample)>,
 }
 
 /// What requests have taught of a deployment, on whichever VM they ran.
@@ -43,6 +56,8 @@ pub struct Learned {
     /// The best fit; `None` before the first lesson.
     model: Option<StepModel>,
     lessons: u32,
+    /// ln of how many times as long as the model says single pods take.
+    pods: BTreeMap<PodId, f64>,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
     error: f64,
     trusted: bool,
@@ -69,9 +84,30 @@ impl Speed {
         self.prior = cells.solve(&generic(), &generic());
     }
 
-    /// How long iterations take.
+    /// How long iterations take on a pod as they all are.
     pub fn model(&self) -> &StepModel {
         self.learned.model.as_ref().unwrap_or(&self.prior)
+    }
+
+    /// How long they take on this pod.
+    pub fn model_of(&self, pod: PodId) -> StepModel {
+        self.model().slower_by(self.factor_of(pod))
+    }
+
+    /// How many times as long as on the others they take on this pod.
+    pub fn factor_of(&self, pod: PodId) -> f64 {
+        self.learned.pods.get(&pod).map_or(1.0, |log| log.exp())
+    }
+
+    /// Forgets pods that are gone.
+    pub(super) fn keep_to(&mut self, pods: &[PodId]) {
+        self.learned.pods.retain(|pod, _| pods.contains(pod));
+    }
+
+    /// How many times as long as its start says an iteration takes that is neither empty nor full.
+    pub fn of_prior(&self) -> f64 {
+        self.model().step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
+            / self.prior.step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
     }
 
     /// Mean relative error of its predictions.
@@ -84,14 +120,14 @@ impl Speed {
         self.learned.trusted || (self.learned.lessons == 0 && self.has_profile)
     }
 
-    /// Learns from a request that ended.
-    pub(super) fn learn(&mut self, sample: Sample) {
+    /// Learns from what a request took on a pod.
+    pub(super) fn learn(&mut self, pod: PodId, sample: Sample) {
         if !sample.is_sane() {
             return;
         }
-        self.learned.learn(sample, &self.prior, self.has_profile);
+        self.learned.learn(pod, sample, &self.prior, self.has_profile);
         if self.untold.len() < MOST_UNTOLD {
-            self.untold.push(sample);
+            self.untold.push((pod, sample));
         }
     }
 
@@ -102,8 +138,8 @@ impl Speed {
 
     /// Adds what was learned here to what all VMs have learned.
     pub fn tell(&self, all: &mut Learned) {
-        for sample in &self.untold {
-            all.learn(*sample, &self.prior, self.has_profile);
+        for (pod, sample) in &self.untold {
+            all.learn(*pod, *sample, &self.prior, self.has_profile);
         }
     }
 
@@ -117,9 +153,14 @@ impl Speed {
 // === impl Learned ===
 
 impl Learned {
-    fn learn(&mut self, mut sample: Sample, prior: &StepModel, has_profile: bool) {
+    fn learn(&mut self, pod: PodId, mut sample: Sample, prior: &StepModel, has_profile: bool) {
         let from = *self.model.as_ref().unwrap_or(prior);
-        let error = (sample.step_s / sample.expected_s(&from)).ln().abs().min(LARGEST);
+        let factor = self.pods.entry(pod).or_insert(0.0);
+        sample.step_s /= factor.exp();
+        let off = (sample.step_s / sample.expected_s(&from)).ln().clamp(-LARGEST, LARGEST);
+        let gain = POD_GAIN * sample.weight.min(1.0);
+        *factor = (*factor + gain * off - POD_FADE * sample.weight.min(1.0) * *factor).clamp(POD_LEAST, POD_MOST);
+        let error = off.abs();
         if error > OUTLIER * self.error {
             sample.weight *= OUTLIER * self.error / error;
         }
@@ -127,14 +168,21 @@ impl Learned {
         self.error += ERROR_GAIN * (error - self.error);
         self.lessons = self.lessons.saturating_add(1);
         self.trusted = (has_profile || self.lessons >= ENOUGH) && self.error < most;
-        self.sums.add(&sample, KEEP);
+        self.sums.add(&sample, 1.0 - FADE * sample.weight);
         self.model = Some(self.sums.solve(prior, &from));
     }
 }
 
 impl Default for Learned {
     fn default() -> Self {
-        Self { sums: Sums::default(), model: None, lessons: 0, error: FIRST_ERROR, trusted: false }
+        Self {
+            sums: Sums::default(),
+            model: None,
+            lessons: 0,
+            pods: BTreeMap::new(),
+            error: FIRST_ERROR,
+            trusted: false,
+        }
     }
 }
 

@@ -34,6 +34,16 @@ impl StepModel {
         self.base_s + self.per_request_s * requests + self.per_context_token_s * context_tokens
     }
 
+    /// The same on a pod that takes so many times as long.
+    pub fn slower_by(&self, factor: f64) -> Self {
+        Self {
+            base_s: self.base_s * factor,
+            per_request_s: self.per_request_s * factor,
+            per_context_token_s: self.per_context_token_s * factor,
+            per_prefill_token_s: self.per_prefill_token_s * factor,
+        }
+    }
+
     /// max(0, d·(p + n) − W): by how much computing a prompt of p tokens holds up n requests that decode.
     pub fn stall_s(&self, prompt_tokens: f64, requests: f64) -> f64 {
         (self.per_prefill_token_s * (prompt_tokens + requests) - FREE_SHARE * self.base_s).max(0.0)

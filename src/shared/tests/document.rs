@@ -52,6 +52,15 @@ fn after(seconds: u64) -> Instant {
 }
 
 #[test]
+fn the_document_in_force_is_that_of_the_same_source() {
+    let vms = Vms::new();
+    let in_force = |fingerprint| of(fingerprint).in_force(&vms.memory, &vms.keys);
+    assert_eq!(in_force(1), b"");
+    vms.fetch(&of(1), START, b"a");
+    assert_eq!((in_force(1), in_force(2)), (b"a".to_vec(), Vec::new()));
+}
+
+#[test]
 fn one_vm_fetches_and_all_take() {
     let vms = Vms::new();
     let [mut one, mut other] = [of(1), of(1)];

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use anyhow::{Result, anyhow};
-use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
+use evaluation::look::{COLORS, FAINT, GRID, TEXT, axes, legend, style};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -58,16 +58,10 @@ fn draw_distribution(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
         .x_label_area_size(46)
         .y_label_area_size(58)
         .build_cartesian_2d(0.0..AXIS_END_MS, 0.0..100.0)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .label_style(style(13, &TEXT))
+    axes(&mut chart.configure_mesh())
         .x_desc("latency per output token, ms")
         .y_desc("% of all requests")
         .x_label_formatter(&|ms| format!("{ms:.0}"))
-        .y_label_formatter(&|percent| format!("{percent:.0}"))
         .draw()?;
     let objective = [(OBJECTIVE_MS, 0.0), (OBJECTIVE_MS, 100.0)];
     chart.draw_series(DashedLineSeries::new(objective, 5, 4, FAINT.stroke_width(1)))?;
@@ -78,14 +72,7 @@ fn draw_distribution(area: &Panel<'_>, runs: &[PolicyRun]) -> Drawn {
             .label(&run.policy)
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE)
-        .border_style(GRID)
-        .label_font(style(13, &TEXT))
-        .margin(8)
-        .draw()?;
+    legend(&mut chart.configure_series_labels()).position(SeriesLabelPosition::LowerRight).draw()?;
     Ok(())
 }
 

@@ -48,6 +48,7 @@ pub fn unattainable(deployment: &str, model: &str) -> Value {
 pub fn filter(pods: &[Pod], fit: u32) -> Value {
     json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "models": { "m": {} },
         "default_model": "m",

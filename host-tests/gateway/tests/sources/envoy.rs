@@ -13,6 +13,7 @@ fn filter() -> Value {
     let clusters = json!([{ "name": "pods", "deployment": DEPLOYMENT, "models": ["m"] }]);
     json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "envoy": { "cluster": "admin", "clusters": clusters, "interval": "100ms" } },

@@ -15,6 +15,7 @@ fn filter(query: &Value) -> Value {
     source.as_object_mut().expect("it is one").extend(query.as_object().cloned().unwrap_or_default());
     json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "kubernetes": source },

@@ -105,6 +105,7 @@ async fn start(account: &Account, api: &Api, pods: Vec<gateway::backend::Pod>) -
         json!({ "cluster": "kubernetes", "namespace": "default", "selector": "app=llama", "interval": "100ms" });
     let filter = json!({
         "pool": "test",
+        "policy": "slo",
         "profiles": { "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "kubernetes": source },
     });

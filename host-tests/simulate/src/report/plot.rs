@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use anyhow::{Result, anyhow};
-use evaluation::look::{COLORS, FAINT, GRID, TEXT, style};
+use evaluation::look::{COLORS, FAINT, TEXT, axes, legend, style};
 use plotters::prelude::*;
 
 use super::{Bound, LEVELS, Policy, Setup};
@@ -40,15 +40,9 @@ fn draw_on(
         .x_label_area_size(46)
         .y_label_area_size(58)
         .build_cartesian_2d(lowest - margin..highest + margin, 0.0..101.0)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .label_style(style(13, &TEXT))
+    axes(&mut chart.configure_mesh())
         .x_desc("arrivals per second")
         .y_desc("% of all requests that keep the SLO")
-        .y_label_formatter(&|percent| format!("{percent:.0}"))
         .draw()?;
     for level in LEVELS {
         let line = [(lowest - margin, 100.0 * level), (highest + margin, 100.0 * level)];
@@ -77,14 +71,7 @@ fn draw_on(
             .legend(move |(x, y)| PathElement::new([(x, y), (x + length, y)], color.stroke_width(3)));
         chart.draw_series(policy.points.iter().filter_map(|point| bar(point, *color)))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
-        .background_style(WHITE)
-        .border_style(GRID)
-        .label_font(style(13, &TEXT))
-        .margin(8)
-        .draw()?;
+    legend(&mut chart.configure_series_labels()).position(SeriesLabelPosition::LowerLeft).draw()?;
     area.present()?;
     Ok(())
 }

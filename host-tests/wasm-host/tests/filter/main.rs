@@ -1,5 +1,6 @@
 //! The real filter on the host: several VMs, time, faults, races.
 
+mod attainment;
 mod callouts;
 mod clock;
 mod cost;

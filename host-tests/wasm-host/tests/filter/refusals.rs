@@ -37,7 +37,7 @@ fn what_makes_no_sense_is_400_and_an_unknown_model_404() {
     let requests: [(RequestBuilder, u16, &str); 8] = [
         (with("routing-strategy", "fastest"), 400, "strategy_unknown"),
         (with("routing-strategy", "slo-least-load:1,random:2"), 400, "strategy_unknown"),
-        (with("routing-strategy", "slo-attainment"), 400, "strategy_unknown"),
+        (with("routing-strategy", "slo-attainment"), 400, "strategy_not_allowed"),
         (with("routing-strategy", "random"), 400, "strategy_not_allowed"),
         (with("x-slo-ttft-ms", "fast"), 400, "slo_header_malformed"),
         (with("x-slo-e2e-ms", "0"), 400, "slo_header_malformed"),

@@ -19,7 +19,7 @@
 //!    predicted and a faster pace.
 //! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the pace that
 //!    the newcomer's objective asks for, w what a request's class is worth (`classes[].weight`, 1 without).
-//! 5. **Hold.** A request waits while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
+//! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is known, and while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
 //!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
 //!
 //! A request that would not keep its objectives even on an idle pod goes last: to a pod where it costs the others
@@ -122,11 +122,12 @@ impl Attainment {
         let pod = view.pool().pods().get(position)?;
         let deployment = view.pool().deployments().get(pod.deployment)?.id;
         let speed = speeds.of(deployment)?;
-        let (model, is_good) = (*speed.model(), speed.is_good());
+        let (model, is_good) = (speed.model_of(pod.id), speed.is_good());
         let spread = self.spread(speed);
         let occupancy = Occupancy::reckon(view.runs(position), view.state(position).in_flight, &model, now);
         let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
-        is_good.then(|| Outlook::new(occupancy, model, stalled_share, spread))
+        let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
+        is_good.then(|| Outlook::new(occupancy, model, stalled_share, spread).with_room(room_tokens))
     }
 
     /// How an idle pod would go on.

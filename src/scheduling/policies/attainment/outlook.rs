@@ -24,6 +24,8 @@ pub(super) struct Outlook {
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
     spread: f64,
+    /// Tokens that its cache holds.
+    room_tokens: f64,
     /// Requests on it that are expected to keep their objectives, by weight.
     kept: f64,
     /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
@@ -57,11 +59,17 @@ impl Effect {
 impl Outlook {
     /// Of a pod with so much on it; `spread` is the relative standard deviation of paces.
     pub(super) fn new(occupancy: Occupancy, model: StepModel, stalled_share: f64, spread: f64) -> Self {
-        let mut outlook = Self { occupancy, model, stalled_share, spread, kept: 0.0, burden_s: 0.0 };
+        let room_tokens = f64::INFINITY;
+        let mut outlook = Self { occupancy, model, stalled_share, spread, room_tokens, kept: 0.0, burden_s: 0.0 };
         let pace = outlook.pace(0.0, 0.0, 0.0);
         outlook.kept = outlook.occupancy.expected_kept(&pace);
         outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
         outlook
+    }
+
+    /// With room for so many tokens in its cache.
+    pub(super) fn with_room(self, room_tokens: f64) -> Self {
+        Self { room_tokens, ..self }
     }
 
     /// Of an idle one.
@@ -69,11 +77,14 @@ impl Outlook {
         Self::new(Occupancy::default(), model, 0.0, spread)
     }
 
-    /// What a request does here that has been waiting until `now`. `at_least`: an effect whose gain is below it is of no
-    /// interest, and need not be computed.
+    /// What a request does here that has been waiting until `now`; `None` if it would find no room. `at_least`: an effect whose
+    /// gain is below it is of no interest, and need not be computed.
     pub(super) fn effect(&self, request: &Request, on: &Prospect, now: Instant, at_least: f64) -> Option<Effect> {
         let prompt_tokens = f64::from(request.arrival.shape.input_tokens);
         let output_tokens = f64::from(request.arrival.shape.output_tokens);
+        if self.occupancy.requests > 0.0 && self.occupancy.context_tokens + prompt_tokens > self.room_tokens {
+            return None;
+        }
         let stall_s = self.model.stall_s(prompt_tokens, self.occupancy.requests);
         let growth = (output_tokens / 2.0).min(MOST_GROWTH);
         let pace = self.pace(1.0, prompt_tokens + growth, stall_s);

@@ -14,6 +14,9 @@ const NODE: f64 = 1.732_050_807_568_877_2;
 /// or slower than believed, and the longer that lasted, the longer it will last.
 const OVERDUE_SHARE: f64 = 0.5;
 
+/// A prompt that is overdue by so long, and by as long as it should have taken, is not computed at all: there is no room.
+const LATE_S: f64 = 1.0;
+
 /// Tokens that a stream is taken to have gone on by since it was last seen, at most.
 const MOST_UNSEEN: f64 = 64.0;
 
@@ -24,6 +27,10 @@ pub(super) struct Occupancy {
     pub requests: f64,
     /// K: tokens of their prompts and answers so far.
     pub context_tokens: f64,
+    /// Those of them that it certainly has in its cache: of requests whose first token came.
+    pub cached_tokens: f64,
+    /// Whether it has not begun a prompt for long after its time.
+    pub is_late: bool,
     /// Until all prompts are computed that are on it.
     pub prefill_left_s: f64,
     /// What is on it.
@@ -80,6 +87,7 @@ impl Occupancy {
                 Progress::Decoding { first_token_at, tokens, seen_at } => {
                     let since_s = now.seconds_since(seen_at).max(0.0);
                     let tokens = f64::from(tokens) + (since_s / step_s).floor().min(MOST_UNSEEN);
+                    occupancy.cached_tokens += f64::from(run.prompt_tokens) + tokens;
                     occupancy.add(run, tokens, first_token_at.seconds_since(run.arrived_at), now);
                 }
                 Progress::Unseen | Progress::Prefilling => waiting.push(run),
@@ -97,6 +105,7 @@ impl Occupancy {
                 continue;
             }
             overdue_s = overdue_s.max(-ahead_s);
+            occupancy.is_late |= -ahead_s > LATE_S.max(clock.seconds_since(run.placed_at));
             let left_s = ahead_s.max(overdue_s * OVERDUE_SHARE);
             let elapsed_s = now.seconds_since(run.arrived_at);
             occupancy.prefill_left_s = occupancy.prefill_left_s.max(left_s);

@@ -1,3 +1,4 @@
 mod fit;
 mod meter;
+mod room;
 mod speed;

@@ -1,12 +1,17 @@
 use super::super::fit::Sample;
 use super::super::speed::Speed;
 use super::fit::sample;
+use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::Profile;
+
+fn pod(number: u8) -> PodId {
+    PodId::of(([10, 0, 0, number], 8000).into())
+}
 
 fn lessons(speed: &mut Speed, count: u32, factor: f64) {
     for k in 0..count {
         let sample = sample(f64::from(k % 11) / 11.0, f64::from(k % 7) * 8.0);
-        speed.learn(Sample { step_s: sample.step_s * factor, ..sample });
+        speed.learn(pod(1), Sample { step_s: sample.step_s * factor, ..sample });
     }
 }
 
@@ -84,6 +89,38 @@ fn a_single_request_that_lies_far_off_changes_little() {
     let mut speed = Speed::new(Some(&profile(1.0)));
     lessons(&mut speed, 300, 1.0);
     let before = speed.model().base_s;
-    speed.learn(Sample { step_s: 5.0, ..sample(0.5, 10.0) });
+    speed.learn(pod(1), Sample { step_s: 5.0, ..sample(0.5, 10.0) });
     assert!((speed.model().base_s / before - 1.0).abs() < 0.3, "{} after {before}", speed.model().base_s);
+}
+
+#[test]
+fn one_pod_that_became_slower_is_told_from_the_others() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    for k in 0..400_u32 {
+        let sample = sample(f64::from(k % 11) / 11.0, f64::from(k % 7) * 8.0);
+        let factor = if k % 4 == 0 { 2.0 } else { 1.0 };
+        speed.learn(pod((k % 4) as u8), Sample { step_s: sample.step_s * factor, ..sample });
+    }
+    let relative = speed.factor_of(pod(0)) / speed.factor_of(pod(1));
+    assert!((1.8..2.1).contains(&relative), "{relative}");
+    let expected = sample(0.5, 15.0);
+    let predicted = expected.expected_s(&speed.model_of(pod(1))) / expected.step_s;
+    assert!((0.9..1.1).contains(&predicted), "{predicted}");
+    for k in 0..400_u32 {
+        speed.learn(pod((k % 4) as u8), sample(f64::from(k % 11) / 11.0, 10.0));
+    }
+    let relative = speed.factor_of(pod(0)) / speed.factor_of(pod(1));
+    assert!((0.95..1.05).contains(&relative), "it recovered: {relative}");
+}
+
+#[test]
+fn what_a_pod_is_taken_to_differ_by_is_bounded() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    for factor in [1_000.0, 0.001] {
+        for k in 0..300_u32 {
+            speed.learn(pod((k % 4) as u8), sample(0.5, 15.0));
+            speed.learn(pod(9), Sample { step_s: (0.04 * factor as f64).clamp(1e-3, 9.0), ..sample(0.5, 15.0) });
+        }
+        assert!((0.49..=3.01).contains(&speed.factor_of(pod(9))), "{}", speed.factor_of(pod(9)));
+    }
 }

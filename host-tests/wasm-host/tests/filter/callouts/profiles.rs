@@ -4,7 +4,7 @@ use serde_json::json;
 use wasm_host::{CallAnswer, CallReply, Event, Retire, Stream, Thread, What};
 
 use super::{answer, fetched, good, pod_list, room, served, source, with_pods, with_profiles};
-use crate::support::{DEPLOYMENT, Gateway, Sent, builder, document, ms, on_pods, profile, s};
+use crate::support::{DEPLOYMENT, Gateway, Sent, all_leave, builder, document, ms, on_pods, profile, s, unattainable};
 
 #[test]
 fn profiles_are_in_force_in_all_vms_soon_after_the_first_tick() {
@@ -163,6 +163,8 @@ fn of_a_partly_bad_document_the_good_is_taken_and_of_the_bad_the_last_good_stays
     assert_eq!([room(&world, 0), room(&world, 1)], [6, 6], "4 of the new one, 2 of the last good one");
     let complaints = world.complaints();
     assert!(matches!(&complaints[..], [line] if line.contains("profiles[1]")), "{complaints:#?}");
+    world.worker(0).kill();
+    assert_eq!(room(&world, 0), 6, "in a VM that never saw the good one");
     world.assert_idle();
 }
 
@@ -233,6 +235,27 @@ fn an_answer_that_comes_after_its_root_has_gone_is_nobodys() {
     assert_eq!(room(&world, 0), 2);
     assert_eq!(world.complaints(), Vec::<String>::new());
     world.assert_idle();
+}
+
+#[test]
+fn what_a_new_profile_shows_to_be_infeasible_is_refused_where_so_configured() {
+    for (infeasible, expected) in [("reject", Some("slo_infeasible")), ("serve", None)] {
+        let mut config = with_profiles();
+        config["slo"]["infeasible"] = json!(infeasible);
+        let cluster = answer(good(document(&[profile(DEPLOYMENT, 1)])));
+        let world = served(builder(&config).workers(2), "profiles", &cluster).build().unwrap();
+        world.advance(ms(600));
+        let streams: Vec<Stream> = (0..8).map(|index| world.ask(index % 2)).collect();
+        *cluster.borrow_mut() = good(document(&[unattainable(DEPLOYMENT)]));
+        world.advance(ms(1_400));
+        let waited: Vec<_> = streams.iter().filter(|stream| !stream.is_running()).collect();
+        assert_eq!(waited.len(), 6);
+        for stream in waited {
+            assert_eq!(stream.header("x-slo-router-reason").as_deref(), expected);
+        }
+        all_leave(&streams);
+        world.assert_idle();
+    }
 }
 
 #[test]

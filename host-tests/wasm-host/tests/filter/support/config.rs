@@ -55,6 +55,7 @@ pub fn entry(pod: usize, deployment: &str) -> Value {
 pub fn filter(pods: usize, fit: u32) -> Value {
     json!({
         "pool": "test",
+        "policy": "slo",
         "slo": { "default": { "e2e": "60s" } },
         "models": { "m": {} },
         "default_model": "m",

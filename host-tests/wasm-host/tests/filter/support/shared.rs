@@ -1,11 +1,14 @@
 //! What the VMs share, read by the filter's own types.
 
+use slo_router::scheduling::pool::DeploymentId;
+use slo_router::scheduling::speeds::Learned;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
 use slo_router::shared::board::Board;
 use slo_router::shared::directory::Seat;
 use slo_router::shared::health::Failing;
 use slo_router::shared::ledger::Column;
+use slo_router::shared::runs::{Placed, Runs};
 use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
 use wasm_host::World;
 
@@ -33,6 +36,18 @@ impl Shared<'_> {
     /// The failing pods.
     pub fn failing(&self) -> Failing {
         self.board().failing
+    }
+
+    /// Each request that runs, as the VMs that live have told it.
+    pub fn runs(&self) -> Vec<Placed> {
+        let of = |seat: Seat| -> Runs { store::read(self, &Keys::of("test").runs(seat.ticket.slot)).0 };
+        self.seats().into_iter().map(of).flat_map(Runs::into_placed).collect()
+    }
+
+    /// What was learned of a deployment's speed.
+    pub fn learned(&self, deployment: &str) -> Learned {
+        let deployment = DeploymentId::of(&deployment.parse().unwrap());
+        store::read(self, &Keys::of("test").learned(deployment)).0
     }
 
     fn board(&self) -> Board {

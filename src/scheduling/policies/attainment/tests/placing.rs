@@ -68,7 +68,7 @@ fn profile() -> Profile {
 }
 
 fn speeds(pool: &Pool) -> Speeds {
-    let mut speeds = Speeds::default();
+    let mut speeds = Speeds::new(true);
     speeds.meet(pool);
     speeds
 }
@@ -178,6 +178,25 @@ fn a_request_of_a_dear_class_may_cost_others_more() {
     assert_eq!(placed(&pool, vec![tight.clone()], &[&newcomer], START), [(1, 0)]);
     tight.iter_mut().for_each(|run| run.weight = Weight::new(100.0).unwrap());
     assert_eq!(placed(&pool, vec![tight], &[&newcomer], START), []);
+}
+
+#[test]
+fn a_request_for_which_no_cache_has_room_is_held() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let newcomer = request(1, 1_000, 400, START, &pool);
+    let mut places = |room_tokens: Option<f64>| {
+        let mut speeds = speeds(&pool);
+        let deployment = pool.deployments()[0].id;
+        if let Some(tokens) = room_tokens {
+            speeds.room(deployment, tokens, true, START);
+        }
+        let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
+        view.tell_runs(vec![runs(4, 1_000)]);
+        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds };
+        Attainment::default().pass(&mut view, &[&newcomer], &mut pass).len()
+    };
+    // Four streams with 1,100 tokens each are there.
+    assert_eq!([None, Some(5_300.0), Some(5_500.0)].map(&mut places), [1, 0, 1]);
 }
 
 #[test]
