@@ -54,8 +54,13 @@ fn digest(gateway: usize, column: &[(usize, u16)], one: Load) -> Digest {
     Digest { gateway: gateway as u64, sequence: 1, running: running.collect(), waiting: None }
 }
 
-fn timed<R>(act: impl FnOnce() -> R) -> (R, Duration) {
-    let start = Instant::now();
-    let result = act();
-    (result, start.elapsed())
+/// The least of some times: what else runs on the machine only adds to it.
+fn timed<R>(mut act: impl FnMut() -> R) -> (R, Duration) {
+    let mut once = || {
+        let start = Instant::now();
+        let result = act();
+        (result, start.elapsed())
+    };
+    let first = once();
+    (0..4).fold(first, |(result, least), _| (result, least.min(once().1)))
 }
