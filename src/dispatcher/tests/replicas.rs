@@ -154,6 +154,21 @@ fn room_is_left_to_a_more_urgent_request_of_another_but_not_for_long() {
 }
 
 #[test]
+fn a_fresh_request_gives_way_to_a_more_urgent_one_of_another() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 1, 5);
+    gateways.meet_for(2);
+    gateways.arrive(1, 3, 1, 5);
+    gateways.meet_for(2);
+    gateways.finish(0, 1);
+    gateways.arrive(0, 2, 1, 9);
+    assert_eq!(gateways.running, [[0_u32; 0]; 2]);
+    gateways.meet_for(2);
+    assert_eq!(gateways.running, [vec![], vec![3]]);
+}
+
+#[test]
 fn a_request_that_is_hardly_more_urgent_gets_no_way() {
     let mut gateways = Gateways::new(2, one_pod());
     gateways.meet_for(2);
