@@ -58,7 +58,7 @@ pub fn shape(output_tokens: u32, input_tokens: u32) -> Shape {
 
 pub fn arrival(id: u32, shape: Shape, at: Instant) -> Arrival {
     let model = Model { name: "llama2-7b".to_owned(), base: None };
-    Arrival { id: RequestId(id), at, model, shape, ..Arrival::default() }
+    Arrival { id: RequestId(id), at, model, policy: PolicyName::Slo, shape, ..Arrival::default() }
 }
 
 pub fn e2e(seconds: f64) -> Option<Slo> {
