@@ -164,8 +164,8 @@ test-profile: ## The tool that measures profiles: in virtual time, against fault
 	$(call with-debian,redis-server=redis-server) $(CARGO) test --profile tools -p slo-profile
 
 .PHONY: prove-profile
-prove-profile: ## What that tool measures over sockets against virtual time, and what it saves (some twenty minutes).
-	$(CARGO) test --profile tools -p slo-profile --test sockets -- --ignored --nocapture --test-threads 1
+prove-profile: ## How exact that tool's single runs are, in virtual time and over sockets, and what its search costs (some twenty minutes).
+	$(CARGO) test --profile tools -p slo-profile --test accuracy --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.

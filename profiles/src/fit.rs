@@ -35,6 +35,12 @@ const SLOPE_SPREAD: f64 = 1.2;
 /// Samples further from the crossing than this factor say nothing of it: the curve is no logistic over decades.
 const NEAR: f64 = 2.5;
 
+/// What a curve of typical slope that crosses `share` at `crossing_per_s` says of another rate.
+pub fn expected_share(rate_per_s: f64, crossing_per_s: f64, share: f64) -> f64 {
+    let logit = SLOPE_TYPICAL * (crossing_per_s / rate_per_s).ln() + (share / (1.0 - share)).ln();
+    (1.0 + (-logit).exp()).recip()
+}
+
 /// Where these samples' curve crosses the share; `None` unless there are samples on both sides of it.
 pub fn crossing(samples: &[Sample], share: f64) -> Option<Crossing> {
     let first = fitted(samples, share)?;

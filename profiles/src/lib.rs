@@ -4,7 +4,8 @@
 //!   time as well as against a server.
 //! - [`client`]: any OpenAI-compatible server over sockets.
 //! - [`measurement`]: what was measured, on disk; [`import`]: what others measured.
-//! - [`build`]: points to a profile, with [`fit`] and [`verdict`]; [`check`], [`show`] and [`publish`] it.
+//! - [`build`]: points to a profile, with [`verdict`], [`fit`], and [`luck`] taken off by a model, [`sharing`]; [`check`],
+//!   [`show`] and [`publish`] it.
 
 pub mod build;
 pub mod check;
@@ -12,10 +13,12 @@ pub mod client;
 pub mod fit;
 pub mod grid;
 pub mod import;
+pub mod luck;
 pub mod measure;
 pub mod measurement;
 pub mod objective;
 pub mod publish;
+pub mod sharing;
 pub mod show;
 mod tls;
 pub mod verdict;

@@ -28,6 +28,21 @@ impl Objective {
         self.slo.kept(&Outcome { shape, ttft, e2e })
     }
 
+    /// With all times so many times as long.
+    pub fn stretched(&self, factor: f64) -> Self {
+        let times = |time: Option<Duration>| time.map(|time| time.mul_f64(factor));
+        let Slo { ttft, tpot, e2e, e2e_per_output_token, e2e_base, e2e_per_token } = self.slo;
+        let slo = Slo {
+            ttft: times(ttft),
+            tpot: times(tpot),
+            e2e: times(e2e),
+            e2e_per_output_token: times(e2e_per_output_token),
+            e2e_base: times(e2e_base),
+            e2e_per_token: times(e2e_per_token),
+        };
+        Self { slo, ..*self }
+    }
+
     /// As a profile's `slos` says it: AIBrix's names, seconds, only what is set.
     pub fn to_json(&self) -> Value {
         let mut slos = Map::from_iter([("percentile".to_owned(), json!(self.percentile))]);

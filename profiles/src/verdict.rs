@@ -21,7 +21,10 @@ pub enum Verdict {
 /// several are set, and unknown where the summary does not have that percentile.
 pub fn judge(point: &Point, objective: &Objective) -> Verdict {
     if point.ended == Ending::Failed {
-        return Verdict::Unknown(format!("{} requests failed", point.failed()));
+        return Verdict::Unknown(match point.failed() {
+            0 => "it was cut short".into(),
+            failed => format!("{failed} requests failed"),
+        });
     }
     let kept = match &point.latencies {
         Latencies::Requests(_) => point.attainment(objective).is_some_and(|share| share >= objective.share()),

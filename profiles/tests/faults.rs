@@ -40,7 +40,7 @@ async fn ask(fault: Fault) -> Result<slo_profile::measure::Answer, Failure> {
 
 async fn point(fault: Fault) -> Point {
     let server = Misbehaving::start(fault).await;
-    let sampling = Sampling { requests: 50, decide_after: None, warm_up: 5 };
+    let sampling = Sampling { requests: 50, look: None, warm_up: 5 };
     let mut trial = Trial::new(SHAPE, 400.0, objective(), sampling, 1);
     client(&server).run(&mut trial).await.unwrap();
     trial.into_point()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{VirtualServer, campaign, highest_rate_and_latency, measure, spec};
 use slo_profile::build::{Status, build};
 use slo_profile::grid::Grid;
+use slo_profile::luck::Fair;
 use slo_profile::measure::{Answer, Campaign, Failure, Finished, Sampling, Server, ServerError, Trial};
 use slo_profile::measurement::{Appender, Ending, Header, Measurements, Source};
 use slo_router::scheduling::shape::Shape;
@@ -35,6 +36,34 @@ fn a_cell_agrees_with_twenty_times_the_requests() {
         assert!((rate / true_rate - 1.0).abs() < 0.1, "{shape:?}: {rate} against {true_rate}");
         assert!((latency / true_latency - 1.0).abs() < 0.1, "{shape:?}: {latency} s against {true_latency} s");
     }
+}
+
+#[test]
+fn most_of_what_chance_does_to_a_window_is_taken_off() {
+    let campaign = cell(CELLS[0]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut server = VirtualServer::new(spec(Gpu::L20));
+    let idle_s = runtime.block_on(server.ask(CELLS[0], 0)).unwrap().unwrap().e2e.as_secs_f64();
+    let sampling = Sampling { look: None, ..campaign.sampling };
+    let mut figures: [Vec<f64>; 4] = Default::default();
+    for seed in 0..16 {
+        let mut trial = Trial::new(CELLS[0], 8.7, campaign.objective, sampling, seed);
+        runtime.block_on(server.run(&mut trial)).unwrap();
+        let point = trial.into_point();
+        let fair = Fair::new(&point, idle_s).unwrap();
+        let (share, e2e_s) = (point.attainment(&campaign.objective).unwrap(), point.e2e_s().unwrap().mean);
+        let fair_share = fair.share(&campaign.objective, 0.9).unwrap().share;
+        let of_seed = [share, fair_share, e2e_s, e2e_s * fair.e2e_factor(None)];
+        figures.iter_mut().zip(of_seed).for_each(|(figures, figure)| figures.push(figure));
+    }
+    let [shares, fair_shares, latencies_s, fair_latencies_s] = figures.map(|figures| variance(&figures));
+    assert!(fair_shares < shares / 2.0, "{fair_shares} of {shares}");
+    assert!(fair_latencies_s < latencies_s / 4.0, "{fair_latencies_s} of {latencies_s}");
+}
+
+fn variance(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64
 }
 
 #[test]

@@ -1,16 +1,17 @@
-//! The proof over real sockets: minutes of real time, so `make test-profile` runs it and `make test` does not.
+//! The proof over real sockets: minutes of real time, so `make prove-profile` runs it and `make test` does not.
 
 mod common;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{Silent, campaign, figures, highest_rate_and_latency_on};
+use common::{Silent, campaign, figures};
 use slo_profile::client::{ClientOptions, Endpoint, HttpServer};
 use slo_profile::grid::Grid;
-use slo_profile::measure::{Campaign, Sampling};
+use slo_profile::measure::Campaign;
 use slo_router::scheduling::slo::Slo;
 use slo_router_pods::engine::{EngineSpec, Gpu, Model};
+use slo_router_pods::measure::{Objective, highest_rate};
 use slo_router_pods::server::{PodOptions, Pods};
 
 /// The rates and latencies of all cells, as sockets measure them.
@@ -52,12 +53,18 @@ fn sockets_agree_with_twenty_times_the_requests_in_virtual_time_and_with_themsel
     campaign.objective.slo = Slo { e2e_per_output_token: Some(Duration::from_millis(15)), ..Slo::default() };
     campaign.sampling.requests = 500;
     campaign.precision = 0.02;
-    let sampling = Sampling { requests: campaign.sampling.requests * 20, ..campaign.sampling };
-    let long = Campaign { sampling, precision: 0.005, seed: 99, ..campaign.clone() };
-    let truth = highest_rate_and_latency_on(&long, spec);
+    let objective = Objective { e2e_per_output_token: Duration::from_millis(15), percentile: 90 };
+    let bisected = |shape| {
+        let cell = highest_rate(spec, shape, objective, campaign.sampling.requests * 20);
+        (cell.throughput_per_s, cell.e2e.as_secs_f64())
+    };
+    let truth: Vec<_> = campaign.grid.shapes().map(bisected).collect();
+    println!("virtual time {truth:?}");
     let first = over_sockets(&campaign, spec);
+    println!("first {first:?}");
+    campaign.seed = 2_000;
     let second = over_sockets(&campaign, spec);
-    println!("virtual time {truth:?}\nfirst {first:?}\nsecond {second:?}");
+    println!("second {second:?}");
     for run in [&first, &second] {
         assert!(difference(run, &truth, |cell| cell.0) < 0.1, "rates {run:?} against {truth:?}");
         assert!(difference(run, &truth, |cell| cell.1) < 0.1, "latencies {run:?} against {truth:?}");

@@ -3,6 +3,7 @@
 use slo_router::scheduling::shape::Shape;
 
 use crate::fit::{Crossing, at_rate};
+use crate::luck::Fair;
 use crate::measure::idle_keeps;
 use crate::measure::search::{highest_rate, served_per_s};
 use crate::measurement::{Ending, Point};
@@ -31,6 +32,8 @@ pub struct Cell<'a> {
     pub deviation: Option<f64>,
     /// The points that its other figures come from: those around the rate, or the idle server's.
     points: Vec<&'a Point>,
+    /// Mean latency of a request that is alone, seconds.
+    idle_e2e_s: Option<f64>,
 }
 
 /// How sure a cell is.
@@ -59,15 +62,16 @@ impl<'a> Cell<'a> {
     pub(super) fn of(shape: Shape, points: &[&'a Point], objective: &Objective) -> Self {
         let usable = || points.iter().copied().filter(|point| point.ended != Ending::Failed);
         let loaded: Vec<&Point> = usable().filter(|point| !point.is_idle()).collect();
-        if let Some(cell) = Self::fitted(shape, &loaded, objective) {
+        let idle = usable().find(|point| point.is_idle());
+        let idle_e2e_s = idle.and_then(|idle| Some(idle.e2e_s()?.mean));
+        if let Some(cell) = Self::fitted(shape, &loaded, idle_e2e_s, objective) {
             return cell;
         }
-        let idle = usable().find(|point| point.is_idle());
         let by_rate = |one: &&Point, other: &&Point| one.rate_per_s.total_cmp(&other.rate_per_s);
         let with = |wanted: Verdict| loaded.iter().copied().filter(move |point| judge(point, objective) == wanted);
         let lowest_miss = with(Verdict::Misses).min_by(by_rate);
         let is_below = |point: &&Point| lowest_miss.is_none_or(|miss| point.rate_per_s < miss.rate_per_s);
-        let cell = |status, rate_per_s, points| Self { shape, status, rate_per_s, deviation: None, points };
+        let cell = |status, rate_per_s, points| Self { shape, status, rate_per_s, deviation: None, points, idle_e2e_s };
         match (with(Verdict::Holds).filter(is_below).max_by(by_rate), lowest_miss) {
             (Some(best), miss) => {
                 let status = Status::of_best(best, miss.map(|point| point.rate_per_s));
@@ -82,20 +86,21 @@ impl<'a> Cell<'a> {
     }
 
     /// From the curve through all points, if the single requests are known and some points hold and some miss.
-    fn fitted(shape: Shape, loaded: &[&'a Point], objective: &Objective) -> Option<Self> {
+    fn fitted(shape: Shape, loaded: &[&'a Point], idle_e2e_s: Option<f64>, objective: &Objective) -> Option<Self> {
         // Points that were cut short, or are far above what the server can do, are no measure of its latencies.
         let is_near = |point: &&Point| {
             let attainment = point.attainment(objective).unwrap_or(0.0);
             point.ended == Ending::Complete && attainment >= NEAR_SHARE * objective.share()
         };
-        let found = highest_rate(loaded, objective)?;
+        let found = highest_rate(loaded, idle_e2e_s, objective)?;
         let near: Vec<&Point> = loaded.iter().copied().filter(is_near).collect();
         let nearest = near.iter().copied().min_by(|one, other| {
             let distance = |point: &Point| (served_per_s(point) / found.rate_per_s).ln().abs();
             distance(one).total_cmp(&distance(other))
         })?;
         let status = Status::of_found(found, nearest);
-        Some(Self { shape, status, rate_per_s: Some(found.rate_per_s), deviation: Some(found.deviation), points: near })
+        let (rate_per_s, deviation) = (Some(found.rate_per_s), Some(found.deviation));
+        Some(Self { shape, status, rate_per_s, deviation, points: near, idle_e2e_s })
     }
 
     /// A figure of the points, at the cell's rate; of the idle server where there is none.
@@ -107,6 +112,22 @@ impl<'a> Cell<'a> {
                 at_rate(rate, points.iter().filter_map(known))
             }
             (_, None) => None,
+        }
+    }
+
+    /// Latency end to end at the cell's rate, seconds, with luck neither way: the mean for `None`, else a percentile.
+    pub fn e2e_s(&self, percentile: Option<u8>) -> Option<f64> {
+        let measured_s = |point: &Point| point.e2e_s()?.at(percentile);
+        let fair = |point: &&Point| {
+            let (rate_per_s, factor) = match Fair::new(point, self.idle_e2e_s?) {
+                Some(fair) => (point.rate_per_s, fair.e2e_factor(percentile)),
+                None => (served_per_s(point), 1.0),
+            };
+            Some((rate_per_s, measured_s(point)? * factor, f64::from(point.requests())))
+        };
+        match (self.deviation, self.rate_per_s) {
+            (Some(_), Some(rate_per_s)) => at_rate(rate_per_s, self.points.iter().filter_map(fair)),
+            _ => self.figure(measured_s),
         }
     }
 

@@ -24,8 +24,8 @@ impl ProfileText {
         let spread = |of: fn(&Point) -> Option<Spread>, percent: Option<u8>| {
             built.matrix(&|cell| cell.figure(|point| of(point)?.at(percent)))
         };
-        let percentiles = |of: fn(&Point) -> Option<Spread>| {
-            let known = PERCENTILES.iter().map(|percent| (percent.to_string(), spread(of, Some(*percent))));
+        let percentiles = |of: &dyn Fn(Option<u8>) -> Value| {
+            let known = PERCENTILES.iter().map(|percent| (percent.to_string(), of(Some(*percent))));
             Value::Object(known.filter(|(_, matrix)| has_numbers(matrix)).collect::<Map<_, _>>())
         };
         let name = header.deployment.rsplit('/').next().unwrap_or(&header.deployment);
@@ -36,7 +36,7 @@ impl ProfileText {
             ("slos", built.objective.to_json()),
             ("indexes", json!([built.grid.output_tokens, built.grid.input_tokens])),
             ("tputs", matrix(&|cell| cell.rate_per_s)),
-            ("e2e", spread(Point::e2e_s, None)),
+            ("e2e", matrix(&|cell| cell.e2e_s(None))),
             ("ttft", spread(Point::ttft_s, None)),
             ("tpot", spread(Point::tpot_s, None)),
             ("deployment", json!(header.deployment)),
@@ -55,9 +55,9 @@ impl ProfileText {
             ("concurrency", matrix(&|cell| at_load(cell, None))),
             ("concurrency_p90", matrix(&|cell| at_load(cell, Some(90)))),
             ("deviation", matrix(&|cell| cell.deviation)),
-            ("e2e_percentiles", percentiles(Point::e2e_s)),
-            ("ttft_percentiles", percentiles(Point::ttft_s)),
-            ("tpot_percentiles", percentiles(Point::tpot_s)),
+            ("e2e_percentiles", percentiles(&|percent| matrix(&|cell| cell.e2e_s(percent)))),
+            ("ttft_percentiles", percentiles(&|percent| spread(Point::ttft_s, percent))),
+            ("tpot_percentiles", percentiles(&|percent| spread(Point::tpot_s, percent))),
             ("input_tokens", matrix(&|cell| cell.figure(|point| point.observed?.input_tokens))),
             ("output_tokens", matrix(&|cell| cell.figure(|point| Some(point.observed?.output_tokens)))),
             ("requests", matrix(&|cell| Some(f64::from(cell.requests())))),
@@ -105,7 +105,7 @@ fn loaded<'a, 'b>(cell: &'b Cell<'a>) -> Option<&'b Cell<'a>> {
 /// At the load of the cell's rate; the mean by Little's law where the points do not tell.
 fn at_load(cell: &Cell<'_>, percent: Option<u8>) -> Option<f64> {
     let measured = loaded(cell)?.figure(|point| point.concurrency.as_ref()?.at(percent));
-    let by_littles_law = || Some(cell.rate_per_s? * cell.figure(|point| Some(point.e2e_s()?.mean))?);
+    let by_littles_law = || Some(cell.rate_per_s? * cell.e2e_s(None)?);
     if percent.is_none() { measured.or_else(by_littles_law) } else { measured }
 }
 

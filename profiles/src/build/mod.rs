@@ -1,7 +1,7 @@
 //! From measured points to a profile.
 //!
 //! Our rule, per cell. Where the single requests of the points are known, λ is where the share of requests that keep the SLO
-//! crosses the percentile, on a [curve](crate::fit) through all points; a point whose backlog grew counts as missed. E and
+//! crosses the percentile, with [luck](crate::luck) taken off, on a [curve](crate::fit) through all points; a point whose backlog grew counts as missed. E and
 //! the other figures are those of the points around λ. Where only summaries are known (imports), λ is the highest measured
 //! rate that [holds](crate::verdict::judge), below the lowest that misses: one that holds above a miss held by luck. A cell
 //! where nothing holds has no rate, and the latencies of the idle server.

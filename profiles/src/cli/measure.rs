@@ -75,8 +75,8 @@ pub(crate) struct Options {
     seed: u64,
 }
 
-/// The fewest requests that decide about a rate that is far off.
-const DECIDE_AFTER: usize = 25;
+/// Requests of a look at a rate that may be far off.
+const LOOK: usize = 40;
 /// Requests completed before a window begins, at least.
 const WARM_UP: usize = 10;
 
@@ -150,11 +150,7 @@ impl Options {
         Ok(Campaign {
             grid,
             objective: self.objective.objective()?,
-            sampling: Sampling {
-                requests: usize::from(self.requests),
-                decide_after: Some(DECIDE_AFTER),
-                warm_up: WARM_UP,
-            },
+            sampling: Sampling { requests: usize::from(self.requests), look: Some(LOOK), warm_up: WARM_UP },
             precision: self.precision,
             seed: self.seed,
             request_budget: self.request_budget,

@@ -60,6 +60,7 @@ fn point(output_tokens: u32, input_tokens: u32, rate_per_s: f64, rows: &Rows) ->
         input_tokens,
         rate_per_s,
         arrived_per_s: None,
+        arrivals: None,
         throughput_per_s,
         output_tokens_per_s: spread("TT").map(|spread| spread.mean),
         ended: Ending::Complete,

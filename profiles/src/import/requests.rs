@@ -38,6 +38,7 @@ impl Run {
             input_tokens: self.input_tokens.round() as u32,
             rate_per_s: self.rate_per_s,
             arrived_per_s: None,
+            arrivals: None,
             throughput_per_s: self.throughput_per_s,
             output_tokens_per_s: Some(self.output_tokens_per_s),
             ended: Ending::Complete,

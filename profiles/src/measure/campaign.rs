@@ -133,6 +133,10 @@ impl Campaign {
         points: &mut Vec<Point>,
         observer: &mut O,
     ) -> Result<CellEnd, CampaignError> {
+        let is_new = !points.iter().any(|point| point.shape() == shape);
+        if is_new && self.requests_left(points) < IDLE_REQUESTS as usize {
+            return Ok(CellEnd::OutOfRequests);
+        }
         let Some(idle) = self.idle(shape, server, points, observer).await? else { return Ok(CellEnd::GivenUp) };
         if !idle_keeps(&idle, &self.objective) {
             return Ok(CellEnd::Known);
@@ -146,15 +150,16 @@ impl Campaign {
             let (rate_per_s, sampling) = match search::next(&cell, &of_cell, &self.objective) {
                 Step::Done => return Ok(CellEnd::Known),
                 Step::Look(rate_per_s) => (rate_per_s, self.sampling),
-                Step::Measure(rate_per_s) => (rate_per_s, Sampling { decide_after: None, ..self.sampling }),
+                Step::Measure(rate_per_s) => (rate_per_s, Sampling { look: None, ..self.sampling }),
             };
-            if self.is_spent(points, self.sampling.requests as u64) {
+            let left = self.requests_left(points);
+            if left < self.sampling.requests {
                 return Ok(CellEnd::OutOfRequests);
             }
             observer.note(Progress::Starting { shape, rate_per_s });
             // Gaps of their own at each point: luck then evens out over a cell's points.
             let seed = self.seed.wrapping_add(of_cell.len() as u64);
-            let mut trial = Trial::new(shape, rate_per_s, self.objective, sampling, seed);
+            let mut trial = Trial::new(shape, rate_per_s, self.objective, sampling, seed).at_most(left);
             server.run(&mut trial).await?;
             let point = trial.into_point();
             observer.keep(&point)?;
@@ -212,9 +217,9 @@ impl Campaign {
         Some(rate_per_s * idle_s / idle_e2e_s)
     }
 
-    fn is_spent(&self, points: &[Point], more: u64) -> bool {
+    fn requests_left(&self, points: &[Point]) -> usize {
         let sent: u64 = points.iter().map(|point| u64::from(point.sent)).sum();
-        self.request_budget.is_some_and(|budget| sent + more > budget)
+        self.request_budget.map_or(usize::MAX, |budget| budget.saturating_sub(sent) as usize)
     }
 }
 
@@ -247,6 +252,7 @@ async fn ask_idle<S: Server>(shape: Shape, server: &mut S) -> Result<Point, Serv
         input_tokens: shape.input_tokens,
         rate_per_s: 0.0,
         arrived_per_s: None,
+        arrivals: None,
         throughput_per_s: per_s(outputs.len() as f64),
         output_tokens_per_s: Some(per_s(outputs.iter().sum())),
         ended: if failures.is_empty() { Ending::Complete } else { Ending::Failed },

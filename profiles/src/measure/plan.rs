@@ -6,10 +6,10 @@ use slo_router::scheduling::shape::Shape;
 
 use super::{Answer, Campaign, Failure, Server, ServerError};
 
-/// Points that a cell takes, idle one aside, counted over the cells of the shipped sample profiles.
+/// Points that a cell takes, idle one aside: an assumption, near what `make prove-profile` counts in virtual time.
 const POINTS_PER_CELL: f64 = 7.0;
-/// Requests that a point sends, as a share of those asked for: far from the limit fewer decide it, near it the warm-up comes
-/// on top. Counted likewise.
+/// Requests that a point sends, as a share of those asked for: a look takes fewer, a measurement has its warm-up on top. An
+/// assumption likewise.
 const SHARE_OF_REQUESTS: f64 = 0.9;
 /// Requests in flight that a cell is tried at on average: an assumption, as nobody knows before measuring.
 const CONCURRENCY: f64 = 8.0;

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 use slo_router::scheduling::shape::Shape;
 
-use super::interval::{Z_90, independent, wilson};
+use super::interval::{Z_90, share_of};
 use super::server::{Answer, Failure};
 use crate::measurement::{Ending, Point};
 use crate::objective::Objective;
@@ -24,6 +24,8 @@ const WINDOW_LATENCIES: f64 = 12.0;
 const WARM_UP_LIMIT: usize = 3;
 /// The same where a look is enough.
 const LOOK_LATENCIES: f64 = 4.0;
+/// A trial that is cut short says something of its rate if it has measured so many.
+const LEAST_MEASURED: usize = 25;
 /// A window that would have to last longer is cut at this many times the requests asked for.
 const WINDOW_LIMIT: usize = 5;
 /// Failures other than "full" that a point stands, as a share of what was sent; it always stands [`DEFECTS_FREE`].
@@ -35,8 +37,8 @@ const DEFECTS_FREE: usize = 2;
 pub struct Sampling {
     /// Requests in the window.
     pub requests: usize,
-    /// The fewest after which a trial ends as soon as its outcome is decided; `None` to measure all.
-    pub decide_after: Option<usize>,
+    /// A look ends after so many, sooner if it clearly misses; `None` to measure all.
+    pub look: Option<usize>,
     /// The fewest that are completed before the window begins.
     pub warm_up: usize,
 }
@@ -60,6 +62,8 @@ pub struct Trial {
     /// All requests before this one are finished; whether each kept the objective is in `kept`.
     prefix: usize,
     kept: Vec<bool>,
+    /// Requests that may be sent.
+    at_most: usize,
     over: Option<(Ending, Duration)>,
 }
 
@@ -91,10 +95,16 @@ impl Trial {
             window_from: None,
             prefix: 0,
             kept: Vec::new(),
+            at_most: usize::MAX,
             over: None,
         };
         trial.schedule();
         trial
+    }
+
+    /// Ends when so many requests are sent, with what it has by then.
+    pub fn at_most(self, requests: usize) -> Self {
+        Self { at_most: requests, ..self }
     }
 
     /// The shape of all its requests.
@@ -116,6 +126,11 @@ impl Trial {
         }
         self.records.push(Record { sent_at, lag, end: None });
         self.schedule();
+        if self.records.len() >= self.at_most && self.over.is_none() {
+            let measured = self.window_from.map_or(0, |from| self.prefix.saturating_sub(from));
+            let ending = if measured >= LEAST_MEASURED { Ending::Decided } else { Ending::Failed };
+            self.over = Some((ending, sent_at));
+        }
         number
     }
 
@@ -190,34 +205,25 @@ impl Trial {
         if self.defects > DEFECTS_FREE && self.defects as f64 > DEFECTS_SHARE * self.records.len() as f64 {
             return Some(Ending::Failed);
         }
-        let (_, high) = self.likely_share(&self.kept);
         // A server that starts empty is no slower while it warms up, so what fails then fails for good.
-        let decides = |requests: usize| self.sampling.decide_after.is_some_and(|after| requests >= after);
-        if decides(self.kept.len()) && high < self.objective.share() {
+        if self.sampling.look.is_some_and(|least| self.kept.len() >= least) && self.clearly_misses() {
             self.window_from = Some(0);
             return Some(Ending::Decided);
         }
         let from = self.window_from?;
-        let window = self.kept.get(from..)?;
+        let measured = self.prefix.checked_sub(from)?;
         let lasted = now.saturating_sub(self.records.get(from)?.sent_at).as_secs_f64();
-        let enough = if self.sampling.decide_after.is_some() { LOOK_LATENCIES } else { WINDOW_LATENCIES };
-        if lasted < enough * self.mean_e2e_s() && window.len() < WINDOW_LIMIT * self.sampling.requests {
-            return None;
-        }
-        if window.len() >= self.sampling.requests {
-            return Some(Ending::Complete);
-        }
-        let (low, _) = self.likely_share(window);
-        // A backlog that seems to grow may be chance: then it takes the whole window to tell.
-        let decided = decides(window.len()) && low > self.objective.share() && !Window::new(self, now).backlog_grows();
-        decided.then_some(Ending::Decided)
+        let (requests, latencies, ending) = match self.sampling.look {
+            Some(requests) => (requests, LOOK_LATENCIES, Ending::Decided),
+            None => (self.sampling.requests, WINDOW_LATENCIES, Ending::Complete),
+        };
+        let is_long = lasted >= latencies * self.mean_e2e_s() || measured >= WINDOW_LIMIT * self.sampling.requests;
+        (is_long && measured >= requests).then_some(ending)
     }
 
-    /// The interval in which the share of requests that keep the objective lies with 90 % confidence: a look may err, what is
-    /// measured in full near the limit corrects it.
-    fn likely_share(&self, kept: &[bool]) -> (f64, f64) {
-        let of = independent(kept);
-        let share = kept.iter().filter(|kept| **kept).count() as f64 / kept.len().max(1) as f64;
-        wilson(share * of, of, Z_90)
+    /// Whether it does with 90 % confidence. A look may err: what is measured in full near the limit corrects it.
+    fn clearly_misses(&self) -> bool {
+        let kept: Vec<f64> = self.kept.iter().map(|kept| f64::from(u8::from(*kept))).collect();
+        share_of(&kept, self.rate_per_s * self.mean_e2e_s()).interval(Z_90).1 < self.objective.share()
     }
 }

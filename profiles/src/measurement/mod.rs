@@ -5,5 +5,5 @@ mod point;
 mod spread;
 
 pub use self::file::{Appender, FileError, Header, Measurements, Source};
-pub use self::point::{Ending, Latencies, Lengths, Point, Requests, Summary};
+pub use self::point::{Arrivals, Ending, Latencies, Lengths, Point, Requests, Summary};
 pub use self::spread::{PERCENTILES, Spread};

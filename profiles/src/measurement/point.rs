@@ -29,7 +29,7 @@ pub struct Point {
     pub output_tokens_per_s: Option<f64>,
     /// How the measurement ended.
     pub ended: Ending,
-    /// Whether the server kept up with the rate: no growing backlog.
+    /// Whether the server kept up with the rate: no growing backlog. A look is too short to tell.
     pub sustained: bool,
     /// How long the window was, seconds, without warm-up.
     pub window_s: f64,
@@ -47,8 +47,20 @@ pub struct Point {
     /// The 99th percentile of how late the client itself sent, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_lag_s: Option<f64>,
+    /// When its requests were sent; absent where the source does not tell, and where some of them failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Arrivals>,
     /// How long its requests took.
     pub latencies: Latencies,
+}
+
+/// When requests were sent, those before and after the window too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Seconds from the start, ascending.
+    pub sent_s: Vec<f64>,
+    /// Which of them is the window's first; the others of the window follow it.
+    pub first: usize,
 }
 
 /// How the measurement of a point ended.
@@ -57,7 +69,7 @@ pub struct Point {
 pub enum Ending {
     /// All requests asked for were measured.
     Complete,
-    /// Fewer were enough to tell whether the objective holds.
+    /// A look, which ends after a few; or one that was cut short by a budget.
     Decided,
     /// Too many failed; the point says nothing, and is measured again on the next run.
     Failed,

@@ -104,7 +104,7 @@ pub fn campaign(grid: Grid) -> Campaign {
     Campaign {
         grid,
         objective: Objective { slo, percentile: 90 },
-        sampling: Sampling { requests: 200, decide_after: Some(25), warm_up: 10 },
+        sampling: Sampling { requests: 200, look: Some(40), warm_up: 10 },
         precision: 0.05,
         seed: 1,
         request_budget: None,
@@ -144,8 +144,7 @@ pub fn figures(campaign: &Campaign, points: Vec<Point>) -> Vec<(f64, f64)> {
     let header = Header::new("default/a", "m", Source::Imported { from: "a test".into() });
     let measurements = Measurements { header, points };
     let built = build(&measurements, campaign.objective);
-    let figure =
-        |cell: &Cell<'_>| (cell.rate_per_s.unwrap(), cell.figure(|point| Some(point.e2e_s()?.mean)).unwrap_or(0.0));
+    let figure = |cell: &Cell<'_>| (cell.rate_per_s.unwrap(), cell.e2e_s(None).unwrap_or(0.0));
     built.cells.iter().flatten().map(figure).collect()
 }
 

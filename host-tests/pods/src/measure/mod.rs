@@ -1,4 +1,5 @@
-//! Measures an engine's profile in virtual time, by the method that one uses on a real server.
+//! Bisects an engine's profile in virtual time: what `slo-profile`, which measures real servers with far fewer requests, is
+//! proven against, and where the profiles of the simulated deployments come from.
 //!
 //! For each shape of a grid: Poisson arrivals of that shape alone, and a search for the highest rate at which the
 //! objective holds for the asked percentile of the requests and the server keeps up. The profile is a document as AIBrix
@@ -18,6 +19,9 @@ pub use self::document::ProfileDocument;
 pub use self::search::highest_rate;
 use self::trial::Means;
 use crate::engine::EngineSpec;
+
+/// Requests that are measured at each rate of a profile.
+pub const REQUESTS: usize = 3_000;
 
 /// What the measured rate has to meet.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +86,7 @@ impl Grid {
     /// Measures all of it; `progress` is called after each cell.
     pub fn measure(&self, spec: EngineSpec, objective: Objective, progress: impl Fn()) -> Vec<Vec<Cell>> {
         let cell = |output_tokens, input_tokens| {
-            let cell = highest_rate(spec, Shape { output_tokens, input_tokens }, objective);
+            let cell = highest_rate(spec, Shape { output_tokens, input_tokens }, objective, REQUESTS);
             progress();
             cell
         };

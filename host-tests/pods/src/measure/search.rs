@@ -12,14 +12,15 @@ const LOWEST_UTILISATION: f64 = 0.01;
 /// The search ends when the lowest rate that fails is at most this much above the highest that holds.
 const RESOLUTION: f64 = 1.02;
 
-/// The highest rate at which requests of this shape meet the objective, and the means there.
-pub fn highest_rate(spec: EngineSpec, shape: Shape, objective: Objective) -> Cell {
+/// The highest rate at which requests of this shape meet the objective, so many of them measured at each rate, and the means
+/// there.
+pub fn highest_rate(spec: EngineSpec, shape: Shape, objective: Objective, requests: usize) -> Cell {
     let idle = trial::idle(spec, shape);
     let infeasible = Cell::new(0.0, idle);
     if !objective.is_kept(idle.e2e, shape.output_tokens) {
         return infeasible;
     }
-    let trial = Trial { spec, shape, objective };
+    let trial = Trial { spec, shape, objective, requests };
     let mut low = LOWEST_UTILISATION / idle.e2e.as_secs_f64();
     let Some(mut best) = trial.run(low) else { return infeasible };
     let mut high = low * 2.0;

@@ -36,7 +36,7 @@ fn mean_concurrency(spec: EngineSpec, shape: Shape, rate_per_s: f64) -> f64 {
 
 #[test]
 fn a_cell_agrees_with_littles_law() {
-    let cell = highest_rate(spec(Gpu::L20), SHAPE, SLO_A);
+    let cell = highest_rate(spec(Gpu::L20), SHAPE, SLO_A, REQUESTS);
     let concurrency = mean_concurrency(spec(Gpu::L20), SHAPE, cell.throughput_per_s);
     let by_littles_law = cell.throughput_per_s * cell.e2e.as_secs_f64();
     // Arrivals are regular here and Poisson there, which costs some latency.
@@ -46,27 +46,27 @@ fn a_cell_agrees_with_littles_law() {
 #[test]
 fn a_looser_objective_allows_a_higher_rate() {
     let loose = Objective { e2e_per_output_token: Duration::from_millis(100), ..SLO_A };
-    let rate = |objective| highest_rate(spec(Gpu::L20), SHAPE, objective).throughput_per_s;
+    let rate = |objective| highest_rate(spec(Gpu::L20), SHAPE, objective, REQUESTS).throughput_per_s;
     assert!(rate(loose) > rate(SLO_A));
 }
 
 #[test]
 fn a_lower_percentile_allows_a_higher_rate() {
     let median = Objective { percentile: 50, ..SLO_A };
-    let rate = |objective| highest_rate(spec(Gpu::L20), SHAPE, objective).throughput_per_s;
+    let rate = |objective| highest_rate(spec(Gpu::L20), SHAPE, objective, REQUESTS).throughput_per_s;
     assert!(rate(median) > rate(SLO_A));
 }
 
 #[test]
 fn a_faster_gpu_sustains_a_higher_rate() {
-    let rates = Gpu::ALL.map(|gpu| highest_rate(spec(gpu), SHAPE, SLO_A).throughput_per_s);
+    let rates = Gpu::ALL.map(|gpu| highest_rate(spec(gpu), SHAPE, SLO_A, REQUESTS).throughput_per_s);
     assert!(rates.is_sorted(), "{rates:?}");
 }
 
 #[test]
 fn a_shape_that_an_idle_pod_is_too_slow_for_has_no_rate_but_its_idle_latency() {
     // 4,096 tokens of prompt alone take 0.8 s, which is all that sixteen tokens of answer allow.
-    let cell = highest_rate(spec(Gpu::A10), Shape { output_tokens: 16, input_tokens: 4_096 }, SLO_A);
+    let cell = highest_rate(spec(Gpu::A10), Shape { output_tokens: 16, input_tokens: 4_096 }, SLO_A, REQUESTS);
     assert_eq!(cell.throughput_per_s, 0.0);
     assert!(cell.load().is_none());
     assert!(cell.e2e > Duration::from_millis(800), "{:?}", cell.e2e);

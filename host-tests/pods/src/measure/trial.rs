@@ -13,8 +13,6 @@ use crate::engine::{Detail, Engine, EngineSpec, EventKind, RequestId};
 
 /// Arrivals that fill the server before anything is measured.
 const WARM_UP: usize = 300;
-/// Arrivals that are measured.
-const MEASURED: usize = 3_000;
 /// A server keeps up if it completes at least this share of what arrives.
 const STABLE_SHARE: f64 = 0.9;
 /// The same gaps, stretched, at every rate: so more load is never luckier.
@@ -26,6 +24,8 @@ pub(super) struct Trial {
     pub spec: EngineSpec,
     pub shape: Shape,
     pub objective: Objective,
+    /// Arrivals that are measured.
+    pub requests: usize,
 }
 
 /// Mean latencies of a run.
@@ -80,10 +80,15 @@ fn engine(spec: EngineSpec) -> Engine {
 impl Trial {
     /// Poisson arrivals at this rate; `None` if the objective was missed or the server did not keep up.
     pub(super) fn run(self, rate_per_s: f64) -> Option<Passed> {
-        let mut run = Run { trial: self, engine: engine(self.spec), times: Vec::with_capacity(MEASURED), misses: 0 };
+        let mut run = Run {
+            trial: self,
+            engine: engine(self.spec),
+            times: Vec::with_capacity(WARM_UP + self.requests),
+            misses: 0,
+        };
         let mut gaps = ChaCha8Rng::seed_from_u64(SEED);
         let mut arrival_s = 0.0;
-        for _ in 0..WARM_UP + MEASURED {
+        for _ in 0..WARM_UP + self.requests {
             let gap: f64 = Exp1.sample(&mut gaps);
             arrival_s += gap / rate_per_s;
             run.arrive(Instant::ZERO.offset_seconds(arrival_s))?;
@@ -108,7 +113,7 @@ impl Run {
 
     /// `None` as soon as more have missed the objective than may.
     fn advance(&mut self, to: Instant) -> Option<()> {
-        let Trial { shape, objective, .. } = self.trial;
+        let Trial { shape, objective, requests, .. } = self.trial;
         for event in self.engine.advance(to) {
             note(&mut self.times, event.id, event.kind, event.at);
             let e2e = event.at.since(self.times[event.id as usize].arrived);
@@ -119,7 +124,7 @@ impl Run {
                 self.misses += 1;
             }
         }
-        (self.misses <= objective.misses_allowed(MEASURED)).then_some(())
+        (self.misses <= objective.misses_allowed(requests)).then_some(())
     }
 
     /// Throughput is counted while requests still arrive: counting the drain too would punish long answers.

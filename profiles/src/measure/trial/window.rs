@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Record, Trial};
-use crate::measurement::{Ending, Latencies, Lengths, Point, Requests, Spread};
+use crate::measurement::{Arrivals, Ending, Latencies, Lengths, Point, Requests, Spread};
 
 /// The window begins with its first request, and ends with the trial; requests come all along.
 pub(super) struct Window<'a> {
@@ -55,13 +55,15 @@ impl<'a> Window<'a> {
             throughput_per_s,
             output_tokens_per_s: Some(output_tokens_per_s),
             ended,
-            sustained: ended != Ending::Failed && !self.backlog_grows(),
+            // In a window as short as a look's, a backlog that seems to grow is chance as likely as not.
+            sustained: ended == Ending::Decided || (ended == Ending::Complete && !self.backlog_grows()),
             window_s: (self.until - self.from).as_secs_f64(),
             sent: self.trial.records.len() as u32,
             failures,
             observed: self.lengths(),
             concurrency: Spread::of(self.in_flight().into_iter()),
             client_lag_s: self.client_lag_s(),
+            arrivals: self.arrivals(),
             latencies: Latencies::Requests(requests),
         }
     }
@@ -71,6 +73,14 @@ impl<'a> Window<'a> {
         let sent = self.trial.records.iter().map(|record| record.sent_at);
         let arrived = sent.filter(|at| *at > self.from && *at <= self.until).count();
         (span_s > 0.0).then(|| arrived as f64 / span_s)
+    }
+
+    /// To a tenth of a millisecond. Requests that failed leave gaps among the latencies, so those would belong to others.
+    fn arrivals(&self) -> Option<Arrivals> {
+        let failed = self.measured.iter().any(|record| !matches!(record.end, Some((_, Ok(_)))));
+        let sent_s =
+            self.trial.records.iter().map(|record| (record.sent_at.as_secs_f64() * 1e4).round() / 1e4).collect();
+        (!failed).then(|| Arrivals { sent_s, first: self.trial.window_from.unwrap_or(0) })
     }
 
     /// Completions and output tokens of any request within the window, per second.
@@ -94,7 +104,7 @@ impl<'a> Window<'a> {
     }
 
     /// By the straight line through the requests in flight.
-    pub(super) fn backlog_grows(&self) -> bool {
+    fn backlog_grows(&self) -> bool {
         let in_flight = self.in_flight();
         let n = in_flight.len() as f64;
         let mean = in_flight.iter().sum::<f64>() / n;
