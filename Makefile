@@ -88,6 +88,15 @@ run: build envoy ## Starts the same gateway to play with; prints a curl command.
 bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency.
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench -- $(BENCH_FLAGS)
 
+.PHONY: bench-replicas
+bench-replicas: build envoy ## What several gateways before the same pods do to them: 1, 2 and 4 Envoys under the same load.
+	$(call with-debian,webdis=webdis redis-server=redis-server) \
+	  $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-replicas -- $(BENCH_FLAGS)
+
+.PHONY: simulate-replicas
+simulate-replicas: ## How wrong up to 100 gateways are about each other in virtual time, and what it costs to know.
+	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin simulate-replicas -- $(SIMULATE_FLAGS)
+
 .PHONY: bench-estimate
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)

@@ -11,6 +11,7 @@ use super::{
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
 use crate::scheduling::policies::PolicyName;
+use crate::sources::replicas::ReplicaSource;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +44,8 @@ pub(super) struct Document {
     profiles: ProfileSources,
     #[serde(deserialize_with = "json::object")]
     pods: PodSources,
+    #[serde(default, deserialize_with = "json::optional_object")]
+    replicas: Option<ReplicaSource>,
     #[serde(default, deserialize_with = "json::object")]
     upstream: UpstreamConfig,
     #[serde(default, deserialize_with = "json::object")]
@@ -61,6 +64,7 @@ impl Document {
         self.request.check()?;
         self.profiles.check()?;
         self.pods.check()?;
+        self.replicas.as_ref().map_or(Ok(()), ReplicaSource::check)?;
         classes::check(&self.classes)?;
         let served = models::Served::by(&self.models, &self.pods);
         models::check(&self.models, &served)?;
@@ -83,6 +87,7 @@ impl Document {
             queue: self.queue,
             profiles: self.profiles,
             pods: self.pods,
+            replicas: self.replicas,
             upstream: self.upstream,
             response: self.response,
             fingerprint,

@@ -34,6 +34,7 @@ use crate::json;
 use crate::learning::Prediction;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Assessment;
+use crate::sources::replicas::ReplicaSource;
 
 /// The name that a class cannot have: requests that match no class are in the class `default`.
 pub const DEFAULT_CLASS: &str = "default";
@@ -69,6 +70,8 @@ pub struct Config {
     pub profiles: ProfileSources,
     /// Where pods come from.
     pub pods: PodSources,
+    /// Where other gateways that serve the same pods are met, if there are any.
+    pub replicas: Option<ReplicaSource>,
     /// How the choice reaches Envoy's cluster.
     pub upstream: UpstreamConfig,
     /// What clients are told.
@@ -112,6 +115,7 @@ impl Config {
             max_wait: self.queue.max_wait,
             late: self.queue.late,
             alternatives: usize::from(self.upstream.alternatives),
+            replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
             looks_at_runs: self.looks_at_runs(),
             corrects_profiles: self.profiles.correct,
         }

@@ -13,7 +13,7 @@ pub(super) struct Summary<'a>(pub &'a Config);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { pool, policy, request, models, classes, queue, profiles, pods, upstream, .. } = self.0;
+        let Config { pool, policy, request, models, classes, queue, profiles, pods, replicas, upstream, .. } = self.0;
         let inspect = match request.inspect {
             Inspect::Body => "body",
             Inspect::Headers => "headers",
@@ -26,7 +26,7 @@ impl fmt::Display for Summary<'_> {
             f,
             "pool {pool}, policy {policy} (fallback {}), by the {inspect} of requests to {} paths, prompts \
              {prompt_tokens}, {} models and {} classes declared, at most {} waiting for {:?}, profiles: {} inline{}, \
-             pods: {} static{}, pod named in {}",
+             pods: {} static{}{}, pod named in {}",
             PolicyName::from(self.0.fallback_policy),
             request.paths.len(),
             models.len(),
@@ -37,6 +37,7 @@ impl fmt::Display for Summary<'_> {
             Fetched(profiles.fetched()),
             pods.fixed.len(),
             Fetched(pods.fetched()),
+            replicas.as_ref().map_or_else(String::new, |replicas| format!(", replicas meet in {replicas}")),
             upstream.header,
         )
     }

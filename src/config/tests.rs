@@ -77,6 +77,11 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.profiles.inline[0].key().to_string(), "deployment default/llama-a10, model \"llama-3-8b\"");
     assert_eq!(config.pods.fixed[1].deployment.as_str(), "default/llama-l20");
     assert_eq!(config.pods.fetched().unwrap().callout().cluster, "pods");
+    let replicas = config.replicas.unwrap();
+    let Callout { cluster, authority, interval, timeout } = &replicas.callout;
+    assert_eq!((cluster.as_str(), authority.as_str()), ("webdis", "redis"));
+    assert_eq!((*interval, *timeout, replicas.expire), (ms(200).unwrap(), ms(1000).unwrap(), ms(3000).unwrap()));
+    assert_eq!((replicas.expected, replicas.slots), (4, 8));
     assert_eq!(config.upstream.header, "x-envoy-original-dst-host");
     assert!(config.response.show_pod);
 }
@@ -101,6 +106,7 @@ fn everything_but_the_pods_has_a_default() {
         QueueConfig { max_requests: 4096, max_wait: Duration::from_secs(60), late: LatePolicy::Last }
     );
     assert_eq!(config.profiles, ProfileSources::default());
+    assert_eq!(config.replicas, None);
     assert_eq!(config.upstream.header, "x-gateway-destination-endpoint");
     assert!(!config.response.show_pod);
 }
@@ -213,8 +219,8 @@ fn the_summary_is_one_line() {
         good(FULL).summary(),
         "pool chat, policy slo-pack-load (fallback random), by the headers of requests to 2 paths, prompts estimated, \
          2 models and 2 classes declared, at most 100 waiting for 30s, profiles: 1 inline and from \
-         profiles/profiles.json every 5s, pods: 2 static and from pods/pods.json every 10s, pod named in \
-         x-envoy-original-dst-host"
+         profiles/profiles.json every 5s, pods: 2 static and from pods/pods.json every 10s, replicas meet in \
+         Redis, by webdis every 200ms, pod named in x-envoy-original-dst-host"
     );
 }
 

@@ -82,7 +82,7 @@ pub enum End {
     Abandoned,
 }
 
-/// What all VMs of a pool hold together.
+/// What all VMs of a pool hold together, in this gateway.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Requests that wait.
@@ -93,6 +93,9 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
+    /// Gateways that this one knows of, itself included; 0 while it does not know what the others do. `None` where it is
+    /// configured to be alone.
+    pub replicas: Option<u32>,
     /// How fast deployments are, those that are known.
     pub speeds: Vec<SurveyedSpeed>,
 }

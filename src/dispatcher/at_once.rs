@@ -25,7 +25,8 @@ impl<S: Store> Dispatcher<S> {
         let board = &*reading.board;
         // What this VM said of its queue, and that it was woken, is for a pass to take back.
         let own_is_settled = board.directory.seat(ticket).is_some_and(|seat| seat.woken.is_none() && seat.waiting == 0);
-        let others_wait = board.directory.others(Some(ticket), now).any(|seat| seat.claim.is_some());
+        let others_wait = board.directory.others(Some(ticket), now).any(|seat| seat.claim.is_some())
+            || !reading.wanted(now).is_empty();
         if !own_is_settled || others_wait || !board.failing.is_empty() {
             return None;
         }

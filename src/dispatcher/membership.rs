@@ -1,15 +1,19 @@
 //! This VM's place among the others: its seat, what it publishes, and how it wakes them.
 
+use std::rc::Rc;
+
 use super::reading::Reading;
 use super::running::Running;
 use crate::scheduling::pool::{DeploymentId, PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
+use crate::shared::board::Board;
 use crate::shared::claim::Claim;
 use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
 use crate::shared::health::Failing;
 use crate::shared::ledger::Column;
 use crate::shared::noticeboard::{self, Noticeboard};
+use crate::shared::outlook::Outlook;
 use crate::shared::store::{Contended, Store};
 
 /// See the module.
@@ -17,6 +21,7 @@ pub(super) struct Membership<S> {
     board: Noticeboard<S>,
     keys: Keys,
     generation: Generation,
+    has_replicas: bool,
     seat: Option<Seat>,
     published: Published,
 }
@@ -38,9 +43,9 @@ struct Published {
 // === impl Membership ===
 
 impl<S: Store> Membership<S> {
-    pub(super) fn new(store: S, keys: Keys, generation: Generation) -> Self {
+    pub(super) fn new(store: S, keys: Keys, generation: Generation, has_replicas: bool) -> Self {
         let board = Noticeboard::new(store, keys.board());
-        Self { board, keys, generation, seat: None, published: Published::default() }
+        Self { board, keys, generation, has_replicas, seat: None, published: Published::default() }
     }
 
     /// What tells this VM from the others, once it has a seat.
@@ -61,13 +66,31 @@ impl<S: Store> Membership<S> {
     /// What all VMs have published by now.
     pub(super) fn read(&mut self) -> Reading {
         let board = self.board.read();
-        Reading { is_outdated: board.directory.is_outdated(self.generation), number: self.board.reading(), board }
+        self.reading(board)
     }
 
     /// What they most likely have: good for taking room, which shows whether they had.
     pub(super) fn recall(&mut self) -> Reading {
         let board = self.board.recall();
-        Reading { is_outdated: board.directory.is_outdated(self.generation), number: self.board.reading(), board }
+        self.reading(board)
+    }
+
+    fn reading(&self, board: Rc<Board>) -> Reading {
+        Reading {
+            is_outdated: board.directory.is_outdated(self.generation),
+            has_replicas: self.has_replicas,
+            number: self.board.reading(),
+            board,
+        }
+    }
+
+    /// Changes what all VMs know of other gateways.
+    pub(super) fn change_outlook(&mut self, change: impl Fn(Option<&Outlook>) -> Outlook) {
+        // If it fails, the next look makes up for it.
+        let _ = self.board.update(|board| {
+            let outlook = Some(change(board.outlook.as_ref()));
+            (board.outlook != outlook).then(|| board.outlook = outlook)
+        });
     }
 
     /// Who was there when this VM last read or wrote.

@@ -9,9 +9,11 @@
 mod actions;
 mod at_once;
 mod company;
+mod courtesy;
 mod membership;
 mod pass;
 mod reading;
+mod replicas;
 mod running;
 mod served;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
 use self::company::Company;
+use self::courtesy::Courtesy;
 use self::membership::Membership;
 use self::running::{Run, Running};
 use self::yields::Yields;
@@ -68,6 +71,8 @@ pub struct Settings {
     pub corrects_profiles: bool,
     /// How many pods are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
+    /// How often other gateways tell what they do, where others serve the same pods.
+    pub replicas: Option<Duration>,
 }
 
 /// See the module.
@@ -80,6 +85,7 @@ pub struct Dispatcher<S> {
     company: Company,
     policies: Policies,
     yields: Yields,
+    courtesy: Courtesy,
     rng: fastrand::Rng,
 }
 
@@ -96,7 +102,7 @@ impl<S: Store> Dispatcher<S> {
     pub fn new(store: S, settings: Settings, seed: u64, now: Instant) -> Self {
         let generation = Generation { since: now, fingerprint: settings.fingerprint };
         Self {
-            membership: Membership::new(store, Keys::of(&settings.pool), generation),
+            membership: Membership::new(store, Keys::of(&settings.pool), generation, settings.replicas.is_some()),
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
@@ -104,6 +110,7 @@ impl<S: Store> Dispatcher<S> {
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
+            courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
         }
     }
@@ -253,13 +260,14 @@ impl<S: Store> Dispatcher<S> {
         if directory.others(ticket, now).any(is_lower) {
             return None;
         }
-        let view = reading.view(&self.pool, ticket, &self.running, now);
-        let positions = 0..self.pool.pods().len();
+        let running = reading.board.running(now);
+        let of_pool = self.pool.pods().iter().filter_map(|pod| running.get(&pod.id));
         Some(Survey {
             waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
-            in_flight: positions.map(|position| view.state(position).in_flight).sum(),
+            in_flight: of_pool.map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
             pods_failing: reading.board.failing.len(),
+            replicas: reading.outlook().map(|outlook| outlook.gateways_seen(now)),
             speeds: self.company.speeds(&self.pool),
         })
     }

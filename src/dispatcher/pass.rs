@@ -32,6 +32,27 @@ pub(super) struct Decided {
     pub(super) alternatives: Vec<SocketAddr>,
 }
 
+/// Whose claim it is.
+#[derive(Clone, Copy)]
+enum Claimant<'a> {
+    /// A VM of this gateway: it can be woken.
+    Vm(&'a Seat),
+    /// Another gateway: it sees for itself.
+    Gateway((u64, u64)),
+}
+
+// === impl Claimant ===
+
+impl Claimant<'_> {
+    /// Which of two equal claims comes first.
+    fn order(&self) -> (bool, u64) {
+        match self {
+            Self::Vm(seat) => (false, seat.ticket.slot.into()),
+            Self::Gateway((gateway, _)) => (true, *gateway),
+        }
+    }
+}
+
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
@@ -100,20 +121,26 @@ impl<S: Store> Dispatcher<S> {
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
         let others = directory.others(ticket, now);
-        let mut claims: Vec<(&Claim, &Seat)> =
-            others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, seat))).collect();
-        claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
+        let mut claims: Vec<(&Claim, Claimant<'_>)> =
+            others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, Claimant::Vm(seat)))).collect();
+        let wanted = reading.wanted(now).iter();
+        claims.extend(wanted.map(|wanted| (&wanted.claim, Claimant::Gateway(wanted.name))));
+        claims.sort_by_key(|(claim, claimant)| (claim.urgency, claimant.order()));
         let mut claims = claims.into_iter().peekable();
 
         let mut decisions: Vec<Decision> = Vec::new();
         let mut rest = candidates.as_slice();
         while let Some(first) = rest.first() {
             let urgency = self.queue.urgency(first, now);
-            while let Some((claim, seat)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
-                if let Some((pod, load)) = claim.fits(&view)
-                    && self.yields.grants(seat.ticket, claim.urgency, now)
-                    && self.membership.wake(seat, now)
-                {
+            while let Some((claim, claimant)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
+                let Some((pod, load)) = claim.fits(&view) else { continue };
+                let gives_way = match claimant {
+                    Claimant::Vm(seat) => {
+                        self.yields.grants(seat.ticket, claim.urgency, now) && self.membership.wake(seat, now)
+                    }
+                    Claimant::Gateway(name) => self.courtesy.grants(name, now),
+                };
+                if gives_way {
                     view.place(pod, load);
                 }
             }

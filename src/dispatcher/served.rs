@@ -44,7 +44,7 @@ impl<S: Store> Dispatcher<S> {
             .serving(request)
             .filter(|other| other.pod.id != chosen.id && other.state.health == Health::Up)
             .map(|other| {
-                let has_room = !other.prospect.bounded || other.state.load.fits(other.prospect.load);
+                let has_room = !other.prospect.bounded || other.state.has_room_for(other.prospect.load);
                 let is_kin = other.pod.deployment == chosen.deployment;
                 (Reverse((has_room, is_kin)), other.state.load, other.state.in_flight, other.pod.address)
             })

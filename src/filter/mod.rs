@@ -7,6 +7,7 @@ mod host;
 mod intent;
 mod passing;
 mod record;
+mod replicas;
 mod response;
 mod router;
 mod sources;

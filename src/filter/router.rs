@@ -10,6 +10,7 @@ use super::host::{self, Buffer, Map};
 use super::intent::{Intent, Wish};
 use super::passing;
 use super::record::{Facts, Record, Stage};
+use super::replicas::Replicas;
 use super::sources::Sources;
 use super::stats::Stats;
 use super::store::HostStore;
@@ -56,6 +57,7 @@ pub struct Router {
     pub(super) stats: Stats,
     pub(super) records: FnvHashMap<RequestId, Record>,
     pub(super) sources: Sources,
+    pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
     pub(super) guard: Guard,
     labels: FnvHashSet<String>,
@@ -79,9 +81,10 @@ impl Router {
             keys: Keys::of(&config.pool),
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
-            stats: Stats::new(&config.pool),
+            stats: Stats::new(&config.pool, config.replicas.is_some()),
             records: FnvHashMap::default(),
             sources: Sources::new(&config),
+            replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
             labels: FnvHashSet::default(),
@@ -174,6 +177,7 @@ impl Router {
         self.perform(actions, None);
         self.release_unread(now);
         self.refresh_sources(now);
+        self.meet_replicas(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
             self.learning.share(&self.store, &self.keys);
@@ -395,9 +399,15 @@ impl Router {
         Next::Wait
     }
 
+    /// Often enough to meet other gateways in time.
+    fn idle_tick(&self) -> Duration {
+        let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
+        meetings.map_or(IDLE_TICK, |interval| interval.min(IDLE_TICK))
+    }
+
     fn adjust_tick(&mut self) {
         let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching();
-        let period = if busy { BUSY_TICK } else { IDLE_TICK };
+        let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;
             host::set_tick_period(period);

@@ -42,7 +42,7 @@ struct Fetching {
 }
 
 /// What an answer comes to.
-enum Answer {
+pub(super) enum Answer {
     /// This, and what its server tells it from others by.
     Body(Vec<u8>, Option<String>),
     /// The document in force.
@@ -121,14 +121,16 @@ impl Router {
         let Sources { profiles, pods, .. } = &mut self.sources;
         let asked = |source: &&mut Source| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
         let sources = [profiles, pods].into_iter().flatten();
-        let Some(source) = sources.into_iter().find(asked) else { return };
+        let Some(source) = sources.into_iter().find(asked) else {
+            return self.on_replicas_answer(token, has_headers, body_size, now);
+        };
         source.go_on(has_headers, body_size, &self.store, &self.keys, &mut self.stats, now);
         self.take_documents(now);
     }
 }
 
 /// The body of an answer, if it is worth copying into the VM.
-fn read_answer(request: &Request, has_headers: bool, body_bytes: usize) -> Result<Answer, FetchError> {
+pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usize) -> Result<Answer, FetchError> {
     let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
     let content_type = headers.get("content-type");
     let status = headers.get(":status").and_then(|status| status.parse().ok());

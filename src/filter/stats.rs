@@ -23,6 +23,8 @@ pub struct Stats {
     in_flight: Gauge,
     pods: Gauge,
     pods_failing: Gauge,
+    /// Only where other gateways serve the same pods.
+    replicas: Option<Gauge>,
     /// By metric and deployment.
     speeds: FnvHashMap<(&'static str, DeploymentName), Gauge>,
 }
@@ -68,7 +70,7 @@ pub enum Ending {
 
 impl Stats {
     /// Defines the metrics of a pool.
-    pub fn new(pool: &str) -> Self {
+    pub fn new(pool: &str, has_replicas: bool) -> Self {
         let name = |metric: &str| name(pool, metric, &[]);
         Self {
             wait_ms: Observed::define(&name("wait_ms")),
@@ -78,6 +80,7 @@ impl Stats {
             in_flight: Gauge::define(&name("in_flight")),
             pods: Gauge::define(&name("pods")),
             pods_failing: Gauge::define(&name("pods_failing")),
+            replicas: has_replicas.then(|| Gauge::define(&name("replicas"))),
             speeds: FnvHashMap::default(),
             pool: pool.to_owned(),
             counters: FnvHashMap::default(),
@@ -151,6 +154,9 @@ impl Stats {
         self.in_flight.record(u64::from(survey.in_flight));
         self.pods.record(survey.pods as u64);
         self.pods_failing.record(survey.pods_failing as u64);
+        if let (Some(gauge), Some(replicas)) = (self.replicas, survey.replicas) {
+            gauge.record(replicas.into());
+        }
         for speed in &survey.speeds {
             let shares = [
                 ("step_percent", speed.of_profile),

@@ -48,6 +48,22 @@ impl Load {
         self + more <= Self::CAPACITY
     }
 
+    /// One of so many equal parts, rounded up: a part of what holds six requests holds them whole.
+    pub fn share(self, parts: u32) -> Self {
+        let parts = parts.max(1);
+        Self(self.0.checked_next_multiple_of(parts).and_then(|whole| whole.checked_div(parts)).unwrap_or(self.0))
+    }
+
+    /// As much of it as is whole requests of `one`; nothing where that is nothing.
+    pub fn whole(self, one: Self) -> Self {
+        Self(self.0.checked_div(one.0).map_or(0, |count| count.saturating_mul(one.0)))
+    }
+
+    /// So many times as much.
+    pub const fn times(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
     /// The difference, zero at least.
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

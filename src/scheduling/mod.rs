@@ -2,6 +2,7 @@
 //!
 //! Time comes in as an argument ([`time::Instant`], monotonic), randomness as a seeded generator.
 
+pub mod allowance;
 pub mod deployment;
 pub mod load;
 pub mod policies;

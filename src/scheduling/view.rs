@@ -1,5 +1,6 @@
 //! The pool as one pass sees it: what runs on each pod, and which pods are open.
 
+use super::allowance::Allowance;
 use super::load::Load;
 use super::pool::{Pod, Pool};
 use super::request::{Prospect, Request, RequestId};
@@ -29,6 +30,8 @@ pub struct PodState {
     pub health: Health,
     /// Another VM's request that has waited too long has it drained.
     pub reserved: bool,
+    /// What of its room this gateway may take, where others take from it too.
+    pub allowance: Allowance,
 }
 
 /// Pods and their states, kept up to date by the placements of the pass.
@@ -61,6 +64,11 @@ impl PodState {
     /// Whether the pod is up, or waits for a request that shows whether it is.
     pub fn takes(&self) -> bool {
         self.health != Health::Out
+    }
+
+    /// Whether it has room for so much more, and this gateway may take it.
+    pub fn has_room_for(&self, load: Load) -> bool {
+        self.load.fits(load) && self.allowance.allows(load)
     }
 }
 
@@ -131,7 +139,7 @@ impl<'a> View<'a> {
     /// Whether a candidate has room for a request; pods that drain for another one have none.
     pub fn has_room(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
         !candidate.prospect.bounded
-            || (candidate.state.load.fits(candidate.prospect.load) && !self.is_kept_from(request, candidate))
+            || (candidate.state.has_room_for(candidate.prospect.load) && !self.is_kept_from(request, candidate))
     }
 
     /// The pods that serve a request and are up, whatever runs on them.
@@ -148,6 +156,7 @@ impl<'a> View<'a> {
     pub fn place(&mut self, position: usize, load: Load) {
         if let Some(state) = self.states.get_mut(position) {
             state.load += load;
+            state.allowance.take(load);
             state.in_flight = state.in_flight.saturating_add(1);
             if state.health == Health::Probe {
                 state.health = Health::Out;

@@ -7,9 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::Claim;
 use super::directory::{Directory, Ticket};
 use super::health::Failing;
 use super::ledger::{Column, Ledger};
+use super::outlook::Outlook;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::time::Instant;
 
@@ -20,6 +22,8 @@ pub struct Board {
     pub directory: Directory,
     /// Which pods fail.
     pub failing: Failing,
+    /// What is known of other gateways; none where there are none, or nothing yet.
+    pub outlook: Option<Outlook>,
     /// The pods of the newest configuration.
     pub newest_pods: Vec<PodId>,
     /// What runs where; a deployment on which nothing runs has none.
@@ -29,6 +33,12 @@ pub struct Board {
 // === impl Board ===
 
 impl Board {
+    /// The most urgent of what waits in the VMs that live.
+    pub fn most_urgent_claim(&self, now: Instant) -> Option<&Claim> {
+        let claims = self.directory.others(None, now).filter_map(|seat| seat.claim.as_ref());
+        claims.min_by_key(|claim| claim.urgency)
+    }
+
     /// What the VMs other than `own` that live run on the pods of a deployment.
     pub fn running_elsewhere(&self, deployment: DeploymentId, own: Option<Ticket>, now: Instant) -> Column {
         let ledger = self.ledgers.iter().find(|(id, _)| *id == deployment);

@@ -40,7 +40,7 @@ impl Claim {
             let (_, load) = self.loads.iter().find(|(deployment, _)| *deployment == id)?;
             let state = view.state(position);
             let open = state.takes() && (!view.is_reserved(position) || self.reserved == Some(pod.id));
-            (open && state.load.fits(*load)).then_some((position, *load, state.load))
+            (open && state.has_room_for(*load)).then_some((position, *load, state.load))
         });
         room.min_by_key(|(position, _, filled)| (*filled, *position)).map(|(position, load, _)| (position, load))
     }

@@ -72,6 +72,11 @@ impl Entry {
         Load::from_micro(u32::try_from(self.load_micro).unwrap_or(u32::MAX))
     }
 
+    /// Whether it can be the sum of requests: there is one at least, and none takes more than a whole pod.
+    pub(super) fn is_sound(&self) -> bool {
+        self.count > 0 && self.load_micro <= u64::from(self.count).saturating_mul(Load::CAPACITY.as_micro().into())
+    }
+
     /// Adds a request.
     pub fn charge(&mut self, load: Load) {
         self.add(Self { load_micro: u64::from(load.as_micro()), count: 1 });

@@ -1,10 +1,14 @@
 //! What Envoy's VMs share: one VM per worker, each with a queue and a table of streams of its own, and between them
 //! shared data with compare-and-swap and mailboxes.
 //!
+//! Gateways share nothing but what they tell each other: a [`digest`](digest::Digest) each, kept in a [`roster`](roster::Roster)
+//! and summed up in an [`outlook`](outlook::Outlook) for all VMs.
+//!
 //! Shared data is never freed, so keys come from a bounded set; each carries the pool and the format's version.
 
 pub mod board;
 pub mod claim;
+pub mod digest;
 pub mod directory;
 pub mod document;
 pub mod health;
@@ -12,6 +16,8 @@ pub mod keys;
 pub mod ledger;
 pub mod memory;
 pub mod noticeboard;
+pub mod outlook;
+pub mod roster;
 pub mod runs;
 pub mod store;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod pods;
 pub mod profiles;
+pub mod replicas;
 pub mod webdis;
 
 pub use self::fetch::{Fetch, Fetched, Progress, Source};

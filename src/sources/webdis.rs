@@ -72,7 +72,7 @@ struct Got {
 /// What a command of Redis gives: its reply, or an error as `[false, "ERR …"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Outcome<T> {
+pub(super) enum Outcome<T> {
     Reply(T),
     Failed((bool, String)),
 }
@@ -166,7 +166,7 @@ fn names(key: &str, text: &str) -> Option<(String, String)> {
 // === impl Outcome ===
 
 impl<T> Outcome<T> {
-    fn reply(self) -> Result<T, FetchError> {
+    pub(super) fn reply(self) -> Result<T, FetchError> {
         match self {
             Self::Reply(reply) => Ok(reply),
             Self::Failed((_, error)) => Err(FetchError::Invalid(format!("Redis answers {error:?}"))),

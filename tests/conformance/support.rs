@@ -78,6 +78,7 @@ pub fn settings() -> Settings {
         max_wait: Duration::from_secs(60),
         late: LatePolicy::Last,
         alternatives: 0,
+        replicas: None,
     }
 }
 

@@ -4,11 +4,14 @@
 //! ([`Arm`]). In each round each serves a closed loop of chat requests in its turn ([`load`]), whose [`pods`] answer at
 //! once, while the others idle. Ratios are taken within a round, whose slices lie next to each other in time, and their
 //! median over the rounds is reported ([`Report`]): what else runs on the machine hits all arms alike.
+//!
+//! What several gateways before the same pods do to them is measured by itself ([`replicas`]).
 
 mod arm;
 mod cpu;
 pub mod load;
 pub mod pods;
+pub mod replicas;
 mod report;
 mod slice;
 

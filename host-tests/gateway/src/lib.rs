@@ -7,7 +7,9 @@
 pub mod backend;
 pub mod client;
 mod envoy;
+mod redis;
 mod wait;
 
 pub use envoy::{Envoy, Error, Metrics, Options, Stats, filter, find, path};
+pub use redis::Redis;
 pub use wait::{LIMIT, until, within};

@@ -15,5 +15,6 @@ mod listeners;
 mod openai_sdk;
 mod placement;
 mod refusals;
+mod replicas;
 mod served;
 mod sources;

@@ -4,6 +4,7 @@ mod alone;
 mod company;
 mod contention;
 mod random;
+mod replicas;
 mod served;
 mod several;
 mod world;

@@ -94,6 +94,7 @@ pub(super) fn settings() -> Settings {
         max_wait: Duration::from_secs(20),
         late: LatePolicy::Last,
         alternatives: 0,
+        replicas: None,
     }
 }
 

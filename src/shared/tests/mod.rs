@@ -2,9 +2,11 @@
 
 mod board;
 mod claim;
+mod digest;
 mod directory;
 mod document;
 mod health;
 mod ledger;
 mod noticeboard;
+mod roster;
 mod store;

@@ -112,6 +112,19 @@ fn render(options: &Options, directory: &Path) -> Result<Value, Error> {
     Ok(config)
 }
 
+/// Adds a cluster with one endpoint.
+pub(super) fn add_cluster(config: &mut Value, name: &str, endpoint: SocketAddr) {
+    let cluster = mapping([("name", name.into()), ("connect_timeout", "1s".into())]);
+    let clusters = find(config, "static_resources/clusters").as_sequence_mut();
+    clusters.unwrap_or_else(|| panic!("no clusters in the configuration")).push(cluster);
+    *find(config, &format!("static_resources/clusters/{name}/load_assignment/cluster_name")) = name.into();
+    // An empty list to begin with, for the path to lead through.
+    let group = mapping([("lb_endpoints", Value::Sequence(Vec::new()))]);
+    *find(config, &format!("static_resources/clusters/{name}/load_assignment/endpoints")) =
+        Value::Sequence(vec![group]);
+    endpoints(config, name, [address(endpoint)]);
+}
+
 fn endpoints(config: &mut Value, cluster: &str, addresses: impl IntoIterator<Item = Value>) {
     let endpoint = |address| mapping([("endpoint", mapping([("address", address)]))]);
     *find(config, &format!("static_resources/clusters/{cluster}/load_assignment/endpoints/0/lb_endpoints")) =

@@ -58,6 +58,15 @@ impl Options {
         Self { dynamic: true, ..self }
     }
 
+    /// Adds a cluster with this one endpoint to Envoy's.
+    ///
+    /// # Panics
+    /// Where the configuration has no clusters.
+    #[must_use]
+    pub fn cluster(self, name: &'static str, address: SocketAddr) -> Self {
+        self.change(move |config| super::config::add_cluster(config, name, address))
+    }
+
     /// Changes the configuration itself, after everything else was filled in and before a dynamic listener is taken out;
     /// [`find`](super::find) and [`path`](super::path) help to get at a place.
     #[must_use]

@@ -7,7 +7,7 @@ use gateway::backend::{Plan, Pod};
 use serde_json::{Value, json};
 
 pub use self::rig::Rig;
-pub use self::turn::turn;
+pub use self::turn::{Turn, turn};
 
 /// What a test returns.
 pub type Test = anyhow::Result<()>;

@@ -7,7 +7,6 @@ use gateway::backend::{Answer, Plan, Pod};
 use gateway::{Options, find, path, until, within};
 use serde_json::{Value, json};
 
-use super::with_cluster;
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
 
 fn filter() -> Value {
@@ -68,7 +67,7 @@ fn with_discovery(options: Options, file: &Path, admin: SocketAddr) -> Options {
         *find(cluster, "type") = "EDS".into();
         *find(cluster, "eds_cluster_config/eds_config/path_config_source/path") = file.as_str().into();
     });
-    with_cluster(options, "admin", admin)
+    options.cluster("admin", admin)
 }
 
 async fn start(pods: Vec<Pod>, discovery: &Discovery) -> anyhow::Result<Rig> {

@@ -6,7 +6,6 @@ use gateway::backend::{Answer, Plan, Pod};
 use gateway::until;
 use serde_json::json;
 
-use super::with_cluster;
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
 
 #[tokio::test]
@@ -30,7 +29,7 @@ async fn a_document_that_has_not_changed_is_not_sent_again() -> Test {
     // A worker that has not taken the profiles yet goes by this, and so by the same.
     filter["capacity"] = json!({ "default_concurrency": 1 });
     let address = server.address();
-    let rig = Rig::with(pods, filter, |options| with_cluster(options, "files", address)).await?;
+    let rig = Rig::with(pods, filter, |options| options.cluster("files", address)).await?;
     until("the server was asked", async || server.arrivals().len() > 5).await;
     assert_eq!(server.arrivals()[0].header("if-none-match"), None);
     assert!(server.arrivals()[2..].iter().all(|arrival| arrival.header("if-none-match") == Some("\"1\"")));

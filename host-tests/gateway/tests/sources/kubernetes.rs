@@ -5,7 +5,6 @@ use gateway::{until, within};
 use serde_json::{Value, json};
 
 use super::api::{Api, Cluster, object, slice, status};
-use super::with_cluster;
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
 
 const SERVICE: &str = "/api/v1/namespaces/default/services/llama";
@@ -25,7 +24,7 @@ fn filter(query: &Value) -> Value {
 
 async fn start(pods: Vec<Pod>, api: &Api, query: &Value) -> anyhow::Result<Rig> {
     let address = api.server.address();
-    let rig = Rig::with(pods, filter(query), |options| with_cluster(options, "api", address)).await?;
+    let rig = Rig::with(pods, filter(query), |options| options.cluster("api", address)).await?;
     // The first fetch comes with the first tick, some 10 ms after the start.
     until("the pods are known", async || rig.pods_known().await).await;
     Ok(rig)
@@ -156,7 +155,7 @@ async fn the_profiles_of_a_config_map_are_followed() -> Test {
     // A worker that has not taken the profiles yet goes by this, and so by the same.
     filter["capacity"] = json!({ "default_concurrency": 1 });
     let address = api.server.address();
-    let rig = Rig::with(pods, filter, |options| with_cluster(options, "api", address)).await?;
+    let rig = Rig::with(pods, filter, |options| options.cluster("api", address)).await?;
     until("the profiles are there", async || rig.source_updates("profiles").await >= 1.0).await;
     let _pending: Vec<_> = (0..3).map(|_| rig.ask().start()).collect();
     rig.waiting(2).await;

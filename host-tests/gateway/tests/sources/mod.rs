@@ -11,22 +11,7 @@ pub use self::token::Account;
 
 use std::net::SocketAddr;
 
-use gateway::{Options, find};
-use serde_norway::{Mapping, Value as Yaml};
-
-/// Adds a cluster with this one endpoint to Envoy's.
-fn with_cluster(options: Options, name: &'static str, address: SocketAddr) -> Options {
-    options.change(move |yaml| {
-        let clusters = find(yaml, "static_resources/clusters").as_sequence_mut().expect("the shipped clusters");
-        let mut cluster = Yaml::Mapping(Mapping::new());
-        *find(&mut cluster, "name") = name.into();
-        *find(&mut cluster, "connect_timeout") = "1s".into();
-        clusters.push(cluster);
-        let path = format!("static_resources/clusters/{name}");
-        *find(yaml, &format!("{path}/load_assignment/cluster_name")) = name.into();
-        *find(yaml, &format!("{path}/load_assignment/endpoints")) = endpoints(&[address]);
-    })
-}
+use serde_norway::Value as Yaml;
 
 /// Endpoints of a cluster.
 pub fn endpoints(addresses: &[SocketAddr]) -> Yaml {

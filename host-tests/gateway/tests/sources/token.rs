@@ -91,7 +91,7 @@ fn with_api(options: Options, account: &Account, api: &Api) -> anyhow::Result<Op
             }],
         }],
     }))?;
-    let options = super::with_cluster(options, "api", api.server.address());
+    let options = options.cluster("api", api.server.address());
     Ok(options.change(move |yaml| {
         let clusters = find(yaml, "static_resources/clusters").as_sequence_mut().expect("the shipped clusters");
         clusters.push(cluster.clone());

@@ -1,0 +1,176 @@
+//! Some gateways, and what came of a load on them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use gateway::client::Client;
+use gateway::{Envoy, Options, Redis, until};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::pods::{Excess, Pods, WORK};
+use super::{Arrival, Load};
+
+/// So many gateways, and how they meet.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Arm {
+    /// How many.
+    pub gateways: usize,
+    /// How they meet.
+    pub meet: Meet,
+}
+
+/// How gateways know of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meet {
+    /// Not at all: each takes the pods for its own.
+    Never,
+    /// Through Redis.
+    Redis,
+    /// They met, but the Redis is out of reach now.
+    Away,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Outcome {
+    /// Requests.
+    pub requests: usize,
+    /// Share of them that kept their objective.
+    pub kept: f64,
+    /// Latency that half of them did not exceed.
+    pub p50_s: f64,
+    /// Latency that all but one in a hundred did not exceed.
+    pub p99_s: f64,
+    /// How much more ran on pods than they sustain.
+    pub excess: Excess,
+    /// The same, as a share of the pods' time.
+    pub overfull_share: f64,
+    /// Callouts of each gateway.
+    pub callouts_per_s: f64,
+}
+
+// === impl Arm ===
+
+impl Arm {
+    /// As the report calls it.
+    pub fn name(self) -> String {
+        let how = match self.meet {
+            _ if self.gateways == 1 => return "1 gateway".to_owned(),
+            Meet::Never => "that know nothing of each other",
+            Meet::Redis => "that meet",
+            Meet::Away => "with the store away",
+        };
+        format!("{} gateways {how}", self.gateways)
+    }
+
+    /// Runs a load on it, where a request may take `most`.
+    ///
+    /// # Errors
+    /// Where a gateway does not start, or a request is not answered by 200.
+    pub async fn run(self, load: Load, arrivals: &[Arrival], policy: &str, most: Duration) -> Result<Outcome> {
+        let pods = Pods::start(load.pods, load.fit)?;
+        let mut redis = Redis::start().await?;
+        let mut envoys = Vec::new();
+        for _ in 0..self.gateways {
+            let filter = self.filter(load, &pods, policy, most);
+            let options = Options::new(filter, pods.addresses.iter().copied());
+            envoys.push(Envoy::start(options.cluster("webdis", redis.webdis())).await?);
+        }
+        if self.meet != Meet::Never {
+            know(&envoys, self.gateways).await;
+        }
+        if self.meet == Meet::Away {
+            redis.close().await?;
+            know(&envoys, 0).await;
+        }
+        let before = callouts(&envoys).await?;
+        let start = Instant::now();
+        let latencies = send(&envoys, arrivals, start).await?;
+        let wall_s = start.elapsed().as_secs_f64();
+        let callouts = callouts(&envoys).await? - before;
+        let excess = pods.excess();
+        let kept = latencies.iter().filter(|latency| **latency <= most).count();
+        let quantile = |share: f64| {
+            let rank = (share * latencies.len() as f64).ceil() as usize;
+            latencies.get(rank.saturating_sub(1)).copied().unwrap_or_default().as_secs_f64()
+        };
+        Ok(Outcome {
+            requests: latencies.len(),
+            kept: kept as f64 / latencies.len().max(1) as f64,
+            p50_s: quantile(0.5),
+            p99_s: quantile(0.99),
+            excess,
+            overfull_share: excess.seconds / (wall_s * load.pods as f64),
+            callouts_per_s: callouts as f64 / wall_s / self.gateways as f64,
+        })
+    }
+
+    fn filter(self, load: Load, pods: &Pods, policy: &str, most: Duration) -> Value {
+        let mut filter = json!({
+            "pool": "bench",
+            "policy": policy,
+            "default_model": "llama",
+            "slo": {"default": {"e2e": format!("{}ms", most.as_millis())}},
+            "profiles": {"inline": [{"deployment": "default/a", "profile": {
+                "gpu": "a", "cost": 1.0, "indexes": [[64], [64]],
+                "tputs": [[f64::from(load.fit) / load.service_s]], "e2e": [[load.service_s]],
+                "ttft": [[load.service_s]], "tpot": [[0.0]], "slos": {"percentile": 99, "e2e": most.as_secs_f64()},
+            }}]},
+            "pods": {"static": pods.addresses.iter().map(|address| {
+                json!({"address": address, "deployment": "default/a"})
+            }).collect::<Vec<_>>()},
+        });
+        if self.meet != Meet::Never {
+            filter["replicas"] = json!({"webdis": {"cluster": "webdis"}, "expected": self.gateways});
+        }
+        filter
+    }
+}
+
+/// Waits until each gateway knows of so many.
+async fn know(envoys: &[Envoy], count: usize) {
+    for envoy in envoys {
+        until("the gateways know of each other", async || {
+            let metrics = envoy.prometheus().await.ok();
+            metrics.and_then(|metrics| metrics.sum("slo_router_replicas", &[])) == Some(count as f64)
+        })
+        .await;
+    }
+}
+
+/// Sends requests when they are due; how long each took, ascending.
+async fn send(envoys: &[Envoy], arrivals: &[Arrival], start: Instant) -> Result<Vec<Duration>> {
+    let clients: Vec<Client> = envoys.iter().map(|envoy| Client::http1(envoy.address())).collect();
+    let mut requests = JoinSet::new();
+    for arrival in arrivals {
+        tokio::time::sleep_until((start + arrival.at).into()).await;
+        let gateway = usize::try_from(arrival.chance % clients.len() as u64)?;
+        let client = clients.get(gateway).context("no gateway")?;
+        let body = json!({"model": "llama", "messages": [{"role": "user", "content": "Go on."}]});
+        let request = client.post("/v1/chat/completions").header(WORK, &arrival.work.as_micros().to_string());
+        let request = request.json(&body).send();
+        let due = start + arrival.at;
+        requests.spawn(async move {
+            let reply = request.await?;
+            ensure!(reply.status == 200, "a gateway answered {}: {}", reply.status, reply.text());
+            Ok(due.elapsed())
+        });
+    }
+    let mut latencies = Vec::new();
+    while let Some(latency) = requests.join_next().await {
+        latencies.push(latency??);
+    }
+    latencies.sort_unstable();
+    Ok(latencies)
+}
+
+async fn callouts(envoys: &[Envoy]) -> Result<u64> {
+    let mut sum = 0;
+    for envoy in envoys {
+        sum += envoy.stats().await?.get("cluster.webdis.upstream_rq_total").unwrap_or_default();
+    }
+    Ok(sum)
+}

@@ -1,0 +1,35 @@
+//! What this gateway tells others of itself, and what it learns of them.
+
+use super::{Action, Dispatcher};
+use crate::scheduling::time::Instant;
+use crate::shared::digest::Waiting;
+use crate::shared::ledger::Column;
+use crate::shared::outlook::Outlook;
+use crate::shared::store::Store;
+
+impl<S: Store> Dispatcher<S> {
+    /// What all VMs of this gateway run, and what waits there most urgently.
+    pub fn to_tell(&mut self, now: Instant) -> (Column, Option<Waiting>) {
+        let board = self.membership.read().board;
+        let waiting = board.most_urgent_claim(now).map(|claim| Waiting::of(claim, now));
+        (board.running(now), waiting)
+    }
+
+    /// This VM looked at the other gateways, for all VMs of this one.
+    pub fn learn_of_others(&mut self, outlook: &Outlook, now: Instant) -> Vec<Action> {
+        self.membership.change_outlook(|before| {
+            let earlier = before.map(|before| before.told.clone()).unwrap_or_default();
+            Outlook { earlier, ..outlook.clone() }
+        });
+        self.look_again(now)
+    }
+
+    /// This VM could not look at them: where nothing was known so far, `reckoned` gateways share the pods, of which this
+    /// one is the one of this rank. What is known stays until it runs out.
+    pub fn reckon_with(&mut self, reckoned: u32, rank: u32) {
+        self.membership.change_outlook(|known| match known {
+            Some(known) => Outlook { reckoned, rank, ..known.clone() },
+            None => Outlook::apart(reckoned, rank),
+        });
+    }
+}

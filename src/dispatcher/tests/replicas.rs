@@ -1,0 +1,225 @@
+//! What several gateways do together: each is one VM with a memory of its own, and they meet when the test says so.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::world::{settings, well};
+use crate::dispatcher::{Action, Dispatcher, Settings};
+use crate::scheduling::pool::Pool;
+use crate::scheduling::request::RequestId;
+use crate::scheduling::testing::{START, pool, profile, urgent};
+use crate::scheduling::time::Instant;
+use crate::shared::memory::Memory;
+use crate::shared::roster::Roster;
+
+const INTERVAL: Duration = Duration::from_millis(100);
+const EXPIRE: Duration = Duration::from_secs(2);
+
+/// Gateways, and what stands in their slots.
+struct Gateways {
+    now: Instant,
+    dispatchers: Vec<Dispatcher<Memory>>,
+    rosters: Vec<Roster>,
+    slots: Vec<Option<String>>,
+    running: Vec<Vec<u32>>,
+}
+
+/// A request of shape 0 takes a tenth of a pod, of shape 1 all of it.
+fn one_pod() -> Pool {
+    pool(&[("a", 1, Some(profile(&[(0.1, 1.0), (1.0, 1.0)], 10.0)))])
+}
+
+// === impl Gateways ===
+
+impl Gateways {
+    fn new(count: usize, pool: Pool) -> Self {
+        let pool = Rc::new(pool);
+        let start = |number: usize| {
+            let settings = Settings { replicas: Some(INTERVAL), ..settings() };
+            let mut dispatcher = Dispatcher::new(Memory::default(), settings, number as u64, START);
+            dispatcher.set_pool(Rc::clone(&pool), START);
+            dispatcher
+        };
+        let rosters = (1..=count as u64).map(Roster::new).collect();
+        let (dispatchers, slots) = ((0..count).map(start).collect(), vec![None; count]);
+        Self { now: START, dispatchers, rosters, slots, running: vec![Vec::new(); count] }
+    }
+
+    fn arrive(&mut self, gateway: usize, id: u32, shape: usize, slack_s: u64) {
+        let arrival = urgent(id, shape, self.now, Duration::from_secs(slack_s + 1));
+        let actions = self.dispatchers[gateway].submit(arrival, self.now);
+        self.perform(gateway, &actions);
+    }
+
+    fn finish(&mut self, gateway: usize, id: u32) {
+        self.running[gateway].retain(|running| *running != id);
+        self.dispatchers[gateway].finish(RequestId(id), &well(), self.now);
+        self.look(gateway);
+    }
+
+    fn look(&mut self, gateway: usize) {
+        let actions = self.dispatchers[gateway].tick(self.now);
+        self.perform(gateway, &actions);
+    }
+
+    /// One gateway looks at the others and tells them what it does.
+    fn meet(&mut self, gateway: usize) {
+        let (dispatcher, roster) = (&mut self.dispatchers[gateway], &mut self.rosters[gateway]);
+        let (told, waiting) = dispatcher.to_tell(self.now);
+        self.slots[gateway] = Some(roster.digest(told.clone(), waiting).encode("p"));
+        assert_eq!(roster.look(&self.slots, "p", EXPIRE, self.now), Vec::<String>::new());
+        let outlook = roster.outlook(told, 1, INTERVAL, self.now.after(EXPIRE));
+        let actions = dispatcher.learn_of_others(&outlook, self.now);
+        self.perform(gateway, &actions);
+    }
+
+    /// All do, again and again.
+    fn meet_for(&mut self, intervals: usize) {
+        for _ in 0..intervals {
+            self.now = self.now.after(INTERVAL);
+            for gateway in 0..self.dispatchers.len() {
+                self.meet(gateway);
+                self.look(gateway);
+            }
+        }
+    }
+
+    fn perform(&mut self, gateway: usize, actions: &[Action]) {
+        for action in actions {
+            let Action::Forward(RequestId(id), _) = action else { panic!("{action:?}") };
+            self.running[gateway].push(*id);
+        }
+    }
+}
+
+#[test]
+fn what_another_runs_is_taken_until_it_ends() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 1, 9);
+    gateways.meet_for(1);
+    gateways.arrive(1, 2, 1, 9);
+    gateways.meet_for(5);
+    assert_eq!(gateways.running, [vec![1], vec![]]);
+    gateways.finish(0, 1);
+    gateways.meet_for(2);
+    assert_eq!(gateways.running, [vec![], vec![2]]);
+}
+
+#[test]
+fn what_a_gateway_ends_it_may_take_again_at_once() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 1, 9);
+    gateways.meet_for(5);
+    gateways.arrive(0, 2, 1, 9);
+    gateways.finish(0, 1);
+    assert_eq!(gateways.running, [vec![2], vec![]]);
+}
+
+#[test]
+fn one_busy_gateway_gets_all_of_a_pod() {
+    let mut gateways = Gateways::new(4, one_pod());
+    gateways.meet_for(2);
+    (0..12).for_each(|id| gateways.arrive(0, id, 0, 60));
+    assert_eq!(gateways.running[0].len(), 2, "its share");
+    gateways.meet_for(20);
+    assert_eq!(gateways.running[0].len(), 10);
+}
+
+#[test]
+fn room_is_left_to_a_more_urgent_request_of_another_but_not_for_long() {
+    for is_there in [true, false] {
+        let mut gateways = Gateways::new(2, one_pod());
+        gateways.meet_for(2);
+        gateways.arrive(0, 1, 1, 5);
+        gateways.meet_for(2);
+        gateways.arrive(0, 2, 1, 9);
+        gateways.arrive(1, 3, 1, 5);
+        gateways.meet_for(2);
+        gateways.finish(0, 1);
+        assert_eq!(gateways.running, [[0_u32; 0]; 2], "a gateway gives way");
+        if is_there {
+            gateways.meet_for(2);
+            assert_eq!(gateways.running, [vec![], vec![3]]);
+        } else {
+            // The other one does not look any more, though its word has not expired.
+            for _ in 0..5 {
+                gateways.now = gateways.now.after(INTERVAL);
+                gateways.look(0);
+            }
+            assert_eq!(gateways.running, [vec![2], vec![]]);
+        }
+    }
+}
+
+#[test]
+fn a_fresh_request_gives_way_to_a_more_urgent_one_of_another() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 1, 5);
+    gateways.meet_for(2);
+    gateways.arrive(1, 3, 1, 5);
+    gateways.meet_for(2);
+    gateways.finish(0, 1);
+    gateways.arrive(0, 2, 1, 9);
+    assert_eq!(gateways.running, [[0_u32; 0]; 2]);
+    gateways.meet_for(2);
+    assert_eq!(gateways.running, [vec![], vec![3]]);
+}
+
+#[test]
+fn a_request_that_is_hardly_more_urgent_gets_no_way() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 1, 5);
+    gateways.meet_for(2);
+    gateways.arrive(1, 3, 1, 9);
+    gateways.now = gateways.now.after(Duration::from_millis(50));
+    gateways.arrive(0, 2, 1, 9);
+    gateways.meet_for(2);
+    gateways.finish(0, 1);
+    assert_eq!(gateways.running, [vec![2], vec![]]);
+}
+
+#[test]
+fn a_gateway_that_hears_nothing_keeps_to_its_share() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.now = gateways.now.after(EXPIRE);
+    for gateway in 0..2 {
+        (0..12).for_each(|id| gateways.arrive(gateway, id, 0, 60));
+        assert_eq!(gateways.running[gateway].len(), 5);
+    }
+    gateways.dispatchers[0].reckon_with(5, 0);
+    gateways.finish(0, 0);
+    gateways.finish(0, 1);
+    gateways.finish(0, 2);
+    assert_eq!(gateways.running[0].len(), 2, "one of five");
+}
+
+#[test]
+fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
+    let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 0, 9);
+    let Dispatcher { membership, pool, running, .. } = &mut gateways.dispatchers[0];
+    let (ticket, reading) = (membership.ticket(), membership.read());
+    let in_flight = |now| {
+        let view = reading.view(pool, ticket, running, now);
+        (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
+    };
+    assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
+}
+
+#[test]
+fn others_load_is_not_in_ones_own_survey() {
+    let mut gateways = Gateways::new(2, one_pod());
+    gateways.meet_for(2);
+    gateways.arrive(0, 1, 0, 9);
+    gateways.meet_for(2);
+    let now = gateways.now;
+    let surveys = gateways.dispatchers.iter_mut().map(|dispatcher| dispatcher.survey(now).unwrap());
+    let surveys: Vec<_> = surveys.map(|survey| (survey.in_flight, survey.replicas)).collect();
+    assert_eq!(surveys, [(1, Some(2)), (0, Some(2))]);
+}

@@ -1,0 +1,135 @@
+//! What the VMs of a gateway know of the other gateways: a part of the [board](super::board), written by whichever VM looks.
+//!
+//! It runs out: whoever reads it later than that knows of the others only that they are there, and keeps to a share of each
+//! pod.
+
+use std::hash::{Hash, Hasher};
+
+use fnv::FnvHasher;
+use serde::{Deserialize, Serialize};
+
+use super::claim::Claim;
+use super::ledger::{Column, Entry};
+use crate::scheduling::allowance::{Allowance, Looked, Lot};
+use crate::scheduling::load::Load;
+use crate::scheduling::pool::PodId;
+use crate::scheduling::time::Instant;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Good until then.
+    pub expires_at: Instant,
+    /// How many gateways there are, this one included.
+    pub gateways: u32,
+    /// How many of them come before this one.
+    pub rank: u32,
+    /// How many to reckon with when this has run out.
+    pub reckoned: u32,
+    /// What the others run.
+    pub elsewhere: Column,
+    /// What this one ran when it told them.
+    pub told: Column,
+    /// What it ran when it told them the time before.
+    pub earlier: Column,
+    /// How many gateways run anything or have requests that wait, this one included.
+    pub active: u32,
+    /// Another number with each look, and in each gateway.
+    pub draw: u64,
+    /// What waits most urgently in others, most urgent first.
+    pub claims: Vec<Wanted>,
+}
+
+/// Another gateway's claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Tells it from others: the gateway, and the request there.
+    pub name: (u64, u64),
+    /// The claim on this gateway's clock.
+    pub claim: Claim,
+}
+
+/// How a gateway stands to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It knows what they do.
+    Together,
+    /// It does not.
+    Apart,
+}
+
+// === impl Outlook ===
+
+impl Outlook {
+    /// Of gateways that nothing is known of but that they are there.
+    pub fn apart(reckoned: u32, rank: u32) -> Self {
+        Self { reckoned, rank, ..Self::default() }
+    }
+
+    /// Whether the others are known.
+    pub fn standing(&self, now: Instant) -> Standing {
+        if now < self.expires_at { Standing::Together } else { Standing::Apart }
+    }
+
+    /// How many gateways there are, this one included; 0 where that is not known.
+    pub fn gateways_seen(&self, now: Instant) -> u32 {
+        if self.standing(now) == Standing::Together { self.gateways } else { 0 }
+    }
+
+    /// What the others run on a pod.
+    pub fn elsewhere(&self, pod: PodId, now: Instant) -> Entry {
+        let known = self.standing(now) == Standing::Together;
+        self.elsewhere.get(&pod).copied().filter(|_| known).unwrap_or_default()
+    }
+
+    /// How many gateways are taken to run as much as this one, itself included: where the others are not known, all. Policies
+    /// that go by how many requests a pod runs know no share of it.
+    pub fn alike(&self, now: Instant) -> u32 {
+        if self.standing(now) == Standing::Together { 1 } else { self.reckoned.max(1) }
+    }
+
+    /// What may be taken of a pod on which this gateway runs `own` now. `place`: the pod's position in its deployment, and
+    /// how many it has.
+    pub fn allowance(&self, pod: PodId, place: (usize, usize), own: Load, now: Instant) -> Allowance {
+        match self.standing(now) {
+            Standing::Together => {
+                let load = |column: &Column| column.get(&pod).map(Entry::load).unwrap_or_default();
+                let looked = Looked {
+                    told: load(&self.told),
+                    earlier: load(&self.earlier),
+                    elsewhere: load(&self.elsewhere),
+                    gateways: self.gateways,
+                    active: self.active,
+                    lot: self.lot(pod),
+                };
+                Allowance::between_looks(looked, own)
+            }
+            Standing::Apart => Allowance::apart(own, self.reckoned, self.owns(place)),
+        }
+    }
+
+    /// What waits most urgently in others, most urgent first.
+    pub fn claims(&self, now: Instant) -> &[Wanted] {
+        match self.standing(now) {
+            Standing::Together => &self.claims,
+            Standing::Apart => &[],
+        }
+    }
+
+    fn lot(&self, pod: PodId) -> Lot {
+        let mut hasher = FnvHasher::default();
+        (self.draw, pod).hash(&mut hasher);
+        // The upper half: it depends on all that was hashed.
+        Lot(u32::try_from(hasher.finish() >> 32).unwrap_or_default())
+    }
+
+    /// Whether a pod is this gateway's own: each is some gateway's, and each gateway has one of each deployment.
+    fn owns(&self, (position, pods): (usize, usize)) -> bool {
+        let (rank, gateways) = (self.rank as usize, self.reckoned.max(1) as usize);
+        if gateways <= pods {
+            position.checked_rem(gateways) == Some(rank)
+        } else {
+            rank.checked_rem(pods) == Some(position)
+        }
+    }
+}

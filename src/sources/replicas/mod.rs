@@ -1,0 +1,135 @@
+//! Where gateways that serve the same pods meet: a store that all of them reach, with a slot for each.
+//!
+//! A [`Round`] looks at what the others told, and tells what this gateway does. What it needs of a store is a [`Shelf`]: to read
+//! all slots, and to write one so that it expires.
+
+mod round;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod webdis;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use fnv::FnvHasher;
+use serde::Deserialize;
+
+pub use self::round::{Round, Turn};
+pub use self::shelf::{Ask, Shelf};
+use self::webdis::Webdis;
+use super::callout::Callout;
+use crate::json::{self, JsonError, duration, number, text};
+use crate::shared::roster::Roster;
+
+/// How gateways meet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Document")]
+pub struct ReplicaSource {
+    /// The store, and how often it is asked.
+    pub callout: Callout,
+    /// How long a gateway is believed to live that tells nothing more.
+    pub expire: Duration,
+    /// How many gateways there are at least, this one included: what to reckon with while the store is away.
+    pub expected: u32,
+    /// How many there may be.
+    pub slots: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(deserialize_with = "json::object")]
+    webdis: WebdisDocument,
+    #[serde(default = "default_interval", deserialize_with = "duration::at_least_us::<_, 20_000>")]
+    interval: Duration,
+    #[serde(default = "default_timeout", deserialize_with = "duration::at_least_us::<_, 1_000>")]
+    timeout: Duration,
+    #[serde(default = "default_expire", deserialize_with = "duration::at_least_us::<_, 1_000>")]
+    expire: Duration,
+    #[serde(default = "default_expected", deserialize_with = "number::from_one_to::<_, 256>")]
+    expected: u32,
+    #[serde(default = "default_slots", deserialize_with = "number::from_one_to::<_, 256>")]
+    slots: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebdisDocument {
+    #[serde(deserialize_with = "text::one::<text::HostLike, _>")]
+    cluster: String,
+    #[serde(default, deserialize_with = "text::optional::<text::HostLike, _>")]
+    authority: Option<String>,
+}
+
+const fn default_interval() -> Duration {
+    Duration::from_millis(100)
+}
+
+const fn default_timeout() -> Duration {
+    Duration::from_millis(500)
+}
+
+const fn default_expire() -> Duration {
+    Duration::from_secs(2)
+}
+
+const fn default_expected() -> u32 {
+    1
+}
+
+const fn default_slots() -> u32 {
+    32
+}
+
+// === impl ReplicaSource ===
+
+impl ReplicaSource {
+    /// What must hold of its parts together.
+    ///
+    /// # Errors
+    ///
+    /// Digests that expire before they can be told anew; more gateways than slots.
+    pub fn check(&self) -> Result<(), JsonError> {
+        let least = self.callout.interval.saturating_mul(3).max(self.callout.timeout);
+        if self.expire < least {
+            let expected = format_args!("at least {least:?}: the timeout, and three times the interval");
+            return Err(JsonError::invalid("replicas.expire", format_args!("{:?}", self.expire), expected));
+        }
+        if self.slots < self.expected {
+            let expected = format_args!("at least the {} gateways that are expected", self.expected);
+            return Err(JsonError::invalid("replicas.slots", self.slots, expected));
+        }
+        Ok(())
+    }
+
+    /// Tells which store it is, and what stands there.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = FnvHasher::default();
+        (&self.callout.cluster, &self.callout.authority, self.slots).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Begins a round.
+    pub fn round(&self, pool: &str, roster: Roster, digest: String) -> Round {
+        let shelf = Webdis::new(pool, self.slots as usize);
+        Round::new(Box::new(shelf), pool, self.expire, roster, digest)
+    }
+}
+
+impl From<Document> for ReplicaSource {
+    fn from(document: Document) -> Self {
+        let Document { webdis: WebdisDocument { cluster, authority }, interval, timeout, expire, expected, slots } =
+            document;
+        let authority = authority.unwrap_or_else(|| cluster.clone());
+        Self { callout: Callout { cluster, authority, interval, timeout }, expire, expected, slots }
+    }
+}
+
+impl fmt::Display for ReplicaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Callout { cluster, interval, .. } = &self.callout;
+        write!(f, "Redis, by {cluster} every {interval:?}")
+    }
+}

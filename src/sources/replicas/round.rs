@@ -1,0 +1,98 @@
+//! One look at the other gateways, and one word to them.
+
+use std::time::Duration;
+
+use super::shelf::{Ask, Shelf};
+use crate::scheduling::time::Instant;
+use crate::shared::roster::{Place, Roster};
+use crate::sources::callout::FetchError;
+
+/// See the module.
+pub struct Round {
+    shelf: Box<dyn Shelf>,
+    pool: String,
+    expire: Duration,
+    roster: Roster,
+    digest: String,
+    step: Step,
+    complaints: Vec<String>,
+}
+
+enum Step {
+    /// Looking at the slots.
+    Look,
+    /// Writing to the last of these places; the others are tried if somebody else was quicker.
+    Tell(Vec<Place>),
+}
+
+/// What came of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There is more to ask.
+    Next,
+    /// The others know of this gateway, and it knows of them.
+    Done,
+}
+
+// === impl Round ===
+
+impl Round {
+    pub(super) fn new(shelf: Box<dyn Shelf>, pool: &str, expire: Duration, roster: Roster, digest: String) -> Self {
+        let pool = pool.to_owned();
+        Self { shelf, pool, expire, roster, digest, step: Step::Look, complaints: Vec::new() }
+    }
+
+    /// What to ask next.
+    pub fn ask(&self) -> Ask {
+        match &self.step {
+            Step::Tell(places) if let Some(Place { slot, if_free }) = places.last() => {
+                self.shelf.write(*slot, &self.digest, self.expire, *if_free)
+            }
+            Step::Look | Step::Tell(_) => self.shelf.read(),
+        }
+    }
+
+    /// Reads the answer to that, which has status 200.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not what was asked for. That ends the round.
+    pub fn read(&mut self, body: &[u8], now: Instant) -> Result<Turn, FetchError> {
+        match &mut self.step {
+            Step::Look => {
+                let slots = self.shelf.values(body)?;
+                self.complaints = self.roster.look(&slots, &self.pool, self.expire, now);
+                let mut places = self.roster.places(&slots);
+                places.reverse();
+                if places.is_empty() {
+                    return Err(FetchError::Invalid(format!("all {} slots are taken", slots.len())));
+                }
+                self.step = Step::Tell(places);
+                Ok(Turn::Next)
+            }
+            Step::Tell(places) => {
+                let Some(place) = places.pop() else { return Ok(Turn::Done) };
+                if self.shelf.written(body)? {
+                    self.roster.settle(place.slot);
+                    return Ok(Turn::Done);
+                }
+                self.roster.unsettle();
+                if places.is_empty() {
+                    let slot = place.slot;
+                    return Err(FetchError::Invalid(format!("slot {slot} was taken by another gateway")));
+                }
+                Ok(Turn::Next)
+            }
+        }
+    }
+
+    /// Who the others are by now.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// What is wrong with what others told.
+    pub fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+}

@@ -1,0 +1,52 @@
+//! What gateways need of a store: slots that all of them can read, and that expire.
+
+use std::time::Duration;
+
+use crate::sources::callout::{Callout, FetchError, Request};
+
+/// A store, as requests and their answers.
+pub trait Shelf {
+    /// Asks for the values of all slots.
+    fn read(&self) -> Ask;
+
+    /// The answer to that: the value of each slot, in order.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError>;
+
+    /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is said.
+    fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> Ask;
+
+    /// The answer to that: whether it was set.
+    ///
+    /// # Errors
+    ///
+    /// Why it says neither.
+    fn written(&self, body: &[u8]) -> Result<bool, FetchError>;
+}
+
+/// A request to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Where to, and what is expected.
+    pub request: Request,
+    /// What is posted; nothing for a GET.
+    pub body: Vec<u8>,
+}
+
+// === impl Ask ===
+
+impl Ask {
+    /// The headers of the callout, pseudo headers first.
+    pub fn headers<'a>(&'a self, callout: &'a Callout) -> Vec<(&'static str, &'a str)> {
+        let mut headers = self.request.headers(callout);
+        if !self.body.is_empty() {
+            for header in headers.iter_mut().filter(|(name, _)| *name == ":method") {
+                header.1 = "POST";
+            }
+        }
+        headers
+    }
+}
