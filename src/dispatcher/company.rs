@@ -39,7 +39,6 @@ pub(super) struct Company {
     /// Whether the others do not know yet what runs here.
     is_untold: bool,
     told_at: Option<Instant>,
-    read_at: Option<Instant>,
     exchanged_at: Option<Instant>,
 }
 
@@ -48,6 +47,8 @@ pub(super) struct Company {
 struct Other {
     owner: Ticket,
     version: u32,
+    /// When it was read last. For each by itself: a directory that is taken from memory may lack some.
+    read_at: Instant,
     placed: Vec<Placed>,
 }
 
@@ -91,18 +92,18 @@ impl Company {
         let own = membership.ticket();
         let seats: Vec<Ticket> = directory.others(own, now).map(|seat| seat.ticket).collect();
         self.others.retain(|_, other| seats.contains(&other.owner));
-        if is_over(self.read_at, EVERY, now) {
-            self.read_at = Some(now);
-            for owner in seats {
-                let stored = membership.store().get(&membership.keys().runs(owner.slot));
-                if self.others.get(&owner.slot).is_some_and(|other| other.version == stored.version) {
-                    continue;
-                }
-                let runs: Runs = decode(&stored.bytes);
-                if runs.owner == Some(owner) {
-                    self.meet(owner, stored.version, runs.into_placed().collect(), now);
-                }
+        for owner in seats {
+            if !is_over(self.others.get(&owner.slot).map(|other| other.read_at), EVERY, now) {
+                continue;
             }
+            let stored = membership.store().get(&membership.keys().runs(owner.slot));
+            if let Some(other) = self.others.get_mut(&owner.slot).filter(|other| other.version == stored.version) {
+                other.read_at = now;
+                continue;
+            }
+            let runs: Runs = decode(&stored.bytes);
+            let placed = if runs.owner == Some(owner) { runs.into_placed().collect() } else { Vec::new() };
+            self.meet(owner, stored.version, placed, now);
         }
         view.tell_runs(self.by_pod(view.pool(), running));
     }
@@ -134,7 +135,7 @@ impl Company {
         for new in placed.iter().filter(|placed| !known.contains(&placed.id)) {
             self.speeds.came(new.run.prompt_tokens, (new.pod, new.deployment), now);
         }
-        self.others.insert(owner.slot, Other { owner, version, placed });
+        self.others.insert(owner.slot, Other { owner, version, read_at: now, placed });
     }
 }
 
