@@ -9,4 +9,5 @@ mod health;
 mod ledger;
 mod noticeboard;
 mod roster;
+mod runs;
 mod store;

@@ -1,3 +1,4 @@
+mod capacity;
 mod fit;
 mod meter;
 mod room;
