@@ -172,7 +172,7 @@ impl Policy {
         };
         Self {
             policy: contender.to_string(),
-            workers: workers,
+            workers,
             goodput: LEVELS.into_iter().filter_map(goodput).collect(),
             over_reference: points.iter().zip(reference.unwrap_or_default()).filter_map(difference).collect(),
             points,
