@@ -33,10 +33,10 @@ impl Arm {
         }
     }
 
-    /// Its Envoy: the shipped configuration, one worker.
-    pub fn options(self, pods: &[SocketAddr]) -> Options {
+    /// Its Envoy: the shipped configuration, one worker, and this policy.
+    pub fn options(self, policy: &str, pods: &[SocketAddr]) -> Options {
         let inspect = if self == Self::Headers { "headers" } else { "body" };
-        let options = Options::new(filter(inspect, pods), pods.iter().copied());
+        let options = Options::new(filter(inspect, policy, pods), pods.iter().copied());
         if self != Self::Plain {
             return options;
         }
@@ -49,7 +49,7 @@ impl Arm {
 
 /// Two deployments with profiles, as in the shipped configuration. A pod takes a thousand requests at once, so nothing
 /// ever waits.
-fn filter(inspect: &str, pods: &[SocketAddr]) -> Value {
+fn filter(inspect: &str, policy: &str, pods: &[SocketAddr]) -> Value {
     let deployment = |index: usize| if index == 0 { "default/llama-a10" } else { "default/llama-l20" };
     let cells = |value: f64| json!([[value, value], [value, value]]);
     let profile = |gpu: &str| {
@@ -62,7 +62,7 @@ fn filter(inspect: &str, pods: &[SocketAddr]) -> Value {
     let pod = |(index, address): (usize, &SocketAddr)| json!({"address": address, "deployment": deployment(index)});
     json!({
         "pool": "bench",
-        "policy": "slo",
+        "policy": policy,
         "request": {"inspect": inspect},
         "default_model": "llama",
         "slo": {"default": {"e2e_per_output_token": "50ms"}},

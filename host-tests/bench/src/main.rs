@@ -28,6 +28,9 @@ struct Flags {
     /// How often each Envoy is started; the last one serves.
     #[arg(long, default_value_t = 3)]
     starts: usize,
+    /// The filter's policy.
+    #[arg(long, default_value = "slo-attainment")]
+    policy: String,
     /// The report's file.
     #[arg(long, default_value = "target/bench/report.json")]
     out: PathBuf,
@@ -65,7 +68,7 @@ async fn run(flags: &Flags) -> Result<Report> {
         for (arm, starts) in Arm::ALL.into_iter().zip(&mut starts) {
             bar.set_message(format!("start, {}", arm.name()));
             let start = Instant::now();
-            envoys.push(Envoy::start(arm.options(&pods)).await?);
+            envoys.push(Envoy::start(arm.options(&flags.policy, &pods)).await?);
             starts.push(start.elapsed());
             bar.inc(1);
         }

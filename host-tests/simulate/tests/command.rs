@@ -54,38 +54,6 @@ fn a_sweep_leaves_a_table_its_figures_and_a_plot() {
 }
 
 #[test]
-fn a_policy_that_knows_one_worker_runs_with_one_and_the_table_says_so() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-worker");
-    let out = folder.to_str().unwrap();
-    let run = |workers| {
-        let policies = "slo-attainment,slo-attainment+true-lengths,slo";
-        let (succeeded, output) = simulate(&[
-            "--policies",
-            policies,
-            "--workers",
-            workers,
-            "--rates",
-            "1",
-            "--runs",
-            "1",
-            "--minutes",
-            "0.2",
-            "--out",
-            out,
-        ]);
-        assert!(succeeded, "{output}");
-        let figures: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(folder.join("seed-a.json")).unwrap()).unwrap();
-        let policies = figures["policies"].as_array().unwrap().iter();
-        (output, policies.map(|policy| policy["workers"].as_u64().unwrap()).collect::<Vec<_>>())
-    };
-    let (output, workers) = run("2");
-    assert!(output.contains("slo-attainment ran with 1 worker, where 2 were asked for"), "{output}");
-    assert_eq!(workers, [1, 1, 2]);
-    assert!(!run("1").0.contains("asked for"));
-}
-
-#[test]
 fn a_recorded_trace_takes_the_place_of_the_scenarios_traffic() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("trace");
     std::fs::create_dir_all(&folder).unwrap();

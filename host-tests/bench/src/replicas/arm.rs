@@ -114,7 +114,7 @@ impl Arm {
             "policy": policy,
             "default_model": "llama",
             "slo": {"default": {"e2e": format!("{}ms", most.as_millis())}},
-            "profiles": {"inline": [{"deployment": "default/a", "profile": {
+            "profiles": {"correct": false, "inline": [{"deployment": "default/a", "profile": {
                 "gpu": "a", "cost": 1.0, "indexes": [[64], [64]],
                 "tputs": [[f64::from(load.fit) / load.service_s]], "e2e": [[load.service_s]],
                 "ttft": [[load.service_s]], "tpot": [[0.0]], "slos": {"percentile": 99, "e2e": most.as_secs_f64()},

@@ -83,8 +83,6 @@ struct BoundPoint {
 #[derive(Clone, Debug, Serialize)]
 struct Policy {
     policy: String,
-    /// Envoy's workers that it ran with.
-    workers: usize,
     goodput: Vec<Goodput>,
     /// By rate: attainment minus the reference's, run by run.
     over_reference: Vec<Difference>,
@@ -106,7 +104,7 @@ impl Report {
     pub fn new(setup: Setup, curves: Vec<Curve>, bound: Option<CurveOfRuns>) -> Self {
         let reference = curves.iter().find(|curve| curve.contender.to_string() == setup.reference);
         let reference = reference.map(|curve| curve.points.clone());
-        let of = |curve: Curve| Policy::of(curve, setup.workers, reference.as_deref());
+        let of = |curve: Curve| Policy::of(curve, reference.as_deref());
         let policies = curves.into_iter().map(of).collect();
         Self { setup, policies, checks: Vec::new(), upper_bound: bound.map(Bound::of) }
     }
@@ -161,7 +159,7 @@ impl Bound {
 // === impl Policy ===
 
 impl Policy {
-    fn of(Curve { contender, points }: Curve, workers: usize, reference: Option<&[Point]>) -> Self {
+    fn of(Curve { contender, points }: Curve, reference: Option<&[Point]>) -> Self {
         let runs = of_runs(&points);
         let reference_runs = reference.map(of_runs);
         let goodput = |level| Goodput::of(&runs, reference_runs.as_ref(), level);
@@ -172,7 +170,6 @@ impl Policy {
         };
         Self {
             policy: contender.to_string(),
-            workers,
             goodput: LEVELS.into_iter().filter_map(goodput).collect(),
             over_reference: points.iter().zip(reference.unwrap_or_default()).filter_map(difference).collect(),
             points,

@@ -19,23 +19,12 @@ pub(super) fn draw(setup: &Setup, policies: &[Policy], bound: Option<&Bound>) ->
     let Some(middle) = policies.first().and_then(|policy| policy.points.get(rates / 2)) else { return attainment };
     let times = times(policies, rates / 2);
     format!(
-        "{}kept SLO in % of all arrivals at so many requests per second, with its 95 % confidence interval;\n\
+        "kept SLO in % of all arrivals at so many requests per second, with its 95 % confidence interval;\n\
          goodput: the arrival rate at which attainment crosses the level, with its interval\n{attainment}\n\n\
          points of attainment over {}, with the interval of the difference; × its goodput\n{differences}\n\n\
          at {} requests per second, p50 / p99\n{times}",
-        workers(setup, policies),
-        setup.reference,
-        middle.rate_per_s
+        setup.reference, middle.rate_per_s
     )
-}
-
-/// Says so of the policies that ran with fewer workers than were asked for.
-fn workers(setup: &Setup, policies: &[Policy]) -> String {
-    let fewer = policies.iter().filter(|policy| policy.workers != setup.workers);
-    let told = fewer.map(|policy| {
-        format!("{} ran with {} worker, where {} were asked for\n", policy.policy, policy.workers, setup.workers)
-    });
-    told.collect()
 }
 
 fn attainment(policies: &[Policy], bound: Option<&Bound>) -> String {

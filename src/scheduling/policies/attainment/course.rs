@@ -39,6 +39,9 @@ pub(super) struct Limits {
     ends_s: [Option<(f64, f64)>; 3],
 }
 
+/// By so much sums of seconds may be off.
+const ROUNDING_S: f64 = 1e-9;
+
 /// Lengths of an answer, in tokens; empty if it starts behind its end.
 pub(super) type Lengths = RangeInclusive<f64>;
 
@@ -82,7 +85,7 @@ impl Limits {
                 longest = longest.min(room_s / excess_s);
             } else if excess_s < 0.0 {
                 shortest = shortest.max(room_s / excess_s);
-            } else if room_s < 0.0 {
+            } else if room_s < -ROUNDING_S {
                 return nothing;
             }
         }
