@@ -88,7 +88,8 @@ fn one_exponential_server_is_as_slow_as_theory_says() {
 #[test]
 fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_ended() {
     let scenario = on_one_a10();
-    let filter = Filter::new(&scenario, scenario.profiles, &Map::new()).unwrap();
+    let by_profile = Map::from_iter([("profiles".to_owned(), json!({ "correct": false }))]);
+    let filter = Filter::new(&scenario, scenario.profiles, &by_profile).unwrap();
     let mut gateway = Shipped::new(&filter, PolicyName::Slo, Lengths::Learned, 2, 1, START);
     let server = Engine::new(EngineSpec::new(Gpu::A10, MODEL).unwrap());
     let arrival = |at_ms| Arrival {
