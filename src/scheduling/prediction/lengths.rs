@@ -111,16 +111,16 @@ impl LengthDistribution {
         Self { steps, longest }
     }
 
-    /// The same in few steps: those with which it falls below another [`SKETCH`]th, and the last.
+    /// The same in few steps, nowhere off by more than a [`SKETCH`]th: the first below each multiple of it, and the last of all.
     pub fn sketch(&self) -> Self {
         let level = |step: &Step| (step.longer * SKETCH) as u32;
         let mut steps: Vec<Step> = Vec::new();
         for step in &self.steps {
-            match steps.last_mut() {
-                Some(last) if level(last) == level(step) => *last = *step,
-                _ => steps.push(*step),
+            if steps.last().is_none_or(|last| level(last) != level(step)) {
+                steps.push(*step);
             }
         }
+        steps.extend(self.steps.last().filter(|end| steps.last() != Some(end)));
         Self { steps, longest: self.longest }
     }
 
