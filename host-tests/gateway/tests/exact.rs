@@ -21,7 +21,7 @@ fn two_lengths(filter: &mut Value) {
     let profile = json!({
         "gpu": "any", "indexes": [[64], [64, 4096]], "tputs": [[4, 1]], "e2e": [[1.0, 1.0]], "slos": { "e2e": 60.0 },
     });
-    filter["profiles"] = json!({ "inline": [{ "deployment": DEPLOYMENT, "profile": profile }] });
+    filter["profiles"] = json!({ "correct": false, "inline": [{ "deployment": DEPLOYMENT, "profile": profile }] });
 }
 
 /// 400 tokens in 2,400 characters, for which the estimate is some 566.

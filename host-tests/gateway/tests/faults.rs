@@ -130,7 +130,7 @@ fn profiles(fit: u32) -> Answer {
 async fn with_profiles_from(server: &Pod, plan: &Plan) -> anyhow::Result<Rig> {
     let callout = |filter: &mut Value| {
         let http = json!({ "cluster": "profiles", "path": "/profiles.json", "interval": "100ms", "timeout": "200ms" });
-        filter["profiles"] = json!({ "http": http });
+        filter["profiles"] = json!({ "correct": false, "http": http });
     };
     let address = server.address();
     Rig::start(1, plan, 1, callout, |options| options.profiles(address)).await

@@ -21,7 +21,7 @@ async fn a_document_that_has_not_changed_is_not_sent_again() -> Test {
     }))?;
     let change = |filter: &mut serde_json::Value| {
         let http = json!({ "cluster": "files", "path": "/profiles.json", "interval": "100ms" });
-        filter["profiles"] = json!({ "http": http });
+        filter["profiles"] = json!({ "correct": false, "http": http });
     };
     let pods = pods(1, &Plan::Hold)?;
     let mut filter = crate::common::filter(&pods, 1);

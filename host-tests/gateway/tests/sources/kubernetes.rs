@@ -151,7 +151,7 @@ async fn the_profiles_of_a_config_map_are_followed() -> Test {
     let cluster = Cluster { objects: [(path.to_owned(), map(1))].into(), ..Cluster::default() };
     let (api, mut filter) = (Api::start(cluster)?, crate::common::filter(&pods, 1));
     let source = json!({ "cluster": "api", "namespace": "default", "name": "profiles", "interval": "100ms" });
-    filter["profiles"] = json!({ "config_map": source });
+    filter["profiles"] = json!({ "correct": false, "config_map": source });
     // A worker that has not taken the profiles yet goes by this, and so by the same.
     filter["capacity"] = json!({ "default_concurrency": 1 });
     let address = api.server.address();

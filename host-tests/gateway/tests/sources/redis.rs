@@ -25,7 +25,7 @@ async fn the_profiles_of_aibrix_are_read_and_their_changes_followed() -> Test {
     }
     let pods = pods(1, &Plan::Hold)?;
     let mut filter = crate::common::filter(&pods, 1);
-    filter["profiles"] = json!({ "webdis": { "cluster": "webdis", "interval": "100ms" } });
+    filter["profiles"] = json!({ "correct": false, "webdis": { "cluster": "webdis", "interval": "100ms" } });
     // A worker that has not taken the profiles yet goes by this, and so by the same.
     filter["capacity"] = json!({ "default_concurrency": 1 });
     let address = redis.webdis();

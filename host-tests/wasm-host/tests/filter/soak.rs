@@ -30,7 +30,7 @@ struct Soak {
 fn config(generation: u32) -> Value {
     let mut config = filter(0, FIT);
     let source = |cluster| json!({ "cluster": cluster, "path": "/", "interval": "1s", "timeout": "500ms" });
-    config["profiles"] = json!({ "inline": [profile(DEPLOYMENT, FIT)], "http": source("profiles") });
+    config["profiles"] = json!({ "correct": false, "inline": [profile(DEPLOYMENT, FIT)], "http": source("profiles") });
     config["pods"] = json!({ "static": [entry(0, DEPLOYMENT)], "http": source("pods") });
     config["queue"] = json!({ "max_wait": "8s", "max_requests": 60 + generation % 2 });
     config["allowed_strategies"] = json!(["slo-pack-load", "slo-least-load-pulling"]);

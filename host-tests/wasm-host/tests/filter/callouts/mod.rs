@@ -30,7 +30,7 @@ fn served(builder: Builder, cluster: &str, answer: &Answer) -> Builder {
 /// Two pods whose profiles are fetched every second.
 fn with_profiles() -> Value {
     let mut config = filter(2, 1);
-    config["profiles"] = json!({ "http": source("profiles") });
+    config["profiles"] = json!({ "correct": false, "http": source("profiles") });
     config
 }
 

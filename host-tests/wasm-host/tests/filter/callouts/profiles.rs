@@ -171,7 +171,7 @@ fn of_a_partly_bad_document_the_good_is_taken_and_of_the_bad_the_last_good_stays
 #[test]
 fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded_vm() {
     let mut config = with_pods();
-    config["profiles"] = json!({ "http": source("profiles") });
+    config["profiles"] = json!({ "correct": false, "http": source("profiles") });
     let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
     let world = served(served(builder(&config), "profiles", &profiles), "pods", &pods).build().unwrap();
     world.advance(s(2));
@@ -192,7 +192,7 @@ fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded
 #[test]
 fn an_update_that_keeps_its_sources_has_their_documents_at_once() {
     let mut config = with_pods();
-    config["profiles"] = json!({ "http": source("profiles") });
+    config["profiles"] = json!({ "correct": false, "http": source("profiles") });
     let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
     let world = served(served(builder(&config), "profiles", &profiles), "pods", &pods).build().unwrap();
     world.advance(s(2));
