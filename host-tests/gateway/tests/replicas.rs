@@ -214,27 +214,38 @@ async fn bad_words_are_told_and_do_no_harm() -> Test {
     Ok(())
 }
 
+/// Without giving way the gateway whose request ended would take the room each time. With it, it does so where the other one
+/// hears of the room too late: on a busy machine now and then.
 #[tokio::test]
 async fn a_gateway_gives_way_to_a_more_urgent_request_of_another() -> Test {
+    const ROUNDS: usize = 5;
     let replicas = Replicas::start(2, 1).await?;
     let [one, other] = &replicas.gateways[..] else { unreachable!() };
-    let _running = one.ask().start();
-    replicas.pods[0].arrival(0).await;
-    replicas.meet().await;
     let named = |gateway: &Gateway, name: &str, e2e_ms: u32| {
         let urgency = e2e_ms.to_string();
         gateway.ask().header("x-test-name", name).header("x-slo-e2e-ms", &urgency).start()
     };
-    let _patient = named(one, "patient", 60_000);
-    let _urgent = named(other, "urgent", 20_000);
-    one.waiting(1).await;
-    other.waiting(1).await;
-    replicas.meet().await;
-    replicas.pods[0].answer(0, Answer::completion(10, 5));
-    let next = replicas.pods[0].arrival(1).await;
-    assert_eq!(next.header("x-test-name"), Some("urgent"));
-    replicas.pods[0].answer(1, Answer::completion(10, 5));
-    replicas.pods[0].arrival(2).await;
+    let mut urgent_first = 0;
+    for round in 0..ROUNDS {
+        let first = 3 * round;
+        let _running = one.ask().start();
+        replicas.pods[0].arrival(first).await;
+        replicas.meet().await;
+        let _patient = named(one, "patient", 60_000);
+        let _urgent = named(other, "urgent", 20_000);
+        one.waiting(1).await;
+        other.waiting(1).await;
+        replicas.meet().await;
+        replicas.pods[0].answer(first, Answer::completion(10, 5));
+        let next = replicas.pods[0].arrival(first + 1).await;
+        urgent_first += usize::from(next.header("x-test-name") == Some("urgent"));
+        replicas.pods[0].answer(first + 1, Answer::completion(10, 5));
+        replicas.pods[0].arrival(first + 2).await;
+        replicas.pods[0].answer(first + 2, Answer::completion(10, 5));
+        one.waiting(0).await;
+        other.waiting(0).await;
+    }
+    assert!(urgent_first > 0, "the urgent one never went first");
     Ok(())
 }
 
