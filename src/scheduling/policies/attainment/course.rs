@@ -63,13 +63,6 @@ impl Limits {
         }
     }
 
-    /// The pace that they ask of an answer of this length: seconds per output token, infinite where they ask for none.
-    pub(super) fn pace_s(&self, output_tokens: f64) -> f64 {
-        let tokens = output_tokens.max(1.0);
-        let ends = self.ends_s.iter().flatten().map(|(constant_s, each_s)| constant_s / tokens + each_s);
-        ends.chain(self.tpot_s).fold(f64::INFINITY, f64::min)
-    }
-
     /// The lengths of the answer with which all of them are kept.
     pub(super) fn kept_by(&self, course: &Course) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;

@@ -1,5 +1,7 @@
 //! What placing a request on a pod changes.
 
+use std::time::Duration;
+
 use super::course::Limits;
 use super::pod::{Occupancy, Pace, Stream};
 use crate::scheduling::request::{Prospect, Request};
@@ -99,7 +101,10 @@ impl Outlook {
             weight: request.arrival.weight,
         };
         let keeps = newcomer.keeps(&pace);
-        let cost = PACE_COST * pace.per_token_s / newcomer.limits.pace_s(output_tokens);
+        // Of absurd lengths it may round to nothing.
+        let asked =
+            on.slo.and_then(|slo| slo.pace(request.arrival.shape)).map(|pace| pace.max(Duration::from_nanos(1)));
+        let cost = asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64());
         let weight = request.arrival.weight.get();
         if weight * (keeps - cost) < at_least {
             return None;

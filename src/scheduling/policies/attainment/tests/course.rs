@@ -51,10 +51,11 @@ fn objectives_together_are_kept_by_what_keeps_each() {
 
 #[test]
 fn the_pace_that_objectives_ask_for_is_the_tightest() {
+    let shape = Shape { output_tokens: 100, input_tokens: 1 };
     let slo = Slo { e2e: ms(10_000), e2e_per_output_token: ms(50), e2e_base: ms(1_000), ..Slo::default() };
     // 10 s / 100 tokens; 1 s / 100 tokens + 50 ms
-    assert!((Limits::of(&slo, 1.0).pace_s(100.0) - 0.06).abs() < 1e-12);
-    assert_eq!(Limits::of(&Slo { ttft: ms(1), ..Slo::default() }, 1.0).pace_s(100.0), f64::INFINITY);
+    assert_eq!(slo.pace(shape), ms(60));
+    assert_eq!(Slo { ttft: ms(1), ..Slo::default() }.pace(shape), None);
 }
 
 proptest! {
