@@ -11,14 +11,14 @@ use crate::scheduling::profile::{Measurement, Profile};
 
 /// How much of what was learned fades with one more lesson of weight 1: 500 of them count.
 const FADE: f64 = 0.002;
-/// How fast the error follows the errors of single requests.
+/// How fast error and bias follow those of single requests.
 const ERROR_GAIN: f64 = 0.05;
 /// The error of a model from which nothing was predicted yet.
 const FIRST_ERROR: f64 = 0.15;
-/// Beyond this error a model is not relied on.
-const MOST_ERROR: f64 = 0.3;
-/// Below this error it is relied on again.
-const SMALL_ERROR: f64 = 0.2;
+/// A model is not relied on while it is off by more than this...
+const MOST: Trust = Trust { bias: 0.3, error: 0.6 };
+/// ... and is relied on again when it is off by less than this.
+const SMALL: Trust = Trust { bias: 0.2, error: 0.4 };
 /// Requests from which a model without a profile is learned.
 const ENOUGH: u32 = 30;
 /// What lies further from the model than so many times its error tells less.
@@ -49,6 +49,16 @@ pub struct Speed {
     untold: Vec<(PodId, Sample)>,
 }
 
+/// How far a model may be off, as ln(actual / predicted) of the time per step.
+///
+/// What it gets wrong as a whole, its bias, leads every decision astray. Scatter around it is mostly the requests' own (of
+/// speculative decoding each has luck of its own) and only widens what is predicted; without the model placements would know
+/// no more of it. So little bias is allowed, and much scatter.
+struct Trust {
+    bias: f64,
+    error: f64,
+}
+
 /// What requests have taught of a deployment, on whichever VM they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
@@ -60,6 +70,8 @@ pub struct Learned {
     pods: BTreeMap<PodId, f64>,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
     error: f64,
+    /// Moving mean of the same with its sign: whether all take longer, or less long, than predicted.
+    bias: f64,
     trusted: bool,
 }
 
@@ -164,10 +176,12 @@ impl Learned {
         if error > OUTLIER * self.error {
             sample.weight *= OUTLIER * self.error / error;
         }
-        let most = if self.trusted || (self.lessons == 0 && has_profile) { MOST_ERROR } else { SMALL_ERROR };
+        let most = if self.trusted || (self.lessons == 0 && has_profile) { MOST } else { SMALL };
         self.error += ERROR_GAIN * (error - self.error);
+        self.bias += ERROR_GAIN * (off - self.bias);
         self.lessons = self.lessons.saturating_add(1);
-        self.trusted = (has_profile || self.lessons >= ENOUGH) && self.error < most;
+        let is_near = self.bias.abs() < most.bias && self.error < most.error;
+        self.trusted = is_near && (has_profile || self.lessons >= ENOUGH);
         self.sums.add(&sample, 1.0 - FADE * sample.weight);
         self.model = Some(self.sums.solve(prior, &from));
     }
@@ -181,6 +195,7 @@ impl Default for Learned {
             lessons: 0,
             pods: BTreeMap::new(),
             error: FIRST_ERROR,
+            bias: 0.0,
             trusted: false,
         }
     }

@@ -9,7 +9,8 @@
 //! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds for n requests with K
 //!    tokens of context, and a prompt of p tokens stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment
 //!    start from its profile and are learned from every request that ends. While they predict badly, or there is nothing to
-//!    start from, requests that may go to this deployment are placed by weighted least-request.
+//!    start from, requests that may go to this deployment are placed by weighted least-request, and what is lost already
+//!    waits for room ([`backlog`]).
 //! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod follow by dead reckoning
 //!    from placements and from what was seen of the streams. With ρ the share of time that prompts took of late, the time per
 //!    output token is `τ = step(n, K) / (1 − ρ)`.
@@ -39,6 +40,7 @@
 //! that cannot (the queue's lanes), on the [`SHORTLIST`] least burdened pods of each deployment. Nothing is computed again
 //! while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
+mod backlog;
 mod course;
 mod outlook;
 mod placing;
@@ -50,9 +52,10 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
+use self::backlog::{Backlog, is_lost};
 use self::outlook::Outlook;
 use self::placing::Placing;
-use self::pod::Occupancy;
+use self::pod::{Occupancy, Spread};
 use super::least_request::LeastRequest;
 use super::{Decision, Pass, Policy};
 use crate::scheduling::pool::Deployment;
@@ -73,8 +76,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Relative standard deviation of a request's pace around what is predicted when it is placed, for what comes and goes on
 /// its pod later.
 const SPREAD: f64 = 0.1;
-/// What is added to it while requests wait: whatever a pod gets rid of is then replaced at once, so it seldom gets quieter
-/// and often busier.
+/// What is added to it towards slower paces while requests wait: whatever a pod gets rid of is then replaced at once, so it
+/// seldom gets quieter and often busier.
 const SPREAD_UNDER_PRESSURE: f64 = 0.25;
 /// Time constant of the pressure.
 const PRESSURE_WINDOW_S: f64 = 5.0;
@@ -89,6 +92,7 @@ pub(super) struct Attainment {
     last: Option<Look>,
     /// By class: since when it waits in vain.
     in_vain: FnvHashMap<usize, Instant>,
+    backlog: Backlog,
     fallback: LeastRequest,
 }
 
@@ -133,8 +137,27 @@ impl Attainment {
         Some(Outlook::idle(*speed.model(), self.spread(speed)))
     }
 
-    fn spread(&self, speed: &Speed) -> f64 {
-        speed.error().hypot(SPREAD) + SPREAD_UNDER_PRESSURE * self.pressure.share
+    fn spread(&self, speed: &Speed) -> Spread {
+        let faster = speed.error().hypot(SPREAD);
+        Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share, faster }
+    }
+
+    /// Places what cannot be judged by weighted least-request.
+    fn fall_back(
+        &mut self,
+        view: &mut View<'_>,
+        unjudged: Vec<&Request>,
+        in_flight: u32,
+        pass: &mut Pass<'_>,
+    ) -> Vec<Decision> {
+        if unjudged.is_empty() {
+            self.backlog.rely(in_flight, pass.now);
+            return Vec::new();
+        }
+        let (lost, mut going): (Vec<&Request>, Vec<_>) =
+            unjudged.into_iter().partition(|request| is_lost(request, pass.now));
+        going.extend(lost.into_iter().take(self.backlog.room(in_flight, pass.now)));
+        self.fallback.pass(view, &going, pass)
     }
 
     /// Notes which classes wait; of those that did so in vain for long, the first request each.
@@ -166,7 +189,7 @@ impl Policy for Attainment {
         let starved = self.starved(waiting, pass.now);
         let speeds = &*pass.speeds;
         let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
-        let mut decisions = self.fallback.pass(view, &unjudged, pass);
+        let mut decisions = self.fall_back(view, unjudged, look.in_flight, pass);
         let pool = view.pool();
         let mut outlooks: Vec<Option<Outlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::course::Limits;
-use super::pod::{Occupancy, Pace, Stream};
+use super::pod::{Occupancy, Pace, Spread, Stream};
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::speeds::StepModel;
 use crate::scheduling::time::Instant;
@@ -25,7 +25,7 @@ pub(super) struct Outlook {
     model: StepModel,
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
-    spread: f64,
+    spread: Spread,
     /// Tokens that its cache holds.
     room_tokens: f64,
     /// Requests on it that are expected to keep their objectives, by weight.
@@ -59,8 +59,8 @@ impl Effect {
 // === impl Outlook ===
 
 impl Outlook {
-    /// Of a pod with so much on it; `spread` is the relative standard deviation of paces.
-    pub(super) fn new(occupancy: Occupancy, model: StepModel, stalled_share: f64, spread: f64) -> Self {
+    /// Of a pod with so much on it; `spread` is how uncertain paces are.
+    pub(super) fn new(occupancy: Occupancy, model: StepModel, stalled_share: f64, spread: Spread) -> Self {
         let room_tokens = f64::INFINITY;
         let mut outlook = Self { occupancy, model, stalled_share, spread, room_tokens, kept: 0.0, burden_s: 0.0 };
         let pace = outlook.pace(0.0, 0.0, 0.0);
@@ -75,7 +75,7 @@ impl Outlook {
     }
 
     /// Of an idle one.
-    pub(super) fn idle(model: StepModel, spread: f64) -> Self {
+    pub(super) fn idle(model: StepModel, spread: Spread) -> Self {
         Self::new(Occupancy::default(), model, 0.0, spread)
     }
 

@@ -61,8 +61,15 @@ pub(super) struct Pace {
     pub delay_s: f64,
     /// τ: time per output token after that.
     pub per_token_s: f64,
-    /// Relative standard deviation of τ.
-    pub spread: f64,
+    /// How uncertain τ is.
+    pub spread: Spread,
+}
+
+/// Relative standard deviations of a pace around what is predicted: towards slower ones and towards faster ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spread {
+    pub slower: f64,
+    pub faster: f64,
 }
 
 // === impl Occupancy ===
@@ -145,7 +152,7 @@ impl Occupancy {
 
 impl Stream {
     /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
-    /// pace, by the three nodes of Gauss and Hermite.
+    /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
         let at = |factor: f64| {
             let per_token_s = pace.per_token_s * factor;
@@ -158,7 +165,7 @@ impl Stream {
             let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
             self.lengths.probability_within(self.limits.kept_by(&course), self.tokens)
         };
-        let far = NODE * pace.spread;
-        (at((1.0 - far).max(0.0)) + 4.0 * at(1.0) + at(1.0 + far)) / 6.0
+        let Spread { slower, faster } = pace.spread;
+        (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + at(1.0 + NODE * slower)) / 6.0
     }
 }

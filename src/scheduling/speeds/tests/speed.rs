@@ -77,6 +77,27 @@ fn a_profile_that_is_wrong_is_not_relied_on_until_enough_was_learned() {
 }
 
 #[test]
+fn requests_that_scatter_around_what_is_predicted_do_not_make_a_model_worthless() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    for k in 0..400 {
+        lessons(&mut speed, 1, if k % 2 == 0 { 1.5 } else { 0.7 });
+        assert!(speed.is_good(), "{} after {k}", speed.error());
+    }
+    assert!(speed.error() > 0.3, "{}", speed.error());
+}
+
+#[test]
+fn a_model_that_all_requests_belie_is_not_relied_on() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    lessons(&mut speed, 100, 1.0);
+    let lost_after = (1..100).find(|_| {
+        lessons(&mut speed, 1, 8.0);
+        !speed.is_good()
+    });
+    assert!(lost_after.is_some_and(|count| count < 20), "{lost_after:?}");
+}
+
+#[test]
 fn a_server_that_became_slower_is_followed() {
     let mut speed = Speed::new(Some(&profile(1.0)));
     lessons(&mut speed, 100, 1.0);

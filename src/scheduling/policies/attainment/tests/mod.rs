@@ -1,3 +1,4 @@
+mod backlog;
 mod course;
 mod placing;
 mod pod;

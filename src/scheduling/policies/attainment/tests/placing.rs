@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::outlook::Outlook;
-use super::super::pod::Occupancy;
+use super::super::pod::{Occupancy, Spread};
 use super::super::{Attainment, Policy};
 use crate::scheduling::policies::{Pass, PolicyName};
 use crate::scheduling::pool::Pool;
@@ -31,7 +31,7 @@ fn lengths(tokens: u32) -> OutputLengths {
     OutputLengths::new(Rc::new(LengthDistribution::certain(tokens)), u32::MAX)
 }
 
-fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Instant, pool: &Pool) -> Request {
+pub(super) fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Instant, pool: &Pool) -> Request {
     let arrival = Arrival {
         policy: PolicyName::SloAttainment,
         shape: Shape { output_tokens, input_tokens: prompt_tokens },
@@ -59,7 +59,7 @@ fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
 }
 
 /// A profile of a pod that makes a token each 25 ms, for a request or ten.
-fn profile() -> Profile {
+pub(super) fn profile() -> Profile {
     let document = serde_json::json!({
         "gpu": "g", "indexes": [[64, 256], [64, 512]], "tputs": [[5.0, 2.0], [1.5, 0.8]],
         "e2e": [[1.6, 1.7], [6.4, 6.7]], "ttft": [[0.05, 0.12], [0.05, 0.12]],
@@ -67,7 +67,7 @@ fn profile() -> Profile {
     Profile::from_json(document.to_string().as_bytes()).unwrap()
 }
 
-fn speeds(pool: &Pool) -> Speeds {
+pub(super) fn speeds(pool: &Pool) -> Speeds {
     let mut speeds = Speeds::new(true);
     speeds.meet(pool);
     speeds
@@ -224,7 +224,8 @@ fn no_class_waits_in_vain_for_ever() {
 }
 
 fn effect(on: &[Run], request: &Request) -> super::super::outlook::Effect {
-    let outlook = Outlook::new(Occupancy::reckon(on, 0, &MODEL, START), MODEL, 0.1, 0.1);
+    let outlook =
+        Outlook::new(Occupancy::reckon(on, 0, &MODEL, START), MODEL, 0.1, Spread { slower: 0.1, faster: 0.1 });
     outlook.effect(request, &request.prospects[0], START, f64::NEG_INFINITY).unwrap()
 }
 

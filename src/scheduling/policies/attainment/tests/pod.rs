@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::pod::{Occupancy, Pace};
+use super::super::pod::{Occupancy, Pace, Spread};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
@@ -32,6 +32,10 @@ fn run(prompt_tokens: u32, placed_at: Instant, progress: Progress) -> Run {
 
 fn reckon(runs: &[Run], now: Instant) -> Occupancy {
     Occupancy::reckon(runs, u32::try_from(runs.len()).unwrap(), &MODEL, now)
+}
+
+fn spread(of: f64) -> Spread {
+    Spread { slower: of, faster: of }
 }
 
 fn decoding(tokens: u32, seen_at: Instant) -> Progress {
@@ -79,7 +83,7 @@ fn a_stream_keeps_its_objective_if_what_is_left_of_it_is_fast_enough() {
     // 50 of 100 tokens after 3 s: 2 s are left for 50 tokens, 40 ms for each.
     let runs = [run(10, START, decoding(50, after(3_000)))];
     let occupancy = reckon(&runs, after(3_000));
-    let kept = |per_token_s, delay_s| occupancy.expected_kept(&Pace { delay_s, per_token_s, spread: 0.0 });
+    let kept = |per_token_s, delay_s| occupancy.expected_kept(&Pace { delay_s, per_token_s, spread: spread(0.0) });
     assert_eq!([kept(0.039, 0.0), kept(0.041, 0.0)], [1.0, 0.0]);
     assert_eq!([kept(0.039, 0.04), kept(0.039, 0.06)], [1.0, 0.0]);
 }
@@ -88,10 +92,19 @@ fn a_stream_keeps_its_objective_if_what_is_left_of_it_is_fast_enough() {
 fn an_uncertain_pace_makes_a_probability_of_a_certainty() {
     let runs = [run(10, START, decoding(50, after(3_000)))];
     let occupancy = reckon(&runs, after(3_000));
-    let kept = |per_token_s| occupancy.expected_kept(&Pace { delay_s: 0.0, per_token_s, spread: 0.1 });
+    let kept = |per_token_s| occupancy.expected_kept(&Pace { delay_s: 0.0, per_token_s, spread: spread(0.1) });
     // Nodes at −17 %, 0 and +17 % with weights 1/6, 4/6, 1/6.
     assert!((kept(0.030) - 1.0).abs() < 1e-9 && (kept(0.038) - 5.0 / 6.0).abs() < 1e-9);
     assert!((kept(0.045) - 1.0 / 6.0).abs() < 1e-9 && kept(0.060).abs() < 1e-9);
+}
+
+#[test]
+fn where_paces_only_get_slower_an_overfull_pod_gives_no_hope() {
+    let runs = [run(10, START, decoding(50, after(3_000)))];
+    let occupancy = reckon(&runs, after(3_000));
+    let spread = Spread { slower: 0.3, faster: 0.0 };
+    let kept = |per_token_s| occupancy.expected_kept(&Pace { delay_s: 0.0, per_token_s, spread });
+    assert!((kept(0.039) - 5.0 / 6.0).abs() < 1e-9 && kept(0.041).abs() < 1e-9);
 }
 
 #[test]
