@@ -23,13 +23,20 @@ pub(super) struct Backlog {
 // === impl Backlog ===
 
 impl Backlog {
-    /// All deployments are relied on, and so many requests run.
-    pub(super) fn rely(&mut self, in_flight: u32, now: Instant) {
-        self.relied = Some((in_flight, now));
+    /// Which of `unjudged`, those whose deployments are not relied on, may go while so many requests run in the pool.
+    pub(super) fn admit<'r>(&mut self, unjudged: Vec<&'r Request>, in_flight: u32, now: Instant) -> Vec<&'r Request> {
+        if unjudged.is_empty() {
+            self.relied = Some((in_flight, now));
+            return unjudged;
+        }
+        let (lost, mut going): (Vec<&Request>, Vec<_>) =
+            unjudged.into_iter().partition(|request| is_lost(request, now));
+        going.extend(lost.into_iter().take(self.room(in_flight, now)));
+        going
     }
 
     /// How many that are lost may go while so many requests run.
-    pub(super) fn room(&self, in_flight: u32, now: Instant) -> usize {
+    fn room(&self, in_flight: u32, now: Instant) -> usize {
         let Some((before, since)) = self.relied else { return usize::MAX };
         let more = now.since(since).as_millis().checked_div(EVERY.as_millis()).unwrap_or_default();
         let most = usize::try_from(more).unwrap_or(usize::MAX).saturating_add(before as usize);
@@ -38,7 +45,7 @@ impl Backlog {
 }
 
 /// Whether a request has missed its objectives, wherever it goes.
-pub(super) fn is_lost(request: &Request, now: Instant) -> bool {
+fn is_lost(request: &Request, now: Instant) -> bool {
     let waited = now.since(request.arrival.at);
     let limits = || request.prospects.iter().map(|prospect| prospect.slo.and_then(|slo| slo.ttft));
     request.is_late(now)

@@ -52,7 +52,7 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
-use self::backlog::{Backlog, is_lost};
+use self::backlog::Backlog;
 use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
@@ -142,24 +142,6 @@ impl Attainment {
         Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share, faster }
     }
 
-    /// Places what cannot be judged by weighted least-request.
-    fn fall_back(
-        &mut self,
-        view: &mut View<'_>,
-        unjudged: Vec<&Request>,
-        in_flight: u32,
-        pass: &mut Pass<'_>,
-    ) -> Vec<Decision> {
-        if unjudged.is_empty() {
-            self.backlog.rely(in_flight, pass.now);
-            return Vec::new();
-        }
-        let (lost, mut going): (Vec<&Request>, Vec<_>) =
-            unjudged.into_iter().partition(|request| is_lost(request, pass.now));
-        going.extend(lost.into_iter().take(self.backlog.room(in_flight, pass.now)));
-        self.fallback.pass(view, &going, pass)
-    }
-
     /// Notes which classes wait; of those that did so in vain for long, the first request each.
     fn starved(&mut self, waiting: &[&Request], now: Instant) -> Vec<RequestId> {
         self.in_vain.retain(|class, _| waiting.iter().any(|request| request.arrival.class == *class));
@@ -189,7 +171,8 @@ impl Policy for Attainment {
         let starved = self.starved(waiting, pass.now);
         let speeds = &*pass.speeds;
         let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
-        let mut decisions = self.fall_back(view, unjudged, look.in_flight, pass);
+        let unjudged = self.backlog.admit(unjudged, look.in_flight, pass.now);
+        let mut decisions = self.fallback.pass(view, &unjudged, pass);
         let pool = view.pool();
         let mut outlooks: Vec<Option<Outlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::backlog::{Backlog, is_lost};
+use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
 use super::placing::{profile, request, speeds};
 use crate::scheduling::policies::{Pass, PolicyName};
@@ -14,32 +14,43 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
+/// How many of ten requests with this objective may go after so many seconds, while so many run.
+fn admitted(backlog: &mut Backlog, slo: Option<Slo>, in_flight: u32, after: u64) -> usize {
+    let pool = pool(&[("d", 1, None)]);
+    let arrival = Arrival { policy: PolicyName::SloAttainment, slo, ..arrival(1, 0, START) };
+    let request = assess(arrival, &pool);
+    backlog.admit(vec![&request; 10], in_flight, START.after(seconds(after))).len()
+}
+
+fn ends_within(count: u64) -> Option<Slo> {
+    Some(Slo { e2e: Some(seconds(count)), ..Slo::default() })
+}
+
+/// All is relied on after ten seconds, when ten requests run.
+fn relied() -> Backlog {
+    let mut backlog = Backlog::default();
+    backlog.admit(Vec::new(), 10, START.after(seconds(10)));
+    backlog
+}
+
 #[test]
 fn what_is_lost_goes_where_others_ended_and_a_little_more_as_time_goes_by() {
-    let mut backlog = Backlog::default();
-    backlog.rely(10, START);
-    assert_eq!([12, 10, 7].map(|in_flight| backlog.room(in_flight, START)), [0, 0, 3]);
-    assert_eq!(backlog.room(10, START.after(seconds(2))), 4);
+    let going = |in_flight, after| admitted(&mut relied(), ends_within(1), in_flight, after);
+    assert_eq!([going(12, 10), going(10, 10), going(7, 10), going(10, 12)], [0, 0, 3, 4]);
 }
 
 #[test]
 fn before_anything_was_relied_on_nothing_is_held_for_it() {
-    assert_eq!(Backlog::default().room(1_000, START), usize::MAX);
+    assert_eq!(admitted(&mut Backlog::default(), ends_within(1), 1_000, 10), 10);
 }
 
 #[test]
 fn a_request_is_lost_once_its_first_token_is_too_late_or_its_end() {
-    let pool = pool(&[("d", 1, None)]);
-    let asks = |slo| {
-        let arrival = Arrival { policy: PolicyName::SloAttainment, slo, ..arrival(1, 0, START) };
-        assess(arrival, &pool)
-    };
-    let first = asks(Some(Slo { ttft: Some(seconds(1)), tpot: Some(seconds(1)), ..Slo::default() }));
-    let end = asks(Some(Slo { e2e: Some(seconds(5)), ..Slo::default() }));
-    let lost = |request, after| is_lost(request, START.after(seconds(after)));
-    assert_eq!([lost(&first, 1), lost(&first, 2)], [false, true]);
-    assert_eq!([lost(&end, 5), lost(&end, 6)], [false, true]);
-    assert!(!lost(&asks(None), 1_000));
+    let going = |slo, after| admitted(&mut relied(), slo, 1_000, after);
+    let first = Some(Slo { ttft: Some(seconds(10)), tpot: Some(seconds(1)), ..Slo::default() });
+    assert_eq!([going(first, 10), going(first, 11)], [10, 0]);
+    assert_eq!([going(ends_within(11), 11), going(ends_within(11), 12)], [10, 0]);
+    assert_eq!(going(None, 400), 10);
 }
 
 #[test]
