@@ -68,7 +68,7 @@ async fn the_plugin_configurations_of_istio_and_envoy_gateway_are_taken() -> Tes
     for (file, path) in [
         ("istio/overlays/headers/wasm-plugin.yaml", "spec/pluginConfig"),
         ("istio/overlays/traffic-extension/traffic-extension.yaml", "spec/wasm/pluginConfig"),
-        ("envoy-gateway/extension-policy.yaml", "spec/wasm/0/config"),
+        ("envoy-gateway/base/extension-policy.yaml", "spec/wasm/0/config"),
     ] {
         let config = at(&mut documents(file)?[0], path)?;
         assert_eq!(config["request"]["inspect"], "headers", "{file}: the body is not to be had there");
@@ -94,6 +94,7 @@ fn plain(yaml: &mut Yaml) {
     let without =
         |at: &mut Yaml, field: &str| drop(at.as_mapping_mut().map(|mapping: &mut Mapping| mapping.remove(field)));
     without(find(yaml, path::PODS), "load_balancing_policy");
+    without(find(yaml, path::PODS), "circuit_breakers");
     without(find(yaml, path::CONNECTION_MANAGER), "early_header_mutation_extensions");
     without(find(yaml, path::CONNECTION_MANAGER), "stream_idle_timeout");
     without(find(yaml, path::LISTENER), "per_connection_buffer_limit_bytes");
@@ -168,7 +169,7 @@ fn apply_patches(yaml: &mut Yaml, document: &mut Yaml) {
 #[tokio::test]
 async fn envoy_gateways_patches_make_a_gateway_that_schedules_bodies() -> Test {
     let pods = pods(2, &Plan::Answer(Answer::completion(10, 5)))?;
-    let documents = documents("envoy-gateway/patch-policy.yaml")?;
+    let documents = documents("envoy-gateway/base/patch-policy.yaml")?;
     let options = Options::new(filter(&pods, 1), pods.iter().map(Pod::address)).change(move |yaml| {
         plain(yaml);
         let plugin = find(yaml, path::PLUGIN).as_mapping_mut();
