@@ -242,7 +242,8 @@ fn others_load_is_not_in_ones_own_survey() {
 fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
     let dispatcher = &gateways.dispatchers[gateway];
     let deployments = dispatcher.pool.deployments();
-    let count = |pod: &crate::scheduling::pool::Pod| dispatcher.running.on(deployments[pod.deployment].id, pod.id).count;
+    let count =
+        |pod: &crate::scheduling::pool::Pod| dispatcher.running.on(deployments[pod.deployment].id, pod.id).count;
     dispatcher.pool.pods().iter().map(count).collect()
 }
 
