@@ -93,6 +93,10 @@ bench-replicas: build envoy ## What several gateways before the same pods do to 
 	$(call with-debian,webdis=webdis redis-server=redis-server) \
 	  $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-replicas -- $(BENCH_FLAGS)
 
+.PHONY: bench-looks
+bench-looks: build envoy ## What it costs an Envoy to look at what up to 100 other gateways do.
+	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-looks -- $(BENCH_FLAGS)
+
 .PHONY: simulate-replicas
 simulate-replicas: ## How wrong up to 100 gateways are about each other in virtual time, and what it costs to know.
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin simulate-replicas -- $(SIMULATE_FLAGS)
