@@ -3,7 +3,7 @@
 use crate::scheduling::pool::DeploymentId;
 
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ impl Keys {
     /// Where the VMs meet.
     pub fn board(&self) -> String {
         format!("{}/board", self.prefix)
+    }
+
+    /// What is known of other gateways.
+    pub fn outlook(&self) -> String {
+        format!("{}/outlook", self.prefix)
     }
 
     /// The name of a slot's mailbox.

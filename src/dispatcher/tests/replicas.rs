@@ -15,6 +15,7 @@ use crate::scheduling::testing::{START, arrival, pool, profile, urgent};
 use crate::scheduling::time::Instant;
 use crate::shared::memory::Memory;
 use crate::shared::roster::Roster;
+use crate::shared::store::Store;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const EXPIRE: Duration = Duration::from_secs(2);
@@ -236,6 +237,19 @@ fn others_load_is_not_in_ones_own_survey() {
     let surveys = gateways.dispatchers.iter_mut().map(|dispatcher| dispatcher.survey(now).unwrap());
     let surveys: Vec<_> = surveys.map(|survey| (survey.in_flight, survey.replicas)).collect();
     assert_eq!(surveys, [(1, Some(2)), (0, Some(2))]);
+}
+
+#[test]
+fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
+    let board_bytes = |others: usize| {
+        let mut gateways = Gateways::new(2, pool(&[("a", 200, None)]));
+        gateways.arrive(0, 1000, 0, 9);
+        (0..others).for_each(|id| gateways.arrive(1, u32::try_from(id).unwrap(), 0, 9));
+        gateways.meet_for(3);
+        let membership = &gateways.dispatchers[0].membership;
+        membership.store().get(&membership.keys().board()).bytes.len()
+    };
+    assert_eq!(board_bytes(0), board_bytes(200));
 }
 
 /// What runs on each pod that one gateway placed there, by the pod's number.
