@@ -169,7 +169,7 @@ test-profile: ## The tool that measures profiles: in virtual time, against fault
 
 .PHONY: prove-profile
 prove-profile: ## How exact that tool's single runs are, in virtual time and over sockets, and what its search costs (some twenty minutes).
-	$(CARGO) test --profile tools -p slo-profile --test accuracy --test sockets -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --profile tools -p slo-profile --test accuracy --test savings --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
