@@ -17,7 +17,6 @@ use serde_json::json;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::pool::PodId;
 use slo_router::shared::digest::Digest;
-use slo_router::shared::ledger::Entry;
 use tokio::net::TcpListener;
 use tokio::task::spawn;
 
@@ -92,7 +91,7 @@ fn digest(gateway: usize, scene: Scene) -> Digest {
     let mut digest = Digest { gateway: gateway as u64, ..Digest::default() };
     for _ in 0..requests {
         let pod = Ipv4Addr::from_bits(0x0a00_0000 + rng.u32(..u32::try_from(scene.pods).unwrap_or(u32::MAX)));
-        digest.running.entry(PodId::of((pod, 8000).into())).or_insert_with(Entry::default).charge(one);
+        digest.running.entry(PodId::of((pod, 8000).into())).or_default().charge(one);
     }
     digest
 }
