@@ -93,6 +93,10 @@ bench-replicas: build envoy ## What several gateways before the same pods do to 
 	$(call with-debian,webdis=webdis redis-server=redis-server) \
 	  $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-replicas -- $(BENCH_FLAGS)
 
+.PHONY: bench-looks
+bench-looks: build envoy ## What it costs an Envoy to look at what up to 100 other gateways do.
+	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-looks -- $(BENCH_FLAGS)
+
 .PHONY: simulate-replicas
 simulate-replicas: ## How wrong up to 100 gateways are about each other in virtual time, and what it costs to know.
 	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin simulate-replicas -- $(SIMULATE_FLAGS)
@@ -165,7 +169,7 @@ test-profile: ## The tool that measures profiles: in virtual time, against fault
 
 .PHONY: prove-profile
 prove-profile: ## How exact that tool's single runs are, in virtual time and over sockets, and what its search costs (some twenty minutes).
-	$(CARGO) test --profile tools -p slo-profile --test accuracy --test sockets -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --profile tools -p slo-profile --test accuracy --test savings --test sockets -- --ignored --nocapture --test-threads 1
 
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.

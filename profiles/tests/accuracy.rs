@@ -14,6 +14,8 @@ use slo_router_pods::measure::{Objective, highest_rate};
 
 /// Runs of each cell, with seeds of their own.
 const RUNS: u64 = 20;
+/// The same of those that take most requests.
+const FINEST_RUNS: u64 = 10;
 /// As many times the requests of a run measure the truth at each rate.
 const TRUTH: usize = 20;
 
@@ -54,14 +56,14 @@ impl Ratios {
     }
 }
 
-fn runs_of(shape: Shape, engine: EngineSpec, slo: Duration, template: &Campaign) -> (Ratios, Ratios) {
+fn runs_of(shape: Shape, engine: EngineSpec, slo: Duration, template: &Campaign, runs: u64) -> (Ratios, Ratios) {
     let grid = Grid { output_tokens: vec![shape.output_tokens], input_tokens: vec![shape.input_tokens] };
     let mut campaign = Campaign { grid, ..template.clone() };
     campaign.objective.slo = Slo { e2e_per_output_token: Some(slo), ..Slo::default() };
     let objective = Objective { e2e_per_output_token: slo, percentile: campaign.objective.percentile };
     let truth = highest_rate(engine, shape, objective, TRUTH * campaign.sampling.requests);
     let (mut rates, mut latencies, mut sent, mut spent_s) = (Vec::new(), Vec::new(), 0, 0.0);
-    for run in 0..RUNS {
+    for run in 0..runs {
         campaign.seed = 1_000 * run;
         let mut server = VirtualServer::new(engine);
         let (points, _) = measure(&campaign, &mut server, Vec::new());
@@ -81,7 +83,7 @@ fn runs_of(shape: Shape, engine: EngineSpec, slo: Duration, template: &Campaign)
     );
     rates.print("rate");
     latencies.print("latency");
-    println!(" | {} requests, {:.0} s a run", sent / RUNS as usize, spent_s / RUNS as f64);
+    println!(" | {} requests, {:.0} s a run", sent / runs as usize, spent_s / runs as f64);
     (rates, latencies)
 }
 
@@ -98,11 +100,33 @@ fn single_runs_against_twenty_times_the_requests() {
     let h100 = EngineSpec::new(Gpu::H100, Model::Gqa8b).unwrap();
     let few = shapes(&[(16, 128), (16, 512), (64, 128), (64, 512)]);
     let many = shapes(&[(16, 256), (64, 1_024), (256, 64), (32, 128), (128, 512)]);
-    let fine = few.into_iter().map(|shape| runs_of(shape, h100, Duration::from_millis(15), &fine)).collect::<Vec<_>>();
-    let default = many.into_iter().map(|shape| runs_of(shape, spec(Gpu::L20), Duration::from_millis(50), &default));
+    let fine =
+        few.into_iter().map(|shape| runs_of(shape, h100, Duration::from_millis(15), &fine, RUNS)).collect::<Vec<_>>();
+    let default =
+        many.into_iter().map(|shape| runs_of(shape, spec(Gpu::L20), Duration::from_millis(50), &default, RUNS));
     for (rates, latencies) in fine.into_iter().chain(default.collect::<Vec<_>>()) {
         // Most runs, not all: a run is a few hundred requests, and the truth has some chance in it too.
         assert!((rates.mean() - 1.0).abs() < 0.05 && (latencies.mean() - 1.0).abs() < 0.05);
         assert!(rates.within(0.1) >= 0.85 && latencies.within(0.1) >= 0.85);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; the figures are in profiles/README.md"]
+fn the_finest_runs_repeat() {
+    let mut finest = campaign(Grid { output_tokens: vec![1], input_tokens: vec![1] });
+    (finest.sampling.requests, finest.precision) = (2_000, 0.01);
+    let h100 = EngineSpec::new(Gpu::H100, Model::Gqa8b).unwrap();
+    for (output_tokens, input_tokens) in [(16, 128), (16, 512), (64, 128), (64, 512)] {
+        let shape = Shape { output_tokens, input_tokens };
+        let (rates, latencies) = runs_of(shape, h100, Duration::from_millis(15), &finest, FINEST_RUNS);
+        assert!(rates.within(0.1) == 1.0 && latencies.within(0.1) == 1.0);
+        assert!(rates.pairs_within(0.05) >= 0.95 && latencies.pairs_within(0.05) >= 0.95);
+    }
+    for (output_tokens, input_tokens) in [(16, 256), (64, 1_024), (32, 128), (128, 512)] {
+        let shape = Shape { output_tokens, input_tokens };
+        let (rates, latencies) = runs_of(shape, spec(Gpu::L20), Duration::from_millis(50), &finest, FINEST_RUNS);
+        assert!(rates.within(0.1) == 1.0 && latencies.within(0.1) == 1.0);
+        assert!(rates.pairs_within(0.05) >= 0.95 && latencies.pairs_within(0.05) >= 0.95);
     }
 }

@@ -72,9 +72,3 @@ fn sockets_agree_with_twenty_times_the_requests_in_virtual_time_and_with_themsel
     assert!(difference(&first, &second, |cell| cell.0) < 0.05, "rates {first:?} and {second:?}");
     assert!(difference(&first, &second, |cell| cell.1) < 0.05, "latencies {first:?} and {second:?}");
 }
-
-#[test]
-#[ignore = "prints what the search saves; the figures are in profiles/README.md"]
-fn the_search_against_aibrixs_grid() {
-    common::compare_with_aibrixs_grid();
-}

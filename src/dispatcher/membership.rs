@@ -13,8 +13,8 @@ use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, T
 use crate::shared::health::Failing;
 use crate::shared::ledger::Column;
 use crate::shared::noticeboard::{self, Noticeboard};
-use crate::shared::outlook::Outlook;
-use crate::shared::store::{Contended, Store};
+use crate::shared::outlook::{Numbered, Outlook};
+use crate::shared::store::{self, Contended, Store};
 
 /// See the module.
 pub(super) struct Membership<S> {
@@ -22,6 +22,8 @@ pub(super) struct Membership<S> {
     keys: Keys,
     generation: Generation,
     has_replicas: bool,
+    /// What is known of other gateways, and the number by which the board called for it.
+    outlook: (u64, Option<Rc<Outlook>>),
     seat: Option<Seat>,
     published: Published,
 }
@@ -45,7 +47,8 @@ struct Published {
 impl<S: Store> Membership<S> {
     pub(super) fn new(store: S, keys: Keys, generation: Generation, has_replicas: bool) -> Self {
         let board = Noticeboard::new(store, keys.board());
-        Self { board, keys, generation, has_replicas, seat: None, published: Published::default() }
+        let outlook = (0, None);
+        Self { board, keys, generation, has_replicas, outlook, seat: None, published: Published::default() }
     }
 
     /// What tells this VM from the others, once it has a seat.
@@ -75,10 +78,15 @@ impl<S: Store> Membership<S> {
         self.reading(board)
     }
 
-    fn reading(&self, board: Rc<Board>) -> Reading {
+    fn reading(&mut self, board: Rc<Board>) -> Reading {
+        if self.has_replicas && self.outlook.0 != board.outlook {
+            // It may be newer than the board says; then it is read once more than needed.
+            let (Numbered { number, outlook }, _) = store::read(self.board.store(), &self.keys.outlook());
+            self.outlook = (board.outlook, (number != 0).then(|| Rc::new(outlook)));
+        }
         Reading {
             is_outdated: board.directory.is_outdated(self.generation),
-            has_replicas: self.has_replicas,
+            outlook: self.outlook.1.clone(),
             number: self.board.reading(),
             board,
         }
@@ -86,11 +94,18 @@ impl<S: Store> Membership<S> {
 
     /// Changes what all VMs know of other gateways.
     pub(super) fn change_outlook(&mut self, change: impl Fn(Option<&Outlook>) -> Outlook) {
-        // If it fails, the next look makes up for it.
-        let _ = self.board.update(|board| {
-            let outlook = Some(change(board.outlook.as_ref()));
-            (board.outlook != outlook).then(|| board.outlook = outlook)
+        let changed = store::update(self.board.store(), &self.keys.outlook(), |known: &mut Numbered| {
+            let before = (known.number != 0).then_some(&known.outlook);
+            let outlook = change(before);
+            (before != Some(&outlook)).then(|| {
+                let number = known.number.wrapping_add(1).max(1);
+                *known = Numbered { number, outlook };
+                number
+            })
         });
+        // If either fails, the next look makes up for it.
+        let Ok(Some(number)) = changed else { return };
+        let _ = self.board.update(|board| (board.outlook != number).then(|| board.outlook = number));
     }
 
     /// Who was there when this VM last read or wrote.

@@ -19,8 +19,8 @@ pub(super) struct Reading {
     pub(super) number: noticeboard::Reading,
     /// Whether a newer configuration is in force: only its pods take new work.
     pub(super) is_outdated: bool,
-    /// Whether other gateways serve the same pods.
-    pub(super) has_replicas: bool,
+    /// What is known of other gateways, where there are any.
+    pub(super) outlook: Option<Rc<Outlook>>,
 }
 
 // === impl Reading ===
@@ -28,7 +28,7 @@ pub(super) struct Reading {
 impl Reading {
     /// What is known of other gateways, where there are any.
     pub(super) fn outlook(&self) -> Option<&Outlook> {
-        self.board.outlook.as_ref().filter(|_| self.has_replicas)
+        self.outlook.as_deref()
     }
 
     /// What waits most urgently in other gateways, most urgent first.

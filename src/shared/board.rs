@@ -11,7 +11,6 @@ use super::claim::Claim;
 use super::directory::{Directory, Ticket};
 use super::health::Failing;
 use super::ledger::{Column, Ledger};
-use super::outlook::Outlook;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::time::Instant;
 
@@ -22,8 +21,8 @@ pub struct Board {
     pub directory: Directory,
     /// Which pods fail.
     pub failing: Failing,
-    /// What is known of other gateways; none where there are none, or nothing yet.
-    pub outlook: Option<Outlook>,
+    /// The number of the [outlook](super::outlook) on other gateways that is in force; 0 where there is none yet.
+    pub outlook: u64,
     /// The pods of the newest configuration.
     pub newest_pods: Vec<PodId>,
     /// What runs where; a deployment on which nothing runs has none.

@@ -24,6 +24,11 @@ impl Keys {
         format!("{}/board", self.prefix)
     }
 
+    /// What is known of other gateways.
+    pub fn outlook(&self) -> String {
+        format!("{}/outlook", self.prefix)
+    }
+
     /// The name of a slot's mailbox.
     pub fn mailbox(&self, slot: u8) -> String {
         format!("{}/mailbox/{slot}", self.prefix)

@@ -1,4 +1,7 @@
-//! What the VMs of a gateway know of the other gateways: a part of the [board](super::board), written by whichever VM looks.
+//! What the VMs of a gateway know of the other gateways, written by whichever VM looks.
+//!
+//! It is a value of its own beside the [board](super::board), which says which one is in force: the board is written with every
+//! placement and every end, and this is as large as all pods that others keep busy.
 //!
 //! It runs out: whoever reads it later than that knows of the others only that they are there, and keeps to a share of each
 //! pod.
@@ -38,6 +41,15 @@ pub struct Outlook {
     pub draw: u64,
     /// What waits most urgently in others, most urgent first.
     pub claims: Vec<Wanted>,
+}
+
+/// The value in shared data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// Another one with each change; 0 where there is none yet.
+    pub number: u64,
+    /// The outlook.
+    pub outlook: Outlook,
 }
 
 /// Another gateway's claim.

@@ -5,11 +5,13 @@
 //! once, while the others idle. Ratios are taken within a round, whose slices lie next to each other in time, and their
 //! median over the rounds is reported ([`Report`]): what else runs on the machine hits all arms alike.
 //!
-//! What several gateways before the same pods do to them is measured by itself ([`replicas`]).
+//! What several gateways before the same pods do to them is measured by itself ([`replicas`]), and so is what it costs to know of
+//! each other ([`looks`]).
 
 mod arm;
 mod cpu;
 pub mod load;
+pub mod looks;
 pub mod pods;
 pub mod replicas;
 mod report;

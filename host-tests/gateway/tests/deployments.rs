@@ -13,6 +13,7 @@ use crate::sources::Account;
 
 const BASE: &str = "kubernetes/base/envoy.yaml";
 const INFERENCE_POOL: &str = "kubernetes/overlays/inference-pool/envoy.yaml";
+const OLDER: &str = "kubernetes/overlays/older-envoy/envoy.yaml";
 
 fn shipped(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../envoy").join(file)
@@ -53,14 +54,41 @@ async fn whole_configurations_are_valid() -> Test {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_configuration_for_older_envoys_is_valid() -> Test {
+    let text = fs::read_to_string(shipped(OLDER))?;
+    let text = text.replace("/slo-router/plugin.wasm", &gateway::filter()?.display().to_string());
+    let _turn = turn()?;
+    Ok(Envoy::validate_text(&text).await?)
+}
+
+/// The lines that say something.
+fn settings(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).collect()
+}
+
 #[test]
-fn the_overlay_differs_from_its_base_in_the_query_alone() -> Test {
+fn the_overlay_for_inference_pools_differs_from_its_base_in_the_query_alone() -> Test {
     let [base, overlay] = [fs::read_to_string(shipped(BASE))?, fs::read_to_string(shipped(INFERENCE_POOL))?];
-    let settings =
-        |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
     let expected = base.replace("\"service\": \"llama\"", "\"inference_pool\": \"llama\"");
     assert_eq!(settings(&overlay), settings(&expected));
     Ok(())
+}
+
+#[test]
+fn the_overlay_for_older_envoys_differs_from_its_base_in_the_way_to_the_api_server_alone() -> Test {
+    let [base, overlay] = [fs::read_to_string(shipped(BASE))?, fs::read_to_string(shipped(OLDER))?];
+    let expected =
+        base.replace("\"cluster\": \"kubernetes\"", "\"cluster\": \"kubernetes\", \"authority\": \"localhost\"");
+    assert_eq!(but_the_api_server(&overlay), but_the_api_server(&expected));
+    Ok(())
+}
+
+/// The lines of all but the cluster `kubernetes`.
+fn but_the_api_server(text: &str) -> Vec<&str> {
+    let lines = settings(text);
+    let place = |name: &str| lines.iter().position(|line| *line == name).expect("the cluster");
+    [&lines[..place("  - name: kubernetes")], &lines[place("  - name: admin")..]].concat()
 }
 
 #[tokio::test]
@@ -68,7 +96,7 @@ async fn the_plugin_configurations_of_istio_and_envoy_gateway_are_taken() -> Tes
     for (file, path) in [
         ("istio/overlays/headers/wasm-plugin.yaml", "spec/pluginConfig"),
         ("istio/overlays/traffic-extension/traffic-extension.yaml", "spec/wasm/pluginConfig"),
-        ("envoy-gateway/extension-policy.yaml", "spec/wasm/0/config"),
+        ("envoy-gateway/base/extension-policy.yaml", "spec/wasm/0/config"),
     ] {
         let config = at(&mut documents(file)?[0], path)?;
         assert_eq!(config["request"]["inspect"], "headers", "{file}: the body is not to be had there");
@@ -94,6 +122,7 @@ fn plain(yaml: &mut Yaml) {
     let without =
         |at: &mut Yaml, field: &str| drop(at.as_mapping_mut().map(|mapping: &mut Mapping| mapping.remove(field)));
     without(find(yaml, path::PODS), "load_balancing_policy");
+    without(find(yaml, path::PODS), "circuit_breakers");
     without(find(yaml, path::CONNECTION_MANAGER), "early_header_mutation_extensions");
     without(find(yaml, path::CONNECTION_MANAGER), "stream_idle_timeout");
     without(find(yaml, path::LISTENER), "per_connection_buffer_limit_bytes");
@@ -168,7 +197,7 @@ fn apply_patches(yaml: &mut Yaml, document: &mut Yaml) {
 #[tokio::test]
 async fn envoy_gateways_patches_make_a_gateway_that_schedules_bodies() -> Test {
     let pods = pods(2, &Plan::Answer(Answer::completion(10, 5)))?;
-    let documents = documents("envoy-gateway/patch-policy.yaml")?;
+    let documents = documents("envoy-gateway/base/patch-policy.yaml")?;
     let options = Options::new(filter(&pods, 1), pods.iter().map(Pod::address)).change(move |yaml| {
         plain(yaml);
         let plugin = find(yaml, path::PLUGIN).as_mapping_mut();

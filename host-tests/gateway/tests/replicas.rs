@@ -168,6 +168,8 @@ async fn without_the_store_each_gateway_keeps_to_its_share_and_says_so() -> Test
     // What waits goes on when the gateways know of each other again, with the room of what left.
     drop(pending.remove(1));
     replicas.gateways[1].waiting(0).await;
+    // The pod sees its connections close a little after the gateway does.
+    until("the other's requests have left the pod", async || replicas.pods[0].running() == 2).await;
     assert_eq!(replicas.gateways[0].gauge("slo_router_in_flight").await, Some(2.0));
     replicas.redis.open().await?;
     replicas.know(2).await;

@@ -16,7 +16,7 @@ use crate::scheduling::slo::{Outcome, Slo};
 use crate::scheduling::testing::{arrival, pool};
 
 /// A pod that makes a token each 25 ms, for a request or ten.
-fn profile() -> Profile {
+pub(super) fn profile() -> Profile {
     let document = serde_json::json!({
         "gpu": "g", "indexes": [[64, 256], [64, 512]], "tputs": [[5.0, 2.0], [1.5, 0.8]],
         "e2e": [[1.6, 1.7], [6.4, 6.7]], "ttft": [[0.05, 0.12], [0.05, 0.12]],

@@ -3,14 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::company;
 use super::world::{settings, well};
 use crate::dispatcher::{Action, Dispatcher, Settings};
+use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::Pool;
-use crate::scheduling::request::RequestId;
-use crate::scheduling::testing::{START, pool, profile, urgent};
+use crate::scheduling::request::{Arrival, RequestId};
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::Slo;
+use crate::scheduling::testing::{START, arrival, pool, profile, urgent};
 use crate::scheduling::time::Instant;
 use crate::shared::memory::Memory;
 use crate::shared::roster::Roster;
+use crate::shared::store::Store;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const EXPIRE: Duration = Duration::from_secs(2);
@@ -35,7 +40,7 @@ impl Gateways {
     fn new(count: usize, pool: Pool) -> Self {
         let pool = Rc::new(pool);
         let start = |number: usize| {
-            let settings = Settings { replicas: Some(INTERVAL), ..settings() };
+            let settings = Settings { replicas: Some(INTERVAL), looks_at_runs: true, ..settings() };
             let mut dispatcher = Dispatcher::new(Memory::default(), settings, number as u64, START);
             dispatcher.set_pool(Rc::clone(&pool), START);
             dispatcher
@@ -46,7 +51,17 @@ impl Gateways {
     }
 
     fn arrive(&mut self, gateway: usize, id: u32, shape: usize, slack_s: u64) {
-        let arrival = urgent(id, shape, self.now, Duration::from_secs(slack_s + 1));
+        self.submit(gateway, urgent(id, shape, self.now, Duration::from_secs(slack_s + 1)));
+    }
+
+    /// A request that is to take at most 50 ms for each of the 200 tokens of its answer.
+    fn ask(&mut self, gateway: usize, id: u32, policy: PolicyName) {
+        let slo = Slo { e2e_per_output_token: Some(Duration::from_millis(50)), ..Slo::default() };
+        let shape = Shape { output_tokens: 200, input_tokens: 100 };
+        self.submit(gateway, Arrival { policy, shape, slo: Some(slo), ..arrival(id, 0, self.now) });
+    }
+
+    fn submit(&mut self, gateway: usize, arrival: Arrival) {
         let actions = self.dispatchers[gateway].submit(arrival, self.now);
         self.perform(gateway, &actions);
     }
@@ -222,4 +237,53 @@ fn others_load_is_not_in_ones_own_survey() {
     let surveys = gateways.dispatchers.iter_mut().map(|dispatcher| dispatcher.survey(now).unwrap());
     let surveys: Vec<_> = surveys.map(|survey| (survey.in_flight, survey.replicas)).collect();
     assert_eq!(surveys, [(1, Some(2)), (0, Some(2))]);
+}
+
+#[test]
+fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
+    let board_bytes = |others: usize| {
+        let mut gateways = Gateways::new(2, pool(&[("a", 200, None)]));
+        gateways.arrive(0, 1000, 0, 9);
+        (0..others).for_each(|id| gateways.arrive(1, u32::try_from(id).unwrap(), 0, 9));
+        gateways.meet_for(3);
+        let membership = &gateways.dispatchers[0].membership;
+        membership.store().get(&membership.keys().board()).bytes.len()
+    };
+    assert_eq!(board_bytes(0), board_bytes(200));
+}
+
+/// What runs on each pod that one gateway placed there, by the pod's number.
+fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
+    let dispatcher = &gateways.dispatchers[gateway];
+    let deployments = dispatcher.pool.deployments();
+    let count =
+        |pod: &crate::scheduling::pool::Pod| dispatcher.running.on(deployments[pod.deployment].id, pod.id).count;
+    dispatcher.pool.pods().iter().map(count).collect()
+}
+
+#[test]
+fn slo_attainment_goes_where_fewest_run_whichever_gateway_placed_them() {
+    let mut gateways = Gateways::new(2, pool(&[("d", 2, Some(company::profile()))]));
+    gateways.meet_for(2);
+    gateways.ask(0, 1, PolicyName::SloAttainment);
+    gateways.meet_for(2);
+    gateways.ask(1, 2, PolicyName::SloAttainment);
+    let [first, second] = [0, 1].map(|gateway| pods_of(&gateways, gateway));
+    assert_eq!((first.iter().sum::<u32>(), second.iter().sum::<u32>()), (1, 1));
+    assert_ne!(first, second);
+}
+
+#[test]
+fn slo_attainment_holds_what_would_be_too_slow_beside_what_another_gateway_runs() {
+    const MANY: u32 = 400;
+    let mut gateways = Gateways::new(2, pool(&[("d", 1, Some(company::profile()))]));
+    gateways.meet_for(2);
+    (0..MANY).for_each(|id| gateways.ask(0, id, PolicyName::LeastRequest));
+    assert_eq!(pods_of(&gateways, 0), [MANY]);
+    gateways.meet_for(2);
+    gateways.ask(1, MANY, PolicyName::SloAttainment);
+    assert_eq!(pods_of(&gateways, 1), [0]);
+    (1..MANY).for_each(|id| gateways.finish(0, id));
+    gateways.meet_for(2);
+    assert_eq!((pods_of(&gateways, 0), pods_of(&gateways, 1)), (vec![1], vec![1]));
 }

@@ -7,6 +7,7 @@ mod cost;
 mod crowds;
 mod death;
 mod ends;
+mod gateways;
 mod health;
 mod learning;
 mod objectives;

@@ -31,7 +31,9 @@
 //! # State
 //!
 //! Workers tell each other what they run and what they learned; each judges what waits with itself. What happened in the
-//! last 20 ms or so may be missing there, but is counted: a pod is taken to run as many requests as the ledger says.
+//! last 20 ms or so may be missing there, but is counted: a pod is taken to run as many requests as the ledger says. So are the
+//! requests of other gateways, of which nothing else is known: they are taken to be like what this one runs there, or like what
+//! waits, and their objectives count nothing.
 //!
 //! # Cost
 //!
@@ -60,6 +62,7 @@ use super::least_request::LeastRequest;
 use super::{Decision, Pass, Policy};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::shape::Shape;
 use crate::scheduling::speeds::{Speed, Speeds, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -93,6 +96,8 @@ pub(super) struct Attainment {
     /// By class: since when it waits in vain.
     in_vain: FnvHashMap<usize, Instant>,
     backlog: Backlog,
+    /// Tokens of context of a request like those that wait.
+    usual_context: f64,
     fallback: LeastRequest,
 }
 
@@ -123,7 +128,8 @@ impl Attainment {
 
     /// How a pod goes on; `None` if its deployment is not known well enough.
     fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<Outlook> {
-        let (occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
+        let (mut occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
+        occupancy.suppose(self.usual_context);
         let deployment = view.pool().pods().get(position)?.deployment;
         let deployment = view.pool().deployments().get(deployment)?.id;
         let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
@@ -168,6 +174,7 @@ impl Policy for Attainment {
             return Vec::new();
         }
         self.pressure.update(waiting.len() > 1, pass.now);
+        self.usual_context = usual_context(waiting);
         let starved = self.starved(waiting, pass.now);
         let speeds = &*pass.speeds;
         let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
@@ -211,6 +218,15 @@ pub fn watch(view: &View<'_>, speeds: &mut Speeds, now: Instant) {
     for position in 0..view.pool().pods().len() {
         reckon(view, position, speeds, now);
     }
+}
+
+/// Tokens that requests have in a pod's cache halfway through their answers, on average.
+fn usual_context(requests: &[&Request]) -> f64 {
+    let tokens = |request: &&Request| {
+        let Shape { input_tokens, output_tokens } = request.arrival.shape;
+        f64::from(input_tokens) + f64::from(output_tokens) / 2.0
+    };
+    requests.iter().map(tokens).sum::<f64>() / requests.len().max(1) as f64
 }
 
 /// Whether all deployments that may run a request are known well enough.

@@ -75,8 +75,8 @@ pub(super) struct Spread {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Reckons from what runs on a pod. Of requests that are counted there but not known, which is so for moments,
-    /// it is taken that they are like those that are.
+    /// Reckons from what runs on a pod. Of requests that are counted there but not known, which is so for moments, and for as long
+    /// as they run where another gateway placed them, it is taken that they are like those that are.
     pub(super) fn reckon(runs: &[Run], in_flight: u32, model: &StepModel, now: Instant) -> Self {
         let requests = f64::from(in_flight).max(runs.len() as f64);
         let mut occupancy = Self { requests, streams: Vec::with_capacity(runs.len()), ..Self::default() };
@@ -120,6 +120,13 @@ impl Occupancy {
         }
         occupancy.context_tokens *= requests / (runs.len().max(1) as f64);
         occupancy
+    }
+
+    /// Where requests are counted and none is known: takes each to have so many tokens of context.
+    pub(super) fn suppose(&mut self, context_tokens: f64) {
+        if self.streams.is_empty() {
+            self.context_tokens = self.requests * context_tokens;
+        }
     }
 
     fn add(&mut self, run: &Run, tokens: f64, first_token_s: f64, now: Instant) {

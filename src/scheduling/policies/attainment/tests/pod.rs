@@ -112,6 +112,15 @@ fn what_is_counted_and_not_known_is_taken_to_be_like_what_is_known() {
     let runs = [run(300, START, decoding(10, after(1_000))), run(50, START, decoding(10, after(1_000)))];
     let occupancy = Occupancy::reckon(&runs, 4, &MODEL, after(1_000));
     assert_eq!((occupancy.requests, occupancy.context_tokens), (4.0, 2.0 * 370.0));
-    let unknown = Occupancy::reckon(&[], 3, &MODEL, after(1_000));
-    assert_eq!((unknown.requests, unknown.context_tokens), (3.0, 0.0));
+}
+
+#[test]
+fn where_nothing_is_known_of_what_is_counted_its_context_is_supposed() {
+    let contexts = |runs: &[Run]| {
+        let mut occupancy = Occupancy::reckon(runs, 3, &MODEL, after(1_000));
+        occupancy.suppose(500.0);
+        (occupancy.requests, occupancy.context_tokens)
+    };
+    assert_eq!(contexts(&[]), (3.0, 1_500.0));
+    assert_eq!(contexts(&[run(300, START, decoding(10, after(1_000)))]), (3.0, 3.0 * 310.0));
 }
