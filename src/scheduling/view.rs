@@ -7,8 +7,8 @@ use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
 
-/// How full a late request may make a pod, where a policy holds what finds no room (0.5, 0.6 and 0.7 were measured alike).
-/// What is left is for the requests that come and can still be in time.
+/// How full a late request may make a pod, where a policy holds what finds no room. What is left is for the requests that come and
+/// can still be in time. Beyond saturation less keeps as much, just below it the late ones then wait for nothing.
 const LATE_TO: Load = Load::from_micro(600_000);
 
 /// Whether a pod takes requests.
