@@ -7,6 +7,10 @@ use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
 
+/// How full a late request may make a pod, where a policy holds what finds no room. What is left is for the requests that come and
+/// can still be in time. Beyond saturation less keeps as much, just below it the late ones then wait for nothing.
+const LATE_TO: Load = Load::from_micro(600_000);
+
 /// Whether a pod takes requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Health {
@@ -69,6 +73,16 @@ impl PodState {
     /// Whether it has room for so much more, and this gateway may take it.
     pub fn has_room_for(&self, load: Load) -> bool {
         self.load.fits(load) && self.allowance.allows(load)
+    }
+
+    /// Whether it is empty enough for so much more that comes too late for its objective.
+    pub fn has_room_for_late(&self, load: Load) -> bool {
+        self.has_room_for(load) && self.stays_within(load, LATE_TO)
+    }
+
+    /// Whether it is filled no further than to `most` with so much more; an idle pod takes anything.
+    pub fn stays_within(&self, load: Load, most: Load) -> bool {
+        self.load == Load::ZERO || self.load + load <= most
     }
 }
 

@@ -40,7 +40,8 @@ impl Claim {
             let (_, load) = self.loads.iter().find(|(deployment, _)| *deployment == id)?;
             let state = view.state(position);
             let open = state.takes() && (!view.is_reserved(position) || self.reserved == Some(pod.id));
-            (open && state.has_room_for(*load)).then_some((position, *load, state.load))
+            let has_room = if self.urgency.late { state.has_room_for_late(*load) } else { state.has_room_for(*load) };
+            (open && has_room).then_some((position, *load, state.load))
         });
         room.min_by_key(|(position, _, filled)| (*filled, *position)).map(|(position, load, _)| (position, load))
     }

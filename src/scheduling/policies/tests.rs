@@ -58,9 +58,9 @@ fn pulling_breaks_ties_of_load_by_requests_in_flight_and_then_at_random() {
     let pool = one_deployment(3);
     let request = assess(arrival(1, 0, START), &pool);
     for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
-        let in_flight = [state(0.4, 3), state(0.4, 1), state(0.4, 2)];
+        let in_flight = [state(0.2, 3), state(0.2, 1), state(0.2, 2)];
         assert_eq!(picks(policy, Prefer::Slack, &pool, &in_flight, &request), [1], "{policy}");
-        assert_eq!(picks(policy, Prefer::Slack, &pool, &[state(0.4, 1); 3], &request), [0, 1, 2], "{policy}");
+        assert_eq!(picks(policy, Prefer::Slack, &pool, &[state(0.2, 1); 3], &request), [0, 1, 2], "{policy}");
     }
 }
 
@@ -73,12 +73,61 @@ fn a_millionth_of_a_pod_outweighs_any_requests_in_flight() {
 }
 
 #[test]
-fn the_deployment_with_most_slack_is_filled_first() {
-    let pool = two_prices();
+fn spreading_goes_by_load_relative_to_rates_over_all_deployments_in_time() {
+    // 5 requests/s a pod against 2.5/s.
+    let pool = pool(&[("fast", 1, Some(profile(&[(0.2, 1.0)], 5.0))), ("slow", 1, Some(profile(&[(0.2, 2.0)], 5.0)))]);
     let request = assess(arrival(1, 0, START), &pool);
     let pick = |states: [PodState; 2]| picks(PolicyName::Slo, Prefer::Slack, &pool, &states, &request);
-    assert_eq!(pick([state(0.5, 1), state(0.0, 0)]), [0]);
-    assert_eq!(pick([state(0.6, 1), state(0.0, 0)]), [1]);
+    assert_eq!(pick([state(0.1, 1), state(0.0, 0)]), [0], "0.3 at 5/s rather than 0.2 at 2.5/s");
+    assert_eq!(pick([state(0.6, 3), state(0.0, 0)]), [1], "0.8 at 5/s take longer, with more slack");
+    assert_eq!(pick([state(0.8, 4), state(0.9, 4)]), [0], "the other one is full");
+    let late_on_the_slow_one = START.after(Duration::from_secs(4));
+    let states = [state(0.6, 3), state(0.0, 0)];
+    assert_eq!(picks_at(late_on_the_slow_one, PolicyName::Slo, Prefer::Slack, &pool, &states, &request), [0]);
+}
+
+#[test]
+fn packing_fills_a_pod_half_then_the_next_and_then_spreads() {
+    let pool = one_deployment(3);
+    let request = assess(arrival(1, 0, START), &pool);
+    let pick = |shares: [f64; 3]| {
+        let states = shares.map(|share| state(share, 1));
+        picks(PolicyName::SloPackLoad, Prefer::Slack, &pool, &states, &request)
+    };
+    assert_eq!(pick([0.1, 0.2, 0.0]), [1]);
+    assert_eq!(pick([0.1, 0.3, 0.0]), [0], "0.3 and 0.2 would be more than half");
+    assert_eq!(pick([0.4, 0.4, 0.0]), [2], "the next one is started");
+    assert_eq!(pick([0.6, 0.4, 0.5]), [1], "all are half full: the emptiest");
+    assert_eq!(pick([0.9, 0.8, 0.9]), [1], "up to the capacity");
+    assert_eq!(pick([0.9, 0.9, 0.9]), [0; 0]);
+}
+
+#[test]
+fn packing_opens_a_pod_of_the_deployment_with_most_slack_or_of_the_cheapest() {
+    let pool = two_prices();
+    let request = assess(arrival(1, 0, START), &pool);
+    let pick = |prefer| picks(PolicyName::SloPackLoad, prefer, &pool, &[PodState::default(); 2], &request);
+    assert_eq!((pick(Prefer::Slack), pick(Prefer::Cheapest)), (vec![0], vec![1]));
+}
+
+#[test]
+fn a_late_request_leaves_room_for_those_in_time() {
+    let pool = one_deployment(1);
+    let late = START.after(Duration::from_secs(5));
+    let request = assess(arrival(1, 0, START), &pool);
+    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+        let pick = |now, share| picks_at(now, policy, Prefer::Slack, &pool, &[state(share, 1)], &request);
+        assert_eq!((pick(late, 0.4), pick(late, 0.41)), (vec![0], vec![]), "{policy}");
+        assert_eq!(pick(START, 0.41), [0], "{policy}");
+    }
+}
+
+#[test]
+fn an_idle_pod_takes_any_late_request() {
+    let pool = pool(&[("d", 1, Some(profile(&[(0.7, 1.0)], 5.0)))]);
+    let late = assess(urgent(1, 0, START, Duration::from_millis(500)), &pool);
+    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[PodState::default()], &late), [0]);
+    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[state(0.1, 1)], &late), [0; 0]);
 }
 
 #[test]

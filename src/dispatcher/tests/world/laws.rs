@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use super::{Fate, TICK, Vm, World};
 use crate::scheduling::load::Load;
-use crate::scheduling::request::Request;
-use crate::scheduling::view::Health;
+use crate::scheduling::request::{Prospect, Request};
+use crate::scheduling::view::{Health, PodState};
 use crate::shared::Keys;
 use crate::shared::board::Board;
 use crate::shared::store::read;
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room.
+    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room; for a late one, room for those.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
         let board = self.board();
         let claims = board.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
@@ -69,9 +69,15 @@ impl World {
             let pool = dispatcher.pool();
             let request = Request::assess((**arrival).clone(), pool, &self.settings.assessment);
             let fits = pool.pods().iter().find(|pod| {
-                request.worth_trying(self.now).any(|prospect| {
-                    prospect.deployment == pod.deployment
-                        && charged.get(&pod.address).copied().unwrap_or_default().fits(prospect.load)
+                let load = charged.get(&pod.address).copied().unwrap_or_default();
+                let state = PodState { load, ..PodState::default() };
+                request.worth_trying(self.now).any(|Prospect { deployment, load, .. }| {
+                    let has_room = if request.is_late(self.now) {
+                        state.has_room_for_late(*load)
+                    } else {
+                        state.has_room_for(*load)
+                    };
+                    *deployment == pod.deployment && has_room
                 }) && board.failing.health(pod.id, self.now) == Health::Up
                     && !reserved.contains(&pod.id)
             })?;
