@@ -31,7 +31,7 @@ pub const ALL_SETUPS: [Setup; 5] = [
     Setup { workers: 2, rate_per_s: 3.0, filter: "{}" },
     Setup { workers: 4, rate_per_s: 3.0, filter: r#"{"prediction": {"kind": "draw"}}"# },
     Setup { workers: 4, rate_per_s: 10.0, filter: "{}" },
-    Setup { workers: 2, rate_per_s: 10.0, filter: r#"{"queue": {"max_wait": "10s", "max_requests": 40}}"# },
+    Setup { workers: 2, rate_per_s: 10.0, filter: r#"{"queue": {"max_wait": "10s", "max_requests": 15}}"# },
     Setup {
         workers: 4,
         rate_per_s: 10.0,
