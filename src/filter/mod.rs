@@ -1,7 +1,7 @@
 //! The filter inside a proxy: contexts, streams, callouts and metrics. It decides nothing; it reads what passes, asks the
 //! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
 
-mod contexts;
+mod entry;
 mod guard;
 mod host;
 mod intent;
@@ -13,5 +13,4 @@ mod router;
 mod sources;
 mod stats;
 mod store;
-
-pub use self::contexts::start;
+mod vm;

@@ -49,6 +49,8 @@ pub enum Next {
 
 /// See the module.
 pub struct Router {
+    /// The root context.
+    root: u32,
     pub(super) config: Config,
     pub(super) store: HostStore,
     pub(super) keys: Keys,
@@ -74,9 +76,10 @@ pub struct Router {
 
 impl Router {
     /// Takes no part in the pool yet: all VMs get this far, those that never serve too.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, root: u32) -> Self {
         let mut rng = fastrand::Rng::with_seed(host::random_seed());
         let mut router = Self {
+            root,
             store: HostStore,
             keys: Keys::of(&config.pool),
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
@@ -349,8 +352,9 @@ impl Router {
                 }
             }
         }
-        if let Some(own) = own.filter(|_| effective != own) {
-            let _ = host::set_effective_context(own.0);
+        if effective != own {
+            // What follows, such as callouts, is not to end with another stream.
+            let _ = host::set_effective_context(own.map_or(self.root, |own| own.0));
         }
         self.adjust_tick();
         next
