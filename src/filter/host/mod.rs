@@ -69,13 +69,16 @@ pub fn random_seed() -> u64 {
     u64::from_ne_bytes(seed)
 }
 
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 /// Memory for bytes that a call returns: the proxy asks for it while the call runs.
 pub fn allocate(size: usize) -> *mut u8 {
     // A boxed slice has no room to spare, so its length is all that is needed to free it.
     Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
 }
 
-/// Sends a callout in the name of the effective context, to whose root the answer comes; its number tells which one.
+/// Sends a callout, whose answer comes to the root; its number tells which one.
 pub fn call(cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u32, Refused> {
     let (headers, trailers) = (pairs::encode(headers), pairs::encode(&[]));
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
@@ -133,9 +136,8 @@ pub fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
     checked(unsafe { ffi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
-/// A property of the stream or of the proxy, by its path.
-pub fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+/// A property of the stream or of the proxy, by its path, whose parts a zero byte separates.
+pub fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: pointers and lengths are valid for the call.
     returned(|data, size| unsafe { ffi::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }
