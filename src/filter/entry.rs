@@ -61,17 +61,15 @@ extern "C" fn proxy_on_http_call_response(root: u32, token: u32, headers: u32, b
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(stream: u32, _count: u32, end_of_stream: u32) -> u32 {
-    let next = VM.with(|vm| {
-        vm.on_stream(stream, |router| router.on_request_headers(RequestId(stream), end_of_stream != 0))
-    });
+    let next =
+        VM.with(|vm| vm.on_stream(stream, |router| router.on_request_headers(RequestId(stream), end_of_stream != 0)));
     action(next)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(stream: u32, size: usize, end_of_stream: u32) -> u32 {
-    let next = VM.with(|vm| {
-        vm.on_stream(stream, |router| router.on_request_body(RequestId(stream), size, end_of_stream != 0))
-    });
+    let next = VM
+        .with(|vm| vm.on_stream(stream, |router| router.on_request_body(RequestId(stream), size, end_of_stream != 0)));
     action(next)
 }
 

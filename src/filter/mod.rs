@@ -1,11 +1,13 @@
 //! The filter inside a proxy: contexts, streams, callouts and metrics. It decides nothing; it reads what passes, asks the
 //! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
 
+mod describing;
 mod entry;
 mod guard;
 mod host;
 mod intent;
 mod passing;
+mod performing;
 mod record;
 mod replicas;
 mod response;

@@ -40,7 +40,7 @@ impl Vm {
                 log::info!("slo-router {} ({}): {summary}", env!("CARGO_PKG_VERSION"), env!("SLO_ROUTER_GIT_HASH"));
                 let Ok(mut routers) = self.routers.try_borrow_mut() else { return false };
                 routers.retain(|(known, _)| *known != root);
-                routers.push((root, Router::new(config, root)));
+                routers.push((root, Router::new(config)));
                 true
             }
             Err(error) => {
