@@ -33,12 +33,3 @@ pub mod protocol;
 pub mod scheduling;
 pub mod shared;
 pub mod sources;
-
-/// Called by the proxy before anything else.
-#[cfg(target_os = "wasi")]
-mod entry {
-    #![allow(missing_docs, reason = "the SDK's macro makes a public function")]
-    proxy_wasm::main! {{
-        crate::filter::start();
-    }}
-}

@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use fnv::FnvHashMap;
-
 use super::membership::Membership;
 use super::running::Running;
 use super::{Dispatcher, SurveyedSpeed};
 use crate::scheduling::policies;
-use crate::scheduling::pool::{PodId, Pool};
+use crate::scheduling::pool::Pool;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::run::Run;
 use crate::scheduling::speeds::Speeds;
@@ -116,12 +114,10 @@ impl Company {
 
     /// What runs on each pod of the pool.
     fn by_pod(&self, pool: &Pool, running: &Running) -> Vec<Vec<Run>> {
-        let positions: FnvHashMap<PodId, usize> =
-            pool.pods().iter().enumerate().map(|(position, pod)| (pod.id, position)).collect();
         let mut by_pod = vec![Vec::new(); pool.pods().len()];
         let elsewhere = self.others.values().flat_map(|other| &other.placed).map(|placed| (placed.pod, &placed.run));
         for (pod, run) in running.seen().map(|(_, pod, _, run)| (pod, run)).chain(elsewhere) {
-            if let Some(runs) = positions.get(&pod).and_then(|position| by_pod.get_mut(*position)) {
+            if let Some(runs) = pool.position(pod).and_then(|position| by_pod.get_mut(position)) {
                 runs.push(run.clone());
             }
         }

@@ -1,11 +1,13 @@
 //! The filter inside a proxy: contexts, streams, callouts and metrics. It decides nothing; it reads what passes, asks the
 //! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
 
-mod contexts;
+mod describing;
+mod entry;
 mod guard;
 mod host;
 mod intent;
 mod passing;
+mod performing;
 mod record;
 mod replicas;
 mod response;
@@ -13,5 +15,4 @@ mod router;
 mod sources;
 mod stats;
 mod store;
-
-pub use self::contexts::start;
+mod vm;

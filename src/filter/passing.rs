@@ -10,8 +10,7 @@ use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 
 /// The subset hint of the Endpoint Picker Protocol: dynamic metadata that a filter before this one has set.
-const HINT: [&str; 4] =
-    ["metadata", "filter_metadata", "envoy.lb.subset_hint", "x-gateway-destination-endpoint-subset"];
+const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset";
 
 impl Router {
     /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it.
@@ -52,7 +51,7 @@ impl Router {
 /// The pods that the stream in whose context a callback runs may go to; `None` for all. The hint is a list, or one string
 /// with commas.
 pub(super) fn subset_hint() -> Option<Subset> {
-    let bytes = host::property(&HINT)?;
+    let bytes = host::property(HINT)?;
     // Envoy writes a list as it writes headers, with nothing for values: a count of 32 bits comes first, and no string has
     // a zero byte.
     match str::from_utf8(&bytes) {

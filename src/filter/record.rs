@@ -1,5 +1,7 @@
 //! The record that travels with a request, from its headers to its end.
 
+use std::rc::Rc;
+
 use super::intent::Wish;
 use crate::dispatcher::Placement;
 use crate::protocol::ResponseObserver;
@@ -52,7 +54,7 @@ pub struct Facts {
     /// The model that it asks for.
     pub model: String,
     /// The name under which that model's lengths are learned.
-    pub label: String,
+    pub label: Rc<str>,
     /// Position of its class in the configuration; none for the default class.
     pub class: Option<usize>,
     /// Its prompt and the estimate of its output.

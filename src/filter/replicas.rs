@@ -2,7 +2,7 @@
 
 use super::host;
 use super::router::Router;
-use super::sources::{Answer, read_answer};
+use super::sources::{Answer, read_answer, send_callout};
 use crate::scheduling::time::Instant;
 use crate::shared::document::{Good, SharedDocument};
 use crate::shared::ledger::Column;
@@ -39,13 +39,7 @@ impl Replicas {
     /// Sends a callout; its number leads the answer back.
     fn send(&self, ask: &Ask) -> Result<u32, FetchError> {
         let callout = &self.source.callout;
-        let body = Some(ask.body.as_slice()).filter(|body| !body.is_empty());
-        let headers = ask.headers(callout);
-        let sent =
-            proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, body, Vec::new(), callout.timeout);
-        sent.map_err(|status| {
-            FetchError::Unsent(format!("the callout to cluster `{}` could not be sent ({status:?})", callout.cluster))
-        })
+        send_callout(callout, &ask.headers(callout), &ask.body)
     }
 }
 

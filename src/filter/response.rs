@@ -27,7 +27,7 @@ impl Router {
             let _ = host::set_header(Map::Response, "x-slo-router-reason", NO_PODS);
         }
         let Stage::Forwarded(placement) = &mut record.stage else { return };
-        if let Some(address) = served_by().filter(|address| *address != placement.address) {
+        if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
             placement.address = address;
             self.dispatcher.served_by(id, address, host::now());
         }
@@ -156,15 +156,19 @@ fn outcome(record: &Record, observed: &Observed, now: Instant) -> Outcome {
     Outcome { shape, ttft, e2e }
 }
 
-/// The pod that answers, which Envoy may have chosen after the one that it was told; `None` where Envoy itself answers.
-fn served_by() -> Option<SocketAddr> {
-    str::from_utf8(&host::property(&["upstream", "address"])?).ok()?.parse().ok()
+/// The pod that answers, where that is not the one that Envoy was told first; `None` too where Envoy itself answers.
+fn served_by(told: &str) -> Option<SocketAddr> {
+    let address = host::property("upstream\0address")?;
+    if address == told.as_bytes() {
+        return None;
+    }
+    str::from_utf8(&address).ok()?.parse().ok()
 }
 
 /// Whether the connection of the client broke off, by Envoy's response flag DC.
 fn is_cut_by_client() -> bool {
     const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
-    let flags = host::property(&["response", "flags"]).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let flags = host::property("response\0flags").and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     flags.is_some_and(|flags| flags & DOWNSTREAM_CONNECTION_TERMINATION != 0)
 }
 

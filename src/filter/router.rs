@@ -1,4 +1,5 @@
-//! One configuration in one VM: requests from their headers to a pod.
+//! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
+//! [`describing`](super::describing) and [`performing`](super::performing).
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,19 +10,16 @@ use super::guard::Guard;
 use super::host::{self, Buffer, Map};
 use super::intent::{Intent, Wish};
 use super::passing;
-use super::record::{Facts, Record, Stage};
+use super::record::{Record, Stage};
 use super::replicas::Replicas;
 use super::sources::Sources;
 use super::stats::Stats;
 use super::store::HostStore;
 use crate::config::Config;
-use crate::dispatcher::{Action, Dispatcher, Placement, RefusalReason, RetryAfter};
+use crate::dispatcher::Dispatcher;
 use crate::learning::Learning;
-use crate::protocol::{Ask, Endpoint, EndpointPaths, Refusal};
-use crate::scheduling::pool::Model;
-use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
-use crate::scheduling::request::{Arrival, RequestId};
-use crate::scheduling::shape::Shape;
+use crate::protocol::EndpointPaths;
+use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 
@@ -31,10 +29,6 @@ const FIRST_TICK: Duration = Duration::from_millis(10);
 const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks otherwise: the heartbeat's.
 const IDLE_TICK: Duration = Duration::from_millis(250);
-/// Models with a history and labels of their own; the rest share one.
-const MOST_MODELS: usize = 256;
-/// The name of the rest.
-const OTHER_MODELS: &str = "other";
 /// Messages taken from the mailbox at once: all say the same.
 const MOST_MESSAGES: usize = 64;
 
@@ -60,14 +54,15 @@ pub struct Router {
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
     pub(super) guard: Guard,
-    labels: FnvHashSet<String>,
+    /// The models that have a history and labels of their own.
+    pub(super) labels: FnvHashSet<Rc<str>>,
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
     tick: Duration,
     shared_at: Instant,
     #[cfg(feature = "exact")]
-    tokenizer: crate::protocol::Cl100k,
+    pub(super) tokenizer: crate::protocol::Cl100k,
 }
 
 // === impl Router ===
@@ -219,193 +214,13 @@ impl Router {
         }
     }
 
-    /// Places a request, or lets it wait. Its stream is the effective context.
-    fn schedule(&mut self, id: RequestId, wish: Wish, body: Option<&[u8]>, now: Instant) -> Next {
-        let ask = match body.map(|body| self.read(wish.endpoint, body)).transpose() {
-            Ok(ask) => ask,
-            Err(refusal) => return self.refuse_record(id, &refusal),
-        };
-        let named = if body.is_some() { ask.as_ref().and_then(|ask| ask.model.clone()) } else { wish.model.clone() };
-        let Some(name) = named.or_else(|| self.config.default_model.clone()) else {
-            return self.refuse_record(id, &Refusal::ModelMissing);
-        };
-        if self.pods_are_unknown() {
-            return self.go_unplaced(id, wish.subset.as_ref());
-        }
-        let known = self.config.models.get(&name);
-        let model = Model { base: known.and_then(|known| known.base.clone()), name };
-        let model_slo = known.and_then(|known| known.slo);
-        let label = self.label(&model);
-        let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
-        let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
-        let lengths =
-            wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref()));
-        let shape = Shape { output_tokens, input_tokens };
-        let class = wish.classes.iter().copied().find(|class| {
-            let class = self.config.classes.get(*class);
-            class.is_some_and(|class| class.model.as_ref().is_none_or(|named| *named == model.name))
-        });
-        let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
-        let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
-        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
-        record.facts = Some(Facts {
-            model: model.name.clone(),
-            label,
-            class,
-            shape,
-            characters: ask.as_ref().filter(|ask| ask.prompt.images == 0).map(|ask| ask.prompt.characters),
-            bytes: body.map(|body| body.len() as u64).or(wish.bytes),
-        });
-        let arrival = Arrival {
-            id,
-            at: record.arrived_at,
-            class: class.map_or(0, |class| class.saturating_add(1)),
-            weight: weight.unwrap_or_default(),
-            policy: wish.policy,
-            shape,
-            streamed: ask.is_some_and(|ask| ask.stream),
-            lengths,
-            slo: wish.slo.or(class_slo).or(model_slo),
-            model,
-            subset: wish.subset,
-        };
-        let actions = self.dispatcher.submit(arrival, now);
-        self.perform(actions, Some(id))
-    }
-
-    fn read(&self, endpoint: Endpoint, body: &[u8]) -> Result<Ask, Refusal> {
-        #[cfg(feature = "exact")]
-        if self.config.request.prompt_tokens == crate::config::PromptTokens::Exact {
-            return Ask::read(endpoint, body, Some(&self.tokenizer)).map_err(Refusal::BodyInvalid);
-        }
-        Ask::read(endpoint, body, None).map_err(Refusal::BodyInvalid)
-    }
-
-    fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {
-        let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
-        let text =
-            ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
-        text.saturating_add(ask.prompt.images.saturating_mul(self.config.request.image_tokens))
-    }
-
-    fn output_tokens(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>, now: Instant) -> u32 {
-        if endpoint == Endpoint::Embeddings {
-            return 0;
-        }
-        let running = || running_of(&self.records, label);
-        let estimate = self.learning.output_tokens(label, input, running, now, &mut self.rng);
-        let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
-        estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
-    }
-
-    /// How long the answer may be, for a policy that asks for it.
-    fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> OutputLengths {
-        if endpoint == Endpoint::Embeddings {
-            return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
-        }
-        let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
-        let most = ask.and_then(|ask| Some(ask.max_output_tokens?.saturating_mul(ask.choices)));
-        OutputLengths::new(curve, most.unwrap_or(u32::MAX))
-    }
-
-    /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
-    /// that clients make up, share one.
-    fn label(&mut self, model: &Model) -> String {
-        let is_new = !self.labels.contains(&model.name);
-        if is_new && (self.labels.len() >= MOST_MODELS || !self.dispatcher.pool().serves(model)) {
-            return OTHER_MODELS.to_owned();
-        }
-        if is_new {
-            self.labels.insert(model.name.clone());
-            self.learning.meet(&model.name, &self.store, &self.keys);
-        }
-        model.name.clone()
-    }
-
-    /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
-    pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
-        let mut next = Next::Wait;
-        let mut effective = own;
-        for action in actions {
-            let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
-            let (id, is_own) = (*id, Some(*id) == own);
-            if effective != Some(id) && host::set_effective_context(id.0).is_err() {
-                // The stream is gone; its end was or will be told.
-                continue;
-            }
-            effective = Some(id);
-            match action {
-                Action::Forward(_, placement) => {
-                    self.forward(id, placement);
-                    if is_own {
-                        next = Next::Go;
-                    } else {
-                        let _ = host::resume_request();
-                    }
-                }
-                Action::Refuse(_, reason, retry_after) => {
-                    let refusal = self.refusal(id, reason, retry_after);
-                    self.refuse_record(id, &refusal);
-                }
-            }
-        }
-        if let Some(own) = own.filter(|_| effective != own) {
-            let _ = host::set_effective_context(own.0);
-        }
-        self.adjust_tick();
-        next
-    }
-
-    fn forward(&mut self, id: RequestId, placement: Placement) {
-        // Headers must be set before the request goes on: afterwards they are gone.
-        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.named());
-        self.stats.placed(&placement);
-        if let Some(record) = self.records.get_mut(&id) {
-            record.stage = Stage::Forwarded(placement);
-        }
-    }
-
-    fn refusal(&self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
-        let retry_after = retry_after.unwrap_or_default();
-        let record = self.records.get(&id);
-        match reason {
-            RefusalReason::UnknownModel => Refusal::ModelUnknown {
-                model: record.and_then(|record| Some(record.facts.as_ref()?.model.clone())).unwrap_or_default(),
-            },
-            RefusalReason::NoReadyPod => Refusal::NoReadyPod,
-            RefusalReason::Infeasible => Refusal::Infeasible,
-            RefusalReason::QueueFull => Refusal::QueueFull { retry_after },
-            RefusalReason::Late => Refusal::Late { retry_after },
-            RefusalReason::WaitedTooLong => {
-                let waited = record.map(|record| host::now().since(record.arrived_at)).unwrap_or_default();
-                Refusal::WaitedTooLong { waited, retry_after }
-            }
-        }
-    }
-
-    pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
-        if let Some(record) = self.records.get_mut(&id) {
-            record.stage = Stage::Refused;
-        }
-        self.refuse(refusal)
-    }
-
-    /// Answers the effective context.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Next {
-        self.stats.refused(refusal.code());
-        let reply = refusal.reply();
-        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let _ = host::send_reply(reply.status, &headers, &reply.body, "slo_router");
-        Next::Wait
-    }
-
     /// Often enough to meet other gateways in time.
     fn idle_tick(&self) -> Duration {
         let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
         meetings.map_or(IDLE_TICK, |interval| interval.min(IDLE_TICK))
     }
 
-    fn adjust_tick(&mut self) {
+    pub(super) fn adjust_tick(&mut self) {
         let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
@@ -413,14 +228,4 @@ impl Router {
             host::set_tick_period(period);
         }
     }
-}
-
-/// The requests that still generate: their lengths so far are known to be exceeded.
-fn running_of(records: &FnvHashMap<RequestId, Record>, label: &str) -> Vec<Running> {
-    let running = records.values().filter_map(|record| {
-        let facts = record.facts.as_ref().filter(|facts| facts.label == label)?;
-        let output_so_far = record.observer.as_ref()?.output_so_far();
-        Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
-    });
-    running.collect()
 }

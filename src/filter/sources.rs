@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::host::{self, Buffer, Headers, Map};
+use super::host::{self, Buffer, Headers, Map, Refused};
 use super::router::Router;
 use super::stats::Stats;
 use super::store::HostStore;
@@ -129,6 +129,14 @@ impl Router {
     }
 }
 
+/// Sends a callout; its number leads the answer back.
+pub(super) fn send_callout(callout: &Callout, headers: &[(&str, &str)], body: &[u8]) -> Result<u32, FetchError> {
+    host::call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
+        let cluster = &callout.cluster;
+        FetchError::Unsent(format!("the callout to cluster `{cluster}` could not be sent (status {status})"))
+    })
+}
+
 /// The body of an answer, if it is worth copying into the VM.
 pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usize) -> Result<Answer, FetchError> {
     let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
@@ -186,15 +194,10 @@ impl Source {
         }
     }
 
-    /// Starts a callout. The SDK does it, since it leads the answer back to this context by what it noted here.
+    /// Starts a callout.
     fn ask(&mut self, fetch: Box<dyn Fetch>) -> Result<(), FetchError> {
         let (callout, request) = (self.source.callout(), fetch.request());
-        let headers = request.headers(callout);
-        let sent =
-            proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, None, Vec::new(), callout.timeout);
-        let token = sent.map_err(|status| {
-            FetchError::Unsent(format!("the callout to cluster `{}` could not be sent ({status:?})", callout.cluster))
-        })?;
+        let token = send_callout(callout, &request.headers(callout), &[])?;
         self.fetching = Some(Fetching { fetch, request, token });
         Ok(())
     }

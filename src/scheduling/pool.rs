@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use fnv::FnvHasher;
+use fnv::{FnvHashMap, FnvHasher};
 use serde::{Deserialize, Serialize};
 
 use super::deployment::DeploymentName;
@@ -33,7 +33,7 @@ pub struct Pod {
     /// Position of its deployment in [`Pool::deployments`].
     pub deployment: usize,
     /// The models it serves; empty means any.
-    models: Vec<String>,
+    models: Rc<[String]>,
 }
 
 /// Pods of one GPU type and one server setup.
@@ -99,6 +99,7 @@ pub struct ProfileKey {
 pub struct Pool {
     pods: Vec<Pod>,
     deployments: Vec<Deployment>,
+    positions: FnvHashMap<PodId, usize>,
 }
 
 // === impl PodId, DeploymentId ===
@@ -189,12 +190,14 @@ impl Pool {
                 pool.deployments.push(Deployment { id, name: spec.deployment, profiles });
                 pool.deployments.len() - 1
             });
+            let pod = PodId::of(spec.address);
+            pool.positions.insert(pod, pool.pods.len());
             pool.pods.push(Pod {
-                id: PodId::of(spec.address),
+                id: pod,
                 address: spec.address,
                 destination: spec.address.to_string().into(),
                 deployment,
-                models: spec.models,
+                models: spec.models.into(),
             });
         }
         pool
@@ -208,6 +211,11 @@ impl Pool {
     /// The deployments that have pods.
     pub fn deployments(&self) -> &[Deployment] {
         &self.deployments
+    }
+
+    /// The position of a pod among [`Self::pods`].
+    pub fn position(&self, pod: PodId) -> Option<usize> {
+        self.positions.get(&pod).copied()
     }
 
     /// Whether any pod serves `model`.

@@ -12,6 +12,9 @@ pub const NEVER: u32 = u32::MAX;
 /// progress, so with 256 VMs at most this is only reached by a defect.
 pub(super) const TRIES: usize = 256;
 
+/// Room for most values, so that they are not moved while they are written.
+const USUAL_BYTES: usize = 512;
+
 /// A value and its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
@@ -78,5 +81,5 @@ pub fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
 /// The bytes of a value.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into a growing vector fails only for types that need a length up front; ours do not.
-    postcard::to_allocvec(value).unwrap_or_default()
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).unwrap_or_default()
 }

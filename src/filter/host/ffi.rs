@@ -1,7 +1,7 @@
 //! The proxy-wasm ABI 0.2.1 and WASI functions that the filter imports, as they are.
 //!
-//! The SDK declares them too, but its wrappers panic on statuses that they do not expect, and a panic here kills a
-//! worker's VM. Signatures: proxy-wasm/spec, `abi-versions/v0.2.1`.
+//! The SDK for Rust is not used: its wrappers panic on statuses that they do not expect, which would kill a worker's VM.
+//! Signatures: proxy-wasm/spec, `abi-versions/v0.2.1`.
 
 pub(super) type Status = u32;
 
@@ -9,6 +9,19 @@ pub(super) const OK: Status = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    pub(super) fn proxy_log(level: u32, message: *const u8, message_size: usize) -> Status;
+    pub(super) fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> Status;
     pub(super) fn proxy_set_tick_period_milliseconds(period_ms: u32) -> Status;
     pub(super) fn proxy_get_buffer_bytes(
         buffer: u32,

@@ -1,6 +1,7 @@
 //! The host adapter: the only place that calls the proxy. Every call returns what the host said; none panics.
 
 mod ffi;
+pub mod log;
 mod pairs;
 
 use std::time::Duration;
@@ -68,6 +69,38 @@ pub fn random_seed() -> u64 {
     u64::from_ne_bytes(seed)
 }
 
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
+/// Memory for bytes that a call returns: the proxy asks for it while the call runs.
+pub fn allocate(size: usize) -> *mut u8 {
+    // A boxed slice has no room to spare, so its length is all that is needed to free it.
+    Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
+}
+
+/// Sends a callout, whose answer comes to the root; its number tells which one.
+pub fn call(cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u32, Refused> {
+    let (headers, trailers) = (pairs::encode(headers), pairs::encode(&[]));
+    let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    let mut token = 0;
+    // SAFETY: pointers and lengths are those of the slices.
+    let status = unsafe {
+        ffi::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout_ms,
+            &raw mut token,
+        )
+    };
+    checked(status).map(|()| token)
+}
+
 /// Sets the time between two ticks of the root context that runs.
 pub fn set_tick_period(period: Duration) {
     let period_ms = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
@@ -103,9 +136,8 @@ pub fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
     checked(unsafe { ffi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
-/// A property of the stream or of the proxy, by its path.
-pub fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+/// A property of the stream or of the proxy, by its path, whose parts a zero byte separates.
+pub fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: pointers and lengths are valid for the call.
     returned(|data, size| unsafe { ffi::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }
@@ -180,15 +212,15 @@ fn checked(status: ffi::Status) -> Result<(), Refused> {
     if status == ffi::OK { Ok(()) } else { Err(Refused(status)) }
 }
 
-/// Runs a call that returns bytes. The host places them in memory that it asks the SDK's allocator for.
+/// Runs a call that returns bytes. The host places them in memory that it asks [`allocate`] for.
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> ffi::Status) -> Result<Vec<u8>, Refused> {
     let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
     checked(call(&raw mut data, &raw mut size))?;
     if data.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: the host filled `size` bytes that the SDK's `proxy_on_memory_allocate` took from the global allocator as a
-    // boxed slice of exactly that size, and gives them to nobody else.
+    // SAFETY: the host filled `size` bytes that `allocate` took from the global allocator as a boxed slice of exactly that size,
+    // and gives them to nobody else.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 

@@ -47,6 +47,10 @@ impl OutputLengths {
         if beyond <= first {
             return 0.0;
         }
+        if first == next && beyond.is_infinite() {
+            // Any length is within it.
+            return 1.0;
+        }
         let left = self.survival(next);
         if left > NONE_LEFT {
             let from = if first > next { self.survival(first) } else { left };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::scheduling::pool::Pool;
 use crate::scheduling::profile::Profile;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
 

@@ -59,7 +59,10 @@ impl Meter {
 
     /// Moves time on.
     pub(super) fn advance(&mut self, now: Instant) {
-        let seconds = now.seconds_since(self.at).max(0.0);
+        let seconds = now.seconds_since(self.at);
+        if seconds <= 0.0 {
+            return;
+        }
         let grown = self.levels.growth_per_s * seconds;
         self.totals.request_seconds += self.levels.requests * seconds;
         self.totals.context_token_seconds += (self.levels.context_tokens + grown / 2.0) * seconds;

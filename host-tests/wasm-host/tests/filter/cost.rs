@@ -40,13 +40,22 @@ fn cost(world: &World) -> (BTreeMap<&'static str, usize>, Vec<&'static str>) {
 
 #[test]
 fn a_request_that_is_placed_at_once_makes_few_host_calls() {
-    for (inspect, most) in [("body", 13), ("headers", 11)] {
+    // `slo-attainment` has VMs tell each other what they run, at most once in 20 ms, which lie between these requests.
+    let cases = [
+        ("slo", "body", 13),
+        ("slo", "headers", 11),
+        ("slo-attainment", "body", 16),
+        ("slo-attainment", "headers", 14),
+    ];
+    for (policy, inspect, most) in cases {
         let mut pool = pool();
+        pool["policy"] = json!(policy);
         pool["request"] = json!({ "inspect": inspect });
         let world = world(&pool, 1);
         let (calls, callbacks) = cost(&world);
         let count: usize = calls.values().sum();
-        assert!(count <= most, "inspect: {inspect}: {count} host calls, at most {most} were expected: {calls:#?}");
-        assert!(callbacks.len() <= 10, "inspect: {inspect}: {callbacks:#?}");
+        assert!(count <= most, "{policy}, {inspect}: {count} host calls, at most {most} were expected: {calls:#?}");
+        // Of those at its end the filter has the proxy make but one.
+        assert!(callbacks.len() <= 8, "{policy}, {inspect}: {callbacks:#?}");
     }
 }

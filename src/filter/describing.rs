@@ -1,0 +1,135 @@
+//! What is to be known of a request to place it: its model, its lengths, its class and its objective.
+
+use std::rc::Rc;
+
+use fnv::FnvHashMap;
+
+use super::intent::Wish;
+use super::record::{Facts, Record};
+use super::router::{Next, Router};
+use crate::protocol::{Ask, Endpoint, Refusal};
+use crate::scheduling::pool::Model;
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
+use crate::scheduling::request::{Arrival, RequestId};
+use crate::scheduling::shape::Shape;
+use crate::scheduling::time::Instant;
+
+/// Models with a history and labels of their own; the rest share one.
+const MOST_MODELS: usize = 256;
+/// The name of the rest.
+const OTHER_MODELS: &str = "other";
+impl Router {
+    /// Places a request, or lets it wait. Its stream is the effective context.
+    pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, body: Option<&[u8]>, now: Instant) -> Next {
+        let ask = match body.map(|body| self.read(wish.endpoint, body)).transpose() {
+            Ok(ask) => ask,
+            Err(refusal) => return self.refuse_record(id, &refusal),
+        };
+        let named = if body.is_some() { ask.as_ref().and_then(|ask| ask.model.clone()) } else { wish.model.clone() };
+        let Some(name) = named.or_else(|| self.config.default_model.clone()) else {
+            return self.refuse_record(id, &Refusal::ModelMissing);
+        };
+        if self.pods_are_unknown() {
+            return self.go_unplaced(id, wish.subset.as_ref());
+        }
+        let known = self.config.models.get(&name);
+        let model = Model { base: known.and_then(|known| known.base.clone()), name };
+        let model_slo = known.and_then(|known| known.slo);
+        let label = self.label(&model);
+        let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
+        let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
+        let lengths =
+            wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref()));
+        let shape = Shape { output_tokens, input_tokens };
+        let class = wish.classes.iter().copied().find(|class| {
+            let class = self.config.classes.get(*class);
+            class.is_some_and(|class| class.model.as_ref().is_none_or(|named| *named == model.name))
+        });
+        let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
+        let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
+        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        record.facts = Some(Facts {
+            model: model.name.clone(),
+            label,
+            class,
+            shape,
+            characters: ask.as_ref().filter(|ask| ask.prompt.images == 0).map(|ask| ask.prompt.characters),
+            bytes: body.map(|body| body.len() as u64).or(wish.bytes),
+        });
+        let arrival = Arrival {
+            id,
+            at: record.arrived_at,
+            class: class.map_or(0, |class| class.saturating_add(1)),
+            weight: weight.unwrap_or_default(),
+            policy: wish.policy,
+            shape,
+            streamed: ask.is_some_and(|ask| ask.stream),
+            lengths,
+            slo: wish.slo.or(class_slo).or(model_slo),
+            model,
+            subset: wish.subset,
+        };
+        let actions = self.dispatcher.submit(arrival, now);
+        self.perform(actions, Some(id))
+    }
+
+    fn read(&self, endpoint: Endpoint, body: &[u8]) -> Result<Ask, Refusal> {
+        #[cfg(feature = "exact")]
+        if self.config.request.prompt_tokens == crate::config::PromptTokens::Exact {
+            return Ask::read(endpoint, body, Some(&self.tokenizer)).map_err(Refusal::BodyInvalid);
+        }
+        Ask::read(endpoint, body, None).map_err(Refusal::BodyInvalid)
+    }
+
+    fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {
+        let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
+        let text =
+            ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
+        text.saturating_add(ask.prompt.images.saturating_mul(self.config.request.image_tokens))
+    }
+
+    fn output_tokens(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>, now: Instant) -> u32 {
+        if endpoint == Endpoint::Embeddings {
+            return 0;
+        }
+        let running = || running_of(&self.records, label);
+        let estimate = self.learning.output_tokens(label, input, running, now, &mut self.rng);
+        let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
+        estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
+    }
+
+    /// How long the answer may be, for a policy that asks for it.
+    fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> OutputLengths {
+        if endpoint == Endpoint::Embeddings {
+            return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
+        }
+        let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
+        let most = ask.and_then(|ask| Some(ask.max_output_tokens?.saturating_mul(ask.choices)));
+        OutputLengths::new(curve, most.unwrap_or(u32::MAX))
+    }
+
+    /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
+    /// that clients make up, share one.
+    fn label(&mut self, model: &Model) -> Rc<str> {
+        if let Some(known) = self.labels.get(model.name.as_str()) {
+            return Rc::clone(known);
+        }
+        if self.labels.len() >= MOST_MODELS || !self.dispatcher.pool().serves(model) {
+            return OTHER_MODELS.into();
+        }
+        let label: Rc<str> = model.name.as_str().into();
+        self.labels.insert(Rc::clone(&label));
+        self.learning.meet(&label, &self.store, &self.keys);
+        label
+    }
+}
+
+/// The requests that still generate: their lengths so far are known to be exceeded.
+fn running_of(records: &FnvHashMap<RequestId, Record>, label: &str) -> Vec<Running> {
+    let running = records.values().filter_map(|record| {
+        let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
+        let output_so_far = record.observer.as_ref()?.output_so_far();
+        Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
+    });
+    running.collect()
+}

@@ -1,0 +1,87 @@
+//! Doing what the dispatcher decided: requests are forwarded, resumed and answered.
+
+use super::host::{self, Map};
+use super::record::Stage;
+use super::router::{Next, Router};
+use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
+use crate::protocol::Refusal;
+use crate::scheduling::request::RequestId;
+
+impl Router {
+    /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
+    pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
+        let mut next = Next::Wait;
+        let mut effective = own;
+        for action in actions {
+            let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
+            let (id, is_own) = (*id, Some(*id) == own);
+            if effective != Some(id) && host::set_effective_context(id.0).is_err() {
+                // The stream is gone; its end was or will be told.
+                continue;
+            }
+            effective = Some(id);
+            match action {
+                Action::Forward(_, placement) => {
+                    self.forward(id, placement);
+                    if is_own {
+                        next = Next::Go;
+                    } else {
+                        let _ = host::resume_request();
+                    }
+                }
+                Action::Refuse(_, reason, retry_after) => {
+                    let refusal = self.refusal(id, reason, retry_after);
+                    self.refuse_record(id, &refusal);
+                }
+            }
+        }
+        if let Some(own) = own.filter(|_| effective != own) {
+            let _ = host::set_effective_context(own.0);
+        }
+        self.adjust_tick();
+        next
+    }
+
+    fn forward(&mut self, id: RequestId, placement: Placement) {
+        // Headers must be set before the request goes on: afterwards they are gone.
+        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.named());
+        self.stats.placed(&placement);
+        if let Some(record) = self.records.get_mut(&id) {
+            record.stage = Stage::Forwarded(placement);
+        }
+    }
+
+    fn refusal(&self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
+        let retry_after = retry_after.unwrap_or_default();
+        let record = self.records.get(&id);
+        match reason {
+            RefusalReason::UnknownModel => Refusal::ModelUnknown {
+                model: record.and_then(|record| Some(record.facts.as_ref()?.model.clone())).unwrap_or_default(),
+            },
+            RefusalReason::NoReadyPod => Refusal::NoReadyPod,
+            RefusalReason::Infeasible => Refusal::Infeasible,
+            RefusalReason::QueueFull => Refusal::QueueFull { retry_after },
+            RefusalReason::Late => Refusal::Late { retry_after },
+            RefusalReason::WaitedTooLong => {
+                let waited = record.map(|record| host::now().since(record.arrived_at)).unwrap_or_default();
+                Refusal::WaitedTooLong { waited, retry_after }
+            }
+        }
+    }
+
+    pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
+        if let Some(record) = self.records.get_mut(&id) {
+            record.stage = Stage::Refused;
+        }
+        self.refuse(refusal)
+    }
+
+    /// Answers the effective context.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Next {
+        self.stats.refused(refusal.code());
+        let reply = refusal.reply();
+        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let _ = host::send_reply(reply.status, &headers, &reply.body, "slo_router");
+        Next::Wait
+    }
+}
