@@ -111,6 +111,8 @@ pub struct SurveyedSpeed {
     pub slowest_pod: f64,
     /// Mean relative error of what is predicted.
     pub error: f64,
+    /// Whether placements go by it.
+    pub is_relied_on: bool,
 }
 
 // === impl Placement ===

@@ -68,6 +68,7 @@ impl Company {
                 of_profile: speed.of_prior(),
                 slowest_pod: pods.map(|pod| speed.factor_of(pod.id)).fold(0.0, f64::max),
                 error: speed.error(),
+                is_relied_on: speed.is_good(),
             })
         });
         known.collect()

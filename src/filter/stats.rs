@@ -158,16 +158,18 @@ impl Stats {
             gauge.record(replicas.into());
         }
         for speed in &survey.speeds {
-            let shares = [
-                ("step_percent", speed.of_profile),
-                ("slowest_pod_percent", speed.slowest_pod),
-                ("step_error_percent", speed.error),
+            let percent = |share: f64| (share * 100.0).round() as u64;
+            let figures = [
+                ("step_percent", percent(speed.of_profile)),
+                ("slowest_pod_percent", percent(speed.slowest_pod)),
+                ("step_error_percent", percent(speed.error)),
+                ("step_relied_on", u64::from(speed.is_relied_on)),
             ];
-            for (metric, share) in shares {
+            for (metric, figure) in figures {
                 let gauge = self.speeds.entry((metric, speed.deployment.clone())).or_insert_with(|| {
                     Gauge::define(&name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]))
                 });
-                gauge.record((share * 100.0).round() as u64);
+                gauge.record(figure);
             }
         }
     }

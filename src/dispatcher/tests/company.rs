@@ -25,11 +25,11 @@ pub(super) fn profile() -> Profile {
 }
 
 fn world(vms: usize, pods: u8) -> World {
-    World::new(
-        vms,
-        pool(&[("d", pods, Some(profile()))]),
-        Settings { looks_at_runs: true, max_wait: MAX_WAIT, ..settings() },
-    )
+    world_of(vms, pods, Some(profile()))
+}
+
+fn world_of(vms: usize, pods: u8, profile: Option<Profile>) -> World {
+    World::new(vms, pool(&[("d", pods, profile)]), Settings { looks_at_runs: true, max_wait: MAX_WAIT, ..settings() })
 }
 
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -158,6 +158,21 @@ fn the_survey_tells_how_fast_deployments_are() {
     let speed = surveyed(&mut world);
     assert_eq!(speed.deployment.to_string(), "default/d");
     assert!((1.02..1.2).contains(&(speed.of_profile * speed.slowest_pod)), "{speed:?}");
+}
+
+#[test]
+fn the_survey_tells_whether_a_model_is_relied_on() {
+    let is_relied_on = |profile: Option<Profile>, answers: u32| {
+        let mut world = world_of(1, 1, profile);
+        for id in 0..=answers {
+            world.ask(0, id, 100, 64);
+            world.answer(id, 64);
+        }
+        world.vms[0].dispatcher.survey(world.now).unwrap().speeds[0].is_relied_on
+    };
+    assert!(is_relied_on(Some(profile()), 1));
+    assert!(!is_relied_on(None, 1));
+    assert!(is_relied_on(None, 60));
 }
 
 /// Something happens; numbers count modulo what there is.
