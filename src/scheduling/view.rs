@@ -9,7 +9,7 @@ use super::time::Instant;
 
 /// How full a late request may make a pod, where a policy holds what finds no room. What is left is for the requests that come and
 /// can still be in time. Beyond saturation less keeps as much, just below it the late ones then wait for nothing.
-const LATE_TO: Load = Load::from_micro(600_000);
+const LATE_TO: Load = Load::from_micro(800_000);
 
 /// Whether a pod takes requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -117,8 +117,8 @@ fn a_late_request_leaves_room_for_those_in_time() {
     let request = assess(arrival(1, 0, START), &pool);
     for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
         let pick = |now, share| picks_at(now, policy, Prefer::Slack, &pool, &[state(share, 1)], &request);
-        assert_eq!((pick(late, 0.4), pick(late, 0.41)), (vec![0], vec![]), "{policy}");
-        assert_eq!(pick(START, 0.41), [0], "{policy}");
+        assert_eq!((pick(late, 0.6), pick(late, 0.61)), (vec![0], vec![]), "{policy}");
+        assert_eq!(pick(START, 0.61), [0], "{policy}");
     }
 }
 
@@ -127,7 +127,7 @@ fn an_idle_pod_takes_any_late_request() {
     let pool = pool(&[("d", 1, Some(profile(&[(0.7, 1.0)], 5.0)))]);
     let late = assess(urgent(1, 0, START, Duration::from_millis(500)), &pool);
     assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[PodState::default()], &late), [0]);
-    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[state(0.1, 1)], &late), [0; 0]);
+    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[state(0.2, 1)], &late), [0; 0]);
 }
 
 #[test]

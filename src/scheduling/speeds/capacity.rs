@@ -18,9 +18,10 @@ use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
 
-/// How full a pod is taken to be where a request that waits is asked how long it would take: as full as pods are while
-/// nothing waits. At a full pod's pace all that wait would count as late at once, and pods be left idle for it.
-const USUAL_FULLNESS: f64 = 0.3;
+/// How full a pod is taken to be where a request that waits is asked how long it would take: nearly full, since that is how it finds
+/// one. Were pods taken to be emptier, requests would still count as in time that are not any more by the time they end, and in overload
+/// take the room of all that could be; at 1 whatever waits would count as late at once, and pods be left idle for it.
+const USUAL_FULLNESS: f64 = 0.85;
 
 /// How much more than at τ = T a full pod holds. Just below saturation, where it matters, 1 keeps two points less, and 1.3 no more.
 const PEAK: f64 = 1.15;

@@ -52,11 +52,11 @@ fn a_late_one_names_the_deployment_where_it_comes_nearest() {
 fn a_late_one_fits_only_where_room_is_left_for_those_in_time() {
     let pool = two_speeds();
     let mut claim = claim(&assess(arrival(1, 0, START), &pool), START);
-    let view = filled(&pool, [0.2, 0.2, 1.0]);
+    let view = filled(&pool, [0.4, 0.4, 1.0]);
     assert_eq!(claim.fits(&view), Some((0, load(0.5))));
     claim.urgency.late = true;
     assert_eq!(claim.fits(&view), None);
-    assert_eq!(claim.fits(&filled(&pool, [0.2, 0.1, 1.0])), Some((1, load(0.5))));
+    assert_eq!(claim.fits(&filled(&pool, [0.4, 0.3, 1.0])), Some((1, load(0.5))));
 }
 
 #[test]
