@@ -12,6 +12,7 @@ VERSION    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 WASM       := target/wasm32-wasip1/release/slo_router.wasm
 WASM_EXACT := target/wasm32-wasip1/release/slo_router_exact.wasm
+CALLS_ONLY := target/wasm32-wasip1/release/slo_router_calls_only.wasm
 VENV       := target/venv
 OLD_VENV   := target/venv-oldest
 IMAGE      := target/image
@@ -86,7 +87,8 @@ run: build envoy ## Starts the same gateway to play with; prints a curl command.
 
 .PHONY: bench
 bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency.
-	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench -- $(BENCH_FLAGS)
+	$(CARGO) build --release --target wasm32-wasip1 -p slo-router-calls-only
+	CALLS_ONLY_WASM=$(abspath $(CALLS_ONLY)) $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench -- $(BENCH_FLAGS)
 
 .PHONY: bench-replicas
 bench-replicas: build envoy ## What several gateways before the same pods do to them: 1, 2 and 4 Envoys under the same load.

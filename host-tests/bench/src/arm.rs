@@ -1,7 +1,9 @@
 //! What is compared.
 
+use std::env;
 use std::net::SocketAddr;
 
+use anyhow::{Context as _, Result};
 use gateway::{Options, find, path};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 pub enum Arm {
     /// The shipped configuration without the filter.
     Plain,
+    /// With a filter that makes the calls of the next arm's, and does nothing.
+    CallsOnly,
     /// With the filter, which reads the bodies of requests.
     Body,
     /// With the filter, which reads their headers only.
@@ -22,27 +26,42 @@ pub enum Arm {
 
 impl Arm {
     /// All of them; the first is what the others are compared with.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Body, Self::Headers];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::CallsOnly, Self::Body, Self::Headers];
 
     /// As the report calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "without the filter",
+            Self::CallsOnly => "the same calls, no work",
             Self::Body => "inspect: body",
             Self::Headers => "inspect: headers",
         }
     }
 
+    /// Whether it is the filter itself, which has a target to meet.
+    pub fn is_filter(self) -> bool {
+        matches!(self, Self::Body | Self::Headers)
+    }
+
     /// Its Envoy: the shipped configuration, one worker, and this policy.
-    pub fn options(self, policy: &str, pods: &[SocketAddr]) -> Options {
+    ///
+    /// # Errors
+    /// Where `CALLS_ONLY_WASM` does not name the filter that does nothing.
+    pub fn options(self, policy: &str, pods: &[SocketAddr]) -> Result<Options> {
         let inspect = if self == Self::Headers { "headers" } else { "body" };
         let options = Options::new(filter(inspect, policy, pods), pods.iter().copied());
-        if self != Self::Plain {
-            return options;
-        }
-        options.change(|config| {
-            let filters = find(config, path::HTTP_FILTERS).as_sequence_mut();
-            filters.into_iter().for_each(|filters| filters.retain(|filter| filter["name"] != "slo-router"));
+        Ok(match self {
+            Self::Body | Self::Headers => options,
+            Self::CallsOnly => {
+                let file = env::var("CALLS_ONLY_WASM").context("CALLS_ONLY_WASM is not set; make bench sets it")?;
+                options.change(move |config| {
+                    *find(find(config, path::PLUGIN), "vm_config/code/local/filename") = file.clone().into();
+                })
+            }
+            Self::Plain => options.change(|config| {
+                let filters = find(config, path::HTTP_FILTERS).as_sequence_mut();
+                filters.into_iter().for_each(|filters| filters.retain(|filter| filter["name"] != "slo-router"));
+            }),
         })
     }
 }

@@ -68,7 +68,7 @@ async fn run(flags: &Flags) -> Result<Report> {
         for (arm, starts) in Arm::ALL.into_iter().zip(&mut starts) {
             bar.set_message(format!("start, {}", arm.name()));
             let start = Instant::now();
-            envoys.push(Envoy::start(arm.options(&flags.policy, &pods)).await?);
+            envoys.push(Envoy::start(arm.options(&flags.policy, &pods)?).await?);
             starts.push(start.elapsed());
             bar.inc(1);
         }

@@ -117,7 +117,7 @@ impl Report {
         }
         let mut text = format!("{table}\nfilter: {} KiB", self.setup.wasm_bytes >> 10);
         for arm in &self.arms {
-            let Some(ratio) = arm.ratio else { continue };
+            let Some(ratio) = arm.ratio.filter(|_| arm.arm.is_filter()) else { continue };
             let verdict = if ratio.cpu.median <= TARGET { "within" } else { "ABOVE" };
             text += &format!(
                 "\n{}: {:.2} times the CPU, {verdict} the target of {TARGET}",
