@@ -24,6 +24,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
+use super::index::Index;
 use crate::scheduling::shape::log2_bucket;
 
 /// How many completions the distribution over all buckets counts for in each bucket.
@@ -31,6 +32,9 @@ const PSEUDO_COUNT: f64 = 15.0;
 
 /// Steps of a sketch.
 const SKETCH: f64 = 32.0;
+
+/// From so many steps on a curve has an index and a sketch.
+const MANY: usize = SKETCH as usize;
 
 /// A share that is one half but for the rounding of its factors is one half.
 const HALF: f64 = 0.5 + 1e-9;
@@ -51,6 +55,12 @@ pub struct LengthDistribution {
     steps: Vec<Step>,
     /// The longest observation, of an answer that ended or of one that runs.
     longest: u32,
+    /// Where in many steps a length is; none for few.
+    #[serde(skip)]
+    index: Option<Index>,
+    /// The same in few steps; none where they are few.
+    #[serde(skip)]
+    sketch: Option<Box<[Step]>>,
 }
 
 /// The survival curve falls where an answer ended.
@@ -94,8 +104,7 @@ impl LengthDistribution {
         let bucket = log2_bucket(input_tokens);
         observations.retain(|it| it.input_bucket == bucket);
         let completions = observations.iter().filter(|it| it.ended).count() as f64;
-        let steps = shrunk(&product_limit(&observations), completions, overall);
-        Some(Self { steps, longest })
+        Some(Self::new(shrunk(&product_limit(&observations), completions, overall), longest))
     }
 
     /// What is known before any completion: the median alone. Lengths are then taken to be memoryless, which says least
@@ -108,30 +117,39 @@ impl LengthDistribution {
             .map(|longer| Step { length: length(longer).max(1), longer })
             .collect();
         let longest = steps.last().map_or(median, |step| step.length);
-        Self { steps, longest }
-    }
-
-    /// The same in few steps, nowhere off by more than a [`SKETCH`]th: the first below each multiple of it, and the last of all.
-    pub fn sketch(&self) -> Self {
-        let level = |step: &Step| (step.longer * SKETCH) as u32;
-        let mut steps: Vec<Step> = Vec::new();
-        for step in &self.steps {
-            if steps.last().is_none_or(|last| level(last) != level(step)) {
-                steps.push(*step);
-            }
-        }
-        steps.extend(self.steps.last().filter(|end| steps.last() != Some(end)));
-        Self { steps, longest: self.longest }
+        Self::new(steps, longest)
     }
 
     /// Answers of exactly this length.
     pub fn certain(tokens: u32) -> Self {
-        Self { steps: vec![Step { length: tokens, longer: 0.0 }], longest: tokens }
+        Self::new(vec![Step { length: tokens, longer: 0.0 }], tokens)
+    }
+
+    /// A curve is asked hundreds of times, so it is worth preparing.
+    fn new(steps: Vec<Step>, longest: u32) -> Self {
+        let are_many = steps.len() > MANY;
+        let index = are_many.then(|| Index::of(steps.iter().map(|step| step.length)));
+        let sketch = are_many.then(|| sketch(&steps).into());
+        Self { steps, longest, index, sketch }
+    }
+
+    /// The same in few steps, nowhere off by more than a [`SKETCH`]th.
+    pub fn sketch(&self) -> Self {
+        let steps = self.sketch.as_deref().unwrap_or(&self.steps).to_vec();
+        Self { steps, longest: self.longest, index: None, sketch: None }
     }
 
     /// The share of answers that have `tokens` tokens or more: P(output ≥ tokens), 1 for no number.
     pub fn survival(&self, tokens: f64) -> f64 {
-        let fallen = self.steps.partition_point(|step| f64::from(step.length) < tokens);
+        let is_below = |step: &Step| f64::from(step.length) < tokens;
+        let fallen = match &self.index {
+            None => self.steps.partition_point(is_below),
+            Some(index) => {
+                let first = index.first_at(tokens);
+                let further = self.steps.get(first..).unwrap_or_default();
+                first.saturating_add(further.iter().take_while(|step| is_below(step)).count())
+            }
+        };
         fallen.checked_sub(1).and_then(|last| self.steps.get(last)).map_or(1.0, |step| step.longer)
     }
 
@@ -141,6 +159,19 @@ impl LengthDistribution {
         let half = self.steps.partition_point(|step| step.longer > HALF);
         self.steps.get(half).map_or(self.longest, |step| step.length)
     }
+}
+
+/// The first step below each multiple of a [`SKETCH`]th, and the last of all.
+fn sketch(all: &[Step]) -> Vec<Step> {
+    let level = |step: &Step| (step.longer * SKETCH) as u32;
+    let mut steps: Vec<Step> = Vec::new();
+    for step in all {
+        if steps.last().is_none_or(|last| level(last) != level(step)) {
+            steps.push(*step);
+        }
+    }
+    steps.extend(all.last().filter(|end| steps.last() != Some(end)));
+    steps
 }
 
 /// The product-limit estimate from observations by ascending length.

@@ -2,6 +2,7 @@
 
 mod draw;
 mod history;
+mod index;
 mod lengths;
 mod output;
 #[cfg(test)]

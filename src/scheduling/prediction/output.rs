@@ -18,6 +18,16 @@ pub struct OutputLengths {
     most: u32,
 }
 
+/// The lengths of an answer that has some tokens already; worth keeping where several ranges are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct GoingOn<'a> {
+    lengths: &'a OutputLengths,
+    /// The shortest that it can still have.
+    next: f64,
+    /// The share of all answers that are so long at least.
+    left: f64,
+}
+
 // === impl OutputLengths ===
 
 impl OutputLengths {
@@ -36,30 +46,10 @@ impl OutputLengths {
         self.most
     }
 
-    /// The probability that an answer of which there are `so_far` tokens, and which goes on, ends with a length in `range`.
-    ///
-    /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer that is longer than all that
-    /// were seen is taken to be memoryless from there on, with a quarter of its length still to come.
-    pub fn probability_within(&self, range: RangeInclusive<f64>, so_far: f64) -> f64 {
+    /// Of an answer of which there are `so_far` tokens, and which goes on.
+    pub fn given(&self, so_far: f64) -> GoingOn<'_> {
         let next = so_far.max(0.0).floor() + 1.0;
-        let first = range.start().ceil().max(next);
-        let beyond = range.end().floor() + 1.0;
-        if beyond <= first {
-            return 0.0;
-        }
-        if first == next && beyond.is_infinite() {
-            // Any length is within it.
-            return 1.0;
-        }
-        let left = self.survival(next);
-        if left > NONE_LEFT {
-            let from = if first > next { self.survival(first) } else { left };
-            let beyond = if beyond.is_finite() { self.survival(beyond) } else { 0.0 };
-            return ((from - beyond) / left).clamp(0.0, 1.0);
-        }
-        let mean_left = (UNSEEN_TAIL * next).max(1.0);
-        let longer = |tokens: f64| (-(tokens - next) / mean_left).exp();
-        (longer(first) - longer(beyond)).clamp(0.0, 1.0)
+        GoingOn { lengths: self, next, left: self.survival(next) }
     }
 
     /// The median length.
@@ -69,6 +59,35 @@ impl OutputLengths {
 
     fn survival(&self, tokens: f64) -> f64 {
         if tokens > f64::from(self.most) { 0.0 } else { self.curve.survival(tokens) }
+    }
+}
+
+// === impl GoingOn ===
+
+impl GoingOn<'_> {
+    /// The probability that it ends with a length in `range`.
+    ///
+    /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer that is longer than all that
+    /// were seen is taken to be memoryless from there on, with a quarter of its length still to come.
+    pub fn probability_within(&self, range: RangeInclusive<f64>) -> f64 {
+        let &Self { lengths, next, left } = self;
+        let first = range.start().ceil().max(next);
+        let beyond = range.end().floor() + 1.0;
+        if beyond <= first {
+            return 0.0;
+        }
+        if first == next && beyond.is_infinite() {
+            // Any length is within it.
+            return 1.0;
+        }
+        if left > NONE_LEFT {
+            let from = if first > next { lengths.survival(first) } else { left };
+            let beyond = if beyond.is_finite() { lengths.survival(beyond) } else { 0.0 };
+            return ((from - beyond) / left).clamp(0.0, 1.0);
+        }
+        let mean_left = (UNSEEN_TAIL * next).max(1.0);
+        let longer = |tokens: f64| (-(tokens - next) / mean_left).exp();
+        (longer(first) - longer(beyond)).clamp(0.0, 1.0)
     }
 }
 

@@ -110,6 +110,20 @@ proptest! {
     }
 
     #[test]
+    fn without_running_requests_survival_is_the_share_of_answers(
+        outputs in prop::collection::vec(prop_oneof![0_u32..500, 0_u32..=u32::MAX], 1..600),
+    ) {
+        let lengths = LengthDistribution::estimate(&history(&outputs), &[], 64).unwrap();
+        let around = |output: u32| [-0.5, 0.0, 0.5].map(|off| f64::from(output) + off);
+        for tokens in outputs.iter().flat_map(|output| around(*output)).chain([-1.0, f64::INFINITY]) {
+            let longer = outputs.iter().filter(|output| f64::from(**output) >= tokens).count();
+            let share = longer as f64 / outputs.len() as f64;
+            prop_assert!((lengths.survival(tokens) - share).abs() < 1e-9, "{tokens}: {share}");
+        }
+        prop_assert_eq!(lengths.survival(f64::NAN), 1.0);
+    }
+
+    #[test]
     fn the_median_is_within_what_was_observed(completed in requests(), under_way in requests(), input in 0_u32..300) {
         let (history, running) = split(&completed, &under_way);
         let Some(median) = estimate_median(&history, &running, input) else {

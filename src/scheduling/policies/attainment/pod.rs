@@ -161,6 +161,7 @@ impl Stream {
     /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
     /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
+        let lengths = self.lengths.given(self.tokens);
         let at = |factor: f64| {
             let per_token_s = pace.per_token_s * factor;
             // A stream goes on from where it is; a newcomer's first token is no step of its own.
@@ -170,7 +171,7 @@ impl Stream {
                 self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
             };
             let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
-            self.lengths.probability_within(self.limits.kept_by(&course), self.tokens)
+            lengths.probability_within(self.limits.kept_by(&course))
         };
         let Spread { slower, faster } = pace.spread;
         (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + at(1.0 + NODE * slower)) / 6.0
