@@ -173,9 +173,10 @@ test-profile: ## The tool that measures profiles: in virtual time, against fault
 prove-profile: ## How exact that tool's single runs are, in virtual time and over sockets, and what its search costs (some twenty minutes).
 	$(CARGO) test --profile tools -p slo-profile --test accuracy --test savings --test sockets -- --ignored --nocapture --test-threads 1
 
+# On one thread, since Node at times crashes as it ends while others compile.
 .PHONY: test-wasm32
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
-	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --single-threaded --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
 	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
 
 .PHONY: test-host

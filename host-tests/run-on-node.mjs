@@ -1,6 +1,6 @@
 // Runs a test binary that was built for wasm32-wasip1 under Node, for cargo:
 //
-//   CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings host-tests/run-on-node.mjs" cargo test --target wasm32-wasip1
+//   CARGO_TARGET_WASM32_WASIP1_RUNNER="node --single-threaded --no-warnings host-tests/run-on-node.mjs" cargo test --target wasm32-wasip1
 //
 // The filter's host calls are linked in too; no test makes one.
 import { readFile } from "node:fs/promises";
