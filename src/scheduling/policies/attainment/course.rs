@@ -63,10 +63,15 @@ impl Limits {
         }
     }
 
+    /// Whether the first token may come so long after the request.
+    pub(super) fn allow_first_token_at(&self, first_token_s: f64) -> bool {
+        first_token_s <= self.ttft_s
+    }
+
     /// The lengths of the answer with which all of them are kept.
     pub(super) fn kept_by(&self, course: &Course) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;
-        if course.first_token_s > self.ttft_s {
+        if !self.allow_first_token_at(course.first_token_s) {
             return nothing;
         }
         let pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));

@@ -10,6 +10,10 @@ use crate::scheduling::time::Instant;
 /// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
 const NODE: f64 = 1.732_050_807_568_877_2;
 
+/// How much more uncertain it is how long prompts take than how fast decoding is: what an engine's prefix cache spares is not
+/// seen from outside.
+const PROMPTS_SPREAD: f64 = 2.0;
+
 /// A prompt that is not computed at its time takes this share of its delay so far still longer: the pod may be out of cache
 /// or slower than believed, and the longer that lasted, the longer it will last.
 const OVERDUE_SHARE: f64 = 0.5;
@@ -159,7 +163,7 @@ impl Occupancy {
 
 impl Stream {
     /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
-    /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite.
+    /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite. At the slower one prompts take longer, too.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
         let lengths = self.lengths.given(self.tokens);
         let at = |factor: f64| {
@@ -174,6 +178,14 @@ impl Stream {
             lengths.probability_within(self.limits.kept_by(&course))
         };
         let Spread { slower, faster } = pace.spread;
-        (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + at(1.0 + NODE * slower)) / 6.0
+        let slow = if self.may_begin_late(faster) { 0.0 } else { at(1.0 + NODE * slower) };
+        (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + slow) / 6.0
+    }
+
+    /// Whether its first token comes too late where prompts take longer than predicted. Not the longer while requests wait: prompts
+    /// are computed in turn, whatever comes later.
+    fn may_begin_late(&self, spread: f64) -> bool {
+        let ahead_s = (self.first_token_s - self.elapsed_s) * (1.0 + NODE * PROMPTS_SPREAD * spread);
+        self.tokens <= 0.0 && !self.limits.allow_first_token_at(self.elapsed_s + ahead_s)
     }
 }

@@ -108,6 +108,22 @@ fn where_paces_only_get_slower_an_overfull_pod_gives_no_hope() {
 }
 
 #[test]
+fn when_a_first_token_comes_is_uncertain_until_it_came() {
+    let pace = Pace { delay_s: 0.0, per_token_s: 0.020, spread: spread(0.1) };
+    let kept = |progress, ttft_ms| {
+        let slo = Slo { ttft: Some(Duration::from_millis(ttft_ms)), ..Slo::default() };
+        // A prompt of 8,000 tokens takes 783 ms, and the step after it 20.
+        reckon(&[Run { slo, ..run(8_000, START, progress) }], START).expected_kept(&pace)
+    };
+    // Expected after 803 ms, and after 1,081 where it takes 35 % longer.
+    let expected = [(790, 0.0), (810, 5.0 / 6.0), (1_080, 5.0 / 6.0), (1_090, 1.0)];
+    for (ttft_ms, share) in expected {
+        assert!((kept(Progress::Prefilling, ttft_ms) - share).abs() < 1e-9, "{ttft_ms} ms");
+    }
+    assert_eq!([99, 100].map(|ttft_ms| kept(decoding(1, START), ttft_ms)), [0.0, 1.0]);
+}
+
+#[test]
 fn what_is_counted_and_not_known_is_taken_to_be_like_what_is_known() {
     let runs = [run(300, START, decoding(10, after(1_000))), run(50, START, decoding(10, after(1_000)))];
     let occupancy = Occupancy::reckon(&runs, 4, &MODEL, after(1_000));
