@@ -32,9 +32,9 @@
 use std::collections::BTreeMap;
 
 use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::{EngineSpec, Gpu, IterationCosts};
+use slo_router_pods::engine::IterationCosts;
 
-use crate::scenario::{Cluster, Demand};
+use crate::scenario::{Cluster, Demand, Hardware};
 use crate::usage::Window;
 
 /// Rounds of the search for prices, and the factor of a step in the first; it shrinks to its root from round to round.
@@ -57,12 +57,12 @@ struct Objective {
 /// The largest share of the requests that arrive in the window whose objectives `cluster` can keep. `None` where the bound
 /// does not hold: another kind of server, another kind of objective.
 pub fn attainment(cluster: &Cluster, demands: &[Demand], window: Window) -> Option<f64> {
-    let mut counts: BTreeMap<&str, (Gpu, f64)> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, (Hardware, f64)> = BTreeMap::new();
     for pod in &cluster.pods {
-        counts.entry(pod.gpu.name()).or_insert((pod.gpu, 0.0)).1 += 1.0;
+        counts.entry(pod.hardware.name()).or_insert((pod.hardware, 0.0)).1 += 1.0;
     }
     let of =
-        |(gpu, pods): (Gpu, f64)| Some(Type { costs: EngineSpec::new(gpu, cluster.model)?.iteration_costs(), pods });
+        |(hardware, pods): (Hardware, f64)| Some(Type { costs: hardware.spec(cluster.model)?.iteration_costs(), pods });
     let types: Vec<Type> = counts.into_values().map(of).collect::<Option<_>>().filter(|_| cluster.is_plain())?;
     let measured = demands.iter().filter(|demand| window.contains(demand.arrival.at));
     let requests: Vec<(&Demand, Objective)> =

@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use slo_router::scheduling::policies::PolicyName;
+use slo_router_pods::engine::Detail;
 
 use crate::aibrix::Rules;
 use crate::baseline::Baseline;
+use crate::scenario::Scenario;
 
 /// A policy of the filter, or a baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,14 @@ impl Contender {
             Self::Aibrix(rules) => Self::Aibrix(Rules { cold: true, ..rules }),
             // They start without one.
             Self::Shipped(_) | Self::TrueLengths(_) | Self::Baseline(_) => self,
+        }
+    }
+
+    /// How much servers must tell: those that go by more than first tokens and ends see each token of a streamed answer.
+    pub fn detail(self, scenario: &Scenario) -> Detail {
+        match self {
+            Self::Shipped(_) | Self::TrueLengths(_) if scenario.streamed => Detail::EveryToken,
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) => Detail::Milestones,
         }
     }
 

@@ -7,8 +7,10 @@ use evaluation::percentiles::Percentiles;
 use evaluation::workload::Class;
 use serde::Serialize;
 
+use crate::balance::Balance;
 use crate::interval::Interval;
 use crate::record::{Fate, Record};
+use crate::scenario::Pod;
 use crate::usage::Window;
 
 /// Figures of one run.
@@ -21,6 +23,8 @@ pub struct OfRun {
     /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour. `None` if
     /// none did.
     pub cost_per_1000_kept: Option<f64>,
+    /// How evenly identical pods were used, where there are any.
+    pub balance: Option<Balance>,
 }
 
 /// Figures of all requests of a run, or of one class.
@@ -75,12 +79,13 @@ pub struct Times {
 
 impl OfRun {
     /// Of what arrived within the window on pods that cost so much each per hour.
-    pub fn new(records: &[Record], classes: &[Class], window: Window, costs_per_hour: &[f64]) -> Self {
+    pub fn new(records: &[Record], classes: &[Class], window: Window, pods: &[Pod], costs_per_hour: &[f64]) -> Self {
         let requests = Figures::of_all_and_each_class(records, classes, window);
         let kept = requests.first().map_or(0.0, |all| all.attainment * all.requests as f64);
         let cost = costs_per_hour.iter().sum::<f64>() * window.seconds() / 3_600.0;
         Self {
-            pods_in_use: window.pods_in_use(records, costs_per_hour.len()),
+            pods_in_use: window.pods_in_use(records, pods.len()),
+            balance: Balance::of(records, pods, window),
             cost_per_1000_kept: (kept > 0.0).then(|| 1_000.0 * cost / kept),
             requests,
         }

@@ -9,6 +9,7 @@ use evaluation::workload::Class;
 use evaluation::workload::trace::{Trace, TraceError};
 use serde_json::{Map, Value};
 use simulate::baseline::Baseline;
+use simulate::belief::Belief;
 use simulate::contender::Contender;
 use simulate::scenario::Scenario;
 
@@ -45,9 +46,13 @@ pub(crate) struct Flags {
     /// Envoy's workers.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
     pub(crate) workers: u8,
-    /// A document of profiles in place of the scenario's.
+    /// What the gateway is told of its pods: measured (the scenario's profiles), none, x0.5 (half as fast as they are), swapped
+    /// (another deployment's), or a document of profiles.
+    #[arg(long, default_value_t)]
+    pub(crate) profiles: Belief,
+    /// Answers come at once: neither clients nor the gateway see single tokens.
     #[arg(long)]
-    pub(crate) profiles: Option<PathBuf>,
+    at_once: bool,
     /// The policy that the others are compared with, run by run.
     #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
     pub(crate) reference: Contender,
@@ -75,8 +80,14 @@ struct TraceFile {
 // === impl Flags ===
 
 impl Flags {
-    /// The scenario, with the traces that are to replace its traffic.
+    /// The scenario, with what is asked to be other in it.
     pub(crate) fn scenario(&self) -> Result<Scenario, TraceError> {
+        let scenario = self.replaying()?;
+        Ok(Scenario { streamed: scenario.streamed && !self.at_once, ..scenario })
+    }
+
+    /// With the traces that are to replace its traffic.
+    fn replaying(&self) -> Result<Scenario, TraceError> {
         let traces = self.trace.iter().map(|TraceFile { class, file }| Trace::read(file, *class));
         let traces: Vec<_> = traces.collect::<Result<_, _>>()?;
         let Some(trace) = traces.into_iter().reduce(Trace::overlaid_with) else { return Ok(self.scenario.clone()) };

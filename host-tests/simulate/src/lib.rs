@@ -6,14 +6,17 @@
 //! - [`aibrix`]: AIBrix's policies, as they are and mended.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
 //! - [`scenario`]: who arrives, what is to be kept, and which pods serve.
+//! - [`belief`]: what a gateway is told of its pods.
 //! - [`bound`]: what no policy can exceed.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
 //! - [`checks`]: what is no sweep: a burst, a cold start.
-//! - [`figures`], [`usage`], [`interval`], [`goodput`]: what came of it.
+//! - [`figures`], [`usage`], [`balance`], [`interval`], [`goodput`]: what came of it.
 //! - [`report`]: as a table, as JSON and as a plot.
 
 pub mod aibrix;
+pub mod balance;
 pub mod baseline;
+pub mod belief;
 pub mod bound;
 pub mod checks;
 pub mod contender;

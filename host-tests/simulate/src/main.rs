@@ -2,8 +2,6 @@
 
 mod flags;
 
-use std::fs;
-
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,10 +42,7 @@ fn main() -> Result<()> {
 
 fn sweep(flags: &Flags) -> Result<Sweep> {
     let scenario = flags.scenario()?;
-    let profiles = match &flags.profiles {
-        None => scenario.profiles.to_vec(),
-        Some(file) => fs::read(file).with_context(|| format!("--profiles: cannot read {}", file.display()))?,
-    };
+    let profiles = flags.profiles.document(&scenario).context("--profiles")?;
     let filter = Filter::new(&scenario, &profiles, &flags.filter).context("--filter or --profiles")?;
     Ok(Sweep {
         rates_per_s: flags.rates_ascending(&scenario),
@@ -71,7 +66,7 @@ fn setup(flags: &Flags, sweep: &Sweep) -> Setup {
         seeds: sweep.seeds.clone(),
         workers: sweep.workers,
         cluster: sweep.scenario.cluster.describe(),
-        profiles: flags.profiles.as_ref().map(|file| file.display().to_string()),
+        profiles: flags.profiles.to_string(),
         reference: flags.reference.to_string(),
         filter: flags.filter.clone().into(),
     }

@@ -20,6 +20,8 @@ pub struct Record {
     pub arrival: Arrival,
     /// What it is to keep.
     pub slo: Slo,
+    /// Whether its answer is streamed.
+    pub streamed: bool,
     /// How it ended.
     pub fate: Fate,
 }

@@ -64,6 +64,8 @@ pub struct Point {
     /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour; of the
     /// runs in which one did.
     pub cost_per_1000_kept: Option<Interval>,
+    /// Requests by which two identical pods differ at one moment, in the mean; of the group that differs most.
+    pub identical_pods_differ: Option<Interval>,
     /// Of all requests, then of each class.
     pub figures: Vec<Summary>,
 }
@@ -134,7 +136,7 @@ impl Sweep {
     /// Where the run breaks an invariant.
     pub fn records(&self, contender: Contender, demands: &[Demand], past: &[Demand], seed: u64) -> Result<world::Run> {
         let cluster = &self.scenario.cluster;
-        let servers = cluster.servers(seed)?;
+        let servers = cluster.servers_telling(contender.detail(&self.scenario), seed)?;
         let workers = self.workers;
         let shipped = |policy, lengths| Shipped::new(&self.filter, policy, lengths, workers, seed, START);
         let mut gateway: Box<dyn Gateway> = match contender {
@@ -155,7 +157,7 @@ impl Sweep {
         let past = self.past(rate_per_s, seed);
         let run = self.records(contender, &demands, &past, seed)?;
         let costs = self.filter.costs_per_hour(&self.scenario);
-        Ok(OfRun::new(&run.records, &self.scenario.classes, window, &costs))
+        Ok(OfRun::new(&run.records, &self.scenario.classes, window, &self.scenario.cluster.pods, &costs))
     }
 }
 
@@ -168,6 +170,7 @@ impl Point {
             rate_per_s,
             pods_in_use: interval(|run| Some(run.pods_in_use)),
             cost_per_1000_kept: interval(|run| run.cost_per_1000_kept),
+            identical_pods_differ: interval(|run| Some(run.balance?.difference)),
             figures: Summary::of_all_and_each_class(runs, classes),
         }
     }

@@ -76,7 +76,7 @@ struct World<'a> {
 /// # Errors
 /// As soon as an invariant is broken.
 pub fn run(demands: &[Demand], servers: Vec<Box<dyn Server>>, gateway: &mut dyn Gateway) -> Result<Run, Violation> {
-    let record = |Demand { arrival, slo }: &Demand| Record { arrival: *arrival, slo: *slo, fate: Fate::Waiting };
+    let record = |&Demand { arrival, slo, streamed }: &Demand| Record { arrival, slo, streamed, fate: Fate::Waiting };
     let records = demands.iter().map(record).collect();
     let loads = vec![Load::ZERO; servers.len()];
     let mut world = World { now: START, records, servers, loads, gateway, in_system: 0, request_seconds: 0.0 };
@@ -106,8 +106,8 @@ impl World<'_> {
 
     fn arrive(&mut self, position: usize) -> Result<(), Violation> {
         self.in_system += 1;
-        let Record { arrival, slo, .. } = self.records[position];
-        let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo }, self.now);
+        let Record { arrival, slo, streamed, .. } = self.records[position];
+        let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo, streamed }, self.now);
         self.carry_out(verdicts)
     }
 
@@ -135,11 +135,11 @@ impl World<'_> {
         let since_arrival = at.since(record.arrived_at());
         let Fate::Running { pod, load, wait, ttft } = &mut record.fate else { return };
         match kind {
-            EventKind::Token { n } => {
+            EventKind::Token { n } if record.streamed => {
                 ttft.get_or_insert(since_arrival);
                 self.gateway.token(id as RequestNumber, n, at);
             }
-            EventKind::Preempted => {}
+            EventKind::Token { .. } | EventKind::Preempted => {}
             EventKind::Finished => {
                 self.loads[*pod] = self.loads[*pod].minus(*load);
                 let ttft = ttft.unwrap_or(since_arrival);

@@ -17,6 +17,11 @@ pub enum Lengths {
 // === impl Lengths ===
 
 impl Lengths {
+    /// Always so many.
+    pub const fn fixed(tokens: u32) -> Self {
+        Self::log_normal(tokens as f64, 0.0, tokens, tokens)
+    }
+
     /// A clipped log-normal distribution: its median, the standard deviation of the logarithm, and the clips.
     pub const fn log_normal(median: f64, sigma: f64, min: u32, max: u32) -> Self {
         Self::LogNormal(TokenLengths { median, sigma, min, max })

@@ -55,6 +55,17 @@ pub const HEAVY_TAIL: &[Part] = &[
     },
 ];
 
+/// Short prompts, answers of 100 tokens each.
+pub const EVEN: &[Part] = &[Part {
+    class: Class::Chat,
+    weight: 1,
+    prompt: Lengths::log_normal(32.0, 0.5, 8, 128),
+    output: Lengths::fixed(100),
+}];
+
+/// The same with answers of 100 tokens in the mean, spread like those of chats.
+pub const UNEVEN: &[Part] = &[Part { output: Lengths::log_normal(66.7, 0.9, 4, 1_000), ..EVEN[0] }];
+
 /// Quantiles of the 19,366 requests of the chat trace that Azure published in 2023 (AzurePublicDataset, CC-BY-4.0); the last is the 99.9th
 /// percentile. Prompt and answer are as good as uncorrelated (0.09 of the logarithms).
 pub const AZURE_CHAT: &[Part] = &[Part {

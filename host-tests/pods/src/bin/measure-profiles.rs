@@ -7,9 +7,18 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use slo_router_pods::engine::{Behaviour, EngineSpec, Gpu, Model};
+use slo_router_pods::kinds::Kind;
 use slo_router_pods::measure::{Grid, Objective, ProfileDocument};
 
-/// Measure the profiles of simulated deployments, one per GPU type, in virtual time.
+/// A deployment that is measured.
+struct Deployment {
+    /// Without its namespace.
+    name: String,
+    cost: f64,
+    spec: EngineSpec,
+}
+
+/// Measure the profiles of simulated deployments, one per GPU type or kind of server, in virtual time.
 #[derive(Parser)]
 struct Options {
     /// The document: `{"profiles": [{"deployment": "default/llama-a10", "profile": …}, …]}`.
@@ -18,6 +27,9 @@ struct Options {
     /// GPU types.
     #[arg(long, value_delimiter = ',', default_value = "a10,l20")]
     gpus: Vec<Gpu>,
+    /// Kinds of servers, in place of GPU types.
+    #[arg(long, value_delimiter = ',', conflicts_with = "gpus")]
+    kinds: Vec<Kind>,
     /// The model that they serve.
     #[arg(long, default_value = "7b-fp16-mha")]
     model: Model,
@@ -38,16 +50,17 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     let grid = Grid::standard();
-    let progress = ProgressBar::new((grid.cells() * options.gpus.len()) as u64)
+    let deployments = options.deployments()?;
+    let progress = ProgressBar::new((grid.cells() * deployments.len()) as u64)
         .with_style(ProgressStyle::with_template("measuring {wide_bar} {pos}/{len} shapes, {eta} left")?);
     let documents: Vec<_> = std::thread::scope(|scope| {
-        let measure = |gpu| {
+        let measure = |deployment| {
             let (options, grid, progress) = (&options, grid.clone(), &progress);
-            scope.spawn(move || measure(gpu, options, grid, || progress.inc(1)))
+            scope.spawn(move || measure(deployment, options, grid, || progress.inc(1)))
         };
-        let threads: Vec<_> = options.gpus.iter().map(|gpu| measure(*gpu)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("measuring does not panic")).collect::<Result<_>>()
-    })?;
+        let threads: Vec<_> = deployments.into_iter().map(measure).collect();
+        threads.into_iter().map(|thread| thread.join().expect("measuring does not panic")).collect()
+    });
     progress.finish_and_clear();
     documents.iter().for_each(print_loads);
     let entries = documents.iter().map(|document| {
@@ -61,20 +74,35 @@ fn main() -> Result<()> {
     std::fs::write(&options.out, document).with_context(|| format!("cannot write {}", options.out.display()))
 }
 
-fn measure(gpu: Gpu, options: &Options, grid: Grid, progress: impl Fn()) -> Result<ProfileDocument> {
-    let spec = EngineSpec::new(gpu, options.model)
-        .with_context(|| format!("{} does not fit a {}", options.model.name(), gpu.name()))?
-        .behaving(if options.non_linear { Behaviour::NON_LINEAR } else { Behaviour::PLAIN });
+fn measure(deployment: Deployment, options: &Options, grid: Grid, progress: impl Fn()) -> ProfileDocument {
     let objective =
         Objective { e2e_per_output_token: Duration::from_millis(options.slo_ms), percentile: options.percentile };
-    Ok(ProfileDocument {
-        deployment: format!("llama-{}", gpu.name()),
-        cost: relative_cost(gpu),
+    ProfileDocument {
+        deployment: deployment.name,
+        cost: deployment.cost,
         created_unix_s: options.created,
         objective,
-        cells: grid.measure(spec, objective, progress),
+        cells: grid.measure(deployment.spec, objective, progress),
         grid,
-    })
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    fn deployments(&self) -> Result<Vec<Deployment>> {
+        let of_kind = |kind: &Kind| Deployment { name: kind.name().to_owned(), cost: 1.0, spec: kind.spec() };
+        let of_gpu = |gpu: &Gpu| {
+            let spec = EngineSpec::new(*gpu, self.model)
+                .with_context(|| format!("{} does not fit a {}", self.model.name(), gpu.name()))?
+                .behaving(if self.non_linear { Behaviour::NON_LINEAR } else { Behaviour::PLAIN });
+            Ok(Deployment { name: format!("llama-{}", gpu.name()), cost: relative_cost(*gpu), spec })
+        };
+        if self.kinds.is_empty() {
+            return self.gpus.iter().map(of_gpu).collect();
+        }
+        Ok(self.kinds.iter().map(of_kind).collect())
+    }
 }
 
 /// A price relative to the A10's: an assumption, and of weight only where the cheapest deployment is preferred.

@@ -26,7 +26,7 @@ impl Engine {
 
     /// When the next iteration, of this work, ends if it starts then.
     pub(super) fn end_of(&mut self, work: Work, start: Instant) -> Instant {
-        let plain = self.spec.roofline.time_of(work);
+        let plain = self.spec.costs.time_of(work);
         self.iterations += 1;
         start.after(self.spec.behaviour.tempo.time_of(plain, start, self.iterations, self.draw))
     }
@@ -111,5 +111,8 @@ fn schedule(sequence: &mut Sequence, work: &mut Work, budget: &mut u32) {
     *budget -= tokens;
     if tokens > 0 {
         work.add(sequence.computed(), tokens);
+        if !sequence.decodes() {
+            work.prompt_tokens += u64::from(tokens);
+        }
     }
 }

@@ -7,11 +7,12 @@
 //! Scheduling follows vLLM: the sequences that run come first, each with one token or a chunk of its prompt, within a
 //! token budget per iteration; then waiting ones are admitted first come, first served, while the cache has room for all of
 //! their tokens. A running sequence that finds no free block preempts the youngest, which is computed again later.
-//! How long an iteration takes is the roofline of the GPU and the model (`roofline.rs`), unless the server is told to behave
-//! otherwise ([`Behaviour`]).
+//! How long an iteration takes is the roofline of the GPU and the model (`roofline.rs`) or a line ([`LinearCosts`]), unless the
+//! server is told to behave otherwise ([`Behaviour`]).
 
 mod batch;
 mod behaviour;
+mod costs;
 mod gpu;
 mod model;
 mod roofline;
@@ -27,6 +28,7 @@ use slo_router::scheduling::time::Instant;
 
 use self::behaviour::Draw;
 pub use self::behaviour::{Behaviour, Hiccups, PrefixCache, SlowSpell, Speculation, Tempo};
+pub use self::costs::LinearCosts;
 pub use self::gpu::Gpu;
 pub use self::model::Model;
 pub use self::roofline::IterationCosts;
@@ -134,7 +136,7 @@ impl Engine {
             ids: HashSet::new(),
             running: Vec::new(),
             waiting: VecDeque::new(),
-            free_blocks: spec.roofline.kv_blocks(),
+            free_blocks: spec.kv_blocks,
             iteration_ends_at: None,
             stretch_ends: VecDeque::new(),
             iterations: 0,
@@ -223,7 +225,7 @@ impl Engine {
 
     /// How busy it is.
     pub fn gauges(&self) -> Gauges {
-        let kv_blocks = self.spec.roofline.kv_blocks();
+        let kv_blocks = self.spec.kv_blocks;
         Gauges {
             running: self.running.len(),
             waiting: self.waiting.len(),

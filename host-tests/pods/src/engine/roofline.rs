@@ -1,4 +1,4 @@
-//! How long an iteration takes: the roofline of a GPU and a model.
+//! The roofline of a GPU and a model.
 //!
 //! `time = max((weights + KV read) / bandwidth, FLOP / rate) + overhead`: decoding reads all weights for a token per
 //! sequence and is bound by memory, prefill is bound by compute. Bandwidth and rate are the data sheet's, times the
@@ -23,6 +23,8 @@ pub(super) struct Work {
     pub sequences: u32,
     /// Tokens whose keys and values are computed.
     pub tokens: u64,
+    /// Those of them that belong to prompts, or are computed again after a preemption.
+    pub prompt_tokens: u64,
     /// Cached tokens that attention reads.
     pub context_tokens: u64,
     /// Pairs of a computed token and one that it attends to.

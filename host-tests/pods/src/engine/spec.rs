@@ -1,14 +1,16 @@
-//! What a model server is: a model on a GPU, its batching, and how it differs from a plain one.
+//! What a model server is: what iterations cost, its cache, its batching, and how it differs from a plain one.
 
 use super::behaviour::Behaviour;
+use super::costs::{Costs, LinearCosts};
 use super::gpu::Gpu;
 use super::model::Model;
 use super::roofline::{BLOCK_TOKENS, IterationCosts, Roofline};
 
-/// A model on a GPU; there is none unless the model fits.
+/// A model on a GPU, of which there is none unless the model fits; or a server by a line.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineSpec {
-    pub(super) roofline: Roofline,
+    pub(super) costs: Costs,
+    pub(super) kv_blocks: u32,
     pub(super) batching: Batching,
     pub(super) behaviour: Behaviour,
 }
@@ -28,7 +30,18 @@ impl EngineSpec {
     /// A plain server with the batching that vLLM starts with there. `None` if the model's weights do not fit the GPU.
     pub fn new(gpu: Gpu, model: Model) -> Option<Self> {
         let (batching, behaviour) = (Batching::default_of(gpu), Behaviour::PLAIN);
-        Roofline::new(gpu, model).map(|roofline| Self { roofline, batching, behaviour })
+        Roofline::new(gpu, model).map(|roofline| Self {
+            costs: Costs::Roofline(roofline),
+            kv_blocks: roofline.kv_blocks(),
+            batching,
+            behaviour,
+        })
+    }
+
+    /// A plain server whose iterations take so long and whose cache holds so many tokens: whole blocks, at least one.
+    pub fn linear(costs: LinearCosts, kv_tokens: u32, batching: Batching) -> Self {
+        let kv_blocks = (kv_tokens / BLOCK_TOKENS).max(1);
+        Self { costs: Costs::Linear(costs), kv_blocks, batching, behaviour: Behaviour::PLAIN }.batching(batching)
     }
 
     /// The same with another batching. A budget of 0 would compute nothing and counts as 1.
@@ -46,12 +59,12 @@ impl EngineSpec {
 
     /// What an iteration takes at least, were it a plain server.
     pub fn iteration_costs(&self) -> IterationCosts {
-        self.roofline.costs()
+        self.costs.at_least()
     }
 
     /// Tokens that the whole cache holds: the longest prompt and output together.
     pub fn kv_tokens(&self) -> u64 {
-        u64::from(self.roofline.kv_blocks()) * u64::from(BLOCK_TOKENS)
+        u64::from(self.kv_blocks) * u64::from(BLOCK_TOKENS)
     }
 }
 

@@ -54,7 +54,8 @@ fn queued(input_tokens: u32, slo: Slo, arrived_at: Instant) -> Queued {
 /// A request with this objective; so many tokens in, and out.
 fn demand(input_tokens: u32, output_tokens: u32, slo: Slo) -> Demand {
     let class = Class::Chat;
-    Demand { arrival: Arrival { at: Duration::ZERO, class, prompt_tokens: input_tokens, output_tokens }, slo }
+    let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: input_tokens, output_tokens };
+    Demand { arrival, slo, streamed: true }
 }
 
 /// What says "message" to a model of which nothing is known yet.

@@ -40,8 +40,8 @@ pub struct Setup {
     pub workers: usize,
     /// What serves on what.
     pub cluster: String,
-    /// The profiles' file, where they are not the scenario's.
-    pub profiles: Option<String>,
+    /// What the gateway is told of its pods.
+    pub profiles: String,
     /// The policy that the others are compared with.
     pub reference: String,
     /// What the filter is configured with beyond its defaults.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use evaluation::cluster::{GPUS, MODEL};
-use evaluation::objectives::{self, SLO_A, SLO_B, SLO_C, SLO_E2E};
+use evaluation::objectives::{self, SLO_A, SLO_B, SLO_C, SLO_E2E, SLO_SLOW, SLO_SLOW_TPOT};
 use evaluation::workload::trace::Trace;
 use evaluation::workload::{Arrival, Class, Part, Traffic, arrivals};
 use slo_router::scheduling::slo::Slo;
 use slo_router_pods::engine::{Gpu, Model};
+use slo_router_pods::kinds::Kind;
 
-use super::{Cluster, Scenario, ServerOf, Workload};
+use super::{Cluster, Hardware, Scenario, ServerOf, Workload};
 
 /// An L20 serves 1.8 times what an A10 does within SLO A, by the rates of the profiles where chat answers lie.
 const L20_WEIGHT: f64 = 1.8;
@@ -29,6 +30,10 @@ pub(super) const B: Objective =
 pub(super) const C: Objective =
     Objective { words: "end to end at most 1 s and 50 ms per output token", of: |_, _| SLO_C };
 pub(super) const E2E: Objective = Objective { words: "end to end at most 20 s", of: |_, _| SLO_E2E };
+pub(super) const SLOW: Objective =
+    Objective { words: "end to end at most 100 ms per output token", of: |_, _| SLO_SLOW };
+pub(super) const SLOW_TPOT: Objective =
+    Objective { words: "the first token within 5 s, the others 100 ms apart in the mean", of: |_, _| SLO_SLOW_TPOT };
 pub(super) const BY_CLASS: Objective =
     Objective { words: "chat B, text-to-SQL and code C, documents 1 s and 100 ms per token", of: objectives::by_class };
 pub(super) const IN_TURN: Objective =
@@ -49,6 +54,11 @@ const SEED_PROFILES: Profiles = Profiles {
 /// Of an 8B model with grouped queries on an L20.
 pub(super) const GQA_PROFILES: Profiles =
     Profiles { p90: include_bytes!("../../profiles/gqa-p90.json"), p99: include_bytes!("../../profiles/gqa-p99.json") };
+/// Of the [kinds](Kind) of servers.
+const KINDS_PROFILES: Profiles = {
+    let p90 = include_bytes!("../../profiles/kinds-p90.json");
+    Profiles { p90, p99: p90 }
+};
 /// Of the seed's cluster with non-linear engines.
 pub(super) const NON_LINEAR_PROFILES: Profiles = Profiles {
     p90: include_bytes!("../../profiles/non-linear-p90.json"),
@@ -68,6 +78,7 @@ impl Scenario {
             classes: Class::DEMO.to_vec(),
             objective: A.words.to_owned(),
             slo: Arc::new(A.of),
+            streamed: true,
             cluster: Cluster::new(&weighted, MODEL),
             profiles: SEED_PROFILES.p90,
             profiles_p99: SEED_PROFILES.p99,
@@ -93,8 +104,17 @@ impl Scenario {
         self.serving_traffic(words, Traffic::poisson(mix))
     }
 
-    pub(super) fn on(self, gpus: &[(Gpu, f64)], model: Model, profiles: Profiles) -> Self {
-        Self { cluster: Cluster::new(gpus, model), ..self }.profiled(profiles)
+    pub(super) fn on(self, pods: &[(impl Into<Hardware> + Copy, f64)], model: Model, profiles: Profiles) -> Self {
+        Self { cluster: Cluster::new(pods, model), ..self }.profiled(profiles)
+    }
+
+    /// So many identical pods of this kind.
+    pub(super) fn on_kind(self, kind: Kind, pods: usize) -> Self {
+        self.on(&vec![(kind, 1.0); pods], MODEL, KINDS_PROFILES)
+    }
+
+    pub(super) fn at_once(self) -> Self {
+        Self { streamed: false, ..self }
     }
 
     pub(super) fn profiled(self, Profiles { p90, p99 }: Profiles) -> Self {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use evaluation::cluster::MODEL;
 use evaluation::workload::{Class, Course, Gaps, Traffic, mixes, overlay};
 use slo_router_pods::engine::{Gpu, Model};
+use slo_router_pods::kinds::Kind;
 
 use super::Scenario;
-use super::build::{B, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, NON_LINEAR_PROFILES};
+use super::build::{B, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, NON_LINEAR_PROFILES, SLOW, SLOW_TPOT};
 use super::engines::{degrading, non_linear, paced, unsteady};
 
 /// All of them; the first is the default.
 pub fn all() -> Vec<Scenario> {
-    [objectives(), mixes(), azure(), courses(), engines()].concat()
+    [objectives(), mixes(), azure(), courses(), engines(), steep()].concat()
 }
 
 /// The seed's experiment, with each objective.
@@ -105,5 +106,29 @@ fn engines() -> Vec<Scenario> {
         Scenario::seed("slower-a").served_by("30 % slower than profiled", paced(MODEL, 1.3)).at(1, 9, 1.0),
         Scenario::seed("faster-a").served_by("30 % faster than profiled", paced(MODEL, 1.0 / 1.3)).at(2, 9, 2.0),
         degrading(Scenario::seed("degrading-a")),
+    ]
+}
+
+/// Identical pods that each request slows down: two sustain 7 requests of 100 tokens per second.
+fn steep() -> Vec<Scenario> {
+    let steep = |name, pods| {
+        let scenario = Scenario::seed(name).serving_mix("short prompts, answers of 100 tokens", mixes::EVEN);
+        scenario.keeping(SLOW).on_kind(Kind::Steep, pods).at(2, 16, 0.25 * pods as f64)
+    };
+    let uneven = "short prompts, answers of 100 tokens in the mean";
+    let regular = Traffic { gaps: Gaps::Gamma { coefficient_of_variation: 0.1 }, ..Traffic::poisson(mixes::EVEN) };
+    let regular = |name| {
+        steep(name, 2).serving_traffic("short prompts, answers of 100 tokens, gaps with a variation of 0.1", regular)
+    };
+    vec![
+        steep("steep-two", 2),
+        steep("steep-two-at-once", 2).at_once(),
+        regular("steep-two-regular"),
+        regular("steep-two-regular-at-once").at_once(),
+        steep("steep-two-tpot", 2).keeping(SLOW_TPOT),
+        steep("steep-two-uneven", 2).serving_mix(uneven, mixes::UNEVEN),
+        steep("steep-two-uneven-at-once", 2).serving_mix(uneven, mixes::UNEVEN).at_once(),
+        steep("steep-four", 4),
+        steep("steep-four-at-once", 4).at_once(),
     ]
 }

@@ -4,23 +4,33 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use slo_router_pods::engine::{Engine, EngineSpec, Gpu, Model};
+use slo_router_pods::engine::{Detail, Engine, EngineSpec, Gpu, Model};
+use slo_router_pods::kinds::Kind;
 
 use crate::server::Server;
 
 /// A pod's server, by the pod and the run's seed; `None` where the model does not fit the GPU.
-pub type ServerOf = Arc<dyn Fn(&Pod, u64) -> Option<Box<dyn Server>> + Send + Sync>;
+pub type ServerOf = Arc<dyn Fn(&Pod, u64) -> Option<Engine> + Send + Sync>;
 
 /// Who serves.
 #[derive(Clone)]
 pub struct Cluster {
     /// All pods; those of one deployment stand together.
     pub pods: Vec<Pod>,
-    /// What all of them serve.
+    /// What those of them serve that are a GPU.
     pub model: Model,
     server: ServerOf,
     /// What is special about its servers, in words; nothing about those of [`batching`].
     special: Option<&'static str>,
+}
+
+/// What serves in a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// The cluster's model on this.
+    Gpu(Gpu),
+    /// Something else.
+    Kind(Kind),
 }
 
 /// An upstream endpoint.
@@ -28,8 +38,8 @@ pub struct Cluster {
 pub struct Pod {
     /// Its position in the cluster.
     pub position: usize,
-    /// What it runs on.
-    pub gpu: Gpu,
+    /// What it is.
+    pub hardware: Hardware,
     /// Its deployment, `namespace/name`, as the profiles name it.
     pub deployment: String,
     /// What an operator would weigh it with for `weighted-least-request`; relative.
@@ -39,15 +49,14 @@ pub struct Pod {
 // === impl Cluster ===
 
 impl Cluster {
-    /// One pod for each of `gpus` with its weight, in deployments `default/llama-GPU`, that serve by continuous batching.
-    pub fn new(gpus: &[(Gpu, f64)], model: Model) -> Self {
-        let pod = |(position, &(gpu, weight))| Pod {
-            position,
-            gpu,
-            deployment: evaluation::cluster::deployment(gpu),
-            weight,
+    /// One pod for each of these with its weight, in deployments `default/llama-GPU` and `default/KIND`, that serve by continuous
+    /// batching.
+    pub fn new<H: Into<Hardware> + Copy>(pods: &[(H, f64)], model: Model) -> Self {
+        let pod = |(position, &(hardware, weight)): (usize, &(H, f64))| {
+            let hardware = hardware.into();
+            Pod { position, hardware, deployment: hardware.deployment(), weight }
         };
-        Self { pods: gpus.iter().enumerate().map(pod).collect(), model, server: batching(model), special: None }
+        Self { pods: pods.iter().enumerate().map(pod).collect(), model, server: batching(model), special: None }
     }
 
     /// The same pods with servers of another kind, which `special` describes.
@@ -66,26 +75,74 @@ impl Cluster {
     /// # Errors
     /// Where the model does not fit a GPU.
     pub fn servers(&self, seed: u64) -> Result<Vec<Box<dyn Server>>> {
+        self.servers_telling(Detail::EveryToken, seed)
+    }
+
+    /// The same with servers that tell this much, at the same times.
+    ///
+    /// # Errors
+    /// As [`Cluster::servers`].
+    pub fn servers_telling(&self, detail: Detail, seed: u64) -> Result<Vec<Box<dyn Server>>> {
         let server = |pod: &Pod| {
-            (self.server)(pod, seed).with_context(|| format!("the model does not fit the {}", pod.gpu.name()))
+            let engine = (self.server)(pod, seed);
+            let engine = engine.with_context(|| format!("the model does not fit the {}", pod.hardware.name()))?;
+            Ok(Box::new(engine.telling(detail)) as Box<dyn Server>)
         };
         self.pods.iter().map(server).collect()
     }
 
     /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, 30 % slower than profiled`.
     pub fn describe(&self) -> String {
-        let gpus: Vec<_> = self.pods.iter().map(|pod| pod.gpu.name()).collect();
+        let names: Vec<_> = self.pods.iter().map(|pod| pod.hardware.name()).collect();
         let special = self.special.map(|words| format!(", {words}")).unwrap_or_default();
-        format!("{} on {}{special}", self.model.name(), gpus.join(" "))
+        let on_gpus = self.pods.iter().any(|pod| matches!(pod.hardware, Hardware::Gpu(_)));
+        let model = if on_gpus { format!("{} on ", self.model.name()) } else { String::new() };
+        format!("{model}{}{special}", names.join(" "))
     }
 }
 
 /// The engine of [`slo_router_pods::engine`]; it draws nothing, so the seed does not show.
 pub fn batching(model: Model) -> ServerOf {
-    Arc::new(move |pod, _seed| {
-        let spec = EngineSpec::new(pod.gpu, model)?;
-        Some(Box::new(Engine::new(spec)) as Box<dyn Server>)
-    })
+    Arc::new(move |pod, _seed| Some(Engine::new(pod.hardware.spec(model)?)))
+}
+
+// === impl Hardware ===
+
+impl Hardware {
+    /// Its short name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gpu(gpu) => gpu.name(),
+            Self::Kind(kind) => kind.name(),
+        }
+    }
+
+    /// The plain server; `None` where `model` does not fit the GPU.
+    pub fn spec(self, model: Model) -> Option<EngineSpec> {
+        match self {
+            Self::Gpu(gpu) => EngineSpec::new(gpu, model),
+            Self::Kind(kind) => Some(kind.spec()),
+        }
+    }
+
+    fn deployment(self) -> String {
+        match self {
+            Self::Gpu(gpu) => evaluation::cluster::deployment(gpu),
+            Self::Kind(kind) => format!("default/{}", kind.name()),
+        }
+    }
+}
+
+impl From<Gpu> for Hardware {
+    fn from(gpu: Gpu) -> Self {
+        Self::Gpu(gpu)
+    }
+}
+
+impl From<Kind> for Hardware {
+    fn from(kind: Kind) -> Self {
+        Self::Kind(kind)
+    }
 }
 
 // === impl Pod ===

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slo_router_pods::engine::{Behaviour, Engine, EngineSpec, Gpu, Model, SlowSpell, Tempo};
+use slo_router_pods::engine::{Behaviour, Engine, Gpu, Model, SlowSpell, Tempo};
 
-use super::{Pod, ServerOf};
+use super::{Hardware, Pod, ServerOf};
 use crate::record::START;
-use crate::server::Server;
 
 /// When the pod of [`degrading`] becomes slow.
 pub const SPELL_STARTS: Duration = Duration::from_secs(240);
@@ -33,7 +32,7 @@ pub fn paced(model: Model, factor: f64) -> ServerOf {
 
 /// The last L20 degrades in mid-run and recovers.
 pub fn degrading(model: Model, pods: &[Pod]) -> ServerOf {
-    let slow = pods.iter().rposition(|pod| pod.gpu == Gpu::L20);
+    let slow = pods.iter().rposition(|pod| pod.hardware == Hardware::Gpu(Gpu::L20));
     let from = START.after(SPELL_STARTS);
     let slow_spell = Some(SlowSpell { from, until: from.after(SPELL_LENGTH), factor: SPELL_FACTOR });
     behaving(model, move |pod| {
@@ -49,9 +48,9 @@ fn tempo(tempo: Tempo) -> Behaviour {
 /// Each pod behaves as it should, with luck of its own in each run.
 fn behaving(model: Model, behaviour: impl Fn(&Pod) -> Behaviour + Send + Sync + 'static) -> ServerOf {
     Arc::new(move |pod, seed| {
-        let spec = EngineSpec::new(pod.gpu, model)?.behaving(behaviour(pod));
+        let spec = pod.hardware.spec(model)?.behaving(behaviour(pod));
         // The upper half tells pods apart, so that no two runs' pods share a seed.
         let seed = seed ^ (pod.position as u64) << 32;
-        Some(Box::new(Engine::new(spec).seeded(seed)) as Box<dyn Server>)
+        Some(Engine::new(spec).seeded(seed))
     })
 }

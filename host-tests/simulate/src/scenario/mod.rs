@@ -16,7 +16,7 @@ use evaluation::workload::{Arrival, Class};
 use slo_router::scheduling::slo::Slo;
 
 pub use self::catalogue::all;
-pub use self::cluster::{Cluster, Pod, ServerOf, batching};
+pub use self::cluster::{Cluster, Hardware, Pod, ServerOf, batching};
 pub use self::engines::{SPELL_LENGTH, SPELL_STARTS};
 
 /// A mean rate (requests per second), a span from the start of the run, and a seed; gives the arrivals in order of time.
@@ -41,6 +41,8 @@ pub struct Scenario {
     pub objective: String,
     /// What is to be kept.
     pub slo: SloOf,
+    /// Whether answers are streamed. Of one that is not, client and gateway see the end alone.
+    pub streamed: bool,
     /// Who serves.
     pub cluster: Cluster,
     /// The document of the profiles that the gateway is given.
@@ -58,6 +60,8 @@ pub struct Demand {
     pub arrival: Arrival,
     /// The objective that it brings along.
     pub slo: Slo,
+    /// Whether its answer is streamed.
+    pub streamed: bool,
 }
 
 // === impl Scenario ===
@@ -70,7 +74,8 @@ impl Scenario {
 
     /// These arrivals with their objectives.
     pub fn with_objectives(&self, arrivals: Vec<Arrival>) -> Vec<Demand> {
-        let demand = |(position, arrival)| Demand { slo: (self.slo)(&arrival, position), arrival };
+        let streamed = self.streamed;
+        let demand = |(position, arrival)| Demand { slo: (self.slo)(&arrival, position), arrival, streamed };
         arrivals.into_iter().enumerate().map(demand).collect()
     }
 

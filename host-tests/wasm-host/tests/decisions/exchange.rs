@@ -13,7 +13,7 @@ pub const TOKEN: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\"
 
 /// Makes a chat request of what arrives.
 pub fn request(builder: RequestBuilder, demand: &Demand) -> RequestBuilder {
-    let Demand { arrival, slo } = demand;
+    let Demand { arrival, slo, .. } = demand;
     let text = "x".repeat(usize::try_from(characters(arrival.prompt_tokens)).unwrap());
     let body = json!({
         "model": "llama",

@@ -1,4 +1,4 @@
-//! How a server differs from a plain one, whose iterations take exactly what the roofline says and make one token per
+//! How a server differs from a plain one, whose iterations take exactly what its costs say and make one token per
 //! sequence. Each difference is an option of its own, and they compose.
 //!
 //! Whatever is random is a hash of a seed and of what it is drawn for (an iteration's number, a request's), not a stream of
@@ -19,7 +19,7 @@ pub use self::tempo::{Hiccups, SlowSpell, Tempo};
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Behaviour {
-    /// How long iterations take, relative to the roofline.
+    /// How long iterations take, relative to the server's costs.
     pub tempo: Tempo,
     /// Speculative decoding.
     pub speculation: Option<Speculation>,

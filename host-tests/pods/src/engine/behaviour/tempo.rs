@@ -1,4 +1,4 @@
-//! How long iterations take, relative to the roofline.
+//! How long iterations take, relative to the server's costs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::draw::{Draw, Purpose};
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tempo {
-    /// Times the roofline's: 1.3 is a server that is 30 % slower than its like.
+    /// Times what the costs say: 1.3 is a server that is 30 % slower than its like.
     pub factor: f64,
     /// Standard deviation of an iteration's time, relative to its mean; uniformly distributed, so at most 0.57.
     pub jitter: f64,
@@ -42,10 +42,10 @@ pub struct SlowSpell {
 // === impl Tempo ===
 
 impl Tempo {
-    /// Exactly the roofline's.
+    /// Exactly what the costs say.
     pub const STEADY: Self = Self { factor: 1.0, jitter: 0.0, hiccups: None, slow_spell: None };
 
-    /// The time of the `number`-th iteration, which takes `plain` by the roofline and starts at `start`.
+    /// The time of the `number`-th iteration, which takes `plain` by the server's costs and starts at `start`.
     pub(in crate::engine) fn time_of(&self, plain: Duration, start: Instant, number: u64, draw: Draw) -> Duration {
         if *self == Self::STEADY {
             return plain;
