@@ -153,7 +153,7 @@ fn outcome(record: &Record, observed: &Observed, now: Instant) -> Outcome {
     };
     let e2e = now.since(record.arrived_at);
     let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));
-    Outcome { shape, ttft, e2e }
+    Outcome { shape, cached_tokens: observed.usage.and_then(|usage| usage.cached_tokens), ttft, e2e }
 }
 
 /// The pod that answers, where that is not the one that Envoy was told first; `None` too where Envoy itself answers.

@@ -143,7 +143,7 @@ mod tests {
         ResponseFacts { status: 200, content_type: Some("text/event-stream; charset=utf-8"), content_encoding: None };
     const DOCUMENT: ResponseFacts<'_> =
         ResponseFacts { status: 200, content_type: Some("Application/JSON"), content_encoding: Some("identity") };
-    const USAGE: Option<Usage> = Some(Usage { prompt_tokens: 7, completion_tokens: 3 });
+    const USAGE: Option<Usage> = Some(Usage { prompt_tokens: 7, completion_tokens: 3, cached_tokens: None });
 
     fn at(micros: u64) -> Instant {
         Instant::from_micros(micros)

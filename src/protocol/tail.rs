@@ -156,7 +156,7 @@ mod tests {
             assert!(reader.tail.capacity() <= 4 * TAIL_BYTES);
         }
         reader.feed(format!("0]}}],{USAGE}}}").as_bytes());
-        assert_eq!(reader.usage(), Some(Usage { prompt_tokens: 7, completion_tokens: 3 }));
+        assert_eq!(reader.usage(), Some(Usage { prompt_tokens: 7, completion_tokens: 3, cached_tokens: None }));
     }
 
     proptest! {

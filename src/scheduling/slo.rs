@@ -47,6 +47,9 @@ pub enum SloKind {
 pub struct Outcome {
     /// Tokens in and out, as the model server counted them.
     pub shape: Shape,
+    /// Tokens of the prompt that the model server took from its prefix cache, all of `shape.input_tokens` at most; `None`
+    /// where it did not say, which is not zero.
+    pub cached_tokens: Option<u32>,
     /// From arrival at the gateway to the first token.
     pub ttft: Duration,
     /// From arrival at the gateway to the end of the answer.
@@ -93,7 +96,7 @@ impl Slo {
     /// Whether every objective that is set held. A mean time between tokens needs two of them, so an answer of one
     /// token keeps any [`Slo::tpot`].
     pub fn kept(&self, outcome: &Outcome) -> bool {
-        let Outcome { shape, ttft, e2e } = *outcome;
+        let Outcome { shape, ttft, e2e, .. } = *outcome;
         let within = |actual: Duration, limit: Option<Duration>| limit.is_none_or(|limit| actual <= limit);
         let gaps = shape.output_tokens.saturating_sub(1);
         within(ttft, self.ttft)

@@ -82,7 +82,12 @@ impl Record {
     }
 
     pub(crate) fn outcome(&self, Completed { ttft, e2e, output_tokens }: Completed) -> Outcome {
-        Outcome { shape: Shape { output_tokens, input_tokens: self.arrival.prompt_tokens }, ttft, e2e }
+        Outcome {
+            shape: Shape { output_tokens, input_tokens: self.arrival.prompt_tokens },
+            cached_tokens: None,
+            ttft,
+            e2e,
+        }
     }
 
     pub(crate) fn arrived_at(&self) -> Instant {

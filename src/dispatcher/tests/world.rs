@@ -100,7 +100,12 @@ pub(super) fn settings() -> Settings {
 
 /// An answer that shows its pod to be well.
 pub(super) fn well() -> End {
-    End::Finished(Outcome { shape: crate::scheduling::testing::shape(0), ttft: Duration::ZERO, e2e: Duration::ZERO })
+    End::Finished(Outcome {
+        shape: crate::scheduling::testing::shape(0),
+        cached_tokens: None,
+        ttft: Duration::ZERO,
+        e2e: Duration::ZERO,
+    })
 }
 
 // === impl Port ===

@@ -72,7 +72,12 @@ fn an_objective_is_kept_up_to_its_limit() {
         (Slo { e2e_per_token: ms(10), ..NONE }, 1000, Some(10_000)),
     ];
     let kept = |slo: &Slo, ttft, e2e| {
-        slo.kept(&Outcome { shape: SHAPE, ttft: Duration::from_millis(ttft), e2e: Duration::from_millis(e2e) })
+        slo.kept(&Outcome {
+            shape: SHAPE,
+            cached_tokens: None,
+            ttft: Duration::from_millis(ttft),
+            e2e: Duration::from_millis(e2e),
+        })
     };
     for (slo, ttft, e2e) in limits {
         match e2e {
@@ -85,8 +90,12 @@ fn an_objective_is_kept_up_to_its_limit() {
 #[test]
 fn one_missed_objective_breaks_the_slo() {
     let slo = Slo { ttft: ms(1000), tpot: ms(50), ..NONE };
-    let outcome =
-        |ttft, e2e| Outcome { shape: SHAPE, ttft: Duration::from_millis(ttft), e2e: Duration::from_millis(e2e) };
+    let outcome = |ttft, e2e| Outcome {
+        shape: SHAPE,
+        cached_tokens: None,
+        ttft: Duration::from_millis(ttft),
+        e2e: Duration::from_millis(e2e),
+    };
     assert!(slo.kept(&outcome(1000, 5950)));
     assert!(!slo.kept(&outcome(1001, 5950)));
     assert!(!slo.kept(&outcome(1000, 5951)));
@@ -97,7 +106,7 @@ fn answers_without_gaps_keep_any_time_between_tokens() {
     let slo = Slo { tpot: ms(1), ..NONE };
     for output_tokens in [0, 1] {
         let shape = Shape { output_tokens, input_tokens: 10 };
-        assert!(slo.kept(&Outcome { shape, ttft: Duration::ZERO, e2e: Duration::from_secs(9) }));
+        assert!(slo.kept(&Outcome { shape, cached_tokens: None, ttft: Duration::ZERO, e2e: Duration::from_secs(9) }));
     }
 }
 
@@ -137,7 +146,7 @@ proptest! {
         let shape = Shape { output_tokens, input_tokens };
         prop_assert_eq!(slo.target(shape).is_some(), !slo.is_empty());
         if slo.is_empty() {
-            let kept = slo.kept(&Outcome { shape, ttft, e2e });
+            let kept = slo.kept(&Outcome { shape, cached_tokens: None, ttft, e2e });
             prop_assert!(kept);
         }
     }

@@ -70,7 +70,7 @@ fn over(profiles: Vec<Profile>, pods: Vec<usize>, strategy: Strategy) -> Aibrix 
 
 fn outcome(output_tokens: u32, input_tokens: u32) -> Outcome {
     let shape = Shape { output_tokens, input_tokens };
-    Outcome { shape, ttft: Duration::ZERO, e2e: Duration::ZERO }
+    Outcome { shape, cached_tokens: None, ttft: Duration::ZERO, e2e: Duration::ZERO }
 }
 
 /// Section 17.2.

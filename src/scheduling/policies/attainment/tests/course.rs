@@ -77,6 +77,7 @@ proptest! {
         let ttft = Duration::from_millis(first_token.into());
         let outcome = Outcome {
             shape: Shape { output_tokens, input_tokens },
+            cached_tokens: None,
             ttft,
             e2e: ttft + Duration::from_millis(per_token.into()) * (output_tokens - 1),
         };
