@@ -284,14 +284,13 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
-        if self.pool.pods().is_empty() {
-            Some(RefusalReason::NoReadyPod)
-        } else if !self.pool.serves(&arrival.model) {
-            Some(RefusalReason::UnknownModel)
-        } else if !self.pool.pods().iter().any(|pod| arrival.may_go_to(pod)) {
+        let audience = self.pool.audience_within(&arrival.model, arrival.subset.as_ref());
+        if !audience.pods().is_empty() {
+            None
+        } else if self.pool.pods().is_empty() || self.pool.serves(&arrival.model) {
             Some(RefusalReason::NoReadyPod)
         } else {
-            None
+            Some(RefusalReason::UnknownModel)
         }
     }
 

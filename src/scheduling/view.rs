@@ -145,7 +145,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.arrival.may_go_to(pod);
+        let open = state.takes() && request.audience.contains(position);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -158,7 +158,7 @@ impl<'a> View<'a> {
 
     /// The pods that serve a request and are up, whatever runs on them.
     pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        (0..self.pool.pods().len()).filter_map(move |position| self.candidate(request, position))
+        request.audience.pods().iter().filter_map(move |position| self.candidate(request, *position))
     }
 
     /// Of those, the ones with room for it.
