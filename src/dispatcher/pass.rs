@@ -16,8 +16,8 @@ use crate::shared::directory::Seat;
 use crate::shared::ledger::Column;
 use crate::shared::store::Store;
 
-/// How many requests of each footprint a round offers to the policies.
-const DEPTH: usize = 8;
+/// How many requests a round offers to the policies.
+const OFFERED: usize = 128;
 
 /// How often a pass decides again after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
@@ -107,7 +107,8 @@ impl<S: Store> Dispatcher<S> {
     fn decide(&mut self, now: Instant) -> (Reading, Vec<Decided>) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
-        let candidates = self.queue.candidates(now, DEPTH);
+        let offered = self.queue.offer(now, OFFERED);
+        let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.queue.get(id)).collect();
         let reading = self.membership.read();
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();

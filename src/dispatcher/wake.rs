@@ -47,7 +47,7 @@ impl<S: Store> Dispatcher<S> {
     /// VM's request is the one that has a pod drained: this VM is woken for room that fits, and is the next to reserve.
     fn claim(&mut self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
-        let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
+        let head = self.queue.head(now)?;
         let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
         claim.aged_since = aged.map(|(_, since)| since);
         if let Some((request, _)) = aged.filter(|aged| self.may_reserve(*aged, directory, now)) {

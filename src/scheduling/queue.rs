@@ -2,17 +2,26 @@
 //!
 //! The order is (late or not, latest start, arrival). Whether a request is late changes with time alone, so it is not
 //! stored: requests are kept by latest start, and those before `now` are the late ones. Requests with one
-//! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it: the first of those
-//! late, of those in time, and for each slower deployment of those still in time there.
+//! [`Footprint`] form a [`Lane`], which says which of them a pass looks at. A pass looks at so many requests and no more: where
+//! there are too many lanes for that, at the most urgent of all, and at the lanes in turn.
+
+mod lane;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
+use self::lane::{Lane, Place};
 use super::request::{Footprint, Request, RequestId};
 use super::time::Instant;
+
+/// A lane is looked at in earnest, or not at all this time.
+const LEAST_OF_LANE: usize = 4;
+/// Requests of one lane that a pass looks at.
+const MOST_OF_LANE: usize = 40;
 
 /// What becomes of requests that cannot meet their objective any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,8 +54,10 @@ pub struct Queue {
     max_wait: Duration,
     waiting: FnvHashMap<RequestId, Waiting>,
     lanes: BTreeMap<Footprint, Lane>,
+    /// The lane that was looked at last, where there are too many for one pass.
+    turn: Option<Footprint>,
     by_arrival: BTreeSet<(Instant, RequestId)>,
-    by_latest_start: BTreeSet<(Instant, RequestId)>,
+    by_latest_start: BTreeSet<Place>,
     by_aging: BTreeSet<(Instant, RequestId)>,
     infeasible: BTreeSet<RequestId>,
     work: Duration,
@@ -57,17 +68,6 @@ struct Waiting {
     request: Request,
     ages_at: Instant,
 }
-
-/// Requests with one footprint.
-#[derive(Debug)]
-struct Lane {
-    /// By how much a request must be early to be in time on one of its deployments, each once; zero is among them.
-    leads: BTreeSet<Duration>,
-    places: BTreeSet<Place>,
-}
-
-/// (latest start, arrival, id): a request's place in its lane.
-type Place = (Instant, Instant, RequestId);
 
 // === impl Queue ===
 
@@ -98,9 +98,9 @@ impl Queue {
         self.remove(id);
         let start = effective_start(&request);
         let lane = self.lanes.entry(request.footprint()).or_insert_with(|| Lane::of(&request));
-        lane.places.insert((start, request.arrival.at, id));
+        lane.insert(&request, start);
         self.by_arrival.insert((request.arrival.at, id));
-        self.by_latest_start.insert((start, id));
+        self.by_latest_start.insert((start, request.arrival.at, id));
         let ages_at = request.arrival.at.after(self.patience(&request));
         self.by_aging.insert((ages_at, id));
         if request.infeasible {
@@ -116,13 +116,13 @@ impl Queue {
         let start = effective_start(&request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
-            lane.places.remove(&(start, request.arrival.at, id));
-            if lane.places.is_empty() {
+            lane.remove((start, request.arrival.at, id));
+            if lane.is_empty() {
                 self.lanes.remove(&footprint);
             }
         }
         self.by_arrival.remove(&(request.arrival.at, id));
-        self.by_latest_start.remove(&(start, id));
+        self.by_latest_start.remove(&(start, request.arrival.at, id));
         self.by_aging.remove(&(ages_at, id));
         self.infeasible.remove(&id);
         self.work = self.work.saturating_sub(request.work());
@@ -149,19 +149,47 @@ impl Queue {
         }
     }
 
-    /// Of each lane the first `depth` of those late, of those in time, and of those in time on each deployment, most
-    /// urgent first. A request that has aged comes before all others.
-    pub fn candidates(&self, now: Instant, depth: usize) -> Vec<&Request> {
-        let first = self.lanes.values().flat_map(|lane| lane.first(now, depth));
-        let mut candidates: Vec<&Request> = first.filter_map(|id| self.get(id)).collect();
-        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
-        candidates.retain(|request| Some(request.arrival.id) != aged);
-        candidates.sort_by_key(|request| (self.urgency(request, now), request.arrival.id));
-        candidates.dedup_by_key(|request| request.arrival.id);
-        if let Some(request) = aged.and_then(|id| self.get(id)) {
-            candidates.insert(0, request);
+    /// The most urgent of all that wait; one that has aged comes before all others.
+    pub fn head(&self, now: Instant) -> Option<&Request> {
+        if let Some((request, _)) = self.aged(now) {
+            return Some(request);
         }
-        candidates
+        let first = || self.by_latest_start.first();
+        let in_time = || self.by_latest_start.range(place_at(now)..).next();
+        let (_, _, id) = if self.late_policy == LatePolicy::Last { in_time().or_else(first) } else { first() }?;
+        self.get(*id)
+    }
+
+    /// The requests that a pass looks at, most urgent first: no more than some `most`. Over passes all that wait come up.
+    pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
+        let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);
+        let each = most.checked_div(lanes).unwrap_or_default().min(MOST_OF_LANE);
+        let mut offered: Vec<RequestId> = Vec::with_capacity(most);
+        if lanes >= self.lanes.len() {
+            for lane in self.lanes.values_mut() {
+                lane.offer(now, each, &mut offered);
+            }
+        } else {
+            let half = most >> 1;
+            let in_time = self.by_latest_start.range(place_at(now)..).take(half);
+            let late = self.by_latest_start.range(..place_at(now)).take(LEAST_OF_LANE);
+            offered.extend(in_time.chain(late).map(|(_, _, id)| *id));
+            for _ in 0..lanes >> 1 {
+                let after = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+                let next = self.lanes.range((after, Bound::Unbounded)).next().or_else(|| self.lanes.iter().next());
+                self.turn = next.map(|(footprint, _)| *footprint);
+                if let Some(lane) = self.turn.and_then(|turn| self.lanes.get_mut(&turn)) {
+                    lane.offer(now, each, &mut offered);
+                }
+            }
+        }
+        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
+        offered.extend(aged);
+        offered.sort_unstable();
+        offered.dedup();
+        let urgency = |id: &RequestId| self.get(*id).map(|request| self.urgency(request, now));
+        offered.sort_by_cached_key(|id| (Some(*id) != aged, urgency(id), *id));
+        offered
     }
 
     /// The one that has waited longest beyond its patience and so may reserve a pod, and since when it may.
@@ -198,7 +226,7 @@ impl Queue {
         if self.late_policy != LatePolicy::Reject {
             return Vec::new();
         }
-        self.by_latest_start.range(..(now, RequestId(0))).map(|(_, id)| *id).collect()
+        self.by_latest_start.range(..place_at(now)).map(|(_, _, id)| *id).collect()
     }
 
     /// Those that no deployment could serve in time, even if it were idle.
@@ -215,21 +243,9 @@ impl Queue {
     }
 }
 
-// === impl Lane ===
-
-impl Lane {
-    fn of(request: &Request) -> Self {
-        let leads = request.leads().flatten().chain([Duration::ZERO]).collect();
-        Self { leads, places: BTreeSet::new() }
-    }
-
-    /// The first of those late, and of those in time on each deployment; some of them twice.
-    fn first(&self, now: Instant, depth: usize) -> impl Iterator<Item = RequestId> {
-        let pivot = |at: Instant| (at, Instant::ZERO, RequestId(0));
-        let late = self.places.range(..pivot(now)).take(depth);
-        let in_time = self.leads.iter().flat_map(move |lead| self.places.range(pivot(now.after(*lead))..).take(depth));
-        late.chain(in_time).map(|(_, _, id)| *id)
-    }
+/// Before all that must start at `moment`.
+fn place_at(moment: Instant) -> Place {
+    (moment, Instant::ZERO, RequestId(0))
 }
 
 /// An infeasible request was late before it came.
