@@ -10,6 +10,7 @@ mod actions;
 mod at_once;
 mod company;
 mod courtesy;
+mod crowd;
 mod membership;
 mod pass;
 mod reading;
@@ -134,7 +135,7 @@ impl<S: Store> Dispatcher<S> {
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.company.speeds.meet(&self.pool);
+            self.company.meet_pool(&self.pool, &self.running);
         }
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
         let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
@@ -194,6 +195,7 @@ impl<S: Store> Dispatcher<S> {
     /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
         let Some(run) = self.running.remove(id) else { return };
+        self.company.ended(id, &run);
         if run.seen.is_some() {
             let output_tokens = match end {
                 End::Finished(outcome) => Some(outcome.shape.output_tokens),
@@ -208,16 +210,19 @@ impl<S: Store> Dispatcher<S> {
 
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
-        let Some(seen) = self.running.get_mut(id).and_then(|run| run.seen.as_mut()) else { return };
+        let Some(run) = self.running.get_mut(id) else { return };
+        let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
             Progress::Unseen | Progress::Prefilling => None,
         };
         if tokens == 0 {
             seen.progress = Progress::Prefilling;
+            self.company.runs(id, run);
             return;
         }
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        self.company.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.company.note_change();
         self.company.speeds.went_on(id, tokens, now);

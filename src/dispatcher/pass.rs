@@ -114,7 +114,7 @@ impl<S: Store> Dispatcher<S> {
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, now);
         if candidates.iter().any(|request| request.policy.looks_at_runs()) {
-            self.company.show(&mut view, &self.membership, &self.running, directory, now);
+            self.company.show(&mut view, &self.membership, directory, now);
         }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
@@ -220,6 +220,7 @@ impl<S: Store> Dispatcher<S> {
             self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
         }
         let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
+        self.company.runs(id, &run);
         self.running.insert(id, run);
         self.tell_company(now);
         Some(Action::Forward(id, placement))
