@@ -43,6 +43,8 @@ pub(super) struct Company {
     /// Whether the others do not know yet what runs here.
     is_untold: bool,
     told_at: Option<Instant>,
+    /// The pod that is looked at next, while the last look is not through.
+    watched: usize,
     exchanged_at: Option<Instant>,
 }
 
@@ -188,16 +190,17 @@ impl<S: Store> Dispatcher<S> {
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps.
     pub(super) fn keep_company(&mut self, now: Instant) {
         self.tell(now);
-        if !is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+        if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+            self.company.exchanged_at = Some(now);
+            self.exchange();
+        } else if self.company.watched == 0 {
             return;
         }
-        self.company.exchanged_at = Some(now);
-        self.exchange();
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
         let mut view = reading.view(&pool, self.membership.ticket(), &self.running, now);
         self.company.show(&mut view, &self.membership, &reading.board.directory, now);
-        policies::watch(&view, &mut self.company.speeds, now);
+        self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
     }
 
     fn tell(&mut self, now: Instant) {
