@@ -20,6 +20,8 @@ use super::time::Instant;
 
 /// A lane is looked at in earnest, or not at all this time.
 const LEAST_OF_LANE: usize = 4;
+/// Requests that start to be patient anew in one call; what is more follows with the next.
+const MOST_SETTLED: usize = 256;
 /// Requests of one lane that a pass looks at.
 const MOST_OF_LANE: usize = 40;
 
@@ -56,6 +58,10 @@ pub struct Queue {
     lanes: BTreeMap<Footprint, Lane>,
     /// The lane that was looked at last, where there are too many for one pass.
     turn: Option<Footprint>,
+    /// Lanes from before the pool changed: their requests are still to be judged anew.
+    outdated: Vec<Lane>,
+    /// Counts the changes of the pool.
+    judged_by: u64,
     by_arrival: BTreeSet<(Instant, RequestId)>,
     by_latest_start: BTreeSet<Place>,
     by_aging: BTreeSet<(Instant, RequestId)>,
@@ -67,6 +73,8 @@ pub struct Queue {
 struct Waiting {
     request: Request,
     ages_at: Instant,
+    /// The pool that it was judged by, as [`Queue::judged_by`].
+    judged_by: u64,
 }
 
 // === impl Queue ===
@@ -107,12 +115,12 @@ impl Queue {
             self.infeasible.insert(id);
         }
         self.work = self.work.saturating_add(request.work());
-        self.waiting.insert(id, Waiting { request, ages_at });
+        self.waiting.insert(id, Waiting { request, ages_at, judged_by: self.judged_by });
     }
 
     /// Takes a request out: it was placed, refused or its client left.
     pub fn remove(&mut self, id: RequestId) -> Option<Request> {
-        let Waiting { request, ages_at } = self.waiting.remove(&id)?;
+        let Waiting { request, ages_at, .. } = self.waiting.remove(&id)?;
         let start = effective_start(&request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
@@ -129,10 +137,34 @@ impl Queue {
         Some(request)
     }
 
-    /// Takes all out, to be assessed anew.
-    pub fn drain(&mut self) -> Vec<Request> {
-        let ids: Vec<RequestId> = self.by_arrival.iter().map(|(_, id)| *id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    /// The pool changed: all that waits is to be judged anew before a pass looks at it.
+    pub fn outdate(&mut self) {
+        self.judged_by = self.judged_by.wrapping_add(1);
+        self.outdated.extend(std::mem::take(&mut self.lanes).into_values());
+    }
+
+    /// Takes the next one out that is to be judged anew.
+    pub fn take_outdated(&mut self) -> Option<Request> {
+        loop {
+            let lane = self.outdated.last_mut()?;
+            match lane.pop() {
+                None => drop(self.outdated.pop()),
+                // Those that left meanwhile are still in their lanes.
+                Some(id) => match self.is_judged(id) {
+                    false if self.waiting.contains_key(&id) => return self.remove(id),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Whether some are to be judged anew.
+    pub fn is_outdated(&self) -> bool {
+        !self.outdated.is_empty()
+    }
+
+    fn is_judged(&self, id: RequestId) -> bool {
+        self.waiting.get(&id).is_some_and(|waiting| waiting.judged_by == self.judged_by)
     }
 
     /// A waiting request.
@@ -185,6 +217,7 @@ impl Queue {
         }
         let aged = self.aged(now).map(|(request, _)| request.arrival.id);
         offered.extend(aged);
+        offered.retain(|id| self.is_judged(*id));
         offered.sort_unstable();
         offered.dedup();
         let urgency = |id: &RequestId| self.get(*id).map(|request| self.urgency(request, now));
@@ -194,7 +227,7 @@ impl Queue {
 
     /// The one that has waited longest beyond its patience and so may reserve a pod, and since when it may.
     pub fn aged(&self, now: Instant) -> Option<(&Request, Instant)> {
-        let (since, id) = self.by_aging.first().filter(|(at, _)| *at <= now)?;
+        let (since, id) = self.by_aging.first().filter(|(at, id)| *at <= now && self.is_judged(*id))?;
         Some((self.get(*id)?, *since))
     }
 
@@ -202,7 +235,8 @@ impl Queue {
     /// first places that they aged into, only requests that have failed already would be served.
     pub fn settle(&mut self, now: Instant) {
         let quarter = self.max_wait.mul_f64(0.25);
-        while let Some((at, id)) = self.by_aging.first().copied().filter(|(at, _)| *at <= now) {
+        for _ in 0..MOST_SETTLED {
+            let Some((at, id)) = self.by_aging.first().copied().filter(|(at, _)| *at <= now) else { break };
             let Some(waiting) = self.waiting.get_mut(&id) else { break };
             let late_since = effective_start(&waiting.request);
             if !waiting.request.is_late(now) || at > late_since {
@@ -215,18 +249,20 @@ impl Queue {
     }
 
     /// Those that have waited longer than `max_wait`.
-    pub fn expired(&self, now: Instant) -> Vec<RequestId> {
-        let Some(before) = now.as_micros().checked_sub(micros(self.max_wait)) else { return Vec::new() };
-        let end = (Instant::from_micros(before), RequestId(0));
-        self.by_arrival.range(..end).map(|(_, id)| *id).collect()
+    pub fn expired(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+        let end = (now.before(self.max_wait), RequestId(0));
+        self.by_arrival.range(..end).map(|(_, id)| *id)
+    }
+
+    /// Whether a request has.
+    pub fn is_expired(&self, request: &Request, now: Instant) -> bool {
+        request.arrival.at < now.before(self.max_wait)
     }
 
     /// Those that became late and are to be refused for it.
-    pub fn to_reject(&self, now: Instant) -> Vec<RequestId> {
-        if self.late_policy != LatePolicy::Reject {
-            return Vec::new();
-        }
-        self.by_latest_start.range(..place_at(now)).map(|(_, _, id)| *id).collect()
+    pub fn to_reject(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+        let end = if self.late_policy == LatePolicy::Reject { now } else { Instant::ZERO };
+        self.by_latest_start.range(..place_at(end)).map(|(_, _, id)| *id)
     }
 
     /// Those that no deployment could serve in time, even if it were idle.
@@ -255,10 +291,6 @@ fn effective_start(request: &Request) -> Instant {
     } else {
         request.latest_start
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

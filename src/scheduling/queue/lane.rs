@@ -64,6 +64,11 @@ impl Lane {
         self.by_arrival.remove(&(place.1, place.2));
     }
 
+    /// Takes any one out.
+    pub(super) fn pop(&mut self) -> Option<RequestId> {
+        self.places.pop_first().map(|(_, _, id)| id)
+    }
+
     /// Adds up to `most` requests to those that a pass looks at.
     pub(super) fn offer(&mut self, now: Instant, most: usize, offered: &mut Vec<RequestId>) {
         if self.places.len() <= most {

@@ -75,14 +75,14 @@ fn late_ones_come_first_where_the_most_overdue_is_to() {
 #[test]
 fn late_ones_are_to_be_rejected_only_where_configured() {
     let [last, first, reject] = [LatePolicy::Last, LatePolicy::First, LatePolicy::Reject]
-        .map(|late| queue_of(late, three_of_which_the_first_is_late()).to_reject(after(2)));
+        .map(|late| queue_of(late, three_of_which_the_first_is_late()).to_reject(after(2)).collect::<Vec<_>>());
     assert_eq!((last, first, reject), (vec![], vec![], vec![RequestId(1)]));
 }
 
 #[test]
 fn what_is_due_now_is_not_late() {
     let queue = queue_of(LatePolicy::Reject, three_of_which_the_first_is_late());
-    assert_eq!(queue.to_reject(after(1)), []);
+    assert_eq!(queue.to_reject(after(1)).count(), 0);
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn equals_are_served_in_the_order_of_arrival() {
 fn nothing_waits_beyond_max_wait() {
     let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(2, after(1), secs(1))]);
     let end = START.after(MAX_WAIT);
-    assert_eq!(queue.expired(end), []);
-    assert_eq!(queue.expired(end.after(Duration::from_micros(1))), [RequestId(1)]);
+    assert_eq!(queue.expired(end).count(), 0);
+    assert_eq!(queue.expired(end.after(Duration::from_micros(1))).collect::<Vec<_>>(), [RequestId(1)]);
 }
 
 /// On the slow deployment a request must start three seconds earlier: those that no longer can do not hide one that can.
@@ -295,13 +295,15 @@ proptest! {
                 prop_assert!(!is_head || few.contains(id), "{id} is the first of its footprint, and not among {few:?}");
             }
 
-            let expired: Vec<u32> = queue.expired(now).into_iter().map(|id| id.0).collect();
+            let expired: Vec<u32> = queue.expired(now).map(|id| id.0).collect();
             let mut overdue: Vec<_> = model.iter().filter(|it| now.since(it.arrival.at) > MAX_WAIT).collect();
             overdue.sort_by_key(|it| (it.arrival.at, it.arrival.id));
             prop_assert_eq!(expired, ids(overdue));
             prop_assert_eq!(queue.work(), model.iter().map(Request::work).sum::<Duration>());
         }
-        let mut drained = ids(&queue.drain());
+        queue.outdate();
+        prop_assert_eq!(queue.offer(now, most), []);
+        let mut drained: Vec<u32> = std::iter::from_fn(|| queue.take_outdated()).map(|it| it.arrival.id.0).collect();
         drained.sort_unstable();
         let mut all = ids(&model);
         all.sort_unstable();
