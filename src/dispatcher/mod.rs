@@ -10,6 +10,7 @@ mod actions;
 mod at_once;
 mod company;
 mod courtesy;
+mod crowd;
 mod membership;
 mod pass;
 mod reading;
@@ -30,6 +31,7 @@ pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Surve
 use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
+use self::reading::Tally;
 use self::running::{Run, Running};
 use self::yields::Yields;
 use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
@@ -45,6 +47,9 @@ use crate::shared::{Keys, Store};
 /// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
 /// overflows at some 250.
 pub const MOST_ACTIONS: usize = 64;
+
+/// Requests that a call judges by a new pool, of those that wait and of those that run.
+const JUDGED_AT_ONCE: usize = 64;
 
 /// How to schedule; from the configuration.
 #[derive(Clone, Debug)]
@@ -83,7 +88,10 @@ pub struct Dispatcher<S> {
     queue: Queue,
     running: Running,
     company: Company,
+    tally: Tally,
     policies: Policies,
+    /// The request that was charged last by a new pool's profiles, while that goes on; none before the first.
+    recharging: Option<Option<RequestId>>,
     yields: Yields,
     courtesy: Courtesy,
     rng: fastrand::Rng,
@@ -107,8 +115,10 @@ impl<S: Store> Dispatcher<S> {
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
             company: Company::new(settings.corrects_profiles),
+            tally: Tally::default(),
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
+            recharging: None,
             yields: Yields::default(),
             courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
@@ -134,23 +144,36 @@ impl<S: Store> Dispatcher<S> {
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.company.speeds.meet(&self.pool);
+            self.company.meet_pool(&self.pool, &self.running);
         }
+        self.queue.outdate();
+        self.recharging = Some(None);
+        self.membership.publish_pool(&self.pool);
+        self.judge_anew();
+        self.look_again(now)
+    }
+
+    /// After a change of the pool: judges some of what waits anew, and charges some of what runs by the new profiles. What
+    /// is left follows with the next calls.
+    fn judge_anew(&mut self) {
+        for _ in 0..JUDGED_AT_ONCE {
+            let Some(request) = self.queue.take_outdated() else { break };
+            let request = self.assess(request.arrival);
+            self.queue.push(request);
+        }
+        let Some(last) = self.recharging else { return };
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
         let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
-        self.running.recharge(|run| {
+        let last = self.running.recharge(last, JUDGED_AT_ONCE, |run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
             let request = Request::judge(run.arrival.clone(), &pool, &how, speeds);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
-        self.membership.publish_pool(&self.pool);
-        self.membership.publish_columns(&mut self.running);
-        for request in self.queue.drain() {
-            let request = self.assess(request.arrival);
-            self.queue.push(request);
+        self.recharging = last.map(Some);
+        if self.recharging.is_none() {
+            self.membership.publish_columns(&mut self.running);
         }
-        self.look_again(now)
     }
 
     /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
@@ -194,6 +217,7 @@ impl<S: Store> Dispatcher<S> {
     /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
         let Some(run) = self.running.remove(id) else { return };
+        self.company.ended(id, &run);
         if run.seen.is_some() {
             let output_tokens = match end {
                 End::Finished(outcome) => Some(outcome.shape.output_tokens),
@@ -208,16 +232,19 @@ impl<S: Store> Dispatcher<S> {
 
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
-        let Some(seen) = self.running.get_mut(id).and_then(|run| run.seen.as_mut()) else { return };
+        let Some(run) = self.running.get_mut(id) else { return };
+        let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
             Progress::Unseen | Progress::Prefilling => None,
         };
         if tokens == 0 {
             seen.progress = Progress::Prefilling;
+            self.company.runs(id, run);
             return;
         }
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        self.company.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.company.note_change();
         self.company.speeds.went_on(id, tokens, now);
@@ -231,6 +258,7 @@ impl<S: Store> Dispatcher<S> {
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.membership.beat(&self.pool, &mut self.running, now);
+        self.judge_anew();
         if self.settings.looks_at_runs && self.membership.ticket().is_some() {
             self.keep_company(now);
         }
@@ -244,7 +272,8 @@ impl<S: Store> Dispatcher<S> {
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
+        let reading = self.membership.read();
+        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
         let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
         decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
@@ -284,23 +313,24 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
-        if self.pool.pods().is_empty() {
-            Some(RefusalReason::NoReadyPod)
-        } else if !self.pool.serves(&arrival.model) {
-            Some(RefusalReason::UnknownModel)
-        } else if !self.pool.pods().iter().any(|pod| arrival.may_go_to(pod)) {
+        let audience = self.pool.audience_within(&arrival.model, arrival.subset.as_ref());
+        if !audience.pods().is_empty() {
+            None
+        } else if self.pool.pods().is_empty() || self.pool.serves(&arrival.model) {
             Some(RefusalReason::NoReadyPod)
         } else {
-            None
+            Some(RefusalReason::UnknownModel)
         }
     }
 
     /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
     /// whole pod, and the other VMs' requests are taken to be like those here.
-    fn refuse(&mut self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
+    fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
             let here = self.queue.len().max(1) as f64;
-            let everywhere = f64::from(self.waiting_everywhere(now)).max(here);
+            let directory = self.membership.known_directory();
+            let elsewhere = directory.waiting_elsewhere(self.membership.ticket(), now);
+            let everywhere = f64::from(elsewhere) + here;
             let pods = self.pool.pods().len().max(1) as f64;
             let work_s = self.queue.work().as_secs_f64() * everywhere / here;
             let longest = self.settings.max_wait.max(Duration::from_secs(1));

@@ -1,5 +1,7 @@
 //! The pool as one pass sees it: what runs on each pod, and which pods are open.
 
+use std::rc::Rc;
+
 use super::allowance::Allowance;
 use super::load::Load;
 use super::pool::{Pod, Pool};
@@ -44,10 +46,14 @@ pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
     /// What runs on each pod, where the pass was told.
-    runs: Vec<Vec<Run>>,
+    runs: OnPods,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
 }
+
+/// What runs on each pod, in the order of the pool. Clones share it until one is changed.
+#[derive(Clone, Debug, Default)]
+pub struct OnPods(Rc<Vec<Rc<Vec<Run>>>>);
 
 /// A pod that may run a request.
 #[derive(Clone, Copy, Debug)]
@@ -86,13 +92,33 @@ impl PodState {
     }
 }
 
+// === impl OnPods ===
+
+impl OnPods {
+    /// What runs on the pod at `position`.
+    pub fn at(&self, position: usize) -> &[Run] {
+        self.0.get(position).map(|runs| runs.as_slice()).unwrap_or_default()
+    }
+
+    /// The same, to change it.
+    pub fn at_mut(&mut self, position: usize) -> Option<&mut Vec<Run>> {
+        Rc::make_mut(&mut self.0).get_mut(position).map(Rc::make_mut)
+    }
+}
+
+impl From<Vec<Vec<Run>>> for OnPods {
+    fn from(runs: Vec<Vec<Run>>) -> Self {
+        Self(Rc::new(runs.into_iter().map(Rc::new).collect()))
+    }
+}
+
 // === impl View ===
 
 impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: Vec::new(), reservation: None }
+        Self { pool, states, runs: OnPods::default(), reservation: None }
     }
 
     /// The pool.
@@ -101,18 +127,18 @@ impl<'a> View<'a> {
     }
 
     /// Tells what runs on each pod, in the order of the pool.
-    pub fn tell_runs(&mut self, runs: Vec<Vec<Run>>) {
-        self.runs = runs;
+    pub fn tell_runs(&mut self, runs: impl Into<OnPods>) {
+        self.runs = runs.into();
     }
 
     /// What runs on the pod at `position`, those included that the pass has placed.
     pub fn runs(&self, position: usize) -> &[Run] {
-        self.runs.get(position).map(Vec::as_slice).unwrap_or_default()
+        self.runs.at(position)
     }
 
     /// Notes what a request that the pass has placed is on its pod.
     pub fn add_run(&mut self, position: usize, run: Run) {
-        if let Some(runs) = self.runs.get_mut(position) {
+        if let Some(runs) = self.runs.at_mut(position) {
             runs.push(run);
         }
     }
@@ -145,7 +171,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.arrival.may_go_to(pod);
+        let open = state.takes() && request.audience.contains(position);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -158,7 +184,7 @@ impl<'a> View<'a> {
 
     /// The pods that serve a request and are up, whatever runs on them.
     pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        (0..self.pool.pods().len()).filter_map(move |position| self.candidate(request, position))
+        request.audience.pods().iter().filter_map(move |position| self.candidate(request, *position))
     }
 
     /// Of those, the ones with room for it.

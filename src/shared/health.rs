@@ -43,6 +43,11 @@ impl Failing {
         self.pods.len()
     }
 
+    /// The pods that are out or probed.
+    pub fn pods(&self) -> impl Iterator<Item = PodId> {
+        self.pods.iter().map(|pod| pod.id)
+    }
+
     /// Whether a pod takes requests.
     pub fn health(&self, id: PodId, now: Instant) -> Health {
         match self.pods.iter().find(|pod| pod.id == id) {
