@@ -74,7 +74,9 @@ impl Reading {
                 allowance,
             }
         });
-        View::new(pool, states.collect())
+        let mut view = View::new(pool, states.collect());
+        view.tell_missing(self.board.failing.missing.now(now));
+        view
     }
 
     fn health(&self, pod: PodId, now: Instant) -> Health {

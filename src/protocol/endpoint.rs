@@ -24,6 +24,11 @@ pub struct EndpointPaths(Vec<(String, Endpoint)>);
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// Whether its answers are generated, token by token.
+    pub fn has_output(self) -> bool {
+        self != Self::Embeddings
+    }
+
     /// The API of a configured path, told by how the path ends: `/openai/v1/chat/completions` is chat.
     pub fn of_configured(path: &str) -> Self {
         // Chat comes first: its path ends in `/completions` too.

@@ -2,7 +2,7 @@
 
 use super::allowance::Allowance;
 use super::load::Load;
-use super::pool::{Pod, Pool};
+use super::pool::{ModelId, Pod, PodId, Pool};
 use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
@@ -45,6 +45,8 @@ pub struct View<'a> {
     states: Vec<PodState>,
     /// What runs on each pod, where the pass was told.
     runs: Vec<Vec<Run>>,
+    /// Models that pods were found to lack.
+    missing: Vec<(PodId, ModelId)>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
 }
@@ -92,7 +94,7 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: Vec::new(), reservation: None }
+        Self { pool, states, runs: Vec::new(), missing: Vec::new(), reservation: None }
     }
 
     /// The pool.
@@ -103,6 +105,11 @@ impl<'a> View<'a> {
     /// Tells what runs on each pod, in the order of the pool.
     pub fn tell_runs(&mut self, runs: Vec<Vec<Run>>) {
         self.runs = runs;
+    }
+
+    /// Tells which models pods were found to lack.
+    pub fn tell_missing(&mut self, missing: impl Iterator<Item = (PodId, ModelId)>) {
+        self.missing.extend(missing);
     }
 
     /// What runs on the pod at `position`, those included that the pass has placed.
@@ -145,7 +152,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.arrival.may_go_to(pod);
+        let open = state.takes() && request.arrival.may_go_to(pod) && !self.lacks(pod, request);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -176,6 +183,10 @@ impl<'a> View<'a> {
                 state.health = Health::Out;
             }
         }
+    }
+
+    fn lacks(&self, pod: &Pod, request: &Request) -> bool {
+        !self.missing.is_empty() && self.missing.contains(&(pod.id, ModelId::of(&request.arrival.model)))
     }
 
     fn is_kept_from(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
