@@ -17,6 +17,10 @@ const COLD_CHARACTERS_PER_TOKEN: f64 = 4.24;
 const COLD_BYTES_PER_TOKEN: f64 = 5.0;
 /// How many requests the cold ratios weigh as, in tokens: some prompts outvote them.
 const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
+/// Of shorter prompts, most tokens may be those that the chat template adds.
+const LEAST_CHARACTERS: u64 = 400;
+/// No text has fewer characters per token, in any script, nor more: other numbers count what is not in the body.
+const CHARACTERS_PER_TOKEN: (f64, f64) = (0.5, 32.0);
 /// Events with output per token before anything is known.
 const COLD_EVENTS_PER_TOKEN: f64 = 1.0;
 /// How many tokens that weighs as: an answer or two show better.
@@ -209,10 +213,15 @@ impl Known {
         if let Some(completion) = sample.completion {
             self.history.push(completion);
         }
-        if let Some((characters, tokens)) = sample.characters.zip(sample.prompt_tokens) {
+        if let Some((characters, tokens)) = sample.characters.zip(sample.prompt_tokens)
+            && characters >= LEAST_CHARACTERS
+            && is_text(characters, tokens)
+        {
             self.characters.learn(characters, tokens);
         }
-        if let Some((bytes, tokens)) = sample.bytes.zip(sample.prompt_tokens) {
+        if let Some((bytes, tokens)) = sample.bytes.zip(sample.prompt_tokens)
+            && is_text(bytes, tokens)
+        {
             self.bytes.learn(bytes, tokens);
         }
         if let Some((events, tokens)) = sample.events {
@@ -239,6 +248,13 @@ impl Ratio {
         let known_tokens = self.tokens + cold_weight_tokens;
         ((units as f64) * known_tokens / known_units).ceil() as u32
     }
+}
+
+/// Whether so many tokens can be those of a text of so many characters or bytes.
+fn is_text(units: u64, tokens: u32) -> bool {
+    let (least, most) = CHARACTERS_PER_TOKEN;
+    let (units, tokens) = (units as f64, f64::from(tokens));
+    units >= least * tokens && units <= most * tokens
 }
 
 /// The median prompt of a history; zero without one.

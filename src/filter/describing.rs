@@ -47,16 +47,17 @@ impl Router {
         });
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
+        let is_measured = ask.as_ref().is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
             label,
             class,
             endpoint: wish.endpoint,
-            choices: ask.as_ref().map_or(1, |ask| ask.choices),
+            choices: ask.as_ref().map_or(1, |ask| ask.answered_choices),
             shape,
-            characters: ask.as_ref().filter(|ask| ask.prompt.images == 0).map(|ask| ask.prompt.characters),
-            bytes: body.map(|body| body.len() as u64).or(wish.bytes),
+            characters: ask.as_ref().filter(|_| is_measured).map(|ask| ask.prompt.characters),
+            bytes: body.map(|body| body.len() as u64).or(wish.bytes).filter(|_| is_measured),
         });
         let arrival = Arrival {
             id,
@@ -87,7 +88,8 @@ impl Router {
         let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
         let text =
             ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
-        text.saturating_add(ask.prompt.images.saturating_mul(self.config.request.image_tokens))
+        let unmeasured = ask.prompt.images.saturating_add(ask.prompt.others);
+        text.saturating_add(unmeasured.saturating_mul(self.config.request.image_tokens))
     }
 
     fn output_tokens(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>, now: Instant) -> u32 {

@@ -71,6 +71,18 @@ fn what_only_tells_of_the_prompt_changes_no_length() {
 }
 
 #[test]
+fn tokens_that_are_not_of_the_text_teach_nothing_of_its_characters() {
+    let mut learning = learning(PredictionKind::Median);
+    // A chat template's, what a server keeps, and what no tokenizer makes of a text.
+    for (characters, tokens) in [(2, 70), (300, 170), (2_000, 20_000), (100_000, 10)] {
+        for _ in 0..1_000 {
+            learning.record(MODEL, Sample { characters: Some(characters), ..sample(tokens, 1) });
+        }
+    }
+    assert_eq!(learning.tokens_of_characters(MODEL, 424), 100);
+}
+
+#[test]
 fn old_ratios_fade() {
     let mut ratio = Ratio::default();
     (0..10_000).for_each(|_| ratio.learn(8_000, 1_000));
