@@ -17,6 +17,7 @@ mod reading;
 mod replicas;
 mod running;
 mod served;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -33,15 +34,17 @@ use self::courtesy::Courtesy;
 use self::membership::Membership;
 use self::reading::Tally;
 use self::running::{Run, Running};
+use self::signs::Signs;
 use self::yields::Yields;
 use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
-use crate::scheduling::pool::{Model, PodId, Pool};
+use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::run::Progress;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
+use crate::shared::health::Change;
 use crate::shared::{Keys, Store};
 
 /// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
@@ -94,6 +97,7 @@ pub struct Dispatcher<S> {
     recharging: Option<Option<RequestId>>,
     yields: Yields,
     courtesy: Courtesy,
+    signs: Signs,
     rng: fastrand::Rng,
 }
 
@@ -120,6 +124,7 @@ impl<S: Store> Dispatcher<S> {
             rng: fastrand::Rng::with_seed(seed),
             recharging: None,
             yields: Yields::default(),
+            signs: Signs::default(),
             courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
         }
@@ -147,6 +152,7 @@ impl<S: Store> Dispatcher<S> {
             self.company.meet_pool(&self.pool, &self.running);
         }
         self.queue.outdate();
+        self.signs.keep_to(&self.pool);
         self.recharging = Some(None);
         self.membership.publish_pool(&self.pool);
         self.judge_anew();
@@ -214,20 +220,22 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
-    pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
-        let Some(run) = self.running.remove(id) else { return };
+    /// A placed request ended; says what became of its pod. Nothing may be forwarded in the callbacks that end a stream, so
+    /// this only wakes.
+    pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
+        let run = self.running.remove(id)?;
         self.company.ended(id, &run);
         if run.seen.is_some() {
             let output_tokens = match end {
                 End::Finished(outcome) => Some(outcome.shape.output_tokens),
-                End::Answered | End::PodFailed | End::Abandoned => None,
+                _ => None,
             };
             self.company.speeds.ended(id, output_tokens, now);
         }
-        self.release(&run, end, now);
+        let change = self.release(&run, end, now);
         self.tell_company(now);
         self.wake_after_release(now);
+        change
     }
 
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
@@ -347,20 +355,6 @@ impl<S: Store> Dispatcher<S> {
     fn waiting_everywhere(&mut self, now: Instant) -> u32 {
         let elsewhere = self.membership.read().board.directory.waiting_elsewhere(self.membership.ticket(), now);
         elsewhere.saturating_add(self.waiting_here())
-    }
-
-    /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
-    fn release(&mut self, run: &Run, end: &End, now: Instant) {
-        let pool = Rc::clone(&self.pool);
-        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the pod stands.
-        self.membership.release(&mut self.running, run.deployment, |failing| match end {
-            End::PodFailed => {
-                let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
-                failing.failed(run.pod, &pods, now)
-            }
-            End::Finished(_) | End::Answered => failing.recovered(run.pod),
-            End::Abandoned => run.probe && failing.end_probe(run.pod),
-        });
     }
 }
 

@@ -105,7 +105,9 @@ impl Reading {
                 }
             }
         }
-        View::new(pool, states)
+        let mut view = View::new(pool, states);
+        view.tell_missing(board.failing.missing.now(now));
+        view
     }
 }
 

@@ -26,6 +26,10 @@ pub struct PodId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeploymentId(u64);
 
+/// A model's identity over VMs: a hash of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelId(u64);
+
 /// One upstream endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
@@ -108,12 +112,19 @@ pub struct Pool {
     audiences: Audiences,
 }
 
-// === impl PodId, DeploymentId ===
+// === impl PodId, ModelId, DeploymentId ===
 
 impl PodId {
     /// The identity of the pod at `address`.
     pub fn of(address: SocketAddr) -> Self {
         Self(stable_hash(&address))
+    }
+}
+
+impl ModelId {
+    /// The identity of a model.
+    pub fn of(model: &Model) -> Self {
+        Self(stable_hash(&model.name))
     }
 }
 

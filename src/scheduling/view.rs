@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::allowance::Allowance;
 use super::load::Load;
-use super::pool::{Pod, Pool};
+use super::pool::{ModelId, Pod, PodId, Pool};
 use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
@@ -47,6 +47,8 @@ pub struct View<'a> {
     states: Vec<PodState>,
     /// What runs on each pod, where the pass was told.
     runs: OnPods,
+    /// Models that pods were found to lack.
+    missing: Vec<(PodId, ModelId)>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
 }
@@ -118,7 +120,7 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: OnPods::default(), reservation: None }
+        Self { pool, states, runs: OnPods::default(), missing: Vec::new(), reservation: None }
     }
 
     /// The pool.
@@ -129,6 +131,11 @@ impl<'a> View<'a> {
     /// Tells what runs on each pod, in the order of the pool.
     pub fn tell_runs(&mut self, runs: impl Into<OnPods>) {
         self.runs = runs.into();
+    }
+
+    /// Tells which models pods were found to lack.
+    pub fn tell_missing(&mut self, missing: impl Iterator<Item = (PodId, ModelId)>) {
+        self.missing.extend(missing);
     }
 
     /// What runs on the pod at `position`, those included that the pass has placed.
@@ -171,7 +178,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.audience.contains(position);
+        let open = state.takes() && request.audience.contains(position) && !self.lacks(pod, request);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -202,6 +209,10 @@ impl<'a> View<'a> {
                 state.health = Health::Out;
             }
         }
+    }
+
+    fn lacks(&self, pod: &Pod, request: &Request) -> bool {
+        !self.missing.is_empty() && self.missing.contains(&(pod.id, ModelId::of(&request.arrival.model)))
     }
 
     fn is_kept_from(&self, request: &Request, candidate: &Candidate<'_>) -> bool {

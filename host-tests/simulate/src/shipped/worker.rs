@@ -142,9 +142,11 @@ impl Worker {
         self.open.remove(&id);
         let Shape { output_tokens, input_tokens } = outcome.shape;
         let sample = Sample {
-            completion: Completion { input_tokens, output_tokens, completed_at: now },
+            completion: Some(Completion { input_tokens, output_tokens, completed_at: now }),
+            prompt_tokens: Some(input_tokens),
             characters: Some(characters(input_tokens)),
             bytes: None,
+            events: None,
         };
         self.learning.record(MODEL, sample);
         self.dispatcher.finish(RequestId(id), &End::Finished(outcome), now);
