@@ -32,7 +32,7 @@ use self::document::Document;
 use crate::dispatcher::Settings;
 use crate::json;
 use crate::learning::Prediction;
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::{PolicyName, Preferences};
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
 
@@ -110,7 +110,7 @@ impl Config {
                 fallback_policy: self.fallback_policy.into(),
             },
             reject_infeasible: self.slo.infeasible == Infeasible::Reject,
-            prefer: self.slo.prefer,
+            preferences: Preferences { prefer: self.slo.prefer, lateness: self.slo.lateness() },
             max_waiting: self.queue.max_requests,
             max_wait: self.queue.max_wait,
             late: self.queue.late,

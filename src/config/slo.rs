@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::json::{self, duration};
-use crate::scheduling::policies::Prefer;
+use crate::json::{self, duration, number};
+use crate::scheduling::policies::{Lateness, Prefer};
 use crate::scheduling::slo::Slo;
 
 /// Objectives, and what they are used for.
@@ -21,6 +21,12 @@ pub struct SloConfig {
     pub infeasible: Infeasible,
     /// Which of the deployments that can keep an objective is taken.
     pub prefer: Prefer,
+    /// What a second of lateness costs under `slo-attainment`, in kept objectives.
+    #[serde(deserialize_with = "number::from_zero_to::<_, 1>")]
+    pub late_cost_per_s: f64,
+    /// The share of kept objectives that `slo-attainment` may give up to serve late requests sooner.
+    #[serde(deserialize_with = "number::from_zero_to::<_, 1>")]
+    pub late_budget: f64,
 }
 
 /// What becomes of requests that no deployment can serve in time, even when idle.
@@ -67,7 +73,22 @@ pub(super) fn optional_slo<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 impl Default for SloConfig {
     fn default() -> Self {
-        Self { default: None, allow_headers: true, infeasible: Infeasible::default(), prefer: Prefer::default() }
+        let Lateness { cost_per_s, budget } = Lateness::default();
+        Self {
+            default: None,
+            allow_headers: true,
+            infeasible: Infeasible::default(),
+            prefer: Prefer::default(),
+            late_cost_per_s: cost_per_s,
+            late_budget: budget,
+        }
+    }
+}
+
+impl SloConfig {
+    /// How much lateness counts.
+    pub(super) fn lateness(&self) -> Lateness {
+        Lateness { cost_per_s: self.late_cost_per_s, budget: self.late_budget }
     }
 }
 

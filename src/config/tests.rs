@@ -63,8 +63,13 @@ fn everything_that_is_written_is_taken() {
         ]
     );
     let default = Some(Slo { ttft: ms(1000), tpot: ms(50), ..Slo::default() });
-    let expected =
-        SloConfig { default, allow_headers: false, infeasible: Infeasible::Reject, prefer: Prefer::Cheapest };
+    let expected = SloConfig {
+        default,
+        allow_headers: false,
+        infeasible: Infeasible::Reject,
+        prefer: Prefer::Cheapest,
+        ..SloConfig::default()
+    };
     assert_eq!(config.slo, expected);
     assert_eq!(config.prediction, Prediction { kind: PredictionKind::Draw, cold_tokens: 1 });
     assert_eq!(config.capacity, CapacityConfig { default_concurrency: Some(8.5) });
@@ -97,7 +102,14 @@ fn everything_but_the_pods_has_a_default() {
     assert_eq!(config.request.paths, DEFAULT_PATHS);
     assert_eq!(config.request.image_tokens, 256);
     assert_eq!(config.default_model, None);
-    let slo = SloConfig { default: None, allow_headers: true, infeasible: Infeasible::Serve, prefer: Prefer::Slack };
+    let slo = SloConfig {
+        default: None,
+        allow_headers: true,
+        infeasible: Infeasible::Serve,
+        prefer: Prefer::Slack,
+        late_cost_per_s: 0.1,
+        late_budget: 0.03,
+    };
     assert_eq!(config.slo, slo);
     assert_eq!(config.prediction, Prediction { kind: PredictionKind::Median, cold_tokens: 256 });
     assert_eq!(config.capacity.default_concurrency, None);

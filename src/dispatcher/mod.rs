@@ -36,7 +36,7 @@ use self::reading::Tally;
 use self::running::{Run, Running};
 use self::signs::Signs;
 use self::yields::Yields;
-use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
+use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Preferences};
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
@@ -65,8 +65,8 @@ pub struct Settings {
     pub assessment: Assessment,
     /// Whether requests that no deployment can serve in time are refused.
     pub reject_infeasible: bool,
-    /// Which deployment is preferred.
-    pub prefer: Prefer,
+    /// What policies are told.
+    pub preferences: Preferences,
     /// How many requests wait at most, over all VMs.
     pub max_waiting: u32,
     /// How long a request waits at most.
@@ -103,7 +103,7 @@ pub struct Dispatcher<S> {
 
 /// The policies that requests asked for so far.
 struct Policies {
-    prefer: Prefer,
+    preferences: Preferences,
     built: FnvHashMap<PolicyName, Box<dyn Policy>>,
 }
 
@@ -120,7 +120,7 @@ impl<S: Store> Dispatcher<S> {
             running: Running::default(),
             company: Company::new(settings.corrects_profiles),
             tally: Tally::default(),
-            policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
+            policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             recharging: None,
             yields: Yields::default(),
@@ -226,11 +226,11 @@ impl<S: Store> Dispatcher<S> {
         let run = self.running.remove(id)?;
         self.company.ended(id, &run);
         if run.seen.is_some() {
-            let output_tokens = match end {
-                End::Finished(outcome) => Some(outcome.shape.output_tokens),
-                _ => None,
+            let (output_tokens, cached_tokens) = match end {
+                End::Finished(outcome) => (Some(outcome.shape.output_tokens), outcome.cached_tokens),
+                _ => (None, None),
             };
-            self.company.speeds.ended(id, output_tokens, now);
+            self.company.speeds.ended(id, output_tokens, cached_tokens, now);
         }
         let change = self.release(&run, end, now);
         self.tell_company(now);
@@ -362,6 +362,6 @@ impl<S: Store> Dispatcher<S> {
 
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
-        self.built.entry(name).or_insert_with(|| policies::build(name, self.prefer)).as_mut()
+        self.built.entry(name).or_insert_with(|| policies::build(name, self.preferences)).as_mut()
     }
 }

@@ -23,6 +23,16 @@ pub fn optional_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
     Ok(Option::deserialize(deserializer)?.map(|Positive(number)| number))
 }
 
+/// A number from 0 to `MOST`.
+pub fn from_zero_to<'de, D: Deserializer<'de>, const MOST: u32>(deserializer: D) -> Result<f64, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    if (0.0..=f64::from(MOST)).contains(&number) {
+        return Ok(number);
+    }
+    let expected = format!("a number from 0 to {MOST}");
+    Err(D::Error::invalid_value(Unexpected::Float(number), &expected.as_str()))
+}
+
 /// A whole number from 1 to `MAX`.
 pub fn from_one_to<'de, D: Deserializer<'de>, const MAX: u32>(deserializer: D) -> Result<u32, D::Error> {
     let number = u32::deserialize(deserializer)?;

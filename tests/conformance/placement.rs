@@ -5,7 +5,7 @@
 //! do not exist here; the pods of one deployment charge a request alike, where AIBrix's tests let each pod have its own.
 
 use slo_router::scheduling::load::Load;
-use slo_router::scheduling::policies::{self, Pass, PolicyName, Prefer};
+use slo_router::scheduling::policies::{self, Pass, PolicyName, Preferences};
 use slo_router::scheduling::request::{Assessment, Request};
 use slo_router::scheduling::speeds::Speeds;
 use slo_router::scheduling::view::{Health, PodState, View};
@@ -32,7 +32,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
             let mut view = View::new(&pool, states.clone());
-            policies::build(policy, Prefer::Slack).pass(&mut view, &[&request], &mut pass)
+            policies::build(policy, Preferences::default()).pass(&mut view, &[&request], &mut pass)
         })
         .map(|decision| decision.pod + 1)
         .collect();
@@ -64,7 +64,7 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     let pool = pool(&[("a100", 1, Some(a100())), ("a40", 1, Some(a40()))]);
     let mut states = vec![PodState::default(); 2];
     let mut placed = [0, 0];
-    let mut policy = policies::build(PolicyName::SloLeastLoad, Prefer::Slack);
+    let mut policy = policies::build(PolicyName::SloLeastLoad, Preferences::default());
     let mut rng = fastrand::Rng::with_seed(1);
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());

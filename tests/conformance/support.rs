@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use slo_router::dispatcher::{Action, Dispatcher, End, Placement, RefusalReason, Settings};
-use slo_router::scheduling::policies::{PolicyName, Prefer};
+use slo_router::scheduling::policies::{PolicyName, Preferences};
 use slo_router::scheduling::pool::{Model, PodSpec, Pool, ProfileEntry};
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::queue::LatePolicy;
@@ -73,7 +73,7 @@ pub fn settings() -> Settings {
         fingerprint: 1,
         assessment: Assessment { fallback_policy: PolicyName::LeastRequest, ..Assessment::default() },
         reject_infeasible: true,
-        prefer: Prefer::Slack,
+        preferences: Preferences::default(),
         max_waiting: 1000,
         max_wait: Duration::from_secs(60),
         late: LatePolicy::Last,

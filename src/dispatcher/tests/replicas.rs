@@ -276,7 +276,7 @@ fn slo_attainment_goes_where_fewest_run_whichever_gateway_placed_them() {
 
 #[test]
 fn slo_attainment_holds_what_would_be_too_slow_beside_what_another_gateway_runs() {
-    const MANY: u32 = 400;
+    const MANY: u32 = 700;
     let mut gateways = Gateways::new(2, pool(&[("d", 1, Some(company::profile()))]));
     gateways.meet_for(2);
     (0..MANY).for_each(|id| gateways.ask(0, id, PolicyName::LeastRequest));

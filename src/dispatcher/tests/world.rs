@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::dispatcher::{Action, Dispatcher, End, RefusalReason, Settings};
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::{PolicyName, Prefer};
+use crate::scheduling::policies::{PolicyName, Preferences};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Arrival, Assessment, RequestId};
@@ -89,7 +89,7 @@ pub(super) fn settings() -> Settings {
             fallback_policy: PolicyName::LeastRequest,
         },
         reject_infeasible: false,
-        prefer: Prefer::Slack,
+        preferences: Preferences::default(),
         max_waiting: 100,
         max_wait: Duration::from_secs(20),
         late: LatePolicy::Last,

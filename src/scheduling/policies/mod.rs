@@ -10,7 +10,7 @@ mod random;
 #[cfg(test)]
 mod tests;
 
-pub use self::attainment::watch;
+pub use self::attainment::{Lateness, watch};
 pub use self::name::{PolicyName, UnknownPolicy};
 
 use serde::Deserialize;
@@ -58,13 +58,22 @@ pub enum Prefer {
     Cheapest,
 }
 
+/// What policies are told by the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Preferences {
+    /// Which deployment the pull policies prefer.
+    pub prefer: Prefer,
+    /// How much lateness counts for `slo-attainment`.
+    pub lateness: Lateness,
+}
+
 /// The policy called `name`.
-pub fn build(name: PolicyName, prefer: Prefer) -> Box<dyn Policy> {
+pub fn build(name: PolicyName, Preferences { prefer, lateness }: Preferences) -> Box<dyn Policy> {
     match name {
         PolicyName::Slo | PolicyName::SloLeastLoadPulling => Box::new(pull::Pull::least_load(prefer)),
         PolicyName::SloPackLoad => Box::new(pull::Pull::pack_load(prefer)),
         PolicyName::SloLeastLoad => Box::new(push::LeastLoad),
-        PolicyName::SloAttainment => Box::new(attainment::Attainment::default()),
+        PolicyName::SloAttainment => Box::new(attainment::Attainment::new(lateness)),
         PolicyName::LeastRequest => Box::new(least_request::LeastRequest),
         PolicyName::Random => Box::new(random::Random),
     }

@@ -29,7 +29,7 @@ fn picks_at(
         .flat_map(|seed| {
             let mut view = View::new(pool, states.to_vec());
             let mut rng = fastrand::Rng::with_seed(seed);
-            build(name, prefer).pass(
+            build(name, Preferences { prefer, ..Preferences::default() }).pass(
                 &mut view,
                 &[request],
                 &mut Pass { now, rng: &mut rng, speeds: &mut Speeds::default() },
@@ -162,7 +162,7 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
     for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
         let mut view = View::new(&pool, Vec::new());
         let mut rng = fastrand::Rng::with_seed(1);
-        let decisions = build(policy, Prefer::Slack).pass(
+        let decisions = build(policy, Preferences::default()).pass(
             &mut view,
             &waiting,
             &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() },
@@ -209,7 +209,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
         let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
-        counts[build(PolicyName::Random, Prefer::Slack).pass(&mut view, &[&request], pass)[0].pod] += 1;
+        counts[build(PolicyName::Random, Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
 }

@@ -91,8 +91,9 @@ impl Request {
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
             let Some(slo) = self.arrival.slo.or(own_slo).or(how.default_slo) else { continue };
             let learned = speeds.and_then(|speeds| speeds.of(deployment.id)).filter(|speed| speed.is_good());
-            if let Some(capacity) = learned.and_then(|speed| speed.model().capacity(&slo, self.arrival.shape.rounded()))
-            {
+            let shape = self.arrival.shape.rounded();
+            let capacity = learned.and_then(|speed| speed.model().capacity(&slo, shape, &speed.computed_shares()));
+            if let Some(capacity) = capacity {
                 let expected_s = if slo.kind() == Some(SloKind::Ttft) { capacity.ttft_s } else { capacity.e2e_s };
                 let target = slo.target(self.arrival.shape).unwrap_or_default();
                 self.prospects.push(Prospect {

@@ -13,6 +13,7 @@
 //! An objective holds for the mean over a request's stay, a capacity at each moment. What is never above T is below it in the
 //! mean, and lets requests wait that would be in time; so a pod counts as full a little above, see [`PEAK`].
 
+use super::prompts::ComputedShares;
 use super::step::StepModel;
 use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
@@ -41,12 +42,12 @@ pub struct Capacity {
 
 impl StepModel {
     /// What a request of this shape is on such a pod; `None` where the objective asks for no pace, or for one that not even
-    /// an idle pod has.
-    pub fn capacity(&self, slo: &Slo, shape: Shape) -> Option<Capacity> {
+    /// an idle pod has. `computed`: what prefix caches leave of prompts.
+    pub fn capacity(&self, slo: &Slo, shape: Shape, computed: &ComputedShares) -> Option<Capacity> {
         let output_tokens = f64::from(shape.output_tokens.max(1));
         let input_tokens = f64::from(shape.input_tokens);
         let pace_s = slo.pace(shape)?.as_secs_f64();
-        let stall_s = self.stall_s(input_tokens, 1.0);
+        let stall_s = self.stall_s(computed.computed_tokens(input_tokens), 1.0);
         let each_s = self.step_s(1.0, input_tokens + output_tokens / 2.0) - self.base_s + stall_s / output_tokens;
         let concurrency = (pace_s - self.base_s) / each_s;
         let load = Load::of_one_in(PEAK * concurrency)?;

@@ -31,6 +31,8 @@ pub(super) struct Meter {
     totals: Totals,
     /// Stalls of the prompts that came, fading.
     stalls_s: f64,
+    /// When all prompts that came are computed, one after the other.
+    prefill_until: Instant,
 }
 
 /// Integrals from some moment on.
@@ -54,7 +56,7 @@ pub(super) struct Reading {
 impl Meter {
     /// Of an idle pod.
     pub(super) fn new(now: Instant) -> Self {
-        Self { at: now, levels: Levels::default(), totals: Totals::default(), stalls_s: 0.0 }
+        Self { at: now, levels: Levels::default(), totals: Totals::default(), stalls_s: 0.0, prefill_until: now }
     }
 
     /// Moves time on.
@@ -76,12 +78,14 @@ impl Meter {
         self.levels = levels;
     }
 
-    /// A request came, whose prompt stalls the others for so long.
-    pub(super) fn came(&mut self, prompt_tokens: f64, stall_s: f64) {
+    /// A request came, of whose prompt so much is computed; that stalls the others for so long. An iteration without it takes
+    /// at least `base_s`.
+    pub(super) fn came(&mut self, prompt_tokens: f64, computed_tokens: f64, stall_s: f64, base_s: f64) {
         self.levels.requests += 1.0;
         self.levels.context_tokens += prompt_tokens;
-        self.totals.prefill_tokens += (prompt_tokens - FREE_TOKENS).max(0.0);
+        self.totals.prefill_tokens += (computed_tokens - FREE_TOKENS).max(0.0);
         self.stalls_s += stall_s;
+        self.prefill_until = self.prefill_until.max(self.at).offset_seconds(stall_s + base_s);
     }
 
     /// A request ended, with so many tokens of prompt and answer.
@@ -93,6 +97,21 @@ impl Meter {
     /// n.
     pub(super) fn requests(&self) -> f64 {
         self.levels.requests
+    }
+
+    /// K.
+    pub(super) fn context_tokens(&self) -> f64 {
+        self.levels.context_tokens
+    }
+
+    /// When all prompts that came will be computed.
+    pub(super) fn prefill_until(&self) -> Instant {
+        self.prefill_until
+    }
+
+    /// A prompt that was expected to be computed by `expected` was so by `actual`: those after it are that much earlier or later.
+    pub(super) fn shift_prefill(&mut self, expected: Instant, actual: Instant) {
+        self.prefill_until = self.prefill_until.offset_seconds(actual.seconds_since(expected)).max(actual);
     }
 
     /// ρ: the share of time in which prompts stall decoding, over the last [`STALL_WINDOW_S`].

@@ -7,6 +7,7 @@ mod capacity;
 mod deviation;
 mod fit;
 mod meter;
+mod prompts;
 mod room;
 mod speed;
 mod step;
@@ -18,6 +19,8 @@ use fnv::FnvHashMap;
 pub use self::capacity::Capacity;
 pub use self::meter::Levels;
 use self::meter::{Meter, Reading};
+pub use self::prompts::ComputedShares;
+use self::prompts::Evidence;
 use self::room::Room;
 pub use self::speed::{Learned, Speed};
 pub use self::step::StepModel;
@@ -48,12 +51,30 @@ struct Lesson {
     pod: PodId,
     deployment: DeploymentId,
     prompt_tokens: f64,
+    prefill: Prefill,
     /// When its pod's meter was read: when it was placed or, better, at its first token.
     from: Reading,
     streamed: bool,
     /// Tokens of its answer by then.
     tokens: u32,
 }
+
+/// What the prompt of a request was expected to take when it was placed.
+#[derive(Clone, Copy, Debug)]
+struct Prefill {
+    placed_at: Instant,
+    /// Until the prompts before it are computed, and the iteration in flight is over.
+    wait_s: f64,
+    /// If all of it is computed.
+    whole_s: f64,
+    /// An iteration.
+    step_s: f64,
+    /// When it will be computed, by what is known of caches.
+    done_at: Instant,
+}
+
+/// A prompt that takes less than so many iterations says nothing of caches: its first token comes with the next one either way.
+const TELLING_STEPS: f64 = 2.0;
 
 // === impl Speeds ===
 
@@ -117,18 +138,30 @@ impl Speeds {
         (pod, deployment): (PodId, DeploymentId),
         now: Instant,
     ) {
-        let from = self.meter(pod, now).read();
+        let meter = self.meter(pod, now);
+        let (from, requests, context_tokens) = (meter.read(), meter.requests(), meter.context_tokens());
+        let before = meter.prefill_until();
         self.came(prompt_tokens, (pod, deployment), now);
         let prompt_tokens = f64::from(prompt_tokens);
-        self.running.insert(id, Lesson { pod, deployment, prompt_tokens, from, streamed: false, tokens: 0 });
+        let done_at = self.meter(pod, now).prefill_until();
+        let model = self.of(deployment).map(|speed| speed.model_of(pod));
+        let step_s = model.map_or(0.0, |model| model.step_s(requests, context_tokens));
+        let whole_s = model.map_or(0.0, |model| model.stall_s(prompt_tokens, requests));
+        let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
+        let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at };
+        self.running.insert(id, Lesson { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 });
     }
 
     /// A request came to a pod, from whichever VM.
     pub fn came(&mut self, prompt_tokens: u32, (pod, deployment): (PodId, DeploymentId), now: Instant) {
         let prompt_tokens = f64::from(prompt_tokens);
         let requests = self.meter(pod, now).requests();
-        let stall_s = self.of(deployment).map_or(0.0, |speed| speed.model_of(pod).stall_s(prompt_tokens, requests));
-        self.meter(pod, now).came(prompt_tokens, stall_s);
+        let speed = self.of(deployment);
+        let computed_tokens =
+            speed.map_or(prompt_tokens, |speed| speed.computed_shares().computed_tokens(prompt_tokens));
+        let stall_s = speed.map_or(0.0, |speed| speed.model_of(pod).stall_s(computed_tokens, requests));
+        let base_s = speed.map_or(0.0, |speed| speed.model_of(pod).base_s);
+        self.meter(pod, now).came(prompt_tokens, computed_tokens, stall_s, base_s);
     }
 
     /// The streamed answer to a request of this VM has so many tokens now, one or more.
@@ -140,6 +173,9 @@ impl Speeds {
             return;
         }
         let is_first = !lesson.streamed;
+        if is_first {
+            self.began(lesson.prompt_tokens, lesson.prefill, (pod, deployment), now);
+        }
         let meter = self.meter(pod, now);
         let (sample, read) = (meter.since(&from, f64::from(steps)), meter.read());
         if let Some(lesson) = self.running.get_mut(&id) {
@@ -150,9 +186,28 @@ impl Speeds {
         }
     }
 
-    /// A request of this VM ended; with this many output tokens, if it ended well.
-    pub fn ended(&mut self, id: RequestId, output_tokens: Option<u32>, now: Instant) {
+    /// The first token of an answer came: how much of the prompt was computed shows in how soon it came.
+    fn began(&mut self, prompt_tokens: f64, prefill: Prefill, (pod, deployment): (PodId, DeploymentId), now: Instant) {
+        self.meter(pod, now).shift_prefill(prefill.done_at, now);
+        if prefill.whole_s < TELLING_STEPS * prefill.step_s {
+            return;
+        }
+        let took_s = now.seconds_since(prefill.placed_at) - prefill.wait_s;
+        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns) {
+            speed.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
+        }
+    }
+
+    /// A request of this VM ended; with these many output tokens and prompt tokens found in a cache, as far as it ended well
+    /// and they were told.
+    pub fn ended(&mut self, id: RequestId, output_tokens: Option<u32>, cached_tokens: Option<u32>, now: Instant) {
         let Some(lesson) = self.running.remove(&id) else { return };
+        if let Some(cached) = cached_tokens.filter(|_| self.learns && lesson.prompt_tokens > 0.0) {
+            let share = 1.0 - f64::from(cached) / lesson.prompt_tokens;
+            if let Some(speed) = self.speeds.get_mut(&lesson.deployment) {
+                speed.learn_prompt(lesson.prompt_tokens, share.max(0.0), Evidence::Told);
+            }
+        }
         let meter = self.meter(lesson.pod, now);
         let tokens = output_tokens.unwrap_or(0);
         meter.ended(lesson.prompt_tokens + f64::from(tokens));

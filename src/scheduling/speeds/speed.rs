@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deviation::Deviations;
 use super::fit::{Sample, Sums, generic};
+use super::prompts::{ComputedShares, Evidence, Prompts};
 use super::step::{FREE_TOKENS, StepModel};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::{Measurement, Profile};
@@ -14,10 +15,10 @@ const FADE: f64 = 0.002;
 const ERROR_GAIN: f64 = 0.05;
 /// The error of a model from which nothing was predicted yet.
 const FIRST_ERROR: f64 = 0.15;
-/// A model is not relied on while it is off by more than this...
-const MOST: Trust = Trust { bias: 0.3, error: 0.6 };
+/// A model is not relied on while it is off by more than this as a whole, as ln(actual / predicted)...
+const MOST_BIAS: f64 = 0.3;
 /// ... and is relied on again when it is off by less than this.
-const SMALL: Trust = Trust { bias: 0.2, error: 0.4 };
+const SMALL_BIAS: f64 = 0.2;
 /// Requests from which a model without a profile is learned.
 const ENOUGH: u32 = 30;
 /// What lies further from the model than so many times its error tells less.
@@ -38,17 +39,16 @@ pub struct Speed {
     has_profile: bool,
     learned: Learned,
     /// Lessons that the other VMs were not told yet.
-    untold: Vec<(PodId, Sample)>,
+    untold: Vec<Lesson>,
 }
 
-/// How far a model may be off, as ln(actual / predicted) of the time per step.
-///
-/// What it gets wrong as a whole, its bias, leads every decision astray. Scatter around it is mostly the requests' own (of
-/// speculative decoding each has luck of its own) and only widens what is predicted; without the model placements would know
-/// no more of it. So little bias is allowed, and much scatter.
-struct Trust {
-    bias: f64,
-    error: f64,
+/// What one request shows.
+#[derive(Clone, Copy, Debug)]
+enum Lesson {
+    /// What its steps took on a pod.
+    Steps(PodId, Sample),
+    /// How much of its prompt was computed.
+    Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
 }
 
 /// What requests have taught of a deployment, on whichever VM they ran.
@@ -60,6 +60,8 @@ pub struct Learned {
     lessons: u32,
     /// Pods that are slower or faster than the others.
     deviations: Deviations,
+    /// What prefix caches spare.
+    prompts: Prompts,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
     error: f64,
     /// Moving mean of the same with its sign: whether all take longer, or less long, than predicted.
@@ -129,10 +131,24 @@ impl Speed {
         if !sample.is_sane() {
             return;
         }
-        self.learned.learn(pod, sample, &self.prior, self.has_profile);
+        self.note(Lesson::Steps(pod, sample));
+    }
+
+    /// Learns how much of a prompt was computed.
+    pub(super) fn learn_prompt(&mut self, prompt_tokens: f64, computed_share: f64, evidence: Evidence) {
+        self.note(Lesson::Prompt { prompt_tokens, computed_share, evidence });
+    }
+
+    fn note(&mut self, lesson: Lesson) {
+        self.learned.learn(lesson, &self.prior, self.has_profile);
         if self.untold.len() < MOST_UNTOLD {
-            self.untold.push((pod, sample));
+            self.untold.push(lesson);
         }
+    }
+
+    /// The share of prompts that is computed.
+    pub fn computed_shares(&self) -> ComputedShares {
+        self.learned.prompts.shares()
     }
 
     /// Whether the other VMs are to be told something.
@@ -142,9 +158,7 @@ impl Speed {
 
     /// Adds what was learned here to what all VMs have learned.
     pub fn tell(&self, all: &mut Learned) {
-        for (pod, sample) in &self.untold {
-            all.learn(*pod, *sample, &self.prior, self.has_profile);
-        }
+        self.untold.iter().for_each(|lesson| all.learn(*lesson, &self.prior, self.has_profile));
     }
 
     /// Takes what all VMs have learned, this one's lessons included.
@@ -157,7 +171,16 @@ impl Speed {
 // === impl Learned ===
 
 impl Learned {
-    fn learn(&mut self, pod: PodId, mut sample: Sample, prior: &StepModel, has_profile: bool) {
+    fn learn(&mut self, lesson: Lesson, prior: &StepModel, has_profile: bool) {
+        match lesson {
+            Lesson::Steps(pod, sample) => self.learn_steps(pod, sample, prior, has_profile),
+            Lesson::Prompt { prompt_tokens, computed_share, evidence } => {
+                self.prompts.learn(prompt_tokens, computed_share, evidence);
+            }
+        }
+    }
+
+    fn learn_steps(&mut self, pod: PodId, mut sample: Sample, prior: &StepModel, has_profile: bool) {
         let from = *self.model.as_ref().unwrap_or(prior);
         let residual = (sample.step_s / sample.expected_s(&from)).ln().clamp(-LARGEST, LARGEST);
         let effect = self.deviations.learn(pod, sample.requests, residual, sample.weight);
@@ -167,12 +190,13 @@ impl Learned {
         if error > OUTLIER * self.error {
             sample.weight *= OUTLIER * self.error / error;
         }
-        let most = if self.trusted || (self.lessons == 0 && has_profile) { MOST } else { SMALL };
+        let most = if self.trusted || (self.lessons == 0 && has_profile) { MOST_BIAS } else { SMALL_BIAS };
         self.error += ERROR_GAIN * (error - self.error);
         self.bias += ERROR_GAIN * (off - self.bias);
         self.lessons = self.lessons.saturating_add(1);
-        let is_near = self.bias.abs() < most.bias && self.error < most.error;
-        self.trusted = is_near && (has_profile || self.lessons >= ENOUGH);
+        // What it gets wrong as a whole leads every decision astray. Scatter around it is mostly the requests' own (of speculative
+        // decoding each has luck of its own) and only widens what is predicted, by degrees.
+        self.trusted = self.bias.abs() < most && (has_profile || self.lessons >= ENOUGH);
         self.sums.add(&sample, sample.expected_s(&from), 1.0 - FADE * sample.weight);
         self.model = Some(self.sums.solve(prior));
     }
@@ -185,6 +209,7 @@ impl Default for Learned {
             model: None,
             lessons: 0,
             deviations: Deviations::default(),
+            prompts: Prompts::default(),
             error: FIRST_ERROR,
             bias: 0.0,
             trusted: false,

@@ -68,6 +68,15 @@ impl Limits {
         first_token_s <= self.ttft_s
     }
 
+    /// By how many seconds an answer of so many tokens misses the one of them that it misses most; 0 if it keeps all.
+    pub(super) fn lateness_s(&self, course: &Course, tokens: f64) -> f64 {
+        let end_s = course.start_s + tokens * course.per_token_s;
+        let of_pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));
+        let ends = self.ends_s.into_iter().chain([of_pace]).flatten();
+        let late_s = ends.map(|(constant_s, each_s)| end_s - constant_s - each_s * tokens);
+        late_s.fold((course.first_token_s - self.ttft_s).max(0.0), f64::max)
+    }
+
     /// The lengths of the answer with which all of them are kept.
     pub(super) fn kept_by(&self, course: &Course) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;

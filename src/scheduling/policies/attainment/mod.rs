@@ -20,12 +20,12 @@
 //!    predicted and a faster pace.
 //! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the pace that
 //!    the newcomer's objective asks for, w what a request's class is worth (`classes[].weight`, 1 without).
-//! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is known, and while its best gain is at most 0.3·w·P: what it would take from others is better kept. Of those
+//! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is known, and while its best gain is at most 0.1·w·P: what it would take from others is better kept. Of those
 //!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
 //!
-//! A request that would not keep its objectives even on an idle pod goes last: to a pod where it costs the others
-//! nothing, and where it would have been served well had it just come, so that hopeless requests cannot pile up where others
-//! are about to give up. So that no class is given up as a whole, however dear the others are, the first request of one
+//! A request that is held may become late. It goes where it costs the others nothing and would have been served well had it just
+//! come, and else when the seconds that it is late are worth what it costs, within a budget ([`late`]). On an idle pod
+//! nobody loses, so none is left idle while something waits for it. So that no class is given up as a whole, however dear the others are, the first request of one
 //! of which none was placed for [`STARVED_AFTER`] goes where it costs least. `queue.max_wait` bounds every wait.
 //!
 //! # State
@@ -44,6 +44,7 @@
 
 mod backlog;
 mod course;
+mod late;
 mod outlook;
 mod placing;
 mod pod;
@@ -55,6 +56,8 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 use self::backlog::Backlog;
+use self::late::Budget;
+pub use self::late::Lateness;
 use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
@@ -81,7 +84,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const SPREAD: f64 = 0.1;
 /// What is added to it towards slower paces while requests wait: whatever a pod gets rid of is then replaced at once, so it
 /// seldom gets quieter and often busier.
-const SPREAD_UNDER_PRESSURE: f64 = 0.25;
+const SPREAD_UNDER_PRESSURE: f64 = 0.1;
 /// Time constant of the pressure.
 const PRESSURE_WINDOW_S: f64 = 5.0;
 
@@ -92,13 +95,13 @@ const WATCHED_RUNS: usize = 1_000;
 const STARVED_AFTER: Duration = Duration::from_secs(10);
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Attainment {
     pressure: Pressure,
     last: Option<Look>,
     /// By class: since when it waits in vain.
     in_vain: FnvHashMap<usize, Instant>,
     backlog: Backlog,
+    budget: Budget,
     /// Tokens of context of a request like those that wait.
     usual_context: f64,
     fallback: LeastRequest,
@@ -122,6 +125,19 @@ struct Look {
 // === impl Attainment ===
 
 impl Attainment {
+    /// With nothing known; lateness counts for so much.
+    pub(super) fn new(lateness: Lateness) -> Self {
+        Self {
+            pressure: Pressure::default(),
+            last: None,
+            in_vain: FnvHashMap::default(),
+            backlog: Backlog::default(),
+            budget: Budget::new(lateness),
+            usual_context: 0.0,
+            fallback: LeastRequest,
+        }
+    }
+
     /// Whether something has changed since the last pass that placed nothing, or enough time has passed.
     fn is_due(&self, look: &Look) -> bool {
         self.last.is_none_or(|last| {
@@ -137,13 +153,16 @@ impl Attainment {
         let deployment = view.pool().deployments().get(deployment)?.id;
         let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
         let speed = speeds.of(deployment).filter(|speed| speed.is_good())?;
-        Some(Outlook::new(occupancy, model, stalled_share, self.spread(speed)).with_room(room_tokens))
+        Some(
+            Outlook::new(occupancy, (model, speed.computed_shares()), stalled_share, self.spread(speed))
+                .with_room(room_tokens),
+        )
     }
 
     /// How an idle pod would go on.
     fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<Outlook> {
         let speed = speeds.of(deployment.id).filter(|speed| speed.is_good())?;
-        Some(Outlook::idle(*speed.model(), self.spread(speed)))
+        Some(Outlook::idle((*speed.model(), speed.computed_shares()), self.spread(speed)))
     }
 
     fn spread(&self, speed: &Speed) -> Spread {
@@ -192,7 +211,7 @@ impl Policy for Attainment {
         }
         let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
         let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now);
-        while let Some((request, position)) = placing.next(view) {
+        while let Some((request, position)) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
             view.add_run(position, request.as_run(prospect, pass.now));
@@ -210,8 +229,10 @@ impl Policy for Attainment {
 fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<(Occupancy, StepModel, f64)> {
     let pod = view.pool().pods().get(position)?;
     let deployment = view.pool().deployments().get(pod.deployment)?.id;
-    let model = speeds.of(deployment)?.model_of(pod.id);
-    let occupancy = Occupancy::reckon(view.runs(position), view.state(position).in_flight, &model, now);
+    let speed = speeds.of(deployment)?;
+    let (model, computed) = (speed.model_of(pod.id), speed.computed_shares());
+    let in_flight = view.state(position).in_flight;
+    let occupancy = Occupancy::reckon(view.runs(position), in_flight, (&model, &computed), now);
     let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
     Some((occupancy, model, stalled_share))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::course::Limits;
 use super::pod::{Occupancy, Pace, Spread, Stream};
 use crate::scheduling::request::{Prospect, Request};
-use crate::scheduling::speeds::StepModel;
+use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::time::Instant;
 
 /// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it, but no more than this.
@@ -23,6 +23,8 @@ const PACE_COST: f64 = 0.1;
 pub(super) struct Outlook {
     occupancy: Occupancy,
     model: StepModel,
+    /// What prefix caches leave of prompts.
+    computed: ComputedShares,
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
     spread: Spread,
@@ -45,6 +47,8 @@ pub(super) struct Effect {
     pub loss: f64,
     /// What the pace costs, as a share of its weight.
     pub cost: f64,
+    /// By how much it is expected to miss its objectives.
+    pub lateness_s: f64,
 }
 
 // === impl Effect ===
@@ -60,9 +64,15 @@ impl Effect {
 
 impl Outlook {
     /// Of a pod with so much on it; `spread` is how uncertain paces are.
-    pub(super) fn new(occupancy: Occupancy, model: StepModel, stalled_share: f64, spread: Spread) -> Self {
+    pub(super) fn new(
+        occupancy: Occupancy,
+        (model, computed): (StepModel, ComputedShares),
+        stalled_share: f64,
+        spread: Spread,
+    ) -> Self {
         let room_tokens = f64::INFINITY;
-        let mut outlook = Self { occupancy, model, stalled_share, spread, room_tokens, kept: 0.0, burden_s: 0.0 };
+        let mut outlook =
+            Self { occupancy, model, computed, stalled_share, spread, room_tokens, kept: 0.0, burden_s: 0.0 };
         let pace = outlook.pace(0.0, 0.0, 0.0);
         outlook.kept = outlook.occupancy.expected_kept(&pace);
         outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
@@ -75,8 +85,8 @@ impl Outlook {
     }
 
     /// Of an idle one.
-    pub(super) fn idle(model: StepModel, spread: Spread) -> Self {
-        Self::new(Occupancy::default(), model, 0.0, spread)
+    pub(super) fn idle(speed: (StepModel, ComputedShares), spread: Spread) -> Self {
+        Self::new(Occupancy::default(), speed, 0.0, spread)
     }
 
     /// What a request does here that has been waiting until `now`; `None` if it would find no room. `at_least`: an effect whose
@@ -87,7 +97,7 @@ impl Outlook {
         if self.occupancy.requests > 0.0 && self.occupancy.context_tokens + prompt_tokens > self.room_tokens {
             return None;
         }
-        let stall_s = self.model.stall_s(prompt_tokens, self.occupancy.requests);
+        let stall_s = self.model.stall_s(self.computed.computed_tokens(prompt_tokens), self.occupancy.requests);
         let growth = (output_tokens / 2.0).min(MOST_GROWTH);
         let pace = self.pace(1.0, prompt_tokens + growth, stall_s);
         let elapsed_s = now.seconds_since(request.arrival.at);
@@ -106,11 +116,12 @@ impl Outlook {
             on.slo.and_then(|slo| slo.pace(request.arrival.shape)).map(|pace| pace.max(Duration::from_nanos(1)));
         let cost = asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64());
         let weight = request.arrival.weight.get();
+        let lateness_s = newcomer.lateness_s(&pace);
         if weight * (keeps - cost) < at_least {
             return None;
         }
         let loss = self.kept - self.occupancy.expected_kept(&pace);
-        Some(Effect { keeps, weight, loss, cost })
+        Some(Effect { keeps, weight, loss, cost, lateness_s })
     }
 
     /// How the pod goes on with this much more on it.

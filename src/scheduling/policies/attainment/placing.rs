@@ -1,19 +1,20 @@
 //! The choices of a pass: which request goes where next.
 
 use super::SHORTLIST;
+use super::late::Budget;
 use super::outlook::{Effect, Outlook};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
 /// A request is held while its best gain is at most this share of what it is expected to be worth there.
-const HOLD: f64 = 0.3;
+const HOLD: f64 = 0.1;
 /// Below this probability, on an idle pod, a request is hopeless.
 const HOPELESS: f64 = 0.02;
-/// The most that a hopeless request may cost others, in kept objectives like its own.
-const HOPELESS_LOSS: f64 = 0.05;
-/// How well a pod must serve a hopeless request had it just come, as a share of what an idle one would.
-const HOPELESS_SERVICE: f64 = 0.5;
+/// The most that a request may cost others, in kept objectives like its own, for it to cost nothing.
+const LITTLE_LOSS: f64 = 0.05;
+/// How well a pod must serve a request had it just come, as a share of what an idle one would, to serve it well.
+const WELL: f64 = 0.5;
 
 /// The requests that are left to place, and the pods as they are with those that were.
 pub(super) struct Placing<'r> {
@@ -62,20 +63,24 @@ impl<'r> Placing<'r> {
 
     /// The request that goes next, and the position of its pod: of those that need not be held the one with the largest
     /// gain.
-    pub(super) fn next(&mut self, view: &View<'_>) -> Option<(&'r Request, usize)> {
-        let mut next: Option<(usize, Place)> = None;
+    pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<(&'r Request, usize)> {
+        let mut next: Option<(usize, Place, f64)> = None;
         for (index, waiting) in self.waiting.iter().enumerate() {
             let Some(place) = self.best(waiting.request, view) else { continue };
             if waiting.starved {
-                next = Some((index, place));
+                next = Some((index, place, 0.0));
                 break;
             }
-            let most = next.as_ref().map_or(f64::NEG_INFINITY, |(_, best)| best.effect.gain());
-            if place.effect.gain() > most && self.may_go(waiting, &place, view) {
-                next = Some((index, place));
+            let most = next.as_ref().map_or(f64::NEG_INFINITY, |(_, best, _)| best.effect.gain());
+            if place.effect.gain() <= most {
+                continue;
+            }
+            if let Some(price) = self.price(waiting, &place, budget, view) {
+                next = Some((index, place, price));
             }
         }
-        let (index, place) = next?;
+        let (index, place, price) = next?;
+        budget.placed(&place.effect, price);
         Some((self.waiting.swap_remove(index).request, place.position))
     }
 
@@ -110,17 +115,33 @@ impl<'r> Placing<'r> {
         best
     }
 
-    fn may_go(&self, waiting: &Waiting<'_>, place: &Place, view: &View<'_>) -> bool {
-        let Some(idle) = waiting.hopeless else {
-            return place.effect.gain() > HOLD * place.effect.weight * place.effect.keeps;
-        };
+    /// What the late requests' budget pays for a placement, nothing for one that is worth it by itself; `None`: it is held.
+    fn price(&self, waiting: &Waiting<'_>, place: &Place, budget: &Budget, view: &View<'_>) -> Option<f64> {
+        let Place { position, effect } = place;
+        let gain = effect.gain();
+        let enough = HOLD * effect.weight * effect.keeps;
+        // On an idle pod nobody loses.
+        if gain > enough || view.state(*position).in_flight == 0 {
+            return Some(0.0);
+        }
+        let serves_well = effect.loss <= LITTLE_LOSS * effect.weight && self.serves_well(waiting, *position, view);
+        if serves_well && waiting.hopeless.is_some() {
+            return Some(0.0);
+        }
+        let price = Budget::price(effect, serves_well);
+        let waited_s = self.now.seconds_since(waiting.request.arrival.at);
+        let worth = budget.lateness().worth(effect, waited_s);
+        (gain + worth > enough && budget.affords(price)).then_some(price)
+    }
+
+    /// Whether a pod would serve a request well had it just come, against an idle one.
+    fn serves_well(&self, waiting: &Waiting<'_>, position: usize, view: &View<'_>) -> bool {
         let request = waiting.request;
-        let outlook = self.outlooks.get(place.position).and_then(Option::as_ref);
+        let outlook = self.outlooks.get(position).and_then(Option::as_ref);
         let fresh = view
-            .candidate(request, place.position)
+            .candidate(request, position)
             .and_then(|candidate| outlook?.effect(request, candidate.prospect, request.arrival.at, f64::NEG_INFINITY));
-        place.effect.loss <= HOPELESS_LOSS * place.effect.weight
-            && fresh.is_some_and(|fresh| fresh.keeps >= HOPELESS_SERVICE * idle)
+        fresh.is_some_and(|fresh| fresh.keeps >= WELL * waiting.hopeless.unwrap_or(1.0))
     }
 
     fn sort(&mut self) {

@@ -4,7 +4,7 @@ use super::course::{Course, Limits};
 use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
-use crate::scheduling::speeds::{Levels, StepModel};
+use crate::scheduling::speeds::{ComputedShares, Levels, StepModel};
 use crate::scheduling::time::Instant;
 
 /// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
@@ -79,9 +79,14 @@ pub(super) struct Spread {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Reckons from what runs on a pod. Of requests that are counted there but not known, which is so for moments, and for as long
+    /// Reckons from what runs on a pod, given how long its iterations take and what prefix caches leave of prompts. Of requests that are counted there but not known, which is so for moments, and for as long
     /// as they run where another gateway placed them, it is taken that they are like those that are.
-    pub(super) fn reckon(runs: &[Run], in_flight: u32, model: &StepModel, now: Instant) -> Self {
+    pub(super) fn reckon(
+        runs: &[Run],
+        in_flight: u32,
+        (model, computed): (&StepModel, &ComputedShares),
+        now: Instant,
+    ) -> Self {
         let requests = f64::from(in_flight).max(runs.len() as f64);
         let mut occupancy = Self { requests, streams: Vec::with_capacity(runs.len()), ..Self::default() };
         // Prompts are computed first come, first served; none before the last one that is known to be done.
@@ -107,7 +112,8 @@ impl Occupancy {
         waiting.sort_by_key(|run| run.placed_at);
         let mut overdue_s = 0.0_f64;
         for run in waiting {
-            let stall_s = model.stall_s(f64::from(run.prompt_tokens), occupancy.requests);
+            let computed_tokens = computed.computed_tokens(f64::from(run.prompt_tokens));
+            let stall_s = model.stall_s(computed_tokens, occupancy.requests);
             clock = clock.max(run.placed_at).offset_seconds(stall_s + model.base_s);
             let ahead_s = clock.seconds_since(now);
             if run.progress == Progress::Unseen && ahead_s < 0.0 {
@@ -166,20 +172,28 @@ impl Stream {
     /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite. At the slower one prompts take longer, too.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
         let lengths = self.lengths.given(self.tokens);
-        let at = |factor: f64| {
-            let per_token_s = pace.per_token_s * factor;
-            // A stream goes on from where it is; a newcomer's first token is no step of its own.
-            let start_s = if self.tokens > 0.0 {
-                self.elapsed_s + pace.delay_s - self.tokens * per_token_s
-            } else {
-                self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
-            };
-            let course = Course { first_token_s: self.first_token_s, start_s, per_token_s };
-            lengths.probability_within(self.limits.kept_by(&course))
-        };
+        let at = |factor: f64| lengths.probability_within(self.limits.kept_by(&self.course(pace, factor)));
         let Spread { slower, faster } = pace.spread;
         let slow = if self.may_begin_late(faster) { 0.0 } else { at(1.0 + NODE * slower) };
         (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + slow) / 6.0
+    }
+
+    /// Its course if the pod's pace is `factor` times as slow as predicted.
+    fn course(&self, pace: &Pace, factor: f64) -> Course {
+        let per_token_s = pace.per_token_s * factor;
+        // A stream goes on from where it is; a newcomer's first token is no step of its own.
+        let start_s = if self.tokens > 0.0 {
+            self.elapsed_s + pace.delay_s - self.tokens * per_token_s
+        } else {
+            self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
+        };
+        Course { first_token_s: self.first_token_s, start_s, per_token_s }
+    }
+
+    /// By how much it is expected to miss its objectives, as an answer of usual length.
+    pub(super) fn lateness_s(&self, pace: &Pace) -> f64 {
+        let tokens = f64::from(self.lengths.median()).max(1.25 * self.tokens);
+        self.limits.lateness_s(&self.course(pace, 1.0), tokens)
     }
 
     /// Whether its first token comes too late where prompts take longer than predicted. Not the longer while requests wait: prompts

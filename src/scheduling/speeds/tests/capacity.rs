@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::ComputedShares;
 use super::super::step::StepModel;
 use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
@@ -17,7 +18,7 @@ fn slo(per_token_ms: u64) -> Slo {
 #[test]
 fn a_request_takes_its_term_of_what_the_objective_leaves() {
     let shape = Shape { output_tokens: 100, input_tokens: 500 };
-    let capacity = MODEL.capacity(&slo(50), shape).unwrap();
+    let capacity = MODEL.capacity(&slo(50), shape, &ComputedShares::ALL).unwrap();
     // b + c·550 + (0.2 ms · 501 − 17 ms)/100 = 0.1 + 0.55 + 0.832 ms of 50 − 20 ms, and 15 % more of them are a full pod.
     assert!((capacity.load.as_share() - 1.482 / 30.0 / 1.15).abs() < 1e-5, "{capacity:?}");
     assert!(capacity.ttft_s > 0.0832 && capacity.e2e_s < 5.0, "{capacity:?}");
@@ -26,9 +27,9 @@ fn a_request_takes_its_term_of_what_the_objective_leaves() {
 #[test]
 fn what_not_even_an_idle_pod_keeps_or_asks_for_no_pace_has_no_capacity() {
     let shape = Shape { output_tokens: 100, input_tokens: 500 };
-    assert_eq!(MODEL.capacity(&slo(20), shape), None);
+    assert_eq!(MODEL.capacity(&slo(20), shape, &ComputedShares::ALL), None);
     let first_token = Slo { ttft: Some(Duration::from_secs(1)), ..Slo::default() };
-    assert_eq!(MODEL.capacity(&first_token, shape), None);
+    assert_eq!(MODEL.capacity(&first_token, shape, &ComputedShares::ALL), None);
 }
 
 proptest! {
@@ -38,7 +39,7 @@ proptest! {
     ) {
         let load = |model: &StepModel, input, ms| {
             let shape = Shape { output_tokens: output, input_tokens: input };
-            model.capacity(&slo(ms), shape).map_or(Load::CAPACITY, |capacity| capacity.load)
+            model.capacity(&slo(ms), shape, &ComputedShares::ALL).map_or(Load::CAPACITY, |capacity| capacity.load)
         };
         let base = load(&MODEL, input, ms);
         prop_assert!(load(&MODEL, input.saturating_add(more), ms) >= base);

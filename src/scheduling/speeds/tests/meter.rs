@@ -14,7 +14,7 @@ fn a_reading_tells_the_means_since_another() {
     meter.advance(at(2.0));
     let from = meter.read();
     meter.advance(at(4.0));
-    meter.came(560.0, 0.1);
+    meter.came(560.0, 560.0, 0.1, 0.0);
     meter.advance(at(6.0));
     let sample = meter.since(&from, 100.0);
     // Two requests for 2 s, three for 2 s. K from 1,100 to 1,200, then from 1,760 to 1,860.
@@ -29,12 +29,12 @@ fn the_stalled_share_is_that_of_the_last_seconds() {
     let mut meter = Meter::new(START);
     for second in 1..=60 {
         meter.advance(at(f64::from(second)));
-        meter.came(1.0, 0.2);
+        meter.came(1.0, 1.0, 0.2, 0.0);
     }
     assert!((0.19..0.23).contains(&meter.stalled_share()), "{}", meter.stalled_share());
     meter.advance(at(66.0));
     assert!(meter.stalled_share() < 0.1);
-    (0..100).for_each(|_| meter.came(1.0, 1.0));
+    (0..100).for_each(|_| meter.came(1.0, 1.0, 1.0, 0.0));
     assert!(meter.stalled_share() <= 0.6);
 }
 
@@ -42,6 +42,6 @@ fn the_stalled_share_is_that_of_the_last_seconds() {
 fn what_ended_without_having_come_leaves_no_debt() {
     let mut meter = Meter::new(START);
     meter.ended(100.0);
-    meter.came(50.0, 0.0);
+    meter.came(50.0, 50.0, 0.0, 0.0);
     assert_eq!(meter.requests(), 1.0);
 }

@@ -2,5 +2,6 @@ mod capacity;
 mod deviation;
 mod fit;
 mod meter;
+mod prompts;
 mod room;
 mod speed;

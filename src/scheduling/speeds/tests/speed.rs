@@ -67,12 +67,9 @@ fn a_profile_is_relied_on_at_once_and_predicts_what_it_was_measured_on() {
 }
 
 #[test]
-fn a_profile_that_is_wrong_is_not_relied_on_until_enough_was_learned() {
+fn a_profile_that_is_wrong_is_overcome_within_some_tens_of_requests() {
     let mut speed = Speed::new(Some(&profile(1.0)));
-    // Each lesson is twice as slow or as fast as the one before: no model predicts that.
-    (0..40).for_each(|k| lessons(&mut speed, 1, if k % 2 == 0 { 2.5 } else { 0.4 }));
-    assert!(!speed.is_good(), "{}", speed.error());
-    lessons(&mut speed, 400, 1.0);
+    lessons(&mut speed, 80, 6.0);
     assert!(speed.is_good() && speed.error() < 0.1, "{}", speed.error());
 }
 
@@ -84,6 +81,17 @@ fn requests_that_scatter_around_what_is_predicted_do_not_make_a_model_worthless(
         assert!(speed.is_good(), "{} after {k}", speed.error());
     }
     assert!(speed.error() > 0.3, "{}", speed.error());
+}
+
+/// On a llama.cpp server predictions are off by a half, one way and the other.
+#[test]
+fn however_much_they_scatter_the_model_is_relied_on_with_that_much_doubt() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    for k in 0..400 {
+        lessons(&mut speed, 1, if k % 2 == 0 { 2.0 } else { 0.5 });
+        assert!(speed.is_good(), "{} after {k}", speed.error());
+    }
+    assert!(speed.error() > 0.5, "{}", speed.error());
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use crate::scheduling::policies::Lateness;
 use std::time::Duration;
 
 use super::super::backlog::Backlog;
@@ -58,7 +59,7 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     let pool = pool(&[("d", 1, Some(profile()))]);
     let lost = request(1, 100, 20, START.before(seconds(10)), &pool);
     let in_time = request(2, 100, 20, START, &pool);
-    let mut policy = Attainment::default();
+    let mut policy = Attainment::new(Lateness::default());
     let mut placed = |waiting: &[&Request], in_flight, speeds: &mut Speeds| {
         let mut view = View::new(&pool, vec![PodState { in_flight, ..PodState::default() }]);
         let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds };

@@ -1,3 +1,5 @@
+use crate::scheduling::policies::Lateness;
+use crate::scheduling::speeds::ComputedShares;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -79,8 +81,11 @@ fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) ->
     view.tell_runs(on);
     let mut rng = fastrand::Rng::with_seed(1);
     let mut speeds = speeds(pool);
-    let decisions =
-        Attainment::default().pass(&mut view, waiting, &mut Pass { now, rng: &mut rng, speeds: &mut speeds });
+    let decisions = Attainment::new(Lateness::default()).pass(
+        &mut view,
+        waiting,
+        &mut Pass { now, rng: &mut rng, speeds: &mut speeds },
+    );
     decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
 }
 
@@ -141,7 +146,7 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
     let mut tight = runs(12, 1_000);
     tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
-    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
     let mut passes = |on: &[Run], at: Instant| {
         let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
         view.tell_runs(vec![on.to_vec()]);
@@ -159,7 +164,7 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
 fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_room() {
     let pool = pool(&[("d", 1, Some(profile()))]);
     let newcomer = request(1, 500, 200, START, &pool);
-    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
     for _ in 0..2 {
         let mut view = View::new(&pool, vec![PodState::default()]);
         view.tell_runs(vec![vec![]]);
@@ -194,7 +199,7 @@ fn a_request_for_which_no_cache_has_room_is_held() {
         let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
         view.tell_runs(vec![runs(4, 1_000)]);
         let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds };
-        Attainment::default().pass(&mut view, &[&newcomer], &mut pass).len()
+        Attainment::new(Lateness::default()).pass(&mut view, &[&newcomer], &mut pass).len()
     };
     // Four streams with 1,100 tokens each are there.
     assert_eq!([None, Some(5_300.0), Some(5_500.0)].map(&mut places), [1, 0, 1]);
@@ -203,7 +208,7 @@ fn a_request_for_which_no_cache_has_room_is_held() {
 #[test]
 fn no_class_waits_in_vain_for_ever() {
     let pool = pool(&[("d", 1, Some(profile()))]);
-    let (mut policy, mut speeds) = (Attainment::default(), speeds(&pool));
+    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
     let mut waited_s = |class| {
         let mut hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
         hopeless.arrival.class = class;
@@ -225,8 +230,12 @@ fn no_class_waits_in_vain_for_ever() {
 }
 
 fn effect(on: &[Run], request: &Request) -> super::super::outlook::Effect {
-    let outlook =
-        Outlook::new(Occupancy::reckon(on, 0, &MODEL, START), MODEL, 0.1, Spread { slower: 0.1, faster: 0.1 });
+    let outlook = Outlook::new(
+        Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START),
+        (MODEL, ComputedShares::ALL),
+        0.1,
+        Spread { slower: 0.1, faster: 0.1 },
+    );
     outlook.effect(request, &request.prospects[0], START, f64::NEG_INFINITY).unwrap()
 }
 

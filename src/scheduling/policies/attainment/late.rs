@@ -1,0 +1,99 @@
+//! Requests that will miss their objectives: what serving them soon is worth, and what it may cost the others.
+//!
+//! What has missed its objectives gains nothing in attainment, wherever it goes. If that were all, it would be starved while load
+//! lasts, and be late by a minute where a second would have done. So an answer is worth less with each second that it is late:
+//!
+//! ```text
+//! utility(lateness) = 1                        kept
+//!                     −cost · lateness         missed by so many seconds
+//! ```
+//!
+//! Waiting tells how long a request will wait: what waited for L seconds in vain is expected to wait for as long again (the
+//! hazard of a queue whose load is not known falls as 1/L). So what serving it now is worth, against going on waiting, is
+//! `cost · L`, and a request goes when that is more than what it takes from those that it runs beside. Every second makes it
+//! more, so each is served in the end.
+//!
+//! # Budget
+//!
+//! Beyond saturation nearly all are late sooner or later, and serving all of them soon is serving none in time. What the late ones take is
+//! therefore bounded by a budget: each objective that is expected to be kept adds a share of itself, and a late request that is
+//! placed spends what it costs. It costs what those beside it lose, and, unless its pod would still serve a newcomer well, at
+//! least [`LEAST_PRICE`]: it takes room from those that come next. So attainment falls by at most the budget's share; where that does
+//! not serve all that is late, the rest waits for calm moments, in which serving it costs nothing, or for `queue.max_wait`.
+
+use super::outlook::Effect;
+
+/// The least that a late request costs on a pod that would not serve a newcomer well, in kept objectives.
+const LEAST_PRICE: f64 = 0.3;
+/// The most that the budget holds, in kept objectives: what a burst leaves behind is worked off from it.
+const MOST_CREDIT: f64 = 10.0;
+/// What serving a request is worth that is late at all, in kept objectives.
+const LEAST_WORTH: f64 = 0.1;
+/// What it is worth at most.
+const MOST_WORTH: f64 = 1.0;
+
+/// How much lateness counts. From the configuration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lateness {
+    /// What a second of it costs, in kept objectives.
+    pub cost_per_s: f64,
+    /// The share of kept objectives that may be given up to serve late requests sooner.
+    pub budget: f64,
+}
+
+/// What late requests may still cost others, in kept objectives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    lateness: Lateness,
+    credit: f64,
+}
+
+// === impl Lateness ===
+
+impl Default for Lateness {
+    fn default() -> Self {
+        Self { cost_per_s: 0.1, budget: 0.03 }
+    }
+}
+
+impl Lateness {
+    /// What placing a request now, which has waited for so long, is worth beyond the objectives that it may keep.
+    pub(super) fn worth(&self, effect: &Effect, waited_s: f64) -> f64 {
+        let late_s = effect.lateness_s.min(waited_s);
+        if late_s <= 0.0 {
+            return 0.0;
+        }
+        effect.weight * (1.0 - effect.keeps) * (LEAST_WORTH + self.cost_per_s * late_s).min(MOST_WORTH)
+    }
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// With nothing saved yet.
+    pub(super) fn new(lateness: Lateness) -> Self {
+        Self { lateness, credit: 0.0 }
+    }
+
+    /// What lateness counts for.
+    pub(super) fn lateness(&self) -> &Lateness {
+        &self.lateness
+    }
+
+    /// What placing a request costs that would not be placed for its own objectives. `serves_well`: whether its pod would serve a
+    /// newcomer well, and those there lose little.
+    pub(super) fn price(effect: &Effect, serves_well: bool) -> f64 {
+        if serves_well { 0.0 } else { (effect.loss - effect.weight * effect.keeps).max(LEAST_PRICE * effect.weight) }
+    }
+
+    /// Whether there is so much left.
+    pub(super) fn affords(&self, price: f64) -> bool {
+        price <= self.credit.max(0.0)
+    }
+
+    /// Notes a placement that spent so much.
+    pub(super) fn placed(&mut self, effect: &Effect, price: f64) {
+        let saved = self.lateness.budget * effect.weight * effect.keeps;
+        self.credit = (self.credit + saved - price).min(MOST_CREDIT);
+    }
+}

@@ -1,0 +1,97 @@
+//! Prompt tokens that are really computed: what a prefix cache spares is learned from what servers tell and from first tokens.
+//!
+//! vLLM, SGLang and llama.cpp keep the keys and values of prompts that they have seen. How much of a prompt they find there is
+//! told by `cached_tokens` in a response's usage, or else shows in how soon the first token comes. It is learned by the length of
+//! prompts: behind a shared system prompt all are long and mostly cached, a conversation's turns are cached the more the longer
+//! they are, and single questions are short and not cached at all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scheduling::shape::log2_bucket;
+
+/// Buckets of prompts' lengths, by powers of two; the last one is open.
+const BUCKETS: usize = 20;
+/// How much of what was learned of a bucket fades with one more prompt.
+const FADE: f64 = 0.03;
+/// How many prompts what is known of all lengths weighs in a bucket, and that nothing is cached weighs in all.
+const PRIOR_PROMPTS: f64 = 1.0;
+
+/// The share of prompts that is computed, by their length. See the module.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Prompts {
+    buckets: [Sums; BUCKETS],
+    all: Sums,
+    /// Whether the servers tell it.
+    told: bool,
+}
+
+/// Sums over prompts, in prompts: of the shares that were computed, and of 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sums {
+    computed: f64,
+    prompts: f64,
+}
+
+/// The share of prompts that is expected to be computed, by their length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ComputedShares([f64; BUCKETS]);
+
+/// Where a share is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// The server told it.
+    Told,
+    /// The first token came after so much computing. It counts only where servers tell nothing.
+    FirstToken,
+}
+
+// === impl Prompts ===
+
+impl Prompts {
+    /// Learns that this share of a prompt was computed.
+    pub(super) fn learn(&mut self, prompt_tokens: f64, computed_share: f64, evidence: Evidence) {
+        self.told |= evidence == Evidence::Told;
+        if (self.told && evidence == Evidence::FirstToken) || !computed_share.is_finite() {
+            return;
+        }
+        if let Some(bucket) = self.buckets.get_mut(bucket(prompt_tokens)) {
+            bucket.add(computed_share);
+        }
+        self.all.add(computed_share);
+    }
+
+    /// The shares as they are known now.
+    pub(super) fn shares(&self) -> ComputedShares {
+        let overall = self.all.share(1.0);
+        ComputedShares(self.buckets.map(|bucket| bucket.share(overall)))
+    }
+}
+
+// === impl ComputedShares ===
+
+impl ComputedShares {
+    /// Of a server without a prefix cache.
+    pub const ALL: Self = Self([1.0; BUCKETS]);
+
+    /// Tokens of a prompt that will be computed.
+    pub fn computed_tokens(&self, prompt_tokens: f64) -> f64 {
+        prompt_tokens * self.0.get(bucket(prompt_tokens)).copied().unwrap_or(1.0)
+    }
+}
+
+// === impl Sums ===
+
+impl Sums {
+    fn add(&mut self, computed_share: f64) {
+        let keep = 1.0 - FADE;
+        *self = Self { computed: self.computed * keep + computed_share, prompts: self.prompts * keep + 1.0 };
+    }
+
+    fn share(&self, prior: f64) -> f64 {
+        ((self.computed + PRIOR_PROMPTS * prior) / (self.prompts + PRIOR_PROMPTS)).clamp(0.0, 1.0)
+    }
+}
+
+fn bucket(prompt_tokens: f64) -> usize {
+    usize::from(log2_bucket(prompt_tokens as u32)).min(BUCKETS - 1)
+}
