@@ -26,6 +26,8 @@ pub(super) struct Document {
     fallback_policy: FallbackPolicy,
     #[serde(default, deserialize_with = "json::object")]
     request: RequestConfig,
+    #[serde(default = "default_ready_path", deserialize_with = "text::optional::<text::Path, _>")]
+    ready_path: Option<String>,
     #[serde(default, deserialize_with = "json::object_map")]
     models: BTreeMap<String, Model>,
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
@@ -56,6 +58,10 @@ fn default_pool() -> String {
     "default".to_owned()
 }
 
+fn default_ready_path() -> Option<String> {
+    Some("/slo-router/ready".to_owned())
+}
+
 // === impl Document ===
 
 impl Document {
@@ -78,6 +84,7 @@ impl Document {
             allowed_strategies: self.allowed_strategies,
             fallback_policy: self.fallback_policy,
             request: self.request,
+            ready_path: self.ready_path,
             models: self.models,
             default_model: self.default_model,
             classes: self.classes,

@@ -52,6 +52,8 @@ pub struct Config {
     pub fallback_policy: FallbackPolicy,
     /// How requests are read.
     pub request: RequestConfig,
+    /// A GET of this path is answered by whether requests can be placed; `None` for none.
+    pub ready_path: Option<String>,
     /// What is known of models, by the name in requests. A model that is not here may be served all the same.
     pub models: BTreeMap<String, Model>,
     /// The model of requests that name none.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use fnv::FnvHashMap;
 
+use super::early::Plan;
 use super::intent::Wish;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
@@ -30,6 +31,10 @@ impl Router {
             return self.refuse_record(id, &Refusal::ModelMissing);
         };
         if self.pods_are_unknown() {
+            let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);
+            if self.may_expect_pods(arrived_at, now) {
+                return self.expect_pods(id, Plan::Schedule(wish, body.map(<[u8]>::len)), now);
+            }
             return self.go_unplaced(id, wish.subset.as_ref());
         }
         let known = self.config.models.get(&name);

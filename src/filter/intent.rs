@@ -14,6 +14,8 @@ use crate::scheduling::subset::Subset;
 pub enum Intent {
     /// It is none of ours: it goes on by the fallback policy, never buffered.
     Pass,
+    /// It asks whether the filter is ready.
+    Ready,
     /// It is scheduled.
     Schedule(Wish),
     /// It is answered here.
@@ -46,8 +48,13 @@ pub struct Wish {
 impl Intent {
     /// Judges a request by its headers.
     pub fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
-        let is_post = headers.get(":method").as_deref() == Some("POST");
-        let endpoint = headers.get(":path").and_then(|path| paths.endpoint_of(&path));
+        let (method, path) = (headers.get(":method"), headers.get(":path"));
+        let is_post = method.as_deref() == Some("POST");
+        let asks = matches!(method.as_deref(), Some("GET" | "HEAD"));
+        if asks && config.ready_path.is_some() && path.as_deref().map(without_query) == config.ready_path.as_deref() {
+            return Self::Ready;
+        }
+        let endpoint = path.and_then(|path| paths.endpoint_of(&path));
         let foreign = headers.get("upgrade").is_some()
             || headers.get("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
         match endpoint {
@@ -94,6 +101,10 @@ impl Wish {
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _query)| path)
 }
 
 fn allowed(name: &str, config: &Config) -> Result<PolicyName, Refusal> {

@@ -2,6 +2,7 @@
 //! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
 
 mod describing;
+mod early;
 mod entry;
 mod guard;
 mod host;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::early::Plan;
 use super::intent::Wish;
 use crate::dispatcher::Placement;
 use crate::protocol::ResponseObserver;
@@ -38,6 +39,8 @@ pub enum Stage {
         /// Bytes of the body that have come.
         received: usize,
     },
+    /// It waits for the first list of pods.
+    Early(Plan),
     /// It waits for room.
     Waiting,
     /// It was sent to a pod.

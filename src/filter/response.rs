@@ -83,7 +83,7 @@ impl Router {
             Stage::Reading { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(record, &placement, now),
-            Stage::Unplaced | Stage::Refused => {}
+            Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fnv::{FnvHashMap, FnvHashSet};
 
+use super::early::Early;
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
 use super::intent::{Intent, Wish};
@@ -27,6 +28,10 @@ use crate::shared::Keys;
 const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
 const BUSY_TICK: Duration = Duration::from_millis(10);
+/// Time between ticks of a filter that just started, while its sources have not answered yet: one that fails is asked again soon.
+const STARTING_TICK: Duration = Duration::from_millis(50);
+/// So long a filter has just started. A source that fails longer is asked more seldom than the heartbeat comes.
+const STARTING: Duration = Duration::from_secs(2);
 /// Time between ticks otherwise: the heartbeat's.
 const IDLE_TICK: Duration = Duration::from_millis(250);
 /// Messages taken from the mailbox at once: all say the same.
@@ -54,11 +59,13 @@ pub struct Router {
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
     pub(super) guard: Guard,
+    pub(super) early: Early,
     /// The models that have a history and labels of their own.
     pub(super) labels: FnvHashSet<Rc<str>>,
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
+    started_at: Instant,
     tick: Duration,
     shared_at: Instant,
     #[cfg(feature = "exact")]
@@ -82,9 +89,11 @@ impl Router {
             replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
+            early: Early::default(),
             labels: FnvHashSet::default(),
             looks_at_runs: config.looks_at_runs(),
             rng,
+            started_at: host::now(),
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
             #[cfg(feature = "exact")]
@@ -110,7 +119,8 @@ impl Router {
         }
         let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
-            Intent::Pass => self.pass_by(subset, now),
+            Intent::Pass => self.pass_by(id, subset, now),
+            Intent::Ready => self.tell_readiness(id, now),
             Intent::Refuse(refusal) => {
                 self.records.insert(id, Record::new(id, Stage::Refused, now));
                 self.refuse(&refusal)
@@ -140,7 +150,7 @@ impl Router {
                 *received = size;
                 if end_of_stream { self.read_body(id) } else { Next::Wait }
             }
-            Some(Stage::Waiting | Stage::Refused) => Next::Wait,
+            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
@@ -149,7 +159,7 @@ impl Router {
     pub fn on_request_trailers(&mut self, id: RequestId) -> Next {
         match self.records.get(&id).map(|record| &record.stage) {
             Some(Stage::Reading { .. }) => self.read_body(id),
-            Some(Stage::Waiting | Stage::Refused) => Next::Wait,
+            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
@@ -172,6 +182,7 @@ impl Router {
         self.perform(actions, None);
         self.release_unread(now);
         self.refresh_sources(now);
+        self.release_early(now);
         self.meet_replicas(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
@@ -214,14 +225,16 @@ impl Router {
         }
     }
 
-    /// Often enough to meet other gateways in time.
+    /// Often enough to meet other gateways in time, and to ask for the first pods and profiles.
     fn idle_tick(&self) -> Duration {
         let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
-        meetings.map_or(IDLE_TICK, |interval| interval.min(IDLE_TICK))
+        let is_starting = self.sources.awaits_any() && host::now().since(self.started_at) < STARTING;
+        let most = if is_starting { STARTING_TICK } else { IDLE_TICK };
+        meetings.map_or(most, |interval| interval.min(most))
     }
 
     pub(super) fn adjust_tick(&mut self) {
-        let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching();
+        let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching() || !self.early.is_empty();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;

@@ -71,6 +71,11 @@ impl Sources {
         self.pods.is_some() && self.fetched_pods.is_none()
     }
 
+    /// Whether a source has given nothing so far.
+    pub fn awaits_any(&self) -> bool {
+        self.awaits_pods() || self.profiles.as_ref().is_some_and(|source| !source.document.is_seen())
+    }
+
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
     pub fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);

@@ -85,6 +85,11 @@ impl SharedDocument {
         Self { kind, fingerprint, seen: None }
     }
 
+    /// Whether a document was taken here.
+    pub fn is_seen(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a second have passed.
     pub fn lease(&self, store: &impl Store, keys: &Keys, every: Duration, timeout: Duration, now: Instant) -> bool {
         let key = keys.source(self.kind, self.cell_to_take(&states(store, keys, self.kind)));
