@@ -71,6 +71,7 @@ impl Document {
         self.profiles.check()?;
         self.pods.check()?;
         self.replicas.as_ref().map_or(Ok(()), ReplicaSource::check)?;
+        self.upstream.check()?;
         classes::check(&self.classes)?;
         let served = models::Served::by(&self.models, &self.pods);
         models::check(&self.models, &served)?;

@@ -116,7 +116,7 @@ impl Config {
             max_waiting: self.queue.max_requests,
             max_wait: self.queue.max_wait,
             late: self.queue.late,
-            alternatives: usize::from(self.upstream.alternatives),
+            alternatives: self.upstream.named_alternatives(),
             replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
             looks_at_runs: self.looks_at_runs(),
             corrects_profiles: self.profiles.correct,

@@ -87,6 +87,22 @@ fn everything_that_is_written_is_taken() {
 }
 
 #[test]
+fn other_pods_are_named_in_one_way() {
+    let with = |upstream: &str| format!("{}, \"upstream\": {upstream}}}", MINIMAL.trim_end().trim_end_matches('}'));
+    let config = good(&with(r#"{"alternative_headers": ["x-second", "x-third"]}"#));
+    assert_eq!(
+        config.upstream.headers().collect::<Vec<_>>(),
+        ["x-gateway-destination-endpoint", "x-second", "x-third"]
+    );
+    assert_eq!(config.dispatch_settings().alternatives, 2);
+    let told = |upstream: &str| Config::from_json(with(upstream).as_bytes()).unwrap_err().to_string();
+    let both = told(r#"{"alternatives": 1, "alternative_headers": ["x-second"]}"#);
+    assert!(both.starts_with("upstream.alternative_headers: invalid value: `alternatives` beside them"), "{both}");
+    let same = told(r#"{"header": "x-pod", "alternative_headers": ["x-pod"]}"#);
+    assert!(same.starts_with("upstream.alternative_headers: invalid value: \"x-pod\""), "{same}");
+}
+
+#[test]
 fn everything_but_the_pods_has_a_default() {
     let config = good(MINIMAL);
     assert_eq!(config.pool, "default");

@@ -21,6 +21,7 @@ mod tests;
 mod wake;
 mod yields;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -237,8 +238,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<Rc<str>> {
+    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry. It is not charged.
+    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<(Rc<str>, Vec<SocketAddr>)> {
         let policy = self.settings.assessment.fallback_policy;
         let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
         let request =
@@ -247,7 +248,8 @@ impl<S: Store> Dispatcher<S> {
         let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
         let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
-        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
+        let pod = pool.pods().get(decisions.first()?.pod)?;
+        Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
     }
 
     /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all

@@ -26,9 +26,7 @@ impl Router {
     pub(super) fn pass_now(&mut self, subset: Option<Subset>, now: Instant) -> Next {
         let is_narrowed = subset.is_some();
         match self.dispatcher.pick(subset, now) {
-            Some(address) => {
-                let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
-            }
+            Some((pod, alternatives)) => self.name_pods(&pod, &alternatives),
             // Envoy's own choice would not know of the hint.
             None if is_narrowed => return self.refuse(&Refusal::NoReadyPod),
             None => {}

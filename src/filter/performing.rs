@@ -1,11 +1,23 @@
 //! Doing what the dispatcher decided: requests are forwarded, resumed and answered.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
 use super::host::{self, Map};
 use super::record::Stage;
 use super::router::{Next, Router};
 use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
 use crate::protocol::Refusal;
 use crate::scheduling::request::RequestId;
+
+/// The pod and those to try after it, as one header names them.
+fn named<'a>(pod: &'a str, alternatives: &[SocketAddr]) -> Cow<'a, str> {
+    if alternatives.is_empty() {
+        return Cow::Borrowed(pod);
+    }
+    let others = alternatives.iter().map(|other| format!(",{other}"));
+    std::iter::once(pod.to_owned()).chain(others).collect()
+}
 
 impl Router {
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
@@ -44,10 +56,24 @@ impl Router {
 
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
-        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.named());
+        self.name_pods(&placement.destination, &placement.alternatives);
+        self.unanswered.push_back(id);
         self.stats.placed(&placement);
         if let Some(record) = self.records.get_mut(&id) {
             record.stage = Stage::Forwarded(placement);
+        }
+    }
+
+    /// Names to Envoy the pod of the effective context's request, and those that a retry should try.
+    pub(super) fn name_pods(&self, pod: &str, alternatives: &[SocketAddr]) {
+        let upstream = &self.config.upstream;
+        if upstream.alternative_headers.is_empty() {
+            let _ = host::set_header(Map::Request, &upstream.header, &named(pod, alternatives));
+            return;
+        }
+        let _ = host::set_header(Map::Request, &upstream.header, pod);
+        for (header, address) in upstream.alternative_headers.iter().zip(alternatives) {
+            let _ = host::set_header(Map::Request, header, &address.to_string());
         }
     }
 

@@ -18,6 +18,9 @@ use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::time::Instant;
 
+/// Requests without an answer that are looked at in one tick: each costs two calls of the host.
+const MOST_FOLLOWED: usize = 64;
+
 impl Router {
     /// A response's headers came.
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
@@ -50,6 +53,24 @@ impl Router {
         }
         if self.config.response.show_pod {
             set("x-slo-router-pod", &placement.address.to_string());
+        }
+    }
+
+    /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that failed it is known to have,
+    /// before the answer comes.
+    pub(super) fn follow_retries(&mut self, now: Instant) {
+        for _ in 0..self.unanswered.len().min(MOST_FOLLOWED) {
+            let Some(id) = self.unanswered.pop_front() else { return };
+            let Some(record) = self.records.get_mut(&id).filter(|record| record.status.is_none()) else { continue };
+            let Stage::Forwarded(placement) = &mut record.stage else { continue };
+            if host::set_effective_context(id.0).is_err() {
+                continue;
+            }
+            if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
+                placement.address = address;
+                self.dispatcher.served_by(id, address, now);
+            }
+            self.unanswered.push_back(id);
         }
     }
 

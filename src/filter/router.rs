@@ -1,6 +1,7 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
 //! [`describing`](super::describing) and [`performing`](super::performing).
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Router {
     paths: EndpointPaths,
     pub(super) guard: Guard,
     pub(super) early: Early,
+    /// Requests that were sent to a pod and have no answer yet.
+    pub(super) unanswered: VecDeque<RequestId>,
     /// The models that have a history and labels of their own.
     pub(super) labels: FnvHashSet<Rc<str>>,
     /// Whether a policy may ask for more than sums.
@@ -90,6 +93,7 @@ impl Router {
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
             early: Early::default(),
+            unanswered: VecDeque::new(),
             labels: FnvHashSet::default(),
             looks_at_runs: config.looks_at_runs(),
             rng,
@@ -113,9 +117,9 @@ impl Router {
     pub fn on_request_headers(&mut self, id: RequestId, end_of_stream: bool) -> Next {
         let now = host::now();
         let headers = host::headers(Map::Request);
-        if headers.get(&self.config.upstream.header).is_some() {
+        for header in self.config.upstream.headers().filter(|header| headers.get(header).is_some()) {
             // Refused only without a header map, and then nothing arrives upstream either.
-            let _ = host::remove_header(Map::Request, &self.config.upstream.header);
+            let _ = host::remove_header(Map::Request, header);
         }
         let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
@@ -183,6 +187,7 @@ impl Router {
         self.release_unread(now);
         self.refresh_sources(now);
         self.release_early(now);
+        self.follow_retries(now);
         self.meet_replicas(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;

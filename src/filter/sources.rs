@@ -134,6 +134,9 @@ impl Router {
     }
 }
 
+/// The header that Envoy adds to what a server answers, and not to what it answers itself.
+const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
+
 /// Sends a callout; its number leads the answer back.
 pub(super) fn send_callout(callout: &Callout, headers: &[(&str, &str)], body: &[u8]) -> Result<u32, FetchError> {
     host::call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
@@ -147,7 +150,8 @@ pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usiz
     let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
     let content_type = headers.get("content-type");
     let status = headers.get(":status").and_then(|status| status.parse().ok());
-    let head = Head { status, content_type: content_type.as_deref(), body_bytes };
+    let is_servers = headers.get(UPSTREAM_TIME).is_some();
+    let head = Head { status, content_type: content_type.as_deref(), is_servers, body_bytes };
     let body = || host::buffer(Buffer::CalloutAnswer, body_bytes).unwrap_or_default();
     match request.judge(head) {
         Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),

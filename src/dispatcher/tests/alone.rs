@@ -263,7 +263,7 @@ fn of_a_pool_that_shrank_to_pods_that_failed_half_take_requests() {
 fn what_is_not_scheduled_goes_to_a_pod_and_is_not_charged() {
     let mut dispatcher = dispatcher(settings(), halves());
     for _ in 0..5 {
-        assert_eq!(dispatcher.pick(None, START), Some("10.0.0.0:8000".into()));
+        assert_eq!(dispatcher.pick(None, START), Some(("10.0.0.0:8000".into(), vec![])));
     }
     assert_eq!(dispatcher.submit(arrival(1, 0, START), START).len(), 1);
     assert_eq!(dispatcher.in_flight(), 1);
