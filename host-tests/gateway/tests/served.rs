@@ -6,14 +6,11 @@ use serde_json::{Value, json};
 
 use crate::common::{Rig, Test, filter, pods};
 
-const ROUTE: &str = "static_resources/listeners/gateway/filter_chains/0/filters/0/typed_config/route_config/\
-                     virtual_hosts/0/routes/0/route";
-
 fn with_retries(options: Options) -> Options {
     options.change(|yaml| {
         let policy = json!({ "retry_on": "connect-failure,retriable-status-codes", "retriable_status_codes": [503],
                              "num_retries": 2 });
-        *find(yaml, &format!("{ROUTE}/retry_policy")) = serde_norway::to_value(policy).expect("JSON is YAML");
+        *find(yaml, &format!("{}/retry_policy", path::ROUTE)) = serde_norway::to_value(policy).expect("JSON is YAML");
     })
 }
 
