@@ -47,6 +47,8 @@ pub struct View<'a> {
     runs: Vec<Vec<Run>>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
+    /// Whether the deployments' bounds do not count, since what is placed is not counted by them.
+    is_unbounded: bool,
 }
 
 /// A pod that may run a request.
@@ -92,7 +94,13 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: Vec::new(), reservation: None }
+        Self { pool, states, runs: Vec::new(), reservation: None, is_unbounded: false }
+    }
+
+    /// The same, for what is not charged.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        Self { is_unbounded: true, ..self }
     }
 
     /// The pool.
@@ -145,7 +153,7 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.arrival.may_go_to(pod);
+        let open = state.takes() && !self.is_full(pod, state) && request.arrival.may_go_to(pod);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -176,6 +184,12 @@ impl<'a> View<'a> {
                 state.health = Health::Out;
             }
         }
+    }
+
+    /// Whether as many requests run on it as its deployment's bound lets.
+    fn is_full(&self, pod: &Pod, state: PodState) -> bool {
+        let deployment = self.pool.deployments().get(pod.deployment).filter(|_| !self.is_unbounded);
+        deployment.and_then(|deployment| deployment.max_concurrent_requests).is_some_and(|most| state.in_flight >= most)
     }
 
     fn is_kept_from(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
