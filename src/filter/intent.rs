@@ -55,8 +55,11 @@ impl Intent {
             return Self::Ready;
         }
         let endpoint = path.and_then(|path| paths.endpoint_of(&path));
-        let foreign = headers.get("upgrade").is_some()
-            || headers.get("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
+        // Servers that read JSON do not mind what it is called; where it may be a form, only a path of which it is known what
+        // it takes is JSON in any case.
+        let may_be_form =
+            endpoint == Some(Endpoint::Any) && headers.get("content-type").is_some_and(|kind| is_multipart(&kind));
+        let foreign = headers.get("upgrade").is_some() || may_be_form;
         match endpoint {
             Some(endpoint) if is_post && !foreign => {
                 Wish::of(headers, config, endpoint).map_or_else(Self::Refuse, Self::Schedule)
@@ -101,6 +104,11 @@ impl Wish {
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
+}
+
+fn is_multipart(content_type: &str) -> bool {
+    let kind = content_type.trim_start().split('/').next().unwrap_or_default();
+    kind.eq_ignore_ascii_case("multipart")
 }
 
 fn without_query(path: &str) -> &str {
