@@ -1,7 +1,10 @@
 //! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
 //! have. Shared by the VMs of a pool, one value for each model.
 
+pub mod labels;
+
 use std::rc::Rc;
+use std::time::Duration;
 
 use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,10 @@ const COLD_BYTES_PER_TOKEN: f64 = 5.0;
 const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
 /// Old ratios fade: what lies this many tokens back weighs half.
 const HALF_LIFE_TOKENS: f64 = 1_000_000.0;
+
+/// Completions that lie this long back tell nothing any more of what comes: traffic changes, and what is refused because of
+/// them teaches nothing new.
+const MOST_AGE: Duration = Duration::from_secs(3600);
 
 /// How output lengths are estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +164,21 @@ impl Learning {
         self.models.entry(model.to_owned()).or_insert_with(known);
     }
 
-    /// Exchanges what was learned with the other VMs.
-    pub fn share(&mut self, store: &impl Store, keys: &Keys) {
+    /// Whether anything was learned of a model, by any VM.
+    pub fn is_shared(&self, model: &str, store: &impl Store, keys: &Keys) -> bool {
+        !store.get(&keys.lengths(model)).bytes.is_empty()
+    }
+
+    /// Forgets a model, which makes its place free for another, and what all VMs know of it.
+    pub fn forget(&mut self, model: &str, store: &impl Store, keys: &Keys) {
+        self.models.remove(model);
+        let key = keys.lengths(model);
+        // If it fails, another VM has just learned of it.
+        let _ = store.set(&key, &[], store.get(&key).version);
+    }
+
+    /// Exchanges what was learned with the other VMs, and forgets what lies too long back.
+    pub fn share(&mut self, store: &impl Store, keys: &Keys, now: Instant) {
         for (name, model) in &mut self.models {
             let key = keys.lengths(name);
             if model.pending.is_empty() {
@@ -173,6 +193,7 @@ impl Learning {
                     model.pending.clear();
                 }
             }
+            model.known.history.forget_before(now.before(MOST_AGE));
             model.medians.clear();
             model.lengths.clear();
         }

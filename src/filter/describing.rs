@@ -8,6 +8,7 @@ use super::early::Plan;
 use super::intent::Wish;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
+use crate::learning::labels::{Admitted, NEW_MODELS};
 use crate::protocol::{Ask, Endpoint, Refusal};
 use crate::scheduling::pool::Model;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
@@ -15,10 +16,6 @@ use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 
-/// Models with a history and labels of their own; the rest share one.
-const MOST_MODELS: usize = 256;
-/// The name of the rest.
-const OTHER_MODELS: &str = "other";
 impl Router {
     /// Places a request, or lets it wait. Its stream is the effective context.
     pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, body: Option<&[u8]>, now: Instant) -> Next {
@@ -40,7 +37,7 @@ impl Router {
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
-        let label = self.label(&model);
+        let label = self.label(&model, now);
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
         let lengths =
@@ -113,18 +110,29 @@ impl Router {
         OutputLengths::new(curve, most.unwrap_or(u32::MAX))
     }
 
-    /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
-    /// that clients make up, share one.
-    fn label(&mut self, model: &Model) -> Rc<str> {
-        if let Some(known) = self.labels.get(model.name.as_str()) {
-            return Rc::clone(known);
+    /// The name under which a model's lengths are known: nothing is known under that of models that were never answered, here
+    /// or in another VM.
+    fn label(&mut self, model: &Model, now: Instant) -> Rc<str> {
+        if let Some(known) = self.labels.get(&model.name, now) {
+            return known;
         }
-        if self.labels.len() >= MOST_MODELS || !self.dispatcher.pool().serves(model) {
-            return OTHER_MODELS.into();
+        if self.learning.is_shared(&model.name, &self.store, &self.keys) {
+            return self.answered_label(&model.name, now);
         }
-        let label: Rc<str> = model.name.as_str().into();
-        self.labels.insert(Rc::clone(&label));
-        self.learning.meet(&label, &self.store, &self.keys);
+        NEW_MODELS.into()
+    }
+
+    /// The name under which an answer of a model teaches.
+    pub(super) fn answered_label(&mut self, model: &str, now: Instant) -> Rc<str> {
+        let Admitted { label, is_new, dropped } = self.labels.admit(model, now);
+        if let Some(dropped) = dropped {
+            self.learning.forget(&dropped, &self.store, &self.keys);
+        }
+        if is_new {
+            self.learning.meet(&label, &self.store, &self.keys);
+            let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
+            facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(&label));
+        }
         label
     }
 }

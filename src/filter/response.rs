@@ -160,7 +160,8 @@ impl Router {
             },
             None => return,
         };
-        self.learning.record(&facts.label, sample);
+        let label = self.answered_label(&facts.model, now);
+        self.learning.record(&label, sample);
     }
 }
 

@@ -2,10 +2,9 @@
 //! [`describing`](super::describing) and [`performing`](super::performing).
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::Duration;
 
-use fnv::{FnvHashMap, FnvHashSet};
+use fnv::FnvHashMap;
 
 use super::early::Early;
 use super::guard::Guard;
@@ -20,6 +19,7 @@ use super::store::HostStore;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
 use crate::learning::Learning;
+use crate::learning::labels::Labels;
 use crate::protocol::EndpointPaths;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
@@ -63,8 +63,8 @@ pub struct Router {
     pub(super) early: Early,
     /// Requests that were sent to a pod and have no answer yet.
     pub(super) unanswered: VecDeque<RequestId>,
-    /// The models that have a history and labels of their own.
-    pub(super) labels: FnvHashSet<Rc<str>>,
+    /// The models that have a history of their own.
+    pub(super) labels: Labels,
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
@@ -94,7 +94,7 @@ impl Router {
             guard: Guard::default(),
             early: Early::default(),
             unanswered: VecDeque::new(),
-            labels: FnvHashSet::default(),
+            labels: Labels::default(),
             looks_at_runs: config.looks_at_runs(),
             rng,
             started_at: host::now(),
@@ -191,7 +191,7 @@ impl Router {
         self.meet_replicas(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.store, &self.keys);
+            self.learning.share(&self.store, &self.keys, now);
             if let Some(survey) = self.dispatcher.survey(now) {
                 self.stats.survey(&survey);
             }

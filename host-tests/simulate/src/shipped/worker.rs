@@ -169,7 +169,7 @@ impl Worker {
         let actions = self.dispatcher.tick(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.port, &self.keys);
+            self.learning.share(&self.port, &self.keys, now);
         }
         let actions = self.after(actions);
         self.set_timer(self.tick);
