@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    CapacityConfig, Class, Config, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig, RequestConfig,
-    ResponseConfig, SloConfig, UpstreamConfig, classes, models, scheduling,
+    CapacityConfig, Class, Config, DeploymentConfig, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig,
+    RequestConfig, ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
 };
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
@@ -34,6 +34,8 @@ pub(super) struct Document {
     default_model: Option<String>,
     #[serde(default, deserialize_with = "json::object_list")]
     classes: Vec<Class>,
+    #[serde(default, deserialize_with = "json::object_map")]
+    deployments: BTreeMap<String, DeploymentConfig>,
     #[serde(default, deserialize_with = "json::object")]
     slo: SloConfig,
     #[serde(default = "scheduling::default_prediction", deserialize_with = "scheduling::prediction")]
@@ -89,6 +91,7 @@ impl Document {
             models: self.models,
             default_model: self.default_model,
             classes: self.classes,
+            deployments: deployments::named(self.deployments)?,
             slo: self.slo,
             prediction: self.prediction,
             capacity: self.capacity,

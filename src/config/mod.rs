@@ -4,6 +4,7 @@
 //! alone. Everything but the pods has a default.
 
 mod classes;
+mod deployments;
 mod document;
 mod error;
 mod models;
@@ -21,6 +22,7 @@ use std::hash::Hasher;
 use fnv::FnvHasher;
 
 pub use self::classes::{Class, HeaderMatch};
+pub use self::deployments::DeploymentConfig;
 pub use self::error::ConfigError;
 pub use self::models::Model;
 pub use self::pool::{PodSources, ProfileSources, ResponseConfig, UpstreamConfig};
@@ -32,6 +34,7 @@ use self::document::Document;
 use crate::dispatcher::Settings;
 use crate::json;
 use crate::learning::Prediction;
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
@@ -60,6 +63,8 @@ pub struct Config {
     pub default_model: Option<String>,
     /// The classes; the first that matches a request is its class.
     pub classes: Vec<Class>,
+    /// What is known of deployments.
+    pub deployments: BTreeMap<DeploymentName, DeploymentConfig>,
     /// Objectives, and what they are used for.
     pub slo: SloConfig,
     /// How output lengths are estimated.

@@ -87,6 +87,22 @@ fn everything_that_is_written_is_taken() {
 }
 
 #[test]
+fn deployments_have_bounds_of_their_own() {
+    let with =
+        |deployments: &str| format!("{}, \"deployments\": {deployments}}}", MINIMAL.trim_end().trim_end_matches('}'));
+    let config = good(&with(r#"{"prod/a": {"max_concurrent_requests": 4}, "b": {}}"#));
+    let bounds: Vec<_> =
+        config.deployments.iter().map(|(name, on)| (name.as_str(), on.max_concurrent_requests)).collect();
+    assert_eq!(bounds, [("default/b", None), ("prod/a", Some(4))]);
+    let told = |deployments: &str| Config::from_json(with(deployments).as_bytes()).unwrap_err().to_string();
+    for bad in [r#"{"a/b/c": {}}"#, r#"{"a": {}, "default/a": {}}"#] {
+        assert!(told(bad).starts_with("deployments: invalid value: the name"), "{}", told(bad));
+    }
+    let zero = told(r#"{"a": {"max_concurrent_requests": 0}}"#);
+    assert!(zero.starts_with("deployments.a.max_concurrent_requests: invalid value"), "{zero}");
+}
+
+#[test]
 fn other_pods_are_named_in_one_way() {
     let with = |upstream: &str| format!("{}, \"upstream\": {upstream}}}", MINIMAL.trim_end().trim_end_matches('}'));
     let config = good(&with(r#"{"alternative_headers": ["x-second", "x-third"]}"#));

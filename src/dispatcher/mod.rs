@@ -12,6 +12,7 @@ mod company;
 mod courtesy;
 mod membership;
 mod pass;
+mod probes;
 mod reading;
 mod replicas;
 mod running;
@@ -31,6 +32,7 @@ pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Surve
 use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
+use self::probes::Probes;
 use self::running::{Run, Running};
 use self::yields::Yields;
 use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
@@ -87,6 +89,7 @@ pub struct Dispatcher<S> {
     policies: Policies,
     yields: Yields,
     courtesy: Courtesy,
+    probes: Probes,
     rng: fastrand::Rng,
 }
 
@@ -111,6 +114,7 @@ impl<S: Store> Dispatcher<S> {
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             yields: Yields::default(),
+            probes: Probes::default(),
             courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
         }
@@ -162,9 +166,14 @@ impl<S: Store> Dispatcher<S> {
         if let Some(reason) = self.refusal_at_the_door(&arrival) {
             return vec![self.refuse(id, reason, now)];
         }
-        let request = self.assess(arrival);
+        let mut request = self.assess(arrival);
         if request.infeasible && self.settings.reject_infeasible {
-            return vec![self.refuse(id, RefusalReason::Infeasible, now)];
+            if !self.is_worth_a_probe(&request, now) {
+                return vec![self.refuse(id, RefusalReason::Infeasible, now)];
+            }
+            // It is late from the beginning, and not refused while it waits.
+            request.infeasible = false;
+            request.latest_start = now;
         }
         if let Some(decided) = self.take_room_at_once(&request, now) {
             return self.forward(request, decided, now).into_iter().collect();
@@ -245,7 +254,8 @@ impl<S: Store> Dispatcher<S> {
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let mut view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
+        let view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
+        let mut view = view.unbounded();
         let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
@@ -263,10 +273,9 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let running = reading.board.running(now);
-        let of_pool = self.pool.pods().iter().filter_map(|pod| running.get(&pod.id));
         Some(Survey {
             waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
-            in_flight: of_pool.map(|entry| entry.count).sum(),
+            in_flight: running.values().map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
             pods_failing: reading.board.failing.len(),
             replicas: reading.outlook().map(|outlook| outlook.gateways_seen(now)),

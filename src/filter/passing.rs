@@ -2,7 +2,7 @@
 //! request go.
 
 use super::early::Plan;
-use super::host::{self, Headers, Map};
+use super::host::{self, Headers};
 use super::record::{Record, Stage};
 use super::router::{Next, Router};
 use crate::protocol::Refusal;

@@ -82,7 +82,8 @@ impl Sources {
         let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =
             config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
-        Rc::new(Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles))
+        let pool = Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles);
+        Rc::new(pool.bounded(|deployment| config.deployments.get(deployment)?.max_concurrent_requests))
     }
 }
 
