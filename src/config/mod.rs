@@ -16,7 +16,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 use fnv::FnvHasher;
@@ -36,6 +36,7 @@ use crate::json;
 use crate::learning::Prediction;
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::ProfileEntry;
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
 
@@ -132,6 +133,17 @@ impl Config {
     pub fn looks_at_runs(&self) -> bool {
         let learns = |policy: &PolicyName| policy.needs_profile() && self.profiles.correct;
         self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs() || learns(policy))
+    }
+
+    /// What `slo.default` does not do, in a line, where profiles state objectives of their own.
+    pub fn hidden_default<'a>(&self, profiles: impl IntoIterator<Item = &'a ProfileEntry>) -> Option<String> {
+        self.slo.default?;
+        let hiding = profiles.into_iter().filter(|entry| !entry.profile.slo.is_empty());
+        let hiding: BTreeSet<&str> = hiding.map(|entry| entry.deployment.as_str()).collect();
+        (!hiding.is_empty()).then(|| {
+            let deployments = hiding.into_iter().collect::<Vec<_>>().join(", ");
+            format!("the profiles of {deployments} state objectives of their own, which go before `slo.default`")
+        })
     }
 
     /// What the configuration comes to, in one line for the log at start.

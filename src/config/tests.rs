@@ -87,6 +87,28 @@ fn everything_that_is_written_is_taken() {
 }
 
 #[test]
+fn a_default_objective_that_profiles_hide_is_told_of() {
+    let entry = |slos: &str| {
+        format!(
+            r#"{{"deployment": "a", "profile": {{"gpu": "g", "cost": 1, "indexes": [[64], [64]], "tputs": [[2]], "slos": {slos}}}}}"#
+        )
+    };
+    let with = |slo: &str, slos: &str| {
+        let minimal = MINIMAL.trim_end().trim_end_matches('}');
+        format!(r#"{minimal}, "slo": {slo}, "profiles": {{"inline": [{}]}}}}"#, entry(slos))
+    };
+    let told = |slo: &str, slos: &str| {
+        let config = good(&with(slo, slos));
+        config.hidden_default(&config.profiles.inline)
+    };
+    let own = r#"{"default": {"e2e": "1s"}}"#;
+    let expected = "the profiles of default/a state objectives of their own, which go before `slo.default`";
+    assert_eq!(told(own, r#"{"e2e": 5}"#).as_deref(), Some(expected));
+    assert_eq!(told("{}", r#"{"e2e": 5}"#), None);
+    assert_eq!(told(own, "{}"), None);
+}
+
+#[test]
 fn deployments_have_bounds_of_their_own() {
     let with =
         |deployments: &str| format!("{}, \"deployments\": {deployments}}}", MINIMAL.trim_end().trim_end_matches('}'));

@@ -76,7 +76,7 @@ impl Router {
             let next = match plan {
                 Plan::Pass(subset) => {
                     self.records.remove(&id);
-                    self.pass_now(subset, now)
+                    self.pass_now(id, subset, now)
                 }
                 Plan::Schedule(wish, size) => {
                     let body = size.map(|size| host::buffer(Buffer::RequestBody, size).unwrap_or_default());

@@ -18,8 +18,8 @@ pub enum Intent {
     Ready,
     /// It is scheduled.
     Schedule(Wish),
-    /// It is answered here.
-    Refuse(Refusal),
+    /// It is answered here, as the API that it speaks has it.
+    Refuse(Refusal, Endpoint),
 }
 
 /// What the headers of a request that is scheduled say.
@@ -61,9 +61,10 @@ impl Intent {
             endpoint == Some(Endpoint::Any) && headers.get("content-type").is_some_and(|kind| is_multipart(&kind));
         let foreign = headers.get("upgrade").is_some() || may_be_form;
         match endpoint {
-            Some(endpoint) if is_post && !foreign => {
-                Wish::of(headers, config, endpoint).map_or_else(Self::Refuse, Self::Schedule)
-            }
+            Some(endpoint) if is_post && !foreign => match Wish::of(headers, config, endpoint) {
+                Ok(wish) => Self::Schedule(wish),
+                Err(refusal) => Self::Refuse(refusal, endpoint),
+            },
             _ => Self::Pass,
         }
     }

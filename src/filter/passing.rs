@@ -19,16 +19,16 @@ impl Router {
         if self.pods_are_unknown() && self.may_expect_pods(now, now) {
             return self.expect_pods(id, Plan::Pass(subset), now);
         }
-        self.pass_now(subset, now)
+        self.pass_now(id, subset, now)
     }
 
     /// The same, whatever is known of the pods.
-    pub(super) fn pass_now(&mut self, subset: Option<Subset>, now: Instant) -> Next {
+    pub(super) fn pass_now(&mut self, id: RequestId, subset: Option<Subset>, now: Instant) -> Next {
         let is_narrowed = subset.is_some();
         match self.dispatcher.pick(subset, now) {
             Some((pod, alternatives)) => self.name_pods(&pod, &alternatives),
             // Envoy's own choice would not know of the hint.
-            None if is_narrowed => return self.refuse(&Refusal::NoReadyPod),
+            None if is_narrowed => return self.refuse_record(id, &Refusal::NoReadyPod),
             None => {}
         }
         self.stats.passed();

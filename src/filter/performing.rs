@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::host::{self, Map};
 use super::record::Stage;
@@ -9,6 +10,12 @@ use super::router::{Next, Router};
 use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
 use crate::protocol::Refusal;
 use crate::scheduling::request::RequestId;
+
+/// The header that tells a client which of its own were not understood.
+pub(super) const IGNORED: &str = "x-slo-router-ignored";
+
+/// Clients are told whole seconds, so that a spread must be some of them.
+const LEAST_SPREAD: Duration = Duration::from_secs(3);
 
 /// The pod and those to try after it, as one header names them.
 fn named<'a>(pod: &'a str, alternatives: &[SocketAddr]) -> Cow<'a, str> {
@@ -77,8 +84,15 @@ impl Router {
         }
     }
 
-    fn refusal(&self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
-        let retry_after = retry_after.unwrap_or_default();
+    /// When to come again, at random between the time that it takes and twice that: many who are refused at once must not come
+    /// back together.
+    fn spread(&mut self, retry_after: Duration) -> Duration {
+        let most = retry_after.max(LEAST_SPREAD).as_secs_f64();
+        retry_after.saturating_add(Duration::from_secs_f64(self.rng.f64() * most))
+    }
+
+    fn refusal(&mut self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
+        let retry_after = self.spread(retry_after.unwrap_or_default());
         let record = self.records.get(&id);
         match reason {
             RefusalReason::UnknownModel => Refusal::ModelUnknown {
@@ -95,18 +109,18 @@ impl Router {
         }
     }
 
+    /// Answers the effective context's request.
     pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
-        if let Some(record) = self.records.get_mut(&id) {
-            record.stage = Stage::Refused;
-        }
-        self.refuse(refusal)
-    }
-
-    /// Answers the effective context.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Next {
         self.stats.refused(refusal.code());
-        let reply = refusal.reply();
-        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let record = self.records.get_mut(&id);
+        let endpoint = record.as_ref().and_then(|record| record.endpoint);
+        let reply = refusal.reply(endpoint);
+        let mut headers: Vec<(&str, &str)> =
+            reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        if let Some(record) = record {
+            record.stage = Stage::Refused;
+            headers.extend(record.ignored.as_deref().map(|ignored| (IGNORED, ignored)));
+        }
         let _ = host::send_reply(reply.status, &headers, &reply.body, "slo_router");
         Next::Wait
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::host::{self, Buffer, Map};
+use super::performing::IGNORED;
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};
@@ -48,6 +49,9 @@ impl Router {
         };
         set("x-slo-router-policy", placement.policy.as_str());
         set("x-slo-router-wait-ms", &tenths_of_ms(placement.waited));
+        if let Some(ignored) = &record.ignored {
+            set(IGNORED, ignored);
+        }
         if let Some(unjudged) = placement.unjudged {
             set("x-slo-router-reason", reason_of(unjudged));
         }

@@ -125,13 +125,15 @@ impl Router {
         match Intent::of(&headers, &self.config, &self.paths) {
             Intent::Pass => self.pass_by(id, subset, now),
             Intent::Ready => self.tell_readiness(id, now),
-            Intent::Refuse(refusal) => {
-                self.records.insert(id, Record::new(id, Stage::Refused, now));
-                self.refuse(&refusal)
+            Intent::Refuse(refusal, endpoint) => {
+                self.records.insert(id, Record::scheduled(id, Stage::Refused, now, endpoint, &headers));
+                self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..wish };
-                self.records.insert(id, Record::new(id, Stage::Reading { wish, received: 0 }, now));
+                let endpoint = wish.endpoint;
+                let stage = Stage::Reading { wish, received: 0 };
+                self.records.insert(id, Record::scheduled(id, stage, now, endpoint, &headers));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
@@ -139,7 +141,7 @@ impl Router {
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..wish };
                 let body = wish.read_body.then(Vec::new);
-                self.records.insert(id, Record::new(id, Stage::Waiting, now));
+                self.records.insert(id, Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers));
                 self.schedule(id, wish, body.as_deref(), now)
             }
         }

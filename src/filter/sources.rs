@@ -13,6 +13,7 @@ use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
+use crate::shared::store::is_news;
 use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
 use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
 
@@ -23,6 +24,8 @@ pub struct Sources {
     fetched_profiles: Vec<ProfileEntry>,
     /// What the source of pods said last; `None` until it has said anything.
     fetched_pods: Option<Vec<PodSpec>>,
+    /// Whether the profiles are others than at the last tick.
+    has_new_profiles: bool,
 }
 
 /// One document that is fetched.
@@ -63,6 +66,7 @@ impl Sources {
             pods: source("pods", config.pods.fetched()),
             fetched_profiles: Vec::new(),
             fetched_pods: None,
+            has_new_profiles: true,
         }
     }
 
@@ -95,17 +99,18 @@ impl Router {
             source.fetch_if_due(&self.store, &self.keys, &mut self.stats, now);
         }
         self.take_documents(now);
+        self.tell_hidden_default();
     }
 
     /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
     pub(super) fn take_documents(&mut self, now: Instant) {
         let (store, keys) = (self.store, &self.keys);
-        let Sources { profiles, pods, fetched_profiles, fetched_pods } = &mut self.sources;
+        let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles } = &mut self.sources;
         let mut changed = false;
         if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(&store, keys))
             && let Ok(document) = profiles::parse(&bytes)
         {
-            changed = true;
+            (changed, *has_new_profiles) = (true, true);
             *fetched_profiles = document.profiles;
         }
         if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
@@ -118,6 +123,19 @@ impl Router {
             let pool = self.sources.pool(&self.config);
             let actions = self.dispatcher.set_pool(pool, now);
             self.perform(actions, None);
+        }
+    }
+
+    /// Says where profiles hide the configuration's own objective, once for all VMs.
+    fn tell_hidden_default(&mut self) {
+        if !std::mem::take(&mut self.sources.has_new_profiles) {
+            return;
+        }
+        let profiles = self.config.profiles.inline.iter().chain(&self.sources.fetched_profiles);
+        if let Some(hidden) = self.config.hidden_default(profiles)
+            && is_news(&self.store, &self.keys.said("slo.default"), &hidden)
+        {
+            log::warn!("slo-router: {hidden}");
         }
     }
 

@@ -20,7 +20,7 @@ pub use endpoint::{Endpoint, EndpointPaths};
 pub use json::Kind;
 pub use observer::{Observed, ResponseFacts, ResponseObserver};
 pub use refusal::{Refusal, Reply};
-pub use slo_headers::{SloHeaderError, slo_from_headers};
+pub use slo_headers::{SloHeaderError, slo_from_headers, unknown_slo_headers};
 pub use sse::SseReader;
 pub use tail::TailReader;
 #[cfg(feature = "exact")]

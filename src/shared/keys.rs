@@ -54,6 +54,11 @@ impl Keys {
         format!("{}/source/{kind}/{cell}", self.prefix)
     }
 
+    /// A hash of what was last logged of something, by whichever VM.
+    pub fn said(&self, of: &str) -> String {
+        format!("{}/said/{of}", self.prefix)
+    }
+
     /// The last good document of a source.
     pub fn document(&self, kind: &str, cell: usize) -> String {
         format!("{}/document/{kind}/{cell}", self.prefix)
