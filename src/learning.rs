@@ -1,7 +1,7 @@
 //! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
 //! have. Shared by the VMs of a pool, one value for each model.
 
-pub mod labels;
+mod labels;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
+use self::labels::{Admitted, Labels, NEW_MODELS};
 use crate::scheduling::prediction::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
@@ -62,6 +63,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub struct Learning {
     prediction: Prediction,
+    labels: Labels,
     models: FnvHashMap<String, Model>,
 }
 
@@ -96,7 +98,35 @@ struct Ratio {
 impl Learning {
     /// Knows nothing yet.
     pub fn new(prediction: Prediction) -> Self {
-        Self { prediction, models: FnvHashMap::default() }
+        Self { prediction, labels: Labels::default(), models: FnvHashMap::default() }
+    }
+
+    /// The name under which a model's lengths are known: nothing is known under that of models that were never answered, here
+    /// or in another VM. And whether it is new here.
+    pub fn label(&mut self, model: &str, store: &impl Store, keys: &Keys, now: Instant) -> (Rc<str>, bool) {
+        if let Some(known) = self.labels.get(model, now) {
+            return (known, false);
+        }
+        if store.get(&keys.lengths(model)).bytes.is_empty() {
+            return (NEW_MODELS.into(), false);
+        }
+        self.answered(model, store, keys, now)
+    }
+
+    /// The name under which an answer of a model teaches, and whether it is new here.
+    pub fn answered(&mut self, model: &str, store: &impl Store, keys: &Keys, now: Instant) -> (Rc<str>, bool) {
+        let Admitted { label, is_new, dropped } = self.labels.admit(model, now);
+        if let Some(dropped) = dropped {
+            self.models.remove(&*dropped);
+            let key = keys.lengths(&dropped);
+            // If it fails, another VM has just learned of it.
+            let _ = store.set(&key, &[], store.get(&key).version);
+        }
+        if is_new {
+            let known = crate::shared::store::read(store, &keys.lengths(&label)).0;
+            self.models.insert(label.to_string(), Model { known, ..Model::default() });
+        }
+        (label, is_new)
     }
 
     /// Tokens of a prompt of so many characters.
@@ -156,25 +186,6 @@ impl Learning {
             model.known.learn(&sample);
             model.pending.push(sample);
         });
-    }
-
-    /// Takes what other VMs have learned of a model that is new here.
-    pub fn meet(&mut self, model: &str, store: &impl Store, keys: &Keys) {
-        let known = || Model { known: crate::shared::store::read(store, &keys.lengths(model)).0, ..Model::default() };
-        self.models.entry(model.to_owned()).or_insert_with(known);
-    }
-
-    /// Whether anything was learned of a model, by any VM.
-    pub fn is_shared(&self, model: &str, store: &impl Store, keys: &Keys) -> bool {
-        !store.get(&keys.lengths(model)).bytes.is_empty()
-    }
-
-    /// Forgets a model, which makes its place free for another, and what all VMs know of it.
-    pub fn forget(&mut self, model: &str, store: &impl Store, keys: &Keys) {
-        self.models.remove(model);
-        let key = keys.lengths(model);
-        // If it fails, another VM has just learned of it.
-        let _ = store.set(&key, &[], store.get(&key).version);
     }
 
     /// Exchanges what was learned with the other VMs, and forgets what lies too long back.

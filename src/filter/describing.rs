@@ -8,7 +8,6 @@ use super::early::Plan;
 use super::intent::Wish;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
-use crate::learning::labels::{Admitted, NEW_MODELS};
 use crate::protocol::{Ask, Endpoint, Refusal};
 use crate::scheduling::pool::Model;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
@@ -37,7 +36,10 @@ impl Router {
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
-        let label = self.label(&model, now);
+        let (label, is_new) = self.learning.label(&model.name, &self.store, &self.keys, now);
+        if is_new {
+            self.relabel(&model.name, &label);
+        }
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
         let lengths =
@@ -110,30 +112,19 @@ impl Router {
         OutputLengths::new(curve, most.unwrap_or(u32::MAX))
     }
 
-    /// The name under which a model's lengths are known: nothing is known under that of models that were never answered, here
-    /// or in another VM.
-    fn label(&mut self, model: &Model, now: Instant) -> Rc<str> {
-        if let Some(known) = self.labels.get(&model.name, now) {
-            return known;
-        }
-        if self.learning.is_shared(&model.name, &self.store, &self.keys) {
-            return self.answered_label(&model.name, now);
-        }
-        NEW_MODELS.into()
-    }
-
     /// The name under which an answer of a model teaches.
     pub(super) fn answered_label(&mut self, model: &str, now: Instant) -> Rc<str> {
-        let Admitted { label, is_new, dropped } = self.labels.admit(model, now);
-        if let Some(dropped) = dropped {
-            self.learning.forget(&dropped, &self.store, &self.keys);
-        }
+        let (label, is_new) = self.learning.answered(model, &self.store, &self.keys, now);
         if is_new {
-            self.learning.meet(&label, &self.store, &self.keys);
-            let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
-            facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(&label));
+            self.relabel(model, &label);
         }
         label
+    }
+
+    /// What runs of a model counts by its new name.
+    fn relabel(&mut self, model: &str, label: &Rc<str>) {
+        let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
+        facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(label));
     }
 }
 

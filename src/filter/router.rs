@@ -19,7 +19,6 @@ use super::store::HostStore;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
 use crate::learning::Learning;
-use crate::learning::labels::Labels;
 use crate::protocol::EndpointPaths;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
@@ -63,8 +62,6 @@ pub struct Router {
     pub(super) early: Early,
     /// Requests that were sent to a pod and have no answer yet.
     pub(super) unanswered: VecDeque<RequestId>,
-    /// The models that have a history of their own.
-    pub(super) labels: Labels,
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
@@ -94,7 +91,6 @@ impl Router {
             guard: Guard::default(),
             early: Early::default(),
             unanswered: VecDeque::new(),
-            labels: Labels::default(),
             looks_at_runs: config.looks_at_runs(),
             rng,
             started_at: host::now(),

@@ -14,9 +14,9 @@ const MOST_MODELS: usize = 256;
 /// The longest name that gets a history of its own.
 const LONGEST_NAME: usize = 256;
 /// The name of those that have none: models that were never answered, so that it stays empty.
-pub const NEW_MODELS: &str = "new";
+pub(super) const NEW_MODELS: &str = "new";
 /// The name of the rest.
-pub const OTHER_MODELS: &str = "other";
+pub(super) const OTHER_MODELS: &str = "other";
 /// How much answers are worth halves with each such time without another.
 const HALF_LIFE: Duration = Duration::from_secs(600);
 /// Where all are taken, one name at most changes in such a time: what is shared under a name is never quite freed.
@@ -24,7 +24,7 @@ const CHANGE_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Labels {
+pub(super) struct Labels {
     known: FnvHashMap<Rc<str>, Use>,
     changed_at: Option<Instant>,
 }
@@ -37,26 +37,26 @@ struct Use {
 
 /// What came of a name that asked for a history of its own.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub(super) struct Admitted {
     /// The name to learn under.
-    pub label: Rc<str>,
+    pub(super) label: Rc<str>,
     /// Whether it is new here.
-    pub is_new: bool,
+    pub(super) is_new: bool,
     /// The name that it took the place of.
-    pub dropped: Option<Rc<str>>,
+    pub(super) dropped: Option<Rc<str>>,
 }
 
 // === impl Labels ===
 
 impl Labels {
     /// The name of a model that has a history of its own.
-    pub fn get(&mut self, model: &str, now: Instant) -> Option<Rc<str>> {
+    pub(super) fn get(&mut self, model: &str, now: Instant) -> Option<Rc<str>> {
         self.known.get_mut(model)?.used_at = now;
         self.known.get_key_value(model).map(|(label, _)| Rc::clone(label))
     }
 
     /// The name under which the answer to a request for `model` counts.
-    pub fn admit(&mut self, model: &str, now: Instant) -> Admitted {
+    pub(super) fn admit(&mut self, model: &str, now: Instant) -> Admitted {
         let label = match self.get(model, now) {
             Some(label) => Some((label, false, None)),
             None => self.make_room(model, now).map(|dropped| {

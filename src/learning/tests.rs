@@ -137,7 +137,7 @@ fn models_do_not_learn_from_each_other() {
 }
 
 #[test]
-fn what_lies_long_back_is_forgotten_and_so_is_a_model_that_is_dropped() {
+fn what_lies_long_back_is_forgotten() {
     let (store, mut learning) = (Memory::default(), learning(PredictionKind::Median));
     (0..30).for_each(|_| learning.record(MODEL, sample(100, 2_000)));
     learning.share(&store, &keys(), START);
@@ -146,7 +146,28 @@ fn what_lies_long_back_is_forgotten_and_so_is_a_model_that_is_dropped() {
     assert_eq!(output(&mut learning, 100), 2_000);
     learning.share(&store, &keys(), START.after(Duration::from_secs(3_601)));
     assert_eq!(output(&mut learning, 100), 256);
-    assert!(learning.is_shared(MODEL, &store, &keys()));
-    learning.forget(MODEL, &store, &keys());
-    assert!(!learning.is_shared(MODEL, &store, &keys()));
+}
+
+#[test]
+fn a_model_is_known_in_all_vms_from_its_first_answer_on() {
+    let store = Memory::default();
+    let [mut one, mut other] = [(); 2].map(|()| learning(PredictionKind::Median));
+    assert_eq!(one.label(MODEL, &store, &keys(), START), ("new".into(), false));
+    let (label, is_new) = one.answered(MODEL, &store, &keys(), START);
+    assert_eq!((&*label, is_new), (MODEL, true));
+    (0..20).for_each(|_| one.record(&label, sample(64, 10)));
+    assert_eq!(other.label(MODEL, &store, &keys(), START), ("new".into(), false), "nothing was shared yet");
+    one.share(&store, &keys(), START);
+    assert_eq!(other.label(MODEL, &store, &keys(), START), (MODEL.into(), true));
+    assert_eq!(output(&mut other, 64), 10);
+}
+
+#[test]
+fn names_that_are_only_asked_for_leave_nothing_behind() {
+    let (store, mut learning) = (Memory::default(), learning(PredictionKind::Median));
+    for n in 0..1_000 {
+        let (label, _) = learning.label(&format!("made-up-{n}"), &store, &keys(), START);
+        learning.tokens_of_characters(&label, 100);
+    }
+    assert_eq!(learning.models.len(), 1);
 }
