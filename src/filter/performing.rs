@@ -14,6 +14,11 @@ use crate::scheduling::request::RequestId;
 /// The header that tells a client which of its own were not understood.
 pub(super) const IGNORED: &str = "x-slo-router-ignored";
 
+/// Envoy closes an HTTP/1.1 connection on which it answers 400 itself, as after a message that it could not read. Where the request
+/// was read whole, it is given this status instead, and the right one when the answer's headers pass.
+pub(super) const KEPT_BAD_REQUEST: u16 = 422;
+const BAD_REQUEST: u16 = 400;
+
 /// Clients are told whole seconds, so that a spread must be some of them.
 const LEAST_SPREAD: Duration = Duration::from_secs(3);
 
@@ -88,7 +93,7 @@ impl Router {
     /// back together.
     fn spread(&mut self, retry_after: Duration) -> Duration {
         let most = retry_after.max(LEAST_SPREAD).as_secs_f64();
-        retry_after.saturating_add(Duration::from_secs_f64(self.rng.f64() * most))
+        retry_after.saturating_add(Duration::from_secs_f64(self.jitter.f64() * most))
     }
 
     fn refusal(&mut self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
@@ -117,11 +122,14 @@ impl Router {
         let reply = refusal.reply(endpoint);
         let mut headers: Vec<(&str, &str)> =
             reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        if let Some(record) = record {
+        let ignored = record.and_then(|record| {
             record.stage = Stage::Refused;
-            headers.extend(record.ignored.as_deref().map(|ignored| (IGNORED, ignored)));
-        }
-        let _ = host::send_reply(reply.status, &headers, &reply.body, "slo_router");
+            record.ignored.clone()
+        });
+        headers.extend(ignored.as_deref().map(|ignored| (IGNORED, ignored)));
+        let is_kept = reply.status == BAD_REQUEST && self.records.get(&id).is_some_and(|record| record.is_read);
+        let status = if is_kept { KEPT_BAD_REQUEST } else { reply.status };
+        let _ = host::send_reply(status, &headers, &reply.body, "slo_router");
         Next::Wait
     }
 }

@@ -24,6 +24,8 @@ pub struct Record {
     pub endpoint: Option<Endpoint>,
     /// Its headers that look like an objective and are none, for its client to be told.
     pub ignored: Option<Box<str>>,
+    /// Whether all of it has come.
+    pub is_read: bool,
     /// What was read of it, once it was.
     pub facts: Option<Facts>,
     /// Reads its response as it passes.
@@ -91,6 +93,7 @@ impl Record {
             stage,
             endpoint: None,
             ignored: None,
+            is_read: false,
             facts: None,
             observer: None,
             status: None,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::host::{self, Buffer, Map};
-use super::performing::IGNORED;
+use super::performing::{IGNORED, KEPT_BAD_REQUEST};
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};
@@ -29,6 +29,9 @@ impl Router {
         record.complete |= end_of_stream;
         if matches!(record.stage, Stage::Unplaced) {
             let _ = host::set_header(Map::Response, "x-slo-router-reason", NO_PODS);
+        }
+        if matches!(record.stage, Stage::Refused) && is_kept_bad_request() {
+            let _ = host::set_header(Map::Response, ":status", "400");
         }
         let Stage::Forwarded(placement) = &mut record.stage else { return };
         if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
@@ -189,6 +192,11 @@ fn served_by(told: &str) -> Option<SocketAddr> {
         return None;
     }
     str::from_utf8(&address).ok()?.parse().ok()
+}
+
+/// Whether the answer is the filter's own, whose status stands for another.
+fn is_kept_bad_request() -> bool {
+    host::headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
 }
 
 /// Whether the connection of the client broke off, by Envoy's response flag DC.

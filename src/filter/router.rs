@@ -65,6 +65,8 @@ pub struct Router {
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
+    /// For what decides nothing.
+    pub(super) jitter: fastrand::Rng,
     started_at: Instant,
     tick: Duration,
     shared_at: Instant,
@@ -77,7 +79,8 @@ pub struct Router {
 impl Router {
     /// Takes no part in the pool yet: all VMs get this far, those that never serve too.
     pub fn new(config: Config) -> Self {
-        let mut rng = fastrand::Rng::with_seed(host::random_seed());
+        let seed = host::random_seed();
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut router = Self {
             store: HostStore,
             keys: Keys::of(&config.pool),
@@ -93,6 +96,7 @@ impl Router {
             unanswered: VecDeque::new(),
             looks_at_runs: config.looks_at_runs(),
             rng,
+            jitter: fastrand::Rng::with_seed(!seed),
             started_at: host::now(),
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
@@ -122,7 +126,8 @@ impl Router {
             Intent::Pass => self.pass_by(id, subset, now),
             Intent::Ready => self.tell_readiness(id, now),
             Intent::Refuse(refusal, endpoint) => {
-                self.records.insert(id, Record::scheduled(id, Stage::Refused, now, endpoint, &headers));
+                let record = Record::scheduled(id, Stage::Refused, now, endpoint, &headers);
+                self.records.insert(id, Record { is_read: end_of_stream, ..record });
                 self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
@@ -207,6 +212,7 @@ impl Router {
     fn read_body(&mut self, id: RequestId) -> Next {
         self.guard.forget(id);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        record.is_read = true;
         let Stage::Reading { wish, received } = std::mem::replace(&mut record.stage, Stage::Waiting) else {
             return Next::Wait;
         };
