@@ -135,7 +135,7 @@ impl Router {
         if let Some(hidden) = self.config.hidden_default(profiles)
             && is_news(&self.store, &self.keys.said("slo.default"), &hidden)
         {
-            log::warn!("slo-router: {hidden}");
+            log::info!("slo-router: {hidden}");
         }
     }
 
