@@ -21,6 +21,14 @@ const COLD_CHARACTERS_PER_TOKEN: f64 = 4.24;
 const COLD_BYTES_PER_TOKEN: f64 = 5.0;
 /// How many requests the cold ratios weigh as, in tokens: some prompts outvote them.
 const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
+/// Of shorter prompts, most tokens may be those that the chat template adds.
+const LEAST_CHARACTERS: u64 = 400;
+/// No text has fewer characters per token, in any script, nor more: other numbers count what is not in the body.
+const CHARACTERS_PER_TOKEN: (f64, f64) = (0.5, 32.0);
+/// Events with output per token before anything is known.
+const COLD_EVENTS_PER_TOKEN: f64 = 1.0;
+/// How many tokens that weighs as: an answer or two show better.
+const COLD_WEIGHT_EVENTS: f64 = 20.0;
 /// Old ratios fade: what lies this many tokens back weighs half.
 const HALF_LIFE_TOKENS: f64 = 1_000_000.0;
 
@@ -48,15 +56,19 @@ pub enum PredictionKind {
     Draw,
 }
 
-/// A response that told its usage.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a response showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// Tokens in and out, as the model server counts them, and when it ended.
-    pub completion: Completion,
-    /// Characters of the prompt, where the body was read.
+    /// Tokens in and out of one answer, and when it ended, where there is an output and it is known.
+    pub completion: Option<Completion>,
+    /// Tokens of the prompt, as the model server counts them; `None` where it did not say.
+    pub prompt_tokens: Option<u32>,
+    /// Characters of the prompt, where the body was read and holds nothing that cannot be measured.
     pub characters: Option<u64>,
-    /// Bytes of the request's body, where they are known.
+    /// Bytes of the request's body, likewise.
     pub bytes: Option<u64>,
+    /// Events with output and the tokens in them, where the server told these.
+    pub events: Option<(u32, u32)>,
 }
 
 /// What is known of all models of a pool, as one VM sees it.
@@ -84,6 +96,8 @@ struct Known {
     history: History,
     characters: Ratio,
     bytes: Ratio,
+    /// Its units are events with output.
+    events: Ratio,
 }
 
 /// A ratio of units (characters, bytes) to tokens; both sums fade.
@@ -131,15 +145,20 @@ impl Learning {
 
     /// Tokens of a prompt of so many characters.
     pub fn tokens_of_characters(&mut self, model: &str, characters: u64) -> u32 {
-        self.on(model, |model| model.known.characters.tokens(characters, COLD_CHARACTERS_PER_TOKEN))
+        self.on(model, |model| model.known.characters.tokens(characters, COLD_CHARACTERS_PER_TOKEN, COLD_WEIGHT_TOKENS))
     }
 
     /// Tokens of a prompt whose body has so many bytes; without them the model's median.
     pub fn tokens_of_body(&mut self, model: &str, bytes: Option<u64>) -> u32 {
         self.on(model, |Model { known, .. }| match bytes {
-            Some(bytes) => known.bytes.tokens(bytes, COLD_BYTES_PER_TOKEN),
+            Some(bytes) => known.bytes.tokens(bytes, COLD_BYTES_PER_TOKEN, COLD_WEIGHT_TOKENS),
             None => median_input(&known.history),
         })
+    }
+
+    /// Tokens in so many events with output: most servers put one into each, and some several.
+    pub fn tokens_of_events(&mut self, model: &str, events: u32) -> u32 {
+        self.on(model, |model| model.known.events.tokens(events.into(), COLD_EVENTS_PER_TOKEN, COLD_WEIGHT_EVENTS))
     }
 
     /// Tokens that an answer will have. `running` are this VM's requests that still run, which a median of the
@@ -223,13 +242,22 @@ impl Learning {
 
 impl Known {
     fn learn(&mut self, sample: &Sample) {
-        self.history.push(sample.completion);
-        let tokens = sample.completion.input_tokens;
-        if let Some(characters) = sample.characters {
+        if let Some(completion) = sample.completion {
+            self.history.push(completion);
+        }
+        if let Some((characters, tokens)) = sample.characters.zip(sample.prompt_tokens)
+            && characters >= LEAST_CHARACTERS
+            && is_text(characters, tokens)
+        {
             self.characters.learn(characters, tokens);
         }
-        if let Some(bytes) = sample.bytes {
+        if let Some((bytes, tokens)) = sample.bytes.zip(sample.prompt_tokens)
+            && is_text(bytes, tokens)
+        {
             self.bytes.learn(bytes, tokens);
+        }
+        if let Some((events, tokens)) = sample.events {
+            self.events.learn(events.into(), tokens);
         }
     }
 }
@@ -247,11 +275,18 @@ impl Ratio {
     }
 
     /// Tokens in so many units; saturating, and never zero for a text that is not empty.
-    fn tokens(&self, units: u64, cold_units_per_token: f64) -> u32 {
-        let known_units = self.units + COLD_WEIGHT_TOKENS * cold_units_per_token;
-        let known_tokens = self.tokens + COLD_WEIGHT_TOKENS;
+    fn tokens(&self, units: u64, cold_units_per_token: f64, cold_weight_tokens: f64) -> u32 {
+        let known_units = self.units + cold_weight_tokens * cold_units_per_token;
+        let known_tokens = self.tokens + cold_weight_tokens;
         ((units as f64) * known_tokens / known_units).ceil() as u32
     }
+}
+
+/// Whether so many tokens can be those of a text of so many characters or bytes.
+fn is_text(units: u64, tokens: u32) -> bool {
+    let (least, most) = CHARACTERS_PER_TOKEN;
+    let (units, tokens) = (units as f64, f64::from(tokens));
+    units >= least * tokens && units <= most * tokens
 }
 
 /// The median prompt of a history; zero without one.

@@ -13,8 +13,8 @@ fuzz_target!(|input: &[u8]| {
     stream.chunks(usize::from(size).max(1)).for_each(|chunk| split.feed(chunk));
     split.finish();
     assert_eq!(
-        (whole.events(), whole.output_events(), whole.output_tokens(), whole.usage()),
-        (split.events(), split.output_events(), split.output_tokens(), split.usage()),
+        (whole.events(), whole.output_events(), whole.told_tokens(), whole.usage()),
+        (split.events(), split.output_events(), split.told_tokens(), split.usage()),
     );
     assert!(whole.output_events() <= whole.events());
 });

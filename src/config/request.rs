@@ -19,7 +19,7 @@ pub struct RequestConfig {
     pub paths: Vec<String>,
     /// How prompts are measured.
     pub prompt_tokens: PromptTokens,
-    /// What each image of a prompt counts, in tokens.
+    /// What each image of a prompt counts, in tokens, and each sound, film, file and stored conversation.
     pub image_tokens: u32,
 }
 

@@ -73,10 +73,18 @@ pub enum RefusalReason {
 pub enum End {
     /// The pod answered; the outcome is what the client saw.
     Finished(Outcome),
-    /// The pod answered, but not to the end, or that the request was wrong.
+    /// The pod answered that the request was wrong.
     Answered,
-    /// The pod refused, reset before headers, or answered 5xx.
+    /// The pod refused, reset before headers, or answered 5xx or an error without any output.
     PodFailed,
+    /// The pod broke off, or told an error amid its output.
+    BrokeOff,
+    /// The pod has no room for so long.
+    NoRoom(Duration),
+    /// The pod has not got the model.
+    ModelMissing,
+    /// The client left without having had a byte, so long after the request went to the pod.
+    Unanswered(Duration),
     /// It ended without showing anything of the pod, such as by the client leaving.
     Abandoned,
 }

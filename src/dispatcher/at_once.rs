@@ -31,9 +31,9 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let pool = Rc::clone(&self.pool);
-        let mut view = reading.view(&pool, Some(ticket), &self.running, now);
+        let mut view = reading.view(&pool, Some(ticket), &self.running, &mut self.tally, now);
         if request.policy.looks_at_runs() {
-            self.company.show(&mut view, &self.membership, &self.running, &board.directory, now);
+            self.company.show(&mut view, &self.membership, &board.directory, now);
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.
         let mut rng = self.rng.clone();

@@ -4,17 +4,19 @@
 //! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
 //! more than they are worth: the ledger, which is exact, has the counts meanwhile.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fnv::FnvHashMap;
+
+use super::crowd::Crowd;
 use super::membership::Membership;
-use super::running::Running;
+use super::running::{self, Running};
 use super::{Dispatcher, SurveyedSpeed};
 use crate::scheduling::policies;
-use crate::scheduling::pool::Pool;
+use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
-use crate::scheduling::run::Run;
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -25,6 +27,9 @@ use crate::shared::store::{Store, decode, encode, read, update};
 /// The least time between two writings, and between two readings.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// Requests of other VMs after which no more are read for one view.
+const READ_AT_ONCE: usize = 300;
+
 /// How often what was learned is exchanged.
 const LEARNED_EVERY: Duration = Duration::from_millis(250);
 
@@ -32,11 +37,14 @@ const LEARNED_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Company {
     pub(super) speeds: Speeds,
+    crowd: Crowd,
     /// By seat, so that all is looked at in the same order.
     others: BTreeMap<u8, Other>,
     /// Whether the others do not know yet what runs here.
     is_untold: bool,
     told_at: Option<Instant>,
+    /// The pod that is looked at next, while the last look is not through.
+    watched: usize,
     exchanged_at: Option<Instant>,
 }
 
@@ -79,21 +87,49 @@ impl Company {
         self.is_untold = true;
     }
 
+    /// A new pool is in force.
+    pub(super) fn meet_pool(&mut self, pool: &Rc<Pool>, running: &Running) {
+        self.speeds.meet(pool);
+        let own = running.seen().map(|(id, pod, _, run)| ((None, id), pod, run));
+        let others = self.others.values().flat_map(|other| {
+            other.placed.iter().map(|placed| ((Some(other.owner.slot), placed.id), placed.pod, &placed.run))
+        });
+        self.crowd = Crowd::new(Rc::clone(pool), own.chain(others));
+    }
+
+    /// A request of this VM runs, or its answer went on.
+    pub(super) fn runs(&mut self, id: RequestId, run: &running::Run) {
+        if let Some(seen) = &run.seen {
+            self.crowd.put((None, id), run.pod, seen);
+        }
+    }
+
+    /// A request of this VM runs no longer.
+    pub(super) fn ended(&mut self, id: RequestId, run: &running::Run) {
+        self.crowd.take((None, id), run.pod);
+    }
+
     /// Tells a view what runs on each pod, for a policy that goes by it.
     pub(super) fn show<S: Store>(
         &mut self,
         view: &mut View<'_>,
         membership: &Membership<S>,
-        running: &Running,
         directory: &Directory,
         now: Instant,
     ) {
         let own = membership.ticket();
         let seats: Vec<Ticket> = directory.others(own, now).map(|seat| seat.ticket).collect();
-        self.others.retain(|_, other| seats.contains(&other.owner));
-        for owner in seats {
-            if !is_over(self.others.get(&owner.slot).map(|other| other.read_at), EVERY, now) {
-                continue;
+        let gone: Vec<u8> =
+            self.others.values().filter(|other| !seats.contains(&other.owner)).map(|other| other.owner.slot).collect();
+        gone.into_iter().for_each(|slot| self.forget(slot));
+        let read_at = |owner: &Ticket| self.others.get(&owner.slot).map(|other| other.read_at);
+        let mut due: Vec<Ticket> = seats.into_iter().filter(|owner| is_over(read_at(owner), EVERY, now)).collect();
+        // What is left out is read next time: those that were read longest ago come first.
+        due.sort_by_key(|owner| (read_at(owner), owner.slot));
+        let mut read = 0_usize;
+        for owner in due {
+            if read >= READ_AT_ONCE {
+                break;
             }
             let stored = membership.store().get(&membership.keys().runs(owner.slot));
             if let Some(other) = self.others.get_mut(&owner.slot).filter(|other| other.version == stored.version) {
@@ -101,10 +137,11 @@ impl Company {
                 continue;
             }
             let runs: Runs = decode(&stored.bytes);
-            let placed = if runs.owner == Some(owner) { runs.into_placed().collect() } else { Vec::new() };
+            let placed: Vec<Placed> = if runs.owner == Some(owner) { runs.into_placed().collect() } else { Vec::new() };
+            read = read.saturating_add(placed.len());
             self.meet(owner, stored.version, placed, now);
         }
-        view.tell_runs(self.by_pod(view.pool(), running));
+        view.tell_runs(self.crowd.runs());
     }
 
     /// How many requests the other VMs have told of.
@@ -113,26 +150,31 @@ impl Company {
         self.others.values().map(|other| other.placed.len()).sum()
     }
 
-    /// What runs on each pod of the pool.
-    fn by_pod(&self, pool: &Pool, running: &Running) -> Vec<Vec<Run>> {
-        let mut by_pod = vec![Vec::new(); pool.pods().len()];
-        let elsewhere = self.others.values().flat_map(|other| &other.placed).map(|placed| (placed.pod, &placed.run));
-        for (pod, run) in running.seen().map(|(_, pod, _, run)| (pod, run)).chain(elsewhere) {
-            if let Some(runs) = pool.position(pod).and_then(|position| by_pod.get_mut(position)) {
-                runs.push(run.clone());
-            }
+    fn forget(&mut self, slot: u8) {
+        for placed in self.others.remove(&slot).into_iter().flat_map(|other| other.placed) {
+            self.crowd.take((Some(slot), placed.id), placed.pod);
         }
-        by_pod
     }
 
     /// Another VM told what it runs; prompts that came there since the last time stall its pods.
     fn meet(&mut self, owner: Ticket, version: u32, placed: Vec<Placed>, now: Instant) {
-        let before = self.others.get(&owner.slot).map(|other| other.placed.as_slice()).unwrap_or_default();
-        let known: HashSet<RequestId> = before.iter().map(|placed| placed.id).collect();
-        for new in placed.iter().filter(|placed| !known.contains(&placed.id)) {
-            self.speeds.came(new.run.prompt_tokens, (new.pod, new.deployment), now);
+        let slot = owner.slot;
+        let before = self.others.remove(&slot).map(|other| other.placed).unwrap_or_default();
+        let mut left: FnvHashMap<RequestId, PodId> = before.into_iter().map(|placed| (placed.id, placed.pod)).collect();
+        for Placed { id, pod, deployment, run } in &placed {
+            let known = left.remove(id);
+            if let Some(elsewhere) = known.filter(|known| known != pod) {
+                self.crowd.take((Some(slot), *id), elsewhere);
+            }
+            if known.is_none() {
+                self.speeds.came(run.prompt_tokens, (*pod, *deployment), now);
+            }
+            self.crowd.put((Some(slot), *id), *pod, run);
         }
-        self.others.insert(owner.slot, Other { owner, version, read_at: now, placed });
+        for (id, pod) in left {
+            self.crowd.take((Some(slot), id), pod);
+        }
+        self.others.insert(slot, Other { owner, version, read_at: now, placed });
     }
 }
 
@@ -148,16 +190,17 @@ impl<S: Store> Dispatcher<S> {
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps.
     pub(super) fn keep_company(&mut self, now: Instant) {
         self.tell(now);
-        if !is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+        if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+            self.company.exchanged_at = Some(now);
+            self.exchange();
+        } else if self.company.watched == 0 {
             return;
         }
-        self.company.exchanged_at = Some(now);
-        self.exchange();
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, now);
-        self.company.show(&mut view, &self.membership, &self.running, &reading.board.directory, now);
-        policies::watch(&view, &mut self.company.speeds, now);
+        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        self.company.show(&mut view, &self.membership, &reading.board.directory, now);
+        self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
     }
 
     fn tell(&mut self, now: Instant) {

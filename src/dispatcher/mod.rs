@@ -10,6 +10,7 @@ mod actions;
 mod at_once;
 mod company;
 mod courtesy;
+mod crowd;
 mod membership;
 mod pass;
 mod probes;
@@ -17,6 +18,7 @@ mod reading;
 mod replicas;
 mod running;
 mod served;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -33,21 +35,27 @@ use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
 use self::probes::Probes;
+use self::reading::Tally;
 use self::running::{Run, Running};
+use self::signs::Signs;
 use self::yields::Yields;
 use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Prefer};
-use crate::scheduling::pool::{Model, PodId, Pool};
+use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::run::Progress;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
+use crate::shared::health::Change;
 use crate::shared::{Keys, Store};
 
 /// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
 /// overflows at some 250.
 pub const MOST_ACTIONS: usize = 64;
+
+/// Requests that a call judges by a new pool, of those that wait and of those that run.
+const JUDGED_AT_ONCE: usize = 64;
 
 /// How to schedule; from the configuration.
 #[derive(Clone, Debug)]
@@ -86,10 +94,14 @@ pub struct Dispatcher<S> {
     queue: Queue,
     running: Running,
     company: Company,
+    tally: Tally,
     policies: Policies,
+    /// The request that was charged last by a new pool's profiles, while that goes on; none before the first.
+    recharging: Option<Option<RequestId>>,
     yields: Yields,
     courtesy: Courtesy,
     probes: Probes,
+    signs: Signs,
     rng: fastrand::Rng,
 }
 
@@ -111,10 +123,13 @@ impl<S: Store> Dispatcher<S> {
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
             company: Company::new(settings.corrects_profiles),
+            tally: Tally::default(),
             policies: Policies { prefer: settings.prefer, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
+            recharging: None,
             yields: Yields::default(),
             probes: Probes::default(),
+            signs: Signs::default(),
             courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
         }
@@ -139,23 +154,37 @@ impl<S: Store> Dispatcher<S> {
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.company.speeds.meet(&self.pool);
+            self.company.meet_pool(&self.pool, &self.running);
         }
+        self.queue.outdate();
+        self.signs.keep_to(&self.pool);
+        self.recharging = Some(None);
+        self.membership.publish_pool(&self.pool);
+        self.judge_anew();
+        self.look_again(now)
+    }
+
+    /// After a change of the pool: judges some of what waits anew, and charges some of what runs by the new profiles. What
+    /// is left follows with the next calls.
+    fn judge_anew(&mut self) {
+        for _ in 0..JUDGED_AT_ONCE {
+            let Some(request) = self.queue.take_outdated() else { break };
+            let request = self.assess(request.arrival);
+            self.queue.push(request);
+        }
+        let Some(last) = self.recharging else { return };
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
         let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
-        self.running.recharge(|run| {
+        let last = self.running.recharge(last, JUDGED_AT_ONCE, |run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
             let request = Request::judge(run.arrival.clone(), &pool, &how, speeds);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
-        self.membership.publish_pool(&self.pool);
-        self.membership.publish_columns(&mut self.running);
-        for request in self.queue.drain() {
-            let request = self.assess(request.arrival);
-            self.queue.push(request);
+        self.recharging = last.map(Some);
+        if self.recharging.is_none() {
+            self.membership.publish_columns(&mut self.running);
         }
-        self.look_again(now)
     }
 
     /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
@@ -201,33 +230,39 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// A placed request ended. Nothing may be forwarded in the callbacks that end a stream, so this only wakes.
-    pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) {
-        let Some(run) = self.running.remove(id) else { return };
+    /// A placed request ended; says what became of its pod. Nothing may be forwarded in the callbacks that end a stream, so
+    /// this only wakes.
+    pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
+        let run = self.running.remove(id)?;
+        self.company.ended(id, &run);
         if run.seen.is_some() {
             let output_tokens = match end {
                 End::Finished(outcome) => Some(outcome.shape.output_tokens),
-                End::Answered | End::PodFailed | End::Abandoned => None,
+                _ => None,
             };
             self.company.speeds.ended(id, output_tokens, now);
         }
-        self.release(&run, end, now);
+        let change = self.release(&run, end, now);
         self.tell_company(now);
         self.wake_after_release(now);
+        change
     }
 
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
-        let Some(seen) = self.running.get_mut(id).and_then(|run| run.seen.as_mut()) else { return };
+        let Some(run) = self.running.get_mut(id) else { return };
+        let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
             Progress::Unseen | Progress::Prefilling => None,
         };
         if tokens == 0 {
             seen.progress = Progress::Prefilling;
+            self.company.runs(id, run);
             return;
         }
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
+        self.company.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.company.note_change();
         self.company.speeds.went_on(id, tokens, now);
@@ -241,6 +276,7 @@ impl<S: Store> Dispatcher<S> {
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.membership.beat(&self.pool, &mut self.running, now);
+        self.judge_anew();
         if self.settings.looks_at_runs && self.membership.ticket().is_some() {
             self.keep_company(now);
         }
@@ -254,7 +290,8 @@ impl<S: Store> Dispatcher<S> {
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let view = self.membership.read().view(&pool, self.membership.ticket(), &self.running, now);
+        let reading = self.membership.read();
+        let view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
         let mut view = view.unbounded();
         let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
@@ -295,23 +332,24 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
-        if self.pool.pods().is_empty() {
-            Some(RefusalReason::NoReadyPod)
-        } else if !self.pool.serves(&arrival.model) {
-            Some(RefusalReason::UnknownModel)
-        } else if !self.pool.pods().iter().any(|pod| arrival.may_go_to(pod)) {
+        let audience = self.pool.audience_within(&arrival.model, arrival.subset.as_ref());
+        if !audience.pods().is_empty() {
+            None
+        } else if self.pool.pods().is_empty() || self.pool.serves(&arrival.model) {
             Some(RefusalReason::NoReadyPod)
         } else {
-            None
+            Some(RefusalReason::UnknownModel)
         }
     }
 
     /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
     /// whole pod, and the other VMs' requests are taken to be like those here.
-    fn refuse(&mut self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
+    fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
             let here = self.queue.len().max(1) as f64;
-            let everywhere = f64::from(self.waiting_everywhere(now)).max(here);
+            let directory = self.membership.known_directory();
+            let elsewhere = directory.waiting_elsewhere(self.membership.ticket(), now);
+            let everywhere = f64::from(elsewhere) + here;
             let pods = self.pool.pods().len().max(1) as f64;
             let work_s = self.queue.work().as_secs_f64() * everywhere / here;
             let longest = self.settings.max_wait.max(Duration::from_secs(1));
@@ -328,20 +366,6 @@ impl<S: Store> Dispatcher<S> {
     fn waiting_everywhere(&mut self, now: Instant) -> u32 {
         let elsewhere = self.membership.read().board.directory.waiting_elsewhere(self.membership.ticket(), now);
         elsewhere.saturating_add(self.waiting_here())
-    }
-
-    /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
-    fn release(&mut self, run: &Run, end: &End, now: Instant) {
-        let pool = Rc::clone(&self.pool);
-        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the pod stands.
-        self.membership.release(&mut self.running, run.deployment, |failing| match end {
-            End::PodFailed => {
-                let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
-                failing.failed(run.pod, &pods, now)
-            }
-            End::Finished(_) | End::Answered => failing.recovered(run.pod),
-            End::Abandoned => run.probe && failing.end_probe(run.pod),
-        });
     }
 }
 

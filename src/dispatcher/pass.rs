@@ -9,6 +9,7 @@ use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
 use crate::scheduling::policies::attainment::can_judge;
 use crate::scheduling::policies::{Decision, Pass, PolicyName};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
+use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
@@ -17,8 +18,10 @@ use crate::shared::directory::Seat;
 use crate::shared::ledger::Column;
 use crate::shared::store::Store;
 
-/// How many requests of each footprint a round offers to the policies.
-const DEPTH: usize = 8;
+/// How many requests a round offers to the policies, at most and where pods are many.
+const OFFERED: (usize, usize) = (128, 8);
+/// Looks of requests at pods after which a pass goes on another time.
+const MOST_LOOKS: usize = 16_000;
 
 /// How often a pass decides again after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
@@ -62,13 +65,23 @@ impl<S: Store> Dispatcher<S> {
     pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a seat that is gone.
         self.membership.beat(&self.pool, &mut self.running, now);
+        self.judge_anew();
         let mut actions = self.refuse_hopeless(arriving, now);
-        let mut contended = 0;
+        let (mut contended, mut looks) = (0, 0_usize);
         let mut last = None;
-        while actions.len() < MOST_ACTIONS && contended < MOST_CONTENDED_ROUNDS && !self.queue.is_empty() {
-            let (reading, mut decided) = self.decide(now);
+        let pods = self.pool.pods().len().max(1);
+        let (most, least) = OFFERED;
+        let offered = MOST_LOOKS.checked_div(pods).unwrap_or_default().clamp(least, most);
+        while actions.len() < MOST_ACTIONS
+            && contended < MOST_CONTENDED_ROUNDS
+            && looks < MOST_LOOKS
+            && !self.queue.is_empty()
+        {
+            let (reading, mut decided) = self.decide(offered, now);
+            looks = looks.saturating_add(offered.min(self.queue.len()).saturating_mul(pods));
             let reading = last.insert(reading);
             if decided.is_empty() {
+                looks = 0;
                 break;
             }
             decided.truncate(MOST_ACTIONS - actions.len());
@@ -76,7 +89,8 @@ impl<S: Store> Dispatcher<S> {
             self.commit(reading, decided, now, &mut actions);
             contended += u32::from(actions.len() == before);
         }
-        if (actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ROUNDS) && !self.queue.is_empty() {
+        let is_cut = actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ROUNDS || looks >= MOST_LOOKS;
+        if (is_cut && !self.queue.is_empty()) || self.queue.is_outdated() {
             self.membership.wake_self();
         }
         let reading = last.unwrap_or_else(|| self.membership.read());
@@ -85,17 +99,29 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn refuse_hopeless(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
-        let expired = self.queue.expired(now).into_iter().map(|id| (id, RefusalReason::WaitedTooLong));
-        let late = self.queue.to_reject(now).into_iter().map(|id| (id, RefusalReason::Late));
-        // By a profile that came while they waited; whoever comes is refused before it waits.
-        let infeasible = self.queue.infeasible().filter(|_| self.settings.reject_infeasible);
-        let infeasible = infeasible.map(|id| (id, RefusalReason::Infeasible));
-        let hopeless = expired.chain(infeasible).chain(late);
-        let hopeless = hopeless.filter(|(id, _)| arriving.is_none_or(|arriving| arriving == *id));
-        let hopeless: Vec<(RequestId, RefusalReason)> = hopeless.collect();
+        let hopeless: Vec<(RequestId, RefusalReason)> = match arriving {
+            Some(id) => {
+                let request = self.queue.get(id);
+                let is_late = |request: &Request| self.settings.late == LatePolicy::Reject && request.is_late(now);
+                let reason = request.and_then(|request| match request {
+                    _ if self.queue.is_expired(request, now) => Some(RefusalReason::WaitedTooLong),
+                    _ if is_late(request) => Some(RefusalReason::Late),
+                    _ => None,
+                });
+                reason.map(|reason| (id, reason)).into_iter().collect()
+            }
+            None => {
+                let expired = self.queue.expired(now).map(|id| (id, RefusalReason::WaitedTooLong));
+                let late = self.queue.to_reject(now).map(|id| (id, RefusalReason::Late));
+                // By a profile that came while they waited; whoever comes is refused before it waits.
+                let rejects = if self.settings.reject_infeasible { MOST_ACTIONS } else { 0 };
+                let infeasible = self.queue.infeasible().take(rejects).map(|id| (id, RefusalReason::Infeasible));
+                // Some are hopeless for two reasons.
+                expired.take(MOST_ACTIONS).chain(infeasible).chain(late.take(MOST_ACTIONS)).collect()
+            }
+        };
         let mut actions = Vec::new();
         for (id, reason) in hopeless {
-            // Some are hopeless for two reasons.
             if actions.len() < MOST_ACTIONS && self.queue.remove(id).is_some() {
                 actions.push(self.refuse(id, reason, now));
             }
@@ -105,16 +131,17 @@ impl<S: Store> Dispatcher<S> {
 
     /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one policy that stand
     /// together are decided together, and other VMs' more urgent claims are left room first.
-    fn decide(&mut self, now: Instant) -> (Reading, Vec<Decided>) {
+    fn decide(&mut self, most: usize, now: Instant) -> (Reading, Vec<Decided>) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
-        let candidates = self.queue.candidates(now, DEPTH);
+        let offered = self.queue.offer(now, most);
+        let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.queue.get(id)).collect();
         let reading = self.membership.read();
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, &self.running, now);
+        let mut view = reading.view(&pool, ticket, &self.running, &mut self.tally, now);
         if candidates.iter().any(|request| request.policy.looks_at_runs()) {
-            self.company.show(&mut view, &self.membership, &self.running, directory, now);
+            self.company.show(&mut view, &self.membership, directory, now);
         }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
@@ -221,6 +248,7 @@ impl<S: Store> Dispatcher<S> {
             self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
         }
         let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
+        self.company.runs(id, &run);
         self.running.insert(id, run);
         self.tell_company(now);
         Some(Action::Forward(id, placement))

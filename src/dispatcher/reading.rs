@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
+use fnv::FnvHashSet;
+
 use super::running::Running;
 use crate::scheduling::allowance::Allowance;
-use crate::scheduling::pool::{PodId, Pool};
+use crate::scheduling::pool::{DeploymentId, PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
 use crate::shared::board::Board;
 use crate::shared::directory::Ticket;
+use crate::shared::ledger::{Column, Entry};
 use crate::shared::noticeboard;
 use crate::shared::outlook::{Outlook, Wanted};
 
@@ -21,6 +24,15 @@ pub(super) struct Reading {
     pub(super) is_outdated: bool,
     /// What is known of other gateways, where there are any.
     pub(super) outlook: Option<Rc<Outlook>>,
+}
+
+/// What the other VMs run on each pod: summed up once for each reading.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    number: Option<noticeboard::Reading>,
+    pool: Rc<Pool>,
+    others: Vec<Ticket>,
+    entries: Vec<Entry>,
 }
 
 // === impl Reading ===
@@ -37,17 +49,24 @@ impl Reading {
     }
 
     /// The pool with the states of its pods: what the other VMs published, what runs here, and what other gateways told.
-    pub(super) fn view<'a>(&self, pool: &'a Pool, ticket: Option<Ticket>, running: &Running, now: Instant) -> View<'a> {
+    /// `tally` keeps what is the same from view to view.
+    pub(super) fn view<'a>(
+        &self,
+        pool: &'a Rc<Pool>,
+        ticket: Option<Ticket>,
+        running: &Running,
+        tally: &mut Tally,
+        now: Instant,
+    ) -> View<'a> {
         let board = &*self.board;
-        let deployments = pool.deployments().iter();
-        let sums: Vec<_> = deployments.map(|on| (on.id, board.running_elsewhere(on.id, ticket, now))).collect();
-        let others = board.directory.others(ticket, now);
-        let reserved = others.filter_map(|seat| seat.claim.as_ref()?.reserved);
-        let reserved = reserved.chain(self.wanted(now).iter().filter_map(|wanted| wanted.claim.reserved));
-        let reserved: Vec<PodId> = reserved.collect();
+        let mut entries = tally.elsewhere(self, pool, ticket, now).to_vec();
+        for (deployment, column) in running.columns() {
+            add(&mut entries, pool, deployment, column);
+        }
+        let outlook = self.outlook();
         // The position of the next pod in its deployment, and how many there are.
         let mut places: Vec<(usize, usize)> = Vec::new();
-        if self.outlook().is_some() {
+        if outlook.is_some() {
             places.resize(pool.deployments().len(), (0, 0));
             for pod in pool.pods() {
                 if let Some((_, pods)) = places.get_mut(pod.deployment) {
@@ -55,32 +74,69 @@ impl Reading {
                 }
             }
         }
-        let states = pool.pods().iter().map(|pod| {
-            let Some((deployment, elsewhere)) = sums.get(pod.deployment) else { return PodState::default() };
-            let mut entry = running.on(*deployment, pod.id);
-            entry.add(elsewhere.get(&pod.id).copied().unwrap_or_default());
+        let states = pool.pods().iter().zip(entries).map(|(pod, mut entry)| {
             let (mut allowance, mut alike) = (Allowance::default(), 1);
-            if let (Some(outlook), Some(place)) = (self.outlook(), places.get_mut(pod.deployment)) {
+            if let (Some(outlook), Some(place)) = (outlook, places.get_mut(pod.deployment)) {
                 allowance = outlook.allowance(pod.id, *place, entry.load(), now);
                 entry.add(outlook.elsewhere(pod.id, now));
                 alike = outlook.alike(now);
                 place.0 = place.0.saturating_add(1);
             }
-            PodState {
-                load: entry.load(),
-                in_flight: entry.count.saturating_mul(alike),
-                health: self.health(pod.id, now),
-                reserved: reserved.contains(&pod.id),
-                allowance,
-            }
+            let in_flight = entry.count.saturating_mul(alike);
+            PodState { load: entry.load(), in_flight, allowance, ..PodState::default() }
         });
-        View::new(pool, states.collect())
-    }
-
-    fn health(&self, pod: PodId, now: Instant) -> Health {
-        if self.is_outdated && !self.board.newest_pods.contains(&pod) {
-            return Health::Out;
+        let mut states: Vec<PodState> = states.collect();
+        let others = board.directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref()?.reserved);
+        for pod in others.chain(self.wanted(now).iter().filter_map(|wanted| wanted.claim.reserved)) {
+            if let Some(state) = pool.position(pod).and_then(|position| states.get_mut(position)) {
+                state.reserved = true;
+            }
         }
-        self.board.failing.health(pod, now)
+        for pod in board.failing.pods() {
+            if let Some(state) = pool.position(pod).and_then(|position| states.get_mut(position)) {
+                state.health = board.failing.health(pod, now);
+            }
+        }
+        if self.is_outdated {
+            let newest: FnvHashSet<PodId> = board.newest_pods.iter().copied().collect();
+            for (pod, state) in pool.pods().iter().zip(&mut states) {
+                if !newest.contains(&pod.id) {
+                    state.health = Health::Out;
+                }
+            }
+        }
+        let mut view = View::new(pool, states);
+        view.tell_missing(board.failing.missing.now(now));
+        view
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// What the other VMs run on each pod, in the order of the pool.
+    fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<Ticket>, now: Instant) -> &[Entry] {
+        let others: Vec<Ticket> = reading.board.directory.others(own, now).map(|seat| seat.ticket).collect();
+        if self.number != Some(reading.number) || !Rc::ptr_eq(&self.pool, pool) || self.others != others {
+            self.entries.clear();
+            self.entries.resize(pool.pods().len(), Entry::default());
+            for (deployment, column) in reading.board.columns_of(|ticket| others.contains(&ticket)) {
+                add(&mut self.entries, pool, deployment, column);
+            }
+            (self.number, self.pool, self.others) = (Some(reading.number), Rc::clone(pool), others);
+        }
+        &self.entries
+    }
+}
+
+/// Adds what runs on the pods of a deployment, as far as they are that deployment's in this pool.
+fn add(entries: &mut [Entry], pool: &Pool, deployment: DeploymentId, column: &Column) {
+    let Some(of) = pool.deployments().iter().position(|known| known.id == deployment) else { return };
+    for (pod, entry) in column {
+        let Some(position) = pool.position(*pod) else { continue };
+        let is_its = pool.pods().get(position).is_some_and(|pod| pod.deployment == of);
+        if let Some(sum) = entries.get_mut(position).filter(|_| is_its) {
+            sum.add(*entry);
+        }
     }
 }

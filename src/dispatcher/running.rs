@@ -1,6 +1,7 @@
 //! This VM's table of what it has placed: the truth that its columns on the board repeat.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use fnv::FnvHashMap;
 
@@ -8,7 +9,7 @@ use crate::scheduling;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::request::{Arrival, RequestId};
-use crate::shared::ledger::{Column, Entry};
+use crate::shared::ledger::Column;
 
 /// Requests that run, and their sums.
 #[derive(Debug, Default)]
@@ -50,10 +51,13 @@ impl Running {
     pub(super) fn remove(&mut self, id: RequestId) -> Option<Run> {
         let run = self.runs.remove(&id)?;
         if let Some(column) = self.columns.get_mut(&run.deployment) {
-            if let Some(entry) = column.get_mut(&run.pod) {
+            let is_last = column.get_mut(&run.pod).is_some_and(|entry| {
                 entry.release(run.load);
+                entry.count == 0
+            });
+            if is_last {
+                column.remove(&run.pod);
             }
-            column.retain(|_, entry| entry.count > 0);
         }
         Some(run)
     }
@@ -72,24 +76,29 @@ impl Running {
         self.runs.get(&id)
     }
 
-    /// Charges what runs anew.
-    pub(super) fn recharge(&mut self, load: impl Fn(&Run) -> Load) {
-        self.columns.values_mut().for_each(Column::clear);
-        for run in self.runs.values_mut() {
+    /// Charges some of what runs anew, from the request after `last` on. Says which came last, if more is left.
+    pub(super) fn recharge(
+        &mut self,
+        last: Option<RequestId>,
+        most: usize,
+        load: impl Fn(&Run) -> Load,
+    ) -> Option<RequestId> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.runs.range_mut((from, Bound::Unbounded));
+        let mut last = None;
+        for (id, run) in rest.by_ref().take(most) {
+            let entry = self.columns.entry(run.deployment).or_default().entry(run.pod).or_default();
+            entry.release(run.load);
             run.load = load(run);
-            let column = self.columns.entry(run.deployment).or_default();
-            column.entry(run.pod).or_default().charge(run.load);
+            entry.charge(run.load);
+            last = Some(*id);
         }
+        rest.next().and(last)
     }
 
     /// What runs here on the pods of a deployment.
     pub(super) fn column(&self, deployment: DeploymentId) -> Column {
         self.columns.get(&deployment).cloned().unwrap_or_default()
-    }
-
-    /// What runs here on one pod.
-    pub(super) fn on(&self, deployment: DeploymentId, pod: PodId) -> Entry {
-        self.columns.get(&deployment).and_then(|column| column.get(&pod)).copied().unwrap_or_default()
     }
 
     /// What runs here, by deployment.

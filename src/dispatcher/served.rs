@@ -20,17 +20,20 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         let Some(run) = self.running.remove(id) else { return };
+        self.company.ended(id, &run);
         self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
         self.company.speeds.ended(id, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was placed.
-        let known = self.pool.pods().iter().find(|known| known.id == pod);
+        let known = self.pool.position(pod).and_then(|position| self.pool.pods().get(position));
         let position = known.map(|known| known.deployment);
         let deployment = position.and_then(|position| self.pool.deployments().get(position));
         let deployment = deployment.map_or(run.deployment, |deployment| deployment.id);
         let request = self.assess(run.arrival.clone());
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
-        self.running.insert(id, Run { pod, deployment, load, probe: false, ..run });
+        let run = Run { pod, deployment, load, probe: false, ..run };
+        self.company.runs(id, &run);
+        self.running.insert(id, run);
         self.membership.publish_columns(&mut self.running);
         self.wake_after_release(now);
     }

@@ -47,12 +47,12 @@ impl<S: Store> Dispatcher<S> {
     /// VM's request is the one that has a pod drained: this VM is woken for room that fits, and is the next to reserve.
     fn claim(&mut self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
-        let head = aged.map(|(request, _)| request).or_else(|| self.queue.candidates(now, 1).first().copied())?;
+        let head = self.queue.head(now)?;
         let mut claim = Claim::of(head, self.queue.urgency(head, now), now);
         claim.aged_since = aged.map(|(_, since)| since);
         if let Some((request, _)) = aged.filter(|aged| self.may_reserve(*aged, directory, now)) {
             let reading = self.membership.read();
-            let mut view = reading.view(&self.pool, self.membership.ticket(), &self.running, now);
+            let mut view = reading.view(&self.pool, self.membership.ticket(), &self.running, &mut self.tally, now);
             let position = view.reserve_for(request, now);
             claim.reserved = position.and_then(|position| self.pool.pods().get(position)).map(|pod| pod.id);
         }
@@ -68,7 +68,7 @@ impl<S: Store> Dispatcher<S> {
         }
         claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let pool = Rc::clone(&self.pool);
-        let mut view = self.membership.read().view(&pool, ticket, &self.running, now);
+        let mut view = self.membership.read().view(&pool, ticket, &self.running, &mut self.tally, now);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }

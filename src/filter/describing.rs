@@ -51,14 +51,17 @@ impl Router {
         });
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
+        let is_measured = ask.as_ref().is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
             label,
             class,
+            endpoint: wish.endpoint,
+            choices: ask.as_ref().map_or(1, |ask| ask.answered_choices),
             shape,
-            characters: ask.as_ref().filter(|ask| ask.prompt.images == 0).map(|ask| ask.prompt.characters),
-            bytes: body.map(|body| body.len() as u64).or(wish.bytes),
+            characters: ask.as_ref().filter(|_| is_measured).map(|ask| ask.prompt.characters),
+            bytes: body.map(|body| body.len() as u64).or(wish.bytes).filter(|_| is_measured),
         });
         let arrival = Arrival {
             id,
@@ -89,11 +92,12 @@ impl Router {
         let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
         let text =
             ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
-        text.saturating_add(ask.prompt.images.saturating_mul(self.config.request.image_tokens))
+        let unmeasured = ask.prompt.images.saturating_add(ask.prompt.others);
+        text.saturating_add(unmeasured.saturating_mul(self.config.request.image_tokens))
     }
 
     fn output_tokens(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>, now: Instant) -> u32 {
-        if endpoint == Endpoint::Embeddings {
+        if !endpoint.has_output() {
             return 0;
         }
         let running = || running_of(&self.records, label);
@@ -102,14 +106,13 @@ impl Router {
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
     }
 
-    /// How long the answer may be, for a policy that asks for it.
+    /// How long each answer may be, for a policy that asks for it.
     fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> OutputLengths {
-        if endpoint == Endpoint::Embeddings {
+        if !endpoint.has_output() {
             return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
         }
         let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
-        let most = ask.and_then(|ask| Some(ask.max_output_tokens?.saturating_mul(ask.choices)));
-        OutputLengths::new(curve, most.unwrap_or(u32::MAX))
+        OutputLengths::new(curve, ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX))
     }
 
     /// The name under which an answer of a model teaches.
@@ -132,7 +135,8 @@ impl Router {
 fn running_of(records: &FnvHashMap<RequestId, Record>, label: &str) -> Vec<Running> {
     let running = records.values().filter_map(|record| {
         let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
-        let output_so_far = record.observer.as_ref()?.output_so_far();
+        let observer = record.observer.as_ref()?;
+        let output_so_far = facts.of_each(observer.output_so_far().least_tokens());
         Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
     });
     running.collect()

@@ -1,6 +1,7 @@
 //! The filter inside a proxy: contexts, streams, callouts and metrics. It decides nothing; it reads what passes, asks the
 //! [`crate::dispatcher`], and does what that says. Only [`host`] talks to the proxy.
 
+mod connections;
 mod describing;
 mod early;
 mod entry;
@@ -16,4 +17,5 @@ mod router;
 mod sources;
 mod stats;
 mod store;
+mod verdict;
 mod vm;

@@ -1,6 +1,7 @@
 //! The record that travels with a request, from its headers to its end.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::early::Plan;
 use super::host::Headers;
@@ -32,6 +33,8 @@ pub struct Record {
     pub observer: Option<ResponseObserver>,
     /// Status of the response.
     pub status: Option<u16>,
+    /// For how long the pod said that it has no room, if it did.
+    pub retry_after: Option<Duration>,
     /// Whether the response came to its end.
     pub complete: bool,
 }
@@ -67,12 +70,25 @@ pub struct Facts {
     pub label: Rc<str>,
     /// Position of its class in the configuration; none for the default class.
     pub class: Option<usize>,
-    /// Its prompt and the estimate of its output.
+    /// The API that it speaks.
+    pub endpoint: Endpoint,
+    /// How many outputs it asks for.
+    pub choices: u32,
+    /// Its prompt and the estimate of its output, all choices together.
     pub shape: Shape,
-    /// Characters of its prompt, where the body was read and held nothing but text.
+    /// Characters of its prompt, where the body was read and held nothing that cannot be measured.
     pub characters: Option<u64>,
-    /// Bytes of its body.
+    /// Bytes of its body, likewise.
     pub bytes: Option<u64>,
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// The tokens of each output, of those of all together.
+    pub fn of_each(&self, tokens: u32) -> u32 {
+        tokens.div_ceil(self.choices.max(1))
+    }
 }
 
 // === impl Record ===
@@ -97,6 +113,7 @@ impl Record {
             facts: None,
             observer: None,
             status: None,
+            retry_after: None,
             complete: false,
         }
     }

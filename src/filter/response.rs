@@ -4,20 +4,22 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::host::{self, Buffer, Map};
+use super::host::{self, Buffer, Headers, Map};
 use super::performing::{IGNORED, KEPT_BAD_REQUEST};
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};
+use super::verdict::Verdict;
 use crate::config::DEFAULT_CLASS;
 use crate::dispatcher::{End, Placement};
 use crate::learning::Sample;
-use crate::protocol::{Observed, ResponseFacts, ResponseObserver};
+use crate::protocol::{self, Endpoint, Observed, ResponseFacts, ResponseObserver};
 use crate::scheduling::prediction::Completion;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Outcome;
 use crate::scheduling::time::Instant;
+use crate::shared::health::Change;
 
 /// Requests without an answer that are looked at in one tick: each costs two calls of the host.
 const MOST_FOLLOWED: usize = 64;
@@ -41,7 +43,12 @@ impl Router {
         let headers = host::headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
         record.status = Some(status);
+        record.retry_after = retry_after(&headers);
+        if self.connections.note() {
+            self.dispatcher.heard(id, host::now());
+        }
         record.observer = Some(ResponseObserver::new(ResponseFacts {
+            endpoint: record.facts.as_ref().map_or(Endpoint::Any, |facts| facts.endpoint),
             status,
             content_type: headers.get("content-type").as_deref(),
             content_encoding: headers.get("content-encoding").as_deref(),
@@ -90,7 +97,14 @@ impl Router {
             let now = if observer.is_timed() { host::now() } else { record.arrived_at };
             observer.feed(&chunk, now);
             if self.looks_at_runs && observer.is_timed() {
-                let tokens = observer.output_so_far();
+                let so_far = observer.output_so_far();
+                let tokens = match &record.facts {
+                    Some(facts) if so_far.told_tokens == 0 => {
+                        facts.of_each(self.learning.tokens_of_events(&facts.label, so_far.events))
+                    }
+                    Some(facts) => facts.of_each(so_far.least_tokens()),
+                    None => so_far.least_tokens(),
+                };
                 self.dispatcher.progress(id, tokens, now);
             }
         }
@@ -116,15 +130,15 @@ impl Router {
     }
 
     fn finish(&mut self, mut record: Record, placement: &Placement, now: Instant) {
-        let observed = record.observer.take().map(ResponseObserver::finish).unwrap_or_default();
-        let (end, ending) = match record.status {
-            None => (End::Abandoned, Ending::Abandoned),
-            Some(500..) => (End::PodFailed, Ending::Failed),
-            Some(400..) => (End::Answered, Ending::ClientError),
-            Some(_) if !record.complete && is_cut_by_client() => (End::Answered, Ending::Abandoned),
-            Some(_) if !record.complete => (End::Answered, Ending::Failed),
-            Some(_) => {
-                let outcome = outcome(&record, &observed, now);
+        let sent_at = record.arrived_at.after(placement.waited);
+        let observer = record.observer.take();
+        let lacks_model = observer.as_ref().is_some_and(|observer| names_model(observer.refusal()));
+        let observed = observer.map(|observer| observer.finish(record.complete)).unwrap_or_default();
+        let verdict = Verdict::of(&record, &observed, lacks_model, &self.connections, now.since(sent_at));
+        let (end, ending) = match verdict {
+            Verdict::Ended(end, ending) => (end, ending),
+            Verdict::Answered => {
+                let outcome = self.outcome(&record, &observed, now);
                 self.learn(&record, &observed, now);
                 let ttft = observed.first_token_at.map(|at| millis(at.since(record.arrived_at)));
                 self.stats.timed(ttft, millis(outcome.e2e));
@@ -140,49 +154,86 @@ impl Router {
         let class_name =
             class.and_then(|class| self.config.classes.get(class)).map_or(DEFAULT_CLASS, |class| &class.name);
         self.stats.ended((class, class_name), placement.policy, ending);
-        self.dispatcher.finish(record.id, &end, now);
+        if let Some(change) = self.dispatcher.finish(record.id, &end, now) {
+            tell(&record, placement, &observed, change, now);
+        }
     }
 
     fn learn(&mut self, record: &Record, observed: &Observed, now: Instant) {
         let Some(facts) = &record.facts else { return };
-        let sample = match observed.usage {
-            Some(usage) => Sample {
-                completion: Completion {
-                    input_tokens: usage.prompt_tokens,
-                    output_tokens: usage.completion_tokens,
-                    completed_at: now,
-                },
-                characters: facts.characters,
-                bytes: facts.bytes,
-            },
-            // The prompt's tokens are an estimate here, so they teach nothing of characters.
-            None if observed.output_events > 0 => Sample {
-                completion: Completion {
-                    input_tokens: facts.shape.input_tokens,
-                    output_tokens: observed.output_events,
-                    completed_at: now,
-                },
-                characters: None,
-                bytes: None,
-            },
-            None => return,
+        let usage = observed.usage;
+        let told = usage.completion_tokens.filter(|tokens| *tokens > 0);
+        let output = told.map(|told| told.max(observed.output_events)).or_else(|| {
+            (observed.output_events > 0).then(|| self.learning.tokens_of_events(&facts.label, observed.output_events))
+        });
+        let completion = output.filter(|_| facts.endpoint.has_output()).map(|output| Completion {
+            input_tokens: usage.prompt_tokens.unwrap_or(facts.shape.input_tokens),
+            output_tokens: facts.of_each(output),
+            completed_at: now,
+        });
+        let sample = Sample {
+            completion,
+            prompt_tokens: usage.prompt_tokens,
+            characters: facts.characters,
+            bytes: facts.bytes,
+            events: told.filter(|_| observed.output_events > 0).map(|told| (observed.output_events, told)),
         };
-        let label = self.answered_label(&facts.model, now);
-        self.learning.record(&label, sample);
+        if completion.is_some() || usage.prompt_tokens.is_some() {
+            let label = self.answered_label(&facts.model, now);
+            self.learning.record(&label, sample);
+        }
+    }
+
+    /// What the client saw; where the server did not say how much it generated, what passed or was expected stands for it.
+    fn outcome(&mut self, record: &Record, observed: &Observed, now: Instant) -> Outcome {
+        let usage = observed.usage;
+        let mut shape = Shape::default();
+        if let Some(facts) = &record.facts {
+            let seen = observed.output_events;
+            let output = match usage.completion_tokens.filter(|tokens| *tokens > 0) {
+                Some(told) => told.max(seen),
+                None if seen > 0 => self.learning.tokens_of_events(&facts.label, seen),
+                None => facts.shape.output_tokens,
+            };
+            shape.output_tokens = facts.of_each(output);
+            shape.input_tokens = usage.prompt_tokens.unwrap_or(facts.shape.input_tokens);
+        }
+        let e2e = now.since(record.arrived_at);
+        let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));
+        Outcome { shape, cached_tokens: usage.cached_tokens, ttft, e2e }
     }
 }
 
-/// What the client saw; where the server did not say how much it generated, what passed or was expected stands for it.
-fn outcome(record: &Record, observed: &Observed, now: Instant) -> Outcome {
-    let expected = record.facts.as_ref().map(|facts| facts.shape).unwrap_or_default();
-    let shape = match observed.usage {
-        Some(usage) => Shape { output_tokens: usage.completion_tokens, input_tokens: usage.prompt_tokens },
-        None if observed.output_events > 0 => Shape { output_tokens: observed.output_events, ..expected },
-        None => expected,
-    };
-    let e2e = now.since(record.arrived_at);
-    let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));
-    Outcome { shape, cached_tokens: observed.usage.and_then(|usage| usage.cached_tokens), ttft, e2e }
+/// Logs what became of a pod, once.
+fn tell(record: &Record, placement: &Placement, observed: &Observed, change: Change, now: Instant) {
+    let pod = placement.address;
+    let model = record.facts.as_ref().map(|facts| facts.model.as_str()).unwrap_or_default();
+    match change {
+        Change::Out => {
+            let status = record.status.unwrap_or_default();
+            let why = match (record.status, observed.end) {
+                (None, _) => "says nothing while others answer".to_owned(),
+                (Some(500..), _) => format!("answered {status}, or could not be reached"),
+                (_, protocol::End::Faulty(_)) => format!("told an error within a {status}"),
+                (_, protocol::End::Cut | protocol::End::Whole) => "broke off".to_owned(),
+            };
+            log::warn!("slo-router: pod {pod} is taken out: it {why}; a request probes it from time to time");
+        }
+        Change::Full(time) => {
+            log::info!("slo-router: pod {pod} says that it is full; it gets nothing for {} ms", time.as_millis());
+        }
+        Change::Lacks => log::warn!("slo-router: pod {pod} has not got the model {model:?}, which it is said to serve"),
+        Change::Back(since) => {
+            log::info!("slo-router: pod {pod} is back, {} s after it was taken out", now.since(since).as_secs());
+        }
+        Change::Noted => {}
+    }
+}
+
+/// Whether a 404 is one for want of a model, not one for want of a path: FastAPI, llama-server and others write these so.
+fn names_model(refusal: &[u8]) -> bool {
+    const OF_PATHS: [&[u8]; 4] = [br#""Not Found""#, b"File Not Found", b"404 page not found", b"<html"];
+    !OF_PATHS.iter().any(|text| refusal.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text)))
 }
 
 /// The pod that answers, where that is not the one that Envoy was told first; `None` too where Envoy itself answers.
@@ -199,11 +250,11 @@ fn is_kept_bad_request() -> bool {
     host::headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
 }
 
-/// Whether the connection of the client broke off, by Envoy's response flag DC.
-fn is_cut_by_client() -> bool {
-    const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
-    let flags = host::property("response\0flags").and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-    flags.is_some_and(|flags| flags & DOWNSTREAM_CONNECTION_TERMINATION != 0)
+/// For how long a pod says that it has no room, in seconds or milliseconds; dates are not read.
+fn retry_after(headers: &Headers) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"))?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Milliseconds with one digit behind the point. Most requests wait for nothing, and need no formatting.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
+use super::connections::Connections;
 use super::early::Early;
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -54,6 +55,7 @@ pub struct Router {
     pub(super) dispatcher: Dispatcher<HostStore>,
     pub(super) learning: Learning,
     pub(super) stats: Stats,
+    pub(super) connections: Connections,
     pub(super) records: FnvHashMap<RequestId, Record>,
     pub(super) sources: Sources,
     pub(super) replicas: Option<Replicas>,
@@ -87,6 +89,7 @@ impl Router {
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool, config.replicas.is_some()),
+            connections: Connections::default(),
             records: FnvHashMap::default(),
             sources: Sources::new(&config),
             replicas: config.replicas.clone().map(Replicas::new),

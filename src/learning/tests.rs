@@ -12,7 +12,7 @@ fn learning(kind: PredictionKind) -> Learning {
 
 fn sample(input_tokens: u32, output_tokens: u32) -> Sample {
     let completion = Completion { input_tokens, output_tokens, completed_at: START };
-    Sample { completion, characters: None, bytes: None }
+    Sample { completion: Some(completion), prompt_tokens: Some(input_tokens), ..Sample::default() }
 }
 
 fn keys() -> Keys {
@@ -54,11 +54,40 @@ fn some_prompts_outvote_the_cold_ratios() {
 }
 
 #[test]
+fn events_are_as_many_tokens_as_servers_said() {
+    let mut learning = learning(PredictionKind::Median);
+    assert_eq!(learning.tokens_of_events(MODEL, 16), 16);
+    (0..12).for_each(|_| learning.record(MODEL, Sample { events: Some((16, 48)), ..Sample::default() }));
+    assert!((44..=48).contains(&learning.tokens_of_events(MODEL, 16)));
+}
+
+#[test]
+fn what_only_tells_of_the_prompt_changes_no_length() {
+    let mut learning = learning(PredictionKind::Median);
+    let sample = Sample { prompt_tokens: Some(1_000), characters: Some(1_000), ..Sample::default() };
+    (0..100).for_each(|_| learning.record(MODEL, sample));
+    assert_eq!(output(&mut learning, 1_000), 256);
+    assert!(learning.tokens_of_characters(MODEL, 1_000) > 900);
+}
+
+#[test]
+fn tokens_that_are_not_of_the_text_teach_nothing_of_its_characters() {
+    let mut learning = learning(PredictionKind::Median);
+    // A chat template's, what a server keeps, and what no tokenizer makes of a text.
+    for (characters, tokens) in [(2, 70), (300, 170), (2_000, 20_000), (100_000, 10)] {
+        for _ in 0..1_000 {
+            learning.record(MODEL, Sample { characters: Some(characters), ..sample(tokens, 1) });
+        }
+    }
+    assert_eq!(learning.tokens_of_characters(MODEL, 424), 100);
+}
+
+#[test]
 fn old_ratios_fade() {
     let mut ratio = Ratio::default();
     (0..10_000).for_each(|_| ratio.learn(8_000, 1_000));
     (0..5_000).for_each(|_| ratio.learn(2_000, 1_000));
-    let tokens = ratio.tokens(2_000, 4.0);
+    let tokens = ratio.tokens(2_000, 4.0, COLD_WEIGHT_TOKENS);
     assert!((900..=1_000).contains(&tokens), "{tokens}: five half-lives at 2 characters per token");
 }
 

@@ -3,6 +3,7 @@
 mod content;
 mod document;
 mod error;
+mod parameters;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,9 @@ use super::tokens::TokenCounter;
 /// made up by a client cannot charge it with more than this.
 pub const CHOICES_MAX: u32 = 1024;
 
+/// In UTF-8; some clients write it before what they send.
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
 /// What a request asks of a model server, as far as it matters for scheduling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -25,8 +29,10 @@ pub struct Ask {
     pub prompt: PromptSize,
     /// The client's limit of output tokens, per output.
     pub max_output_tokens: Option<u32>,
-    /// How many outputs are generated: `n`, times the prompts of a batch of completions. From 1 to [`CHOICES_MAX`].
+    /// How many outputs are generated: `n` or `best_of`, times the prompts of a batch. From 1 to [`CHOICES_MAX`].
     pub choices: u32,
+    /// How many of them are answered, which are those that usage counts: without the rest of `best_of`.
+    pub answered_choices: u32,
     /// Whether the response shall be streamed.
     pub stream: bool,
 }
@@ -38,6 +44,8 @@ pub struct PromptSize {
     pub characters: u64,
     /// Images.
     pub images: u32,
+    /// What has a length that the body does not tell: audio, video, files, conversations that the server stores.
+    pub others: u32,
     /// Messages that a chat template will wrap, system prompts included; zero for plain prompts.
     pub messages: u32,
     /// Tokens of all texts, where they are known: counted, or given as token ids.
@@ -56,6 +64,7 @@ impl Ask {
     /// # Errors
     /// A [`BodyError`] that says what is wrong and what was expected.
     pub fn read(endpoint: Endpoint, body: &[u8], counter: Option<&dyn TokenCounter>) -> Result<Self, BodyError> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let body = std::str::from_utf8(body).map_err(|error| BodyError::NotUtf8 { at_byte: error.valid_up_to() })?;
         let mut json = serde_json::Deserializer::from_str(body);
         let document = document::Document { endpoint, counter };

@@ -13,6 +13,9 @@ pub enum Endpoint {
     Completions,
     /// OpenAI's `/v1/embeddings`. It generates no output.
     Embeddings,
+    /// Rerankers, scorers, classifiers and pooling models: `/rerank`, `/score`, `/classify`, `/pooling` and their like.
+    /// They generate no output.
+    Pooling,
     /// OpenAI's `/v1/responses`.
     Responses,
     /// Anthropic's `/v1/messages`.
@@ -28,13 +31,25 @@ pub struct EndpointPaths(Vec<(String, Endpoint)>);
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// Whether its answers are generated, token by token.
+    pub fn has_output(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::Pooling)
+    }
+
     /// The API of a configured path, told by how the path ends: `/openai/v1/chat/completions` is chat.
     pub fn of_configured(path: &str) -> Self {
         // Chat comes first: its path ends in `/completions` too.
-        const ENDINGS: [(&str, Endpoint); 5] = [
+        const ENDINGS: [(&str, Endpoint); 12] = [
             ("/chat/completions", Endpoint::ChatCompletions),
             ("/completions", Endpoint::Completions),
             ("/embeddings", Endpoint::Embeddings),
+            ("/embedding", Endpoint::Pooling),
+            ("/embed", Endpoint::Pooling),
+            ("/encode", Endpoint::Pooling),
+            ("/rerank", Endpoint::Pooling),
+            ("/score", Endpoint::Pooling),
+            ("/classify", Endpoint::Pooling),
+            ("/pooling", Endpoint::Pooling),
             ("/responses", Endpoint::Responses),
             ("/messages", Endpoint::Messages),
         ];

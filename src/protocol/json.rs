@@ -35,37 +35,6 @@ pub(super) enum Scalar<'de> {
     Object,
 }
 
-/// Visitor methods for kinds of values that do not matter to a visitor: skip the value, yield the default.
-macro_rules! skip {
-    ($($kind:ident),+) => { $( $crate::protocol::json::skip!(@ $kind); )+ };
-    (@ null) => {
-        fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok(Default::default()) }
-    };
-    (@ boolean) => {
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok(Default::default()) }
-    };
-    (@ number) => {
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok(Default::default()) }
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok(Default::default()) }
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> { Ok(Default::default()) }
-    };
-    (@ string) => {
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> { Ok(Default::default()) }
-    };
-    (@ array) => {
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-            $crate::protocol::json::drain(seq).map(|()| Default::default())
-        }
-    };
-    (@ object) => {
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {}
-            Ok(Default::default())
-        }
-    };
-}
-pub(super) use skip;
-
 /// Reads an array to its end.
 pub(super) fn drain<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
     while seq.next_element::<IgnoredAny>()?.is_some() {}

@@ -1,13 +1,20 @@
-//! What a response tells while it passes: when its first token came, how much it has put out, what it cost.
+//! What a response tells while it passes: when its first token came, how much it has put out, what it cost, how it ended.
 
+use super::document::DocumentReader;
+use super::endpoint::Endpoint;
 use super::sse::SseReader;
-use super::tail::TailReader;
+use super::told::Fault;
 use super::usage::Usage;
 use crate::scheduling::time::Instant;
 
-/// What a response's headers say about its body.
-#[derive(Clone, Copy, Debug, Default)]
+/// How much of a refusal is kept: enough to tell a model that is missing from a path that is.
+const REFUSAL_BYTES: usize = 512;
+
+/// What a response's headers say about its body, and of which API it is.
+#[derive(Clone, Copy, Debug)]
 pub struct ResponseFacts<'a> {
+    /// The request's.
+    pub endpoint: Endpoint,
     /// `:status`.
     pub status: u16,
     /// `content-type`.
@@ -19,6 +26,7 @@ pub struct ResponseFacts<'a> {
 /// Reads a response as it passes, in the way that its headers call for.
 #[derive(Debug)]
 pub struct ResponseObserver {
+    endpoint: Endpoint,
     body: Body,
     bytes: u64,
     first_token_at: Option<Instant>,
@@ -28,22 +36,60 @@ pub struct ResponseObserver {
 /// What a whole response has told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// When the first event with output came; `None` for a response that is not streamed or cannot be read.
+    /// When the first event with output came, or the first byte of a stream that is compressed; `None` for a response that
+    /// is not streamed.
     pub first_token_at: Option<Instant>,
     /// Events with output; zero for a response that is not streamed or cannot be read.
     pub output_events: u32,
-    /// What it cost, if the server said so.
-    pub usage: Option<Usage>,
+    /// What it cost, as far as the server said so.
+    pub usage: Usage,
     /// Bytes of the body.
     pub bytes: u64,
+    /// How it ended.
+    pub end: End,
+}
+
+/// What has come of an answer that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputSoFar {
+    /// Tokens, as the server tells along the way; zero where it does not.
+    pub told_tokens: u32,
+    /// Events with output.
+    pub events: u32,
+}
+
+impl OutputSoFar {
+    /// Tokens that there are at least: an event with output has one.
+    pub fn least_tokens(self) -> u32 {
+        self.told_tokens.max(self.events)
+    }
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// It came to its end.
+    #[default]
+    Whole,
+    /// It told an error, under a status that tells none.
+    Faulty(Fault),
+    /// It just ended.
+    Cut,
 }
 
 #[derive(Debug)]
 enum Body {
-    Stream(SseReader),
-    Document(TailReader),
+    Stream(Box<SseReader>),
+    Document(Box<DocumentReader>),
+    /// Of a type that does not say what it is: its first bytes do.
+    Untyped,
+    /// An answer that the request is wrong; its beginning.
+    Refusal(Vec<u8>),
     /// Compressed, an error, or of another type: bytes are all that can be counted.
-    Opaque,
+    Opaque {
+        /// When bytes come still says something.
+        streamed: bool,
+    },
 }
 
 // === impl ResponseObserver ===
@@ -51,37 +97,55 @@ enum Body {
 impl ResponseObserver {
     /// For a response with these headers.
     pub fn new(facts: ResponseFacts<'_>) -> Self {
-        Self { body: Body::of(facts), bytes: 0, first_token_at: None, last_chunk_at: None }
+        Self { endpoint: facts.endpoint, body: Body::of(facts), bytes: 0, first_token_at: None, last_chunk_at: None }
     }
 
     /// Whether it matters when parts of the body come.
     pub fn is_timed(&self) -> bool {
-        matches!(self.body, Body::Stream(_))
+        match &self.body {
+            Body::Stream(_) | Body::Untyped => true,
+            Body::Opaque { streamed } => *streamed && self.bytes == 0,
+            Body::Document(_) | Body::Refusal(_) => false,
+        }
     }
 
-    /// Whether anything is learned from the body.
+    /// Whether anything is learned from what comes of the body.
     pub fn is_read(&self) -> bool {
-        !matches!(self.body, Body::Opaque)
+        match &self.body {
+            Body::Opaque { .. } => self.is_timed(),
+            Body::Refusal(head) => head.len() < REFUSAL_BYTES,
+            Body::Stream(_) | Body::Document(_) | Body::Untyped => true,
+        }
     }
 
     /// Takes the next bytes of the body, split anywhere, as they came at `now`.
     pub fn feed(&mut self, chunk: &[u8], now: Instant) {
         self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         self.last_chunk_at = Some(now);
+        if matches!(self.body, Body::Untyped)
+            && let Some(body) = Body::by_first_bytes(chunk)
+        {
+            self.body = body;
+        }
         match &mut self.body {
             Body::Stream(stream) => stream.feed(chunk),
             Body::Document(document) => document.feed(chunk),
-            Body::Opaque => {}
+            Body::Refusal(head) => {
+                let free = REFUSAL_BYTES.saturating_sub(head.len());
+                head.extend_from_slice(chunk.get(..free).unwrap_or(chunk));
+            }
+            Body::Opaque { streamed: true } => self.first_token_at = self.first_token_at.or(Some(now)),
+            Body::Opaque { streamed: false } | Body::Untyped => {}
         }
         self.note_first_token();
     }
 
-    /// Output tokens so far: those that the server tells, or one for each event with output. Zero where nothing can be
-    /// known before the end.
-    pub fn output_so_far(&self) -> u32 {
+    /// Output so far: the tokens that the server tells, and the events with output. Zero where nothing can be known before
+    /// the end.
+    pub fn output_so_far(&self) -> OutputSoFar {
         match &self.body {
-            Body::Stream(stream) => stream.output_tokens(),
-            Body::Document(_) | Body::Opaque => 0,
+            Body::Stream(stream) => OutputSoFar { told_tokens: stream.told_tokens(), events: stream.output_events() },
+            Body::Document(_) | Body::Untyped | Body::Refusal(_) | Body::Opaque { .. } => OutputSoFar::default(),
         }
     }
 
@@ -90,18 +154,33 @@ impl ResponseObserver {
         self.first_token_at
     }
 
-    /// The response has ended, or was cut: all that it told.
-    pub fn finish(mut self) -> Observed {
+    /// The beginning of an answer that the request is wrong; nothing of any other.
+    pub fn refusal(&self) -> &[u8] {
+        if let Body::Refusal(head) = &self.body { head } else { &[] }
+    }
+
+    /// The response has ended: all that it told. `complete`: it was not cut.
+    pub fn finish(mut self, complete: bool) -> Observed {
         if let Body::Stream(stream) = &mut self.body {
             stream.finish();
         }
         self.note_first_token();
-        let (output_events, usage) = match &self.body {
-            Body::Stream(stream) => (stream.output_events(), stream.usage()),
-            Body::Document(document) => (0, document.usage()),
-            Body::Opaque => (0, None),
+        let (output_events, usage, end) = match &mut self.body {
+            Body::Stream(stream) => (stream.output_events(), stream.usage(), end_of(stream, self.endpoint, complete)),
+            Body::Document(document) => {
+                let is_whole = document.finish();
+                let end = match document.fault() {
+                    Some(fault) => End::Faulty(fault),
+                    None if is_whole && complete => End::Whole,
+                    None => End::Cut,
+                };
+                (0, document.usage(), end)
+            }
+            Body::Untyped | Body::Refusal(_) | Body::Opaque { .. } => {
+                (0, Usage::default(), if complete { End::Whole } else { End::Cut })
+            }
         };
-        Observed { first_token_at: self.first_token_at, output_events, usage, bytes: self.bytes }
+        Observed { first_token_at: self.first_token_at, output_events, usage, bytes: self.bytes, end }
     }
 
     fn note_first_token(&mut self) {
@@ -113,93 +192,64 @@ impl ResponseObserver {
     }
 }
 
+/// What is behind the last event of an answer that it takes to its end is of no matter; one of an API that is not known
+/// may not say when it ends.
+fn end_of(stream: &SseReader, endpoint: Endpoint, complete: bool) -> End {
+    let is_foreign = endpoint == Endpoint::Any && !stream.is_known() && stream.events() > 0;
+    match stream.fault() {
+        Some(fault) => End::Faulty(fault),
+        None if stream.is_done() || complete && (stream.has_end() || is_foreign) => End::Whole,
+        None => End::Cut,
+    }
+}
+
 // === impl Body ===
 
 impl Body {
     fn of(facts: ResponseFacts<'_>) -> Self {
+        let media_type = facts.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        let is_stream = media_type.eq_ignore_ascii_case("text/event-stream");
         let is_plain = facts.content_encoding.is_none_or(|encoding| {
             let encoding = encoding.trim();
             encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")
         });
-        if !(200..300).contains(&facts.status) || !is_plain {
-            return Self::Opaque;
+        if !(200..300).contains(&facts.status) {
+            return if facts.status == 404 && is_plain {
+                Self::Refusal(Vec::new())
+            } else {
+                Self::Opaque { streamed: false }
+            };
         }
-        let media_type = facts.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-        if media_type.eq_ignore_ascii_case("text/event-stream") {
-            Self::Stream(SseReader::default())
-        } else if media_type.eq_ignore_ascii_case("application/json") {
-            Self::Document(TailReader::default())
+        if !is_plain {
+            return Self::Opaque { streamed: is_stream };
+        }
+        if is_stream {
+            Self::Stream(Box::default())
+        } else if names_json(media_type) {
+            Self::Document(Box::default())
+        } else if media_type.is_empty() || media_type.eq_ignore_ascii_case("application/octet-stream") {
+            Self::Untyped
         } else {
-            Self::Opaque
+            Self::Opaque { streamed: false }
         }
     }
+
+    /// What begins so; `None` for what says nothing.
+    fn by_first_bytes(chunk: &[u8]) -> Option<Self> {
+        let text = chunk.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(chunk).trim_ascii_start();
+        let is_stream = [&b"data:"[..], b"event:", b":"].iter().any(|field| text.starts_with(field));
+        Some(match text.first()? {
+            b'{' => Self::Document(Box::default()),
+            _ if is_stream => Self::Stream(Box::default()),
+            _ => Self::Opaque { streamed: false },
+        })
+    }
+}
+
+fn names_json(media_type: &str) -> bool {
+    let lower = media_type.to_ascii_lowercase();
+    lower == "application/json" || lower.ends_with("+json")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STREAM: ResponseFacts<'_> =
-        ResponseFacts { status: 200, content_type: Some("text/event-stream; charset=utf-8"), content_encoding: None };
-    const DOCUMENT: ResponseFacts<'_> =
-        ResponseFacts { status: 200, content_type: Some("Application/JSON"), content_encoding: Some("identity") };
-    const USAGE: Option<Usage> = Some(Usage { prompt_tokens: 7, completion_tokens: 3, cached_tokens: None });
-
-    fn at(micros: u64) -> Instant {
-        Instant::from_micros(micros)
-    }
-
-    #[test]
-    fn the_first_token_of_a_stream_is_timed_by_the_chunk_that_completes_it() {
-        let mut observer = ResponseObserver::new(STREAM);
-        observer.feed(b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n", at(10));
-        observer.feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel", at(20));
-        assert_eq!((observer.first_token_at(), observer.output_so_far()), (None, 0));
-        observer.feed(b"lo\"}}]}\n\n", at(30));
-        assert_eq!((observer.first_token_at(), observer.output_so_far()), (Some(at(30)), 1));
-        observer.feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"!\"}}]}\n\n", at(40));
-        observer.feed(
-            b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n",
-            at(50),
-        );
-        assert_eq!(observer.output_so_far(), 3);
-        let observed = observer.finish();
-        assert_eq!((observed.first_token_at, observed.output_events, observed.usage), (Some(at(30)), 2, USAGE));
-    }
-
-    #[test]
-    fn a_stream_that_breaks_off_counts_its_last_event_at_the_last_chunk() {
-        let mut observer = ResponseObserver::new(STREAM);
-        observer.feed(b"data: {\"choices\":[{\"text\":\"a\"}]}", at(10));
-        assert_eq!(observer.first_token_at(), None);
-        let observed = observer.finish();
-        assert_eq!((observed.first_token_at, observed.output_events), (Some(at(10)), 1));
-    }
-
-    #[test]
-    fn a_document_tells_its_usage_and_no_first_token() {
-        let mut observer = ResponseObserver::new(DOCUMENT);
-        observer.feed(br#"{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_"#, at(10));
-        observer.feed(br#"tokens":7,"completion_tokens":3}}"#, at(20));
-        assert_eq!(observer.output_so_far(), 0);
-        assert_eq!(observer.finish(), Observed { first_token_at: None, output_events: 0, usage: USAGE, bytes: 92 });
-    }
-
-    #[test]
-    fn of_what_cannot_be_read_only_bytes_are_counted() {
-        for facts in [
-            ResponseFacts { content_encoding: Some("gzip"), ..STREAM },
-            ResponseFacts { content_encoding: Some("br"), ..DOCUMENT },
-            ResponseFacts { status: 500, ..DOCUMENT },
-            ResponseFacts { status: 429, ..STREAM },
-            ResponseFacts { content_type: Some("text/html"), ..DOCUMENT },
-            ResponseFacts { content_type: None, ..DOCUMENT },
-        ] {
-            let mut observer = ResponseObserver::new(facts);
-            let body = b"data: {\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":7}}\n\n";
-            observer.feed(body, at(10));
-            let bytes = u64::try_from(body.len()).unwrap();
-            assert_eq!(observer.finish(), Observed { bytes, ..Observed::default() }, "{facts:?}");
-        }
-    }
-}
+mod tests;

@@ -4,34 +4,59 @@
 //! anywhere (inside a character, between `\r` and `\n`), and only counts are kept.
 //! The format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>.
 
-mod event;
 #[cfg(test)]
 mod tests;
 
-use self::event::Event;
-use super::tail::TailReader;
-use super::usage::{Usage, UsageParts};
+use super::scan::Scanner;
+use super::told::{Fault, Told};
+use super::usage::{Counts, Usage};
 
-/// The longest line, and the longest event, that is looked into.
-const LINE_BYTES_MAX: usize = 64 * 1024;
+/// The longest name of a field, or of an event, that matters.
+const NAME_BYTES: usize = 8;
+/// A byte order mark, in UTF-8, which may lead a stream.
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Counts the events of a stream, tells which of them carry output, and collects the usage. It never fails: what it
-/// cannot read it counts.
+/// Counts the events of a stream, tells which of them carry output, an error or the end, and collects the usage. It never
+/// fails: what it cannot read tells nothing.
 #[derive(Debug, Default)]
 pub struct SseReader {
-    /// The line that has begun; up to [`LINE_BYTES_MAX`].
-    line: Vec<u8>,
-    /// Set once the line is too long: `line` is its beginning, the rest goes through here.
-    overlong: Option<TailReader>,
+    /// How many bytes of a byte order mark the stream began with; more than it has, once anything else came.
+    mark: usize,
+    line: Line,
     /// The last byte was `\r`, so that a `\n` now belongs to it.
     after_cr: bool,
-    /// The data of the event that has begun, its lines joined by `\n`.
-    data: Vec<u8>,
-    /// The event that has begun has data that is not in `data`, because it is too long.
-    truncated: bool,
+    /// The data of the event that has begun.
+    data: Scanner,
+    told: Told,
+    /// The name of that event is `error`, or the field of its data is.
+    is_error: bool,
     events: u32,
     output_events: u32,
-    usage: UsageParts,
+    is_known: bool,
+    has_end: bool,
+    is_done: bool,
+    fault: Option<Fault>,
+    counts: Counts,
+}
+
+/// The line that has begun.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    /// Its field's name.
+    Name(Word),
+    /// The value of a field of data.
+    Data,
+    /// The value of a field that names the event.
+    Event(Word),
+    /// Of no meaning.
+    Other,
+}
+
+/// The beginning of a name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    bytes: [u8; NAME_BYTES],
+    length: usize,
 }
 
 // === impl SseReader ===
@@ -39,7 +64,7 @@ pub struct SseReader {
 impl SseReader {
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, chunk: &[u8]) {
-        let mut rest = chunk;
+        let mut rest = self.without_mark(chunk);
         if self.after_cr
             && let Some((first, after)) = rest.split_first()
         {
@@ -48,7 +73,7 @@ impl SseReader {
                 rest = after;
             }
         }
-        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             let (text, from_end) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             self.extend_line(text);
             self.end_line();
@@ -64,7 +89,7 @@ impl SseReader {
         self.end_event();
     }
 
-    /// Events with data so far, other than `[DONE]`.
+    /// Events with data so far that are objects.
     pub fn events(&self) -> u32 {
         self.events
     }
@@ -75,73 +100,130 @@ impl SseReader {
         self.output_events
     }
 
-    /// Output tokens so far: as the server says, or else (most tell only at the end) one for each output event.
-    pub fn output_tokens(&self) -> u32 {
-        self.usage.completion_tokens().unwrap_or(0).max(self.output_events)
+    /// Output tokens that the server has told so far; most tell them only at the end.
+    pub fn told_tokens(&self) -> u32 {
+        self.counts.completion_tokens()
     }
 
     /// The usage, as far as it was told.
-    pub fn usage(&self) -> Option<Usage> {
-        self.usage.usage()
+    pub fn usage(&self) -> Usage {
+        self.counts.usage()
+    }
+
+    /// Whether the answer has come to its end.
+    pub fn has_end(&self) -> bool {
+        self.has_end || self.is_done
+    }
+
+    /// Whether nothing comes any more that a client waits for.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Whether its dialect is one that says when an answer ends.
+    pub fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// The first error that it told.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    fn without_mark<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        let mut rest = chunk;
+        while let Some(expected) = BYTE_ORDER_MARK.get(self.mark)
+            && let Some((first, after)) = rest.split_first()
+        {
+            if first == expected {
+                self.mark = self.mark.saturating_add(1);
+                rest = after;
+            } else {
+                self.mark = usize::MAX;
+            }
+        }
+        rest
     }
 
     fn extend_line(&mut self, text: &[u8]) {
-        if let Some(tail) = &mut self.overlong {
-            tail.feed(text);
-        } else if self.line.len() + text.len() <= LINE_BYTES_MAX {
-            self.line.extend_from_slice(text);
-        } else {
-            // The usage of a finished response stands in an event that repeats the whole output, two objects deep.
-            let mut tail = TailReader::within(2);
-            tail.feed(&self.line);
-            tail.feed(text);
-            self.overlong = Some(tail);
-            // The field's name is all that is needed of a line of which nothing was kept yet.
-            self.line.extend_from_slice(text.get(..NAME.len() + 1).unwrap_or(text));
+        let mut rest = text;
+        if let Line::Name(name) = &mut self.line {
+            let colon = memchr::memchr(b':', rest);
+            let (part, value) = rest.split_at_checked(colon.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            name.extend(part);
+            if colon.is_none() {
+                return;
+            }
+            rest = value.get(1..).unwrap_or_default();
+            self.line = match name.as_bytes() {
+                b"data" => Line::Data,
+                b"event" => Line::Event(Word::default()),
+                // As llama-server wrote for long.
+                b"error" => {
+                    self.is_error = true;
+                    Line::Data
+                }
+                _ => Line::Other,
+            };
+        }
+        match &mut self.line {
+            Line::Data => self.data.feed(rest, &mut self.told),
+            Line::Event(name) => name.extend(rest),
+            Line::Name(_) | Line::Other => {}
         }
     }
 
     fn end_line(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
-        let overlong = self.overlong.take();
-        if line.is_empty() {
-            self.end_event();
-        } else if let Some(value) = data_of(&line) {
-            if let Some(tail) = overlong {
-                self.truncated = true;
-                self.usage = self.usage.then(tail.parts());
-            } else if self.data.len() + value.len() < LINE_BYTES_MAX {
-                if !self.data.is_empty() {
-                    self.data.push(b'\n');
-                }
-                self.data.extend_from_slice(value);
-            } else {
-                self.truncated = true;
-            }
+        match std::mem::take(&mut self.line) {
+            Line::Name(name) if name.length == 0 => self.end_event(),
+            // The lines of an event's data are joined by line feeds.
+            Line::Data => self.data.feed(b"\n", &mut self.told),
+            Line::Event(name) => self.is_error = name.as_bytes().trim_ascii() == b"error",
+            Line::Name(_) | Line::Other => {}
         }
-        line.clear();
-        self.line = line;
     }
 
     fn end_event(&mut self) {
-        let mut data = std::mem::take(&mut self.data);
-        let truncated = std::mem::take(&mut self.truncated);
-        if truncated || !matches!(data.trim_ascii(), b"" | b"[DONE]") {
-            // What cannot be read is taken for output, in favour of timing the first token.
-            let event = if truncated { Event::unreadable() } else { Event::read(&data) };
-            self.events = self.events.saturating_add(1);
-            self.output_events = self.output_events.saturating_add(u32::from(event.is_output));
-            self.usage = self.usage.then(event.usage);
+        let is_error = std::mem::take(&mut self.is_error);
+        if !self.data.has_begun() {
+            return;
         }
-        data.clear();
-        self.data = data;
+        self.data.finish(&mut self.told);
+        let told = std::mem::take(&mut self.told);
+        self.data = Scanner::default();
+        self.is_done |= told.is_done();
+        self.has_end |= told.is_end();
+        self.is_known |= told.is_known();
+        self.fault = self.fault.or(told.fault(is_error));
+        if told.is_object() {
+            self.events = self.events.saturating_add(1);
+            self.output_events = self.output_events.saturating_add(u32::from(told.is_output()));
+            self.counts = self.counts.then(told.counts);
+        }
     }
 }
 
-const NAME: &[u8] = b"data";
+// === impl Line ===
 
-/// The value of a line if its field is `data`. The space that leads it is as nothing to JSON.
-fn data_of(line: &[u8]) -> Option<&[u8]> {
-    let value = line.strip_prefix(NAME)?;
-    if value.is_empty() { Some(value) } else { value.strip_prefix(b":") }
+impl Default for Line {
+    fn default() -> Self {
+        Self::Name(Word::default())
+    }
+}
+
+// === impl Word ===
+
+impl Word {
+    fn extend(&mut self, text: &[u8]) {
+        for byte in text.iter().take(NAME_BYTES) {
+            if let Some(slot) = self.bytes.get_mut(self.length) {
+                *slot = *byte;
+                self.length = self.length.saturating_add(1);
+            }
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
 }

@@ -1,189 +1,172 @@
 //! Token counts as model servers report them.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-
-use super::json::{Scalar, skip};
+use super::scan::{Key, Value};
 
 /// Above this a count is a defect of the server, not a length: no model has a context of 16 million tokens.
 const PLAUSIBLE_TOKENS_MAX: f64 = (1 << 24) as f64;
 
-/// What a response cost.
+/// What a response cost, as far as the server said so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens of the prompt, whether they came from a cache or not.
-    pub prompt_tokens: u32,
-    /// Tokens that were generated, all choices together; zero for embeddings.
-    pub completion_tokens: u32,
-    /// Tokens of the prompt that came from a cache; `None` where the server does not say.
+    pub prompt_tokens: Option<u32>,
+    /// Tokens that were generated, all choices together.
+    pub completion_tokens: Option<u32>,
+    /// Tokens of the prompt that came from a cache.
     pub cached_tokens: Option<u32>,
 }
 
-/// The parts of a [`Usage`] that one JSON object tells; a stream may tell them in different events.
+/// The counts that were told, each by its name: a stream may tell them in different events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct UsageParts {
-    prompt_tokens: Option<u32>,
-    completion_tokens: Option<u32>,
-    cached_tokens: Option<u32>,
+pub(super) struct Counts {
+    /// OpenAI's, and vLLM's and SGLang's: with what came from a cache.
+    prompt: Option<u32>,
+    completion: Option<u32>,
+    total: Option<u32>,
+    cached: Option<u32>,
+    /// Of Anthropic's messages: without what came from a cache or went into it. Of OpenAI's responses: with it.
+    input: Option<u32>,
+    cache_read: Option<u32>,
+    cache_creation: Option<u32>,
+    /// llama-server's `timings`: without what came from a cache.
+    prompt_n: Option<u32>,
+    cache_n: Option<u32>,
 }
 
-/// The tokens that came from a cache, in OpenAI's `prompt_tokens_details` or `input_tokens_details`.
-#[derive(Default)]
-struct Details(Option<u32>);
+// === impl Counts ===
 
-// === impl UsageParts ===
+impl Counts {
+    /// Takes a count from within an object that tells usage; `path` begins there. What is told later replaces what was
+    /// told before; implausible counts are as if they were not there.
+    pub(super) fn take(&mut self, path: &[Key], value: Value<'_>) {
+        let slot = match path {
+            [Key::PromptTokens] => &mut self.prompt,
+            [Key::CompletionTokens | Key::OutputTokens | Key::PredictedN | Key::GeneratedTokens] => {
+                &mut self.completion
+            }
+            [Key::TotalTokens] => &mut self.total,
+            [Key::InputTokens] => &mut self.input,
+            [Key::CacheReadInputTokens] => &mut self.cache_read,
+            [Key::CacheCreationInputTokens] => &mut self.cache_creation,
+            [Key::PromptN] => &mut self.prompt_n,
+            [Key::CacheN] => &mut self.cache_n,
+            // The second is DeepSeek's, the third SGLang's.
+            [Key::PromptTokensDetails | Key::InputTokensDetails, Key::CachedTokens]
+            | [Key::PromptCacheHitTokens | Key::CachedTokens] => &mut self.cached,
+            _ => return,
+        };
+        let count = plausible(value);
+        // Several places tell the output, some of them zero, and it only grows.
+        *slot = if matches!(path, [Key::CompletionTokens | Key::OutputTokens | Key::PredictedN | Key::GeneratedTokens])
+        {
+            count.max(*slot)
+        } else {
+            count.or(*slot)
+        };
+    }
 
-impl UsageParts {
-    /// Both together; what `later` tells replaces what `self` tells.
+    /// Both together; what `later` tells replaces what `self` tells, but for the output, which only grows.
     pub(super) fn then(self, later: Self) -> Self {
         Self {
-            prompt_tokens: later.prompt_tokens.or(self.prompt_tokens),
-            completion_tokens: later.completion_tokens.or(self.completion_tokens),
-            cached_tokens: later.cached_tokens.or(self.cached_tokens),
+            prompt: later.prompt.or(self.prompt),
+            completion: later.completion.max(self.completion),
+            total: later.total.or(self.total),
+            cached: later.cached.or(self.cached),
+            input: later.input.or(self.input),
+            cache_read: later.cache_read.or(self.cache_read),
+            cache_creation: later.cache_creation.or(self.cache_creation),
+            prompt_n: later.prompt_n.or(self.prompt_n),
+            cache_n: later.cache_n.or(self.cache_n),
         }
     }
 
-    /// The whole, once the prompt's tokens are known: embeddings tell no others.
-    pub(super) fn usage(self) -> Option<Usage> {
-        let completion_tokens = self.completion_tokens.unwrap_or(0);
-        let of_prompt = |prompt_tokens| Usage {
+    /// What they say together. No prompt has no tokens, so zero says nothing of it; a half that is missing follows from
+    /// the sum.
+    pub(super) fn usage(self) -> Usage {
+        let apart = self.cache_read.unwrap_or(0) + self.cache_creation.unwrap_or(0);
+        let by_timings = self.prompt_n.map(|tokens| tokens + self.cache_n.unwrap_or(0));
+        let told = [self.prompt, self.input.map(|tokens| tokens + apart), by_timings];
+        let prompt_tokens = told.into_iter().flatten().find(|tokens| *tokens > 0);
+        let of_total = |other: Option<u32>| self.total?.checked_sub(other.unwrap_or(0)).filter(|tokens| *tokens > 0);
+        let completion_tokens = self.completion.filter(|tokens| *tokens > 0);
+        let prompt_tokens = prompt_tokens.or_else(|| of_total(completion_tokens));
+        Usage {
             prompt_tokens,
-            completion_tokens,
-            cached_tokens: self.cached_tokens.map(|cached| cached.min(prompt_tokens)),
-        };
-        self.prompt_tokens.map(of_prompt)
+            completion_tokens: completion_tokens
+                .or_else(|| prompt_tokens.and_then(|tokens| of_total(Some(tokens))))
+                .or(self.completion),
+            cached_tokens: self.cached.or(self.cache_read).or(self.cache_n).zip(prompt_tokens).map(|(a, b)| a.min(b)),
+        }
     }
 
     /// Tokens generated so far, where the server says so along the way.
-    pub(super) fn completion_tokens(self) -> Option<u32> {
-        self.completion_tokens
-    }
-}
-
-/// Lenient: values of other types, other fields and implausible counts are as if they were not there.
-impl<'de> Deserialize<'de> for UsageParts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(field_identifier, rename_all = "snake_case")]
-        enum Field {
-            PromptTokens,
-            InputTokens,
-            #[serde(alias = "output_tokens")]
-            CompletionTokens,
-            // Anthropic counts what its cache served apart from `input_tokens`; OpenAI counts it in.
-            CacheReadInputTokens,
-            CacheCreationInputTokens,
-            #[serde(alias = "input_tokens_details")]
-            PromptTokensDetails,
-            // DeepSeek's.
-            PromptCacheHitTokens,
-            #[serde(other)]
-            Other,
-        }
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = UsageParts;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("token counts")
-            }
-            skip!(null, boolean, number, string, array);
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let (mut prompt, mut input, mut completion) = (None, None, None);
-                let (mut cached, mut cache_read, mut cache_creation) = (None, None, None);
-                while let Some(field) = map.next_key()? {
-                    if let Field::PromptTokensDetails = field {
-                        cached = map.next_value::<Details>()?.0.or(cached);
-                        continue;
-                    }
-                    let tokens = plausible(&map.next_value::<Scalar<'de>>()?);
-                    match field {
-                        Field::PromptTokens => prompt = tokens,
-                        Field::InputTokens => input = tokens,
-                        Field::CompletionTokens => completion = tokens,
-                        Field::CacheReadInputTokens => cache_read = tokens,
-                        Field::CacheCreationInputTokens => cache_creation = tokens,
-                        Field::PromptCacheHitTokens => cached = tokens.or(cached),
-                        Field::PromptTokensDetails | Field::Other => {}
-                    }
-                }
-                let apart = cache_read.unwrap_or(0) + cache_creation.unwrap_or(0);
-                Ok(UsageParts {
-                    prompt_tokens: prompt.or(input.map(|tokens| tokens + apart)),
-                    completion_tokens: completion,
-                    cached_tokens: cached.or(cache_read),
-                })
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-impl<'de> Deserialize<'de> for Details {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(field_identifier, rename_all = "snake_case")]
-        enum Field {
-            CachedTokens,
-            #[serde(other)]
-            Other,
-        }
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Details;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("details of a prompt's tokens")
-            }
-            skip!(null, boolean, number, string, array);
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut cached = None;
-                while let Some(field) = map.next_key()? {
-                    let value = map.next_value::<Scalar<'de>>()?;
-                    if let Field::CachedTokens = field {
-                        cached = plausible(&value);
-                    }
-                }
-                Ok(Details(cached))
-            }
-        }
-        deserializer.deserialize_any(Reader)
+    pub(super) fn completion_tokens(self) -> u32 {
+        self.completion.unwrap_or(0)
     }
 }
 
 /// A count of tokens, unless it cannot be one.
-fn plausible(value: &Scalar<'_>) -> Option<u32> {
-    match value {
-        Scalar::Number(tokens) if (0.0..=PLAUSIBLE_TOKENS_MAX).contains(tokens) => Some(*tokens as u32),
-        _ => None,
-    }
+fn plausible(value: Value<'_>) -> Option<u32> {
+    let Value::Word(_) = value else { return None };
+    value.number().filter(|tokens| (0.0..=PLAUSIBLE_TOKENS_MAX).contains(tokens)).map(|tokens| tokens as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::scan::{Scanner, Sink};
+
+    /// Counts that stand at the top of a document.
+    struct Top(Counts);
+
+    impl Sink for Top {
+        fn open(&mut self, _: &[Key], _: bool) -> bool {
+            true
+        }
+        fn scalar(&mut self, path: &[Key], value: Value<'_>) {
+            self.0.take(path, value);
+        }
+    }
+
+    fn usage(json: &str) -> Usage {
+        let (mut scanner, mut top) = (Scanner::default(), Top(Counts::default()));
+        scanner.feed(json.as_bytes(), &mut top);
+        top.0.usage()
+    }
 
     #[test]
     fn every_dialect_is_read_and_nonsense_is_dropped() {
-        for (json, expected) in [
-            (r#"{"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}"#, Some((7, 3))),
-            (r#"{"input_tokens": 7, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 5}}"#, Some((7, 3))),
+        for (json, prompt, completion) in [
+            (r#"{"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}"#, Some(7), Some(3)),
+            (
+                r#"{"input_tokens": 7, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 5}}"#,
+                Some(7),
+                Some(3),
+            ),
             (
                 r#"{"input_tokens": 7, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20, "output_tokens": 3}"#,
-                Some((127, 3)),
+                Some(127),
+                Some(3),
             ),
-            (r#"{"prompt_tokens": 7, "total_tokens": 7}"#, Some((7, 0))),
-            (r#"{"prompt_tokens": 7.0, "completion_tokens": null}"#, Some((7, 0))),
-            (r#"{"prompt_tokens": 16777216, "completion_tokens": 16777217}"#, Some((16_777_216, 0))),
-            (r#"{"prompt_tokens": 1e300, "completion_tokens": 3}"#, None),
-            (r#"{"prompt_tokens": -1, "completion_tokens": 3}"#, None),
-            (r#"{"prompt_tokens": "7"}"#, None),
-            (r#"{"prompt_tokens": 7, "prompt_tokens": 8}"#, Some((8, 0))),
-            ("null", None),
-            ("[1]", None),
-            (r#""usage""#, None),
+            (r#"{"prompt_n": 7, "cache_n": 100, "predicted_n": 3, "predicted_ms": 12.5}"#, Some(107), Some(3)),
+            (r#"{"prompt_tokens": 7, "total_tokens": 7}"#, Some(7), None),
+            (r#"{"total_tokens": 7}"#, Some(7), None),
+            (r#"{"prompt_tokens": 7, "total_tokens": 10}"#, Some(7), Some(3)),
+            (r#"{"completion_tokens": 3, "total_tokens": 10}"#, Some(7), Some(3)),
+            (r#"{"completion_tokens": 10, "total_tokens": 10}"#, None, Some(10)),
+            (r#"{"prompt_tokens": 0, "completion_tokens": 3}"#, None, Some(3)),
+            (r#"{"prompt_tokens": 7, "completion_tokens": 0, "predicted_n": 3}"#, Some(7), Some(3)),
+            (r#"{"prompt_tokens": 7.0, "completion_tokens": null}"#, Some(7), None),
+            (r#"{"prompt_tokens": 16777216, "completion_tokens": 16777217}"#, Some(16_777_216), None),
+            (r#"{"prompt_tokens": 1e300, "completion_tokens": 3}"#, None, Some(3)),
+            (r#"{"prompt_tokens": -1, "completion_tokens": 3}"#, None, Some(3)),
+            (r#"{"prompt_tokens": "7"}"#, None, None),
+            (r#"{"prompt_tokens": 7, "prompt_tokens": 8}"#, Some(8), None),
+            ("null", None, None),
+            ("[1]", None, None),
         ] {
-            let usage = serde_json::from_str::<UsageParts>(json).unwrap().usage();
-            assert_eq!(usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens)), expected, "{json}");
+            let usage = usage(json);
+            assert_eq!((usage.prompt_tokens, usage.completion_tokens), (prompt, completion), "{json}");
         }
     }
 
@@ -194,6 +177,8 @@ mod tests {
             (r#"{"input_tokens": 70, "input_tokens_details": {"cached_tokens": 64}}"#, Some(64)),
             (r#"{"input_tokens": 6, "cache_read_input_tokens": 64, "cache_creation_input_tokens": null}"#, Some(64)),
             (r#"{"prompt_tokens": 70, "prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 6}"#, Some(64)),
+            (r#"{"prompt_tokens": 70, "cached_tokens": 64}"#, Some(64)),
+            (r#"{"prompt_n": 6, "cache_n": 64}"#, Some(64)),
             (r#"{"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": 0}}"#, Some(0)),
             (r#"{"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": 99}}"#, Some(70)),
             (r#"{"prompt_tokens": 70, "prompt_tokens_details": {"cached_tokens": null}}"#, None),
@@ -202,8 +187,8 @@ mod tests {
             (r#"{"input_tokens": 70, "cache_read_input_tokens": null}"#, None),
             (r#"{"prompt_tokens": 70}"#, None),
         ] {
-            let usage = serde_json::from_str::<UsageParts>(json).unwrap().usage().unwrap();
-            assert_eq!((usage.prompt_tokens, usage.cached_tokens), (70, expected), "{json}");
+            let usage = usage(json);
+            assert_eq!((usage.prompt_tokens, usage.cached_tokens), (Some(70), expected), "{json}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The pool as its sources describe it: pods, their deployments and the deployments' profiles. Immutable; a new
 //! description makes a new [`Pool`].
 
+mod audience;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
@@ -9,8 +11,11 @@ use std::rc::Rc;
 use fnv::{FnvHashMap, FnvHasher};
 use serde::{Deserialize, Serialize};
 
+use self::audience::Audiences;
+pub use self::audience::{Audience, AudienceId};
 use super::deployment::DeploymentName;
 use super::profile::Profile;
+use super::subset::Subset;
 use crate::json::{self, address, text};
 
 /// A pod's identity over changes of the pool and over VMs: a hash of its address.
@@ -20,6 +25,10 @@ pub struct PodId(u64);
 /// A deployment's identity over changes of the pool and over VMs: a hash of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeploymentId(u64);
+
+/// A model's identity over VMs: a hash of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelId(u64);
 
 /// One upstream endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,14 +111,22 @@ pub struct Pool {
     pods: Vec<Pod>,
     deployments: Vec<Deployment>,
     positions: FnvHashMap<PodId, usize>,
+    audiences: Audiences,
 }
 
-// === impl PodId, DeploymentId ===
+// === impl PodId, ModelId, DeploymentId ===
 
 impl PodId {
     /// The identity of the pod at `address`.
     pub fn of(address: SocketAddr) -> Self {
         Self(stable_hash(&address))
+    }
+}
+
+impl ModelId {
+    /// The identity of a model.
+    pub fn of(model: &Model) -> Self {
+        Self(stable_hash(&model.name))
     }
 }
 
@@ -150,17 +167,6 @@ impl Model {
     pub const ANY: Self = Self { name: String::new(), base: None };
 }
 
-// === impl Pod ===
-
-impl Pod {
-    /// Whether the pod serves `model` or its base.
-    pub fn serves(&self, model: &Model) -> bool {
-        self.models.is_empty()
-            || *model == Model::ANY
-            || self.models.iter().any(|served| *served == model.name || Some(served) == model.base.as_ref())
-    }
-}
-
 // === impl Deployment ===
 
 impl Deployment {
@@ -185,9 +191,10 @@ impl Pool {
     /// Joins pods with the profiles of their deployments; of profiles with one key the last counts.
     pub fn new(pods: impl IntoIterator<Item = PodSpec>, profiles: &[ProfileEntry]) -> Self {
         let mut pool = Self::default();
+        let mut known: FnvHashMap<DeploymentId, usize> = FnvHashMap::default();
         for spec in pods {
             let id = DeploymentId::of(&spec.deployment);
-            let deployment = pool.deployments.iter().position(|known| known.id == id).unwrap_or_else(|| {
+            let deployment = *known.entry(id).or_insert_with(|| {
                 let profiles = of_deployment(profiles, &spec.deployment);
                 pool.deployments.push(Deployment {
                     id,
@@ -207,6 +214,7 @@ impl Pool {
                 models: spec.models.into(),
             });
         }
+        pool.audiences = Audiences::of(&pool.pods, &pool.deployments);
         pool
     }
 
@@ -234,9 +242,23 @@ impl Pool {
         self.positions.get(&pod).copied()
     }
 
+    /// The pods that serve `model`.
+    pub fn audience(&self, model: &Model) -> Rc<Audience> {
+        self.audiences.get(model)
+    }
+
+    /// Those of them that are in `subset`.
+    pub fn audience_within(&self, model: &Model, subset: Option<&Subset>) -> Rc<Audience> {
+        let audience = self.audience(model);
+        match subset {
+            None => audience,
+            Some(subset) => Rc::new(audience.within(subset, &self.pods)),
+        }
+    }
+
     /// Whether any pod serves `model`.
     pub fn serves(&self, model: &Model) -> bool {
-        self.pods.iter().any(|pod| pod.serves(model))
+        !self.audience(model).pods().is_empty()
     }
 }
 

@@ -2,17 +2,28 @@
 //!
 //! The order is (late or not, latest start, arrival). Whether a request is late changes with time alone, so it is not
 //! stored: requests are kept by latest start, and those before `now` are the late ones. Requests with one
-//! [`Footprint`] form a lane; only the first few of each lane can matter to a pass, which bounds it: the first of those
-//! late, of those in time, and for each slower deployment of those still in time there.
+//! [`Footprint`] form a [`Lane`], which says which of them a pass looks at. A pass looks at so many requests and no more: where
+//! there are too many lanes for that, at the most urgent of all, and at the lanes in turn.
+
+mod lane;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
+use self::lane::{Lane, Place};
 use super::request::{Footprint, Request, RequestId};
 use super::time::Instant;
+
+/// A lane is looked at in earnest, or not at all this time.
+const LEAST_OF_LANE: usize = 4;
+/// Requests that start to be patient anew in one call; what is more follows with the next.
+const MOST_SETTLED: usize = 256;
+/// Requests of one lane that a pass looks at.
+const MOST_OF_LANE: usize = 40;
 
 /// What becomes of requests that cannot meet their objective any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,8 +56,14 @@ pub struct Queue {
     max_wait: Duration,
     waiting: FnvHashMap<RequestId, Waiting>,
     lanes: BTreeMap<Footprint, Lane>,
+    /// The lane that was looked at last, where there are too many for one pass.
+    turn: Option<Footprint>,
+    /// Lanes from before the pool changed: their requests are still to be judged anew.
+    outdated: Vec<Lane>,
+    /// Counts the changes of the pool.
+    judged_by: u64,
     by_arrival: BTreeSet<(Instant, RequestId)>,
-    by_latest_start: BTreeSet<(Instant, RequestId)>,
+    by_latest_start: BTreeSet<Place>,
     by_aging: BTreeSet<(Instant, RequestId)>,
     infeasible: BTreeSet<RequestId>,
     work: Duration,
@@ -56,18 +73,9 @@ pub struct Queue {
 struct Waiting {
     request: Request,
     ages_at: Instant,
+    /// The pool that it was judged by, as [`Queue::judged_by`].
+    judged_by: u64,
 }
-
-/// Requests with one footprint.
-#[derive(Debug)]
-struct Lane {
-    /// By how much a request must be early to be in time on one of its deployments, each once; zero is among them.
-    leads: BTreeSet<Duration>,
-    places: BTreeSet<Place>,
-}
-
-/// (latest start, arrival, id): a request's place in its lane.
-type Place = (Instant, Instant, RequestId);
 
 // === impl Queue ===
 
@@ -98,41 +106,65 @@ impl Queue {
         self.remove(id);
         let start = effective_start(&request);
         let lane = self.lanes.entry(request.footprint()).or_insert_with(|| Lane::of(&request));
-        lane.places.insert((start, request.arrival.at, id));
+        lane.insert(&request, start);
         self.by_arrival.insert((request.arrival.at, id));
-        self.by_latest_start.insert((start, id));
+        self.by_latest_start.insert((start, request.arrival.at, id));
         let ages_at = request.arrival.at.after(self.patience(&request));
         self.by_aging.insert((ages_at, id));
         if request.infeasible {
             self.infeasible.insert(id);
         }
         self.work = self.work.saturating_add(request.work());
-        self.waiting.insert(id, Waiting { request, ages_at });
+        self.waiting.insert(id, Waiting { request, ages_at, judged_by: self.judged_by });
     }
 
     /// Takes a request out: it was placed, refused or its client left.
     pub fn remove(&mut self, id: RequestId) -> Option<Request> {
-        let Waiting { request, ages_at } = self.waiting.remove(&id)?;
+        let Waiting { request, ages_at, .. } = self.waiting.remove(&id)?;
         let start = effective_start(&request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
-            lane.places.remove(&(start, request.arrival.at, id));
-            if lane.places.is_empty() {
+            lane.remove((start, request.arrival.at, id));
+            if lane.is_empty() {
                 self.lanes.remove(&footprint);
             }
         }
         self.by_arrival.remove(&(request.arrival.at, id));
-        self.by_latest_start.remove(&(start, id));
+        self.by_latest_start.remove(&(start, request.arrival.at, id));
         self.by_aging.remove(&(ages_at, id));
         self.infeasible.remove(&id);
         self.work = self.work.saturating_sub(request.work());
         Some(request)
     }
 
-    /// Takes all out, to be assessed anew.
-    pub fn drain(&mut self) -> Vec<Request> {
-        let ids: Vec<RequestId> = self.by_arrival.iter().map(|(_, id)| *id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    /// The pool changed: all that waits is to be judged anew before a pass looks at it.
+    pub fn outdate(&mut self) {
+        self.judged_by = self.judged_by.wrapping_add(1);
+        self.outdated.extend(std::mem::take(&mut self.lanes).into_values());
+    }
+
+    /// Takes the next one out that is to be judged anew.
+    pub fn take_outdated(&mut self) -> Option<Request> {
+        loop {
+            let lane = self.outdated.last_mut()?;
+            match lane.pop() {
+                None => drop(self.outdated.pop()),
+                // Those that left meanwhile are still in their lanes.
+                Some(id) => match self.is_judged(id) {
+                    false if self.waiting.contains_key(&id) => return self.remove(id),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Whether some are to be judged anew.
+    pub fn is_outdated(&self) -> bool {
+        !self.outdated.is_empty()
+    }
+
+    fn is_judged(&self, id: RequestId) -> bool {
+        self.waiting.get(&id).is_some_and(|waiting| waiting.judged_by == self.judged_by)
     }
 
     /// A waiting request.
@@ -149,24 +181,53 @@ impl Queue {
         }
     }
 
-    /// Of each lane the first `depth` of those late, of those in time, and of those in time on each deployment, most
-    /// urgent first. A request that has aged comes before all others.
-    pub fn candidates(&self, now: Instant, depth: usize) -> Vec<&Request> {
-        let first = self.lanes.values().flat_map(|lane| lane.first(now, depth));
-        let mut candidates: Vec<&Request> = first.filter_map(|id| self.get(id)).collect();
-        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
-        candidates.retain(|request| Some(request.arrival.id) != aged);
-        candidates.sort_by_key(|request| (self.urgency(request, now), request.arrival.id));
-        candidates.dedup_by_key(|request| request.arrival.id);
-        if let Some(request) = aged.and_then(|id| self.get(id)) {
-            candidates.insert(0, request);
+    /// The most urgent of all that wait; one that has aged comes before all others.
+    pub fn head(&self, now: Instant) -> Option<&Request> {
+        if let Some((request, _)) = self.aged(now) {
+            return Some(request);
         }
-        candidates
+        let first = || self.by_latest_start.first();
+        let in_time = || self.by_latest_start.range(place_at(now)..).next();
+        let (_, _, id) = if self.late_policy == LatePolicy::Last { in_time().or_else(first) } else { first() }?;
+        self.get(*id)
+    }
+
+    /// The requests that a pass looks at, most urgent first: no more than some `most`. Over passes all that wait come up.
+    pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
+        let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);
+        let each = most.checked_div(lanes).unwrap_or_default().min(MOST_OF_LANE);
+        let mut offered: Vec<RequestId> = Vec::with_capacity(most);
+        if lanes >= self.lanes.len() {
+            for lane in self.lanes.values_mut() {
+                lane.offer(now, each, &mut offered);
+            }
+        } else {
+            let half = most >> 1;
+            let in_time = self.by_latest_start.range(place_at(now)..).take(half);
+            let late = self.by_latest_start.range(..place_at(now)).take(LEAST_OF_LANE);
+            offered.extend(in_time.chain(late).map(|(_, _, id)| *id));
+            for _ in 0..lanes >> 1 {
+                let after = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+                let next = self.lanes.range((after, Bound::Unbounded)).next().or_else(|| self.lanes.iter().next());
+                self.turn = next.map(|(footprint, _)| *footprint);
+                if let Some(lane) = self.turn.and_then(|turn| self.lanes.get_mut(&turn)) {
+                    lane.offer(now, each, &mut offered);
+                }
+            }
+        }
+        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
+        offered.extend(aged);
+        offered.retain(|id| self.is_judged(*id));
+        offered.sort_unstable();
+        offered.dedup();
+        let urgency = |id: &RequestId| self.get(*id).map(|request| self.urgency(request, now));
+        offered.sort_by_cached_key(|id| (Some(*id) != aged, urgency(id), *id));
+        offered
     }
 
     /// The one that has waited longest beyond its patience and so may reserve a pod, and since when it may.
     pub fn aged(&self, now: Instant) -> Option<(&Request, Instant)> {
-        let (since, id) = self.by_aging.first().filter(|(at, _)| *at <= now)?;
+        let (since, id) = self.by_aging.first().filter(|(at, id)| *at <= now && self.is_judged(*id))?;
         Some((self.get(*id)?, *since))
     }
 
@@ -174,7 +235,8 @@ impl Queue {
     /// first places that they aged into, only requests that have failed already would be served.
     pub fn settle(&mut self, now: Instant) {
         let quarter = self.max_wait.mul_f64(0.25);
-        while let Some((at, id)) = self.by_aging.first().copied().filter(|(at, _)| *at <= now) {
+        for _ in 0..MOST_SETTLED {
+            let Some((at, id)) = self.by_aging.first().copied().filter(|(at, _)| *at <= now) else { break };
             let Some(waiting) = self.waiting.get_mut(&id) else { break };
             let late_since = effective_start(&waiting.request);
             if !waiting.request.is_late(now) || at > late_since {
@@ -187,18 +249,20 @@ impl Queue {
     }
 
     /// Those that have waited longer than `max_wait`.
-    pub fn expired(&self, now: Instant) -> Vec<RequestId> {
-        let Some(before) = now.as_micros().checked_sub(micros(self.max_wait)) else { return Vec::new() };
-        let end = (Instant::from_micros(before), RequestId(0));
-        self.by_arrival.range(..end).map(|(_, id)| *id).collect()
+    pub fn expired(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+        let end = (now.before(self.max_wait), RequestId(0));
+        self.by_arrival.range(..end).map(|(_, id)| *id)
+    }
+
+    /// Whether a request has.
+    pub fn is_expired(&self, request: &Request, now: Instant) -> bool {
+        request.arrival.at < now.before(self.max_wait)
     }
 
     /// Those that became late and are to be refused for it.
-    pub fn to_reject(&self, now: Instant) -> Vec<RequestId> {
-        if self.late_policy != LatePolicy::Reject {
-            return Vec::new();
-        }
-        self.by_latest_start.range(..(now, RequestId(0))).map(|(_, id)| *id).collect()
+    pub fn to_reject(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+        let end = if self.late_policy == LatePolicy::Reject { now } else { Instant::ZERO };
+        self.by_latest_start.range(..place_at(end)).map(|(_, _, id)| *id)
     }
 
     /// Those that no deployment could serve in time, even if it were idle.
@@ -215,21 +279,9 @@ impl Queue {
     }
 }
 
-// === impl Lane ===
-
-impl Lane {
-    fn of(request: &Request) -> Self {
-        let leads = request.leads().flatten().chain([Duration::ZERO]).collect();
-        Self { leads, places: BTreeSet::new() }
-    }
-
-    /// The first of those late, and of those in time on each deployment; some of them twice.
-    fn first(&self, now: Instant, depth: usize) -> impl Iterator<Item = RequestId> {
-        let pivot = |at: Instant| (at, Instant::ZERO, RequestId(0));
-        let late = self.places.range(..pivot(now)).take(depth);
-        let in_time = self.leads.iter().flat_map(move |lead| self.places.range(pivot(now.after(*lead))..).take(depth));
-        late.chain(in_time).map(|(_, _, id)| *id)
-    }
+/// Before all that must start at `moment`.
+fn place_at(moment: Instant) -> Place {
+    (moment, Instant::ZERO, RequestId(0))
 }
 
 /// An infeasible request was late before it came.
@@ -239,10 +291,6 @@ fn effective_start(request: &Request) -> Instant {
     } else {
         request.latest_start
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod assessment;
 
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 use std::time::Duration;
 
 use fnv::FnvHasher;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::assessment::Assessment;
 use super::load::Load;
 use super::policies::PolicyName;
-use super::pool::{DeploymentId, Model, Pod};
+use super::pool::{Audience, DeploymentId, Model};
 use super::prediction::OutputLengths;
 use super::run::{Progress, Run};
 use super::shape::Shape;
@@ -93,6 +94,8 @@ pub struct Request {
     pub arrival: Arrival,
     /// The policy in force.
     pub policy: PolicyName,
+    /// The pods that it may go to.
+    pub audience: Rc<Audience>,
     /// One for each deployment that may run it, in the order of the pool.
     pub prospects: Vec<Prospect>,
     /// Until when it can start somewhere and still meet its objective ([`Instant::FAR_FUTURE`] without one).
@@ -107,8 +110,9 @@ pub struct Request {
     pub foreign_slo: bool,
 }
 
-/// Requests with one footprint are admitted by the same room: where one of them finds none on a deployment, no other does
-/// that is in time there as well.
+/// Requests with one footprint are admitted by nearly the same room: they may go to the same pods, take much the same there,
+/// and must start by much the same time. Names of models do not tell them apart, and neither do small differences of lengths and
+/// objectives: clients choose these, and each footprint costs a look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
 
@@ -129,15 +133,6 @@ impl Weight {
 impl Default for Weight {
     fn default() -> Self {
         Self(1.0)
-    }
-}
-
-// === impl Arrival ===
-
-impl Arrival {
-    /// Whether the pod serves its model, and is one of those that it may go to.
-    pub fn may_go_to(&self, pod: &Pod) -> bool {
-        pod.serves(&self.model) && self.subset.as_ref().is_none_or(|subset| subset.contains(pod.address))
     }
 }
 
@@ -206,16 +201,26 @@ impl Request {
     /// Which other requests it shares its fate with.
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
-        (self.policy, &self.arrival.model, &self.arrival.subset, self.arrival.class, self.infeasible).hash(&mut hasher);
+        (self.policy, self.audience.id(), self.arrival.class, self.infeasible).hash(&mut hasher);
         if self.policy == PolicyName::SloAttainment {
             // It judges each request by itself; a class is what may not starve.
             return Footprint(hasher.finish());
         }
         for (prospect, lead) in self.prospects.iter().zip(self.leads()) {
-            (prospect.deployment_id, prospect.load, prospect.bounded, lead).hash(&mut hasher);
+            let lead = lead.map(|lead| quarter_octave(u64::try_from(lead.as_millis()).unwrap_or(u64::MAX)));
+            let load = quarter_octave(prospect.load.as_micro().into());
+            (prospect.deployment_id, load, prospect.bounded, lead).hash(&mut hasher);
         }
         Footprint(hasher.finish())
     }
+}
+
+/// The quarter of an octave in which a number lies.
+fn quarter_octave(number: u64) -> u32 {
+    // The bits after the leading one are nearly the fraction of the logarithm.
+    let Some(octave) = number.checked_ilog2() else { return 0 };
+    let quarter = if octave >= 2 { (number >> (octave - 2)) & 3 } else { 0 };
+    1 + 4 * octave + u32::try_from(quarter).unwrap_or_default()
 }
 
 #[cfg(test)]

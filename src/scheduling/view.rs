@@ -1,8 +1,10 @@
 //! The pool as one pass sees it: what runs on each pod, and which pods are open.
 
+use std::rc::Rc;
+
 use super::allowance::Allowance;
 use super::load::Load;
-use super::pool::{Pod, Pool};
+use super::pool::{ModelId, Pod, PodId, Pool};
 use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
@@ -44,12 +46,18 @@ pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
     /// What runs on each pod, where the pass was told.
-    runs: Vec<Vec<Run>>,
+    runs: OnPods,
+    /// Models that pods were found to lack.
+    missing: Vec<(PodId, ModelId)>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
     /// Whether the deployments' bounds do not count, since what is placed is not counted by them.
     is_unbounded: bool,
 }
+
+/// What runs on each pod, in the order of the pool. Clones share it until one is changed.
+#[derive(Clone, Debug, Default)]
+pub struct OnPods(Rc<Vec<Rc<Vec<Run>>>>);
 
 /// A pod that may run a request.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +96,34 @@ impl PodState {
     }
 }
 
+// === impl OnPods ===
+
+impl OnPods {
+    /// What runs on the pod at `position`.
+    pub fn at(&self, position: usize) -> &[Run] {
+        self.0.get(position).map(|runs| runs.as_slice()).unwrap_or_default()
+    }
+
+    /// The same, to change it.
+    pub fn at_mut(&mut self, position: usize) -> Option<&mut Vec<Run>> {
+        Rc::make_mut(&mut self.0).get_mut(position).map(Rc::make_mut)
+    }
+}
+
+impl From<Vec<Vec<Run>>> for OnPods {
+    fn from(runs: Vec<Vec<Run>>) -> Self {
+        Self(Rc::new(runs.into_iter().map(Rc::new).collect()))
+    }
+}
+
 // === impl View ===
 
 impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: Vec::new(), reservation: None, is_unbounded: false }
+        let runs = OnPods::default();
+        Self { pool, states, runs, missing: Vec::new(), reservation: None, is_unbounded: false }
     }
 
     /// The same, for what is not charged.
@@ -109,18 +138,23 @@ impl<'a> View<'a> {
     }
 
     /// Tells what runs on each pod, in the order of the pool.
-    pub fn tell_runs(&mut self, runs: Vec<Vec<Run>>) {
-        self.runs = runs;
+    pub fn tell_runs(&mut self, runs: impl Into<OnPods>) {
+        self.runs = runs.into();
+    }
+
+    /// Tells which models pods were found to lack.
+    pub fn tell_missing(&mut self, missing: impl Iterator<Item = (PodId, ModelId)>) {
+        self.missing.extend(missing);
     }
 
     /// What runs on the pod at `position`, those included that the pass has placed.
     pub fn runs(&self, position: usize) -> &[Run] {
-        self.runs.get(position).map(Vec::as_slice).unwrap_or_default()
+        self.runs.at(position)
     }
 
     /// Notes what a request that the pass has placed is on its pod.
     pub fn add_run(&mut self, position: usize, run: Run) {
-        if let Some(runs) = self.runs.get_mut(position) {
+        if let Some(runs) = self.runs.at_mut(position) {
             runs.push(run);
         }
     }
@@ -153,7 +187,8 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && !self.is_full(pod, state) && request.arrival.may_go_to(pod);
+        let is_open = state.takes() && !self.is_full(pod, state);
+        let open = is_open && request.audience.contains(position) && !self.lacks(pod, request);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -166,7 +201,7 @@ impl<'a> View<'a> {
 
     /// The pods that serve a request and are up, whatever runs on them.
     pub fn serving<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
-        (0..self.pool.pods().len()).filter_map(move |position| self.candidate(request, position))
+        request.audience.pods().iter().filter_map(move |position| self.candidate(request, *position))
     }
 
     /// Of those, the ones with room for it.
@@ -190,6 +225,10 @@ impl<'a> View<'a> {
     fn is_full(&self, pod: &Pod, state: PodState) -> bool {
         let deployment = self.pool.deployments().get(pod.deployment).filter(|_| !self.is_unbounded);
         deployment.and_then(|deployment| deployment.max_concurrent_requests).is_some_and(|most| state.in_flight >= most)
+    }
+
+    fn lacks(&self, pod: &Pod, request: &Request) -> bool {
+        !self.missing.is_empty() && self.missing.contains(&(pod.id, ModelId::of(&request.arrival.model)))
     }
 
     fn is_kept_from(&self, request: &Request, candidate: &Candidate<'_>) -> bool {

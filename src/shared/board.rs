@@ -38,19 +38,18 @@ impl Board {
         claims.min_by_key(|claim| claim.urgency)
     }
 
-    /// What the VMs other than `own` that live run on the pods of a deployment.
-    pub fn running_elsewhere(&self, deployment: DeploymentId, own: Option<Ticket>, now: Instant) -> Column {
-        let ledger = self.ledgers.iter().find(|(id, _)| *id == deployment);
-        let is_other = |ticket| Some(ticket) != own && self.directory.lives(ticket, now);
-        ledger.map(|(_, ledger)| ledger.sum_of(is_other)).unwrap_or_default()
+    /// What some VMs run, by deployment.
+    pub fn columns_of(&self, counts: impl Fn(Ticket) -> bool) -> impl Iterator<Item = (DeploymentId, &Column)> {
+        let columns = self.ledgers.iter().flat_map(|(id, ledger)| ledger.columns().map(|column| (*id, column)));
+        columns.filter(move |(_, (ticket, _))| counts(*ticket)).map(|(id, (_, column))| (id, column))
     }
 
     /// What all VMs that live run on any pod.
     pub fn running(&self, now: Instant) -> Column {
         let mut sum = Column::new();
-        for (deployment, _) in &self.ledgers {
-            for (pod, entry) in self.running_elsewhere(*deployment, None, now) {
-                sum.entry(pod).or_default().add(entry);
+        for (_, column) in self.columns_of(|ticket| self.directory.lives(ticket, now)) {
+            for (pod, entry) in column {
+                sum.entry(*pod).or_default().add(*entry);
             }
         }
         sum

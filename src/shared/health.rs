@@ -1,10 +1,16 @@
-//! Which pods fail. A pod that refuses, resets before headers or answers 5xx is out for a second, doubling up to
-//! half a minute, then probed by one request; never more than half of the pool is out.
+//! Which pods fail. A pod that refuses, resets before headers, answers 5xx or an error within a 200 is out for a second,
+//! doubling up to half a minute, then probed by one request; so is one that breaks off or stays silent again and again. One
+//! that says that it is full is out for as long as it says. Never more than half of the pool is out.
+
+mod missing;
+mod suspects;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::missing::Missing;
+use self::suspects::Suspects;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
@@ -18,22 +24,60 @@ const LONGEST_OUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     pods: Vec<FailingPod>,
+    suspects: Suspects,
+    /// The models that pods lack.
+    pub missing: Missing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct FailingPod {
     id: PodId,
-    /// Failures in a row, each after a time out.
+    since: Instant,
+    /// Failures in a row, each after a time out; none for a pod that is full.
     failures: u32,
     out_until: Instant,
     /// Until when a probe is waited for; its VM may have died with it.
     probed_until: Option<Instant>,
 }
 
+/// What an answer, or its lack, shows of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It answered well.
+    Well,
+    /// It answered that the request was wrong: it is there, which says nothing of what else it does.
+    There,
+    /// It refused, reset before headers, or failed before any output.
+    Failed,
+    /// It broke off.
+    BrokeOff,
+    /// It said nothing while others answered.
+    Silent,
+    /// It has no room for so long.
+    Full(Duration),
+    /// Nothing.
+    Nothing,
+}
+
+/// What became of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is out, for the first time in a row.
+    Out,
+    /// It is full.
+    Full(Duration),
+    /// It is back, and was not there since then.
+    Back(Instant),
+    /// It lacks a model.
+    Lacks,
+    /// Something that is of no interest outside.
+    Noted,
+}
+
 // === impl Failing ===
 
 impl Failing {
-    /// Whether no pod fails.
+    /// Whether no pod is out.
     pub fn is_empty(&self) -> bool {
         self.pods.is_empty()
     }
@@ -41,6 +85,11 @@ impl Failing {
     /// How many pods are out or probed.
     pub fn len(&self) -> usize {
         self.pods.len()
+    }
+
+    /// The pods that are out or probed.
+    pub fn pods(&self) -> impl Iterator<Item = PodId> {
+        self.pods.iter().map(|pod| pod.id)
     }
 
     /// Whether a pod takes requests.
@@ -53,25 +102,31 @@ impl Failing {
         }
     }
 
-    /// Notes a failure. `pool` are the pods there are: of these at most half are out. Says whether the pod is out now;
+    /// Notes what was seen of a pod. `pool` are the pods there are: of these at most half are out. `None`: nothing changed;
     /// failures of requests that were sent before it was taken out change nothing.
-    pub fn failed(&mut self, id: PodId, pool: &[PodId], now: Instant) -> bool {
-        self.keep_to(pool);
-        if let Some(pod) = self.pods.iter_mut().find(|pod| pod.id == id) {
-            if now < pod.out_until {
-                return false;
+    pub fn note(&mut self, id: PodId, sign: Sign, pool: &[PodId], now: Instant) -> Option<Change> {
+        match sign {
+            Sign::Nothing => None,
+            Sign::Well => {
+                let cleared = self.suspects.clear(id);
+                self.back(id, now).or(cleared.then_some(Change::Noted))
             }
-            pod.failures = pod.failures.saturating_add(1);
-            pod.probed_until = None;
-            let out = FIRST_OUT.saturating_mul(1 << pod.failures.saturating_sub(1).min(16)).min(LONGEST_OUT);
-            pod.out_until = now.after(out);
-            return true;
+            Sign::There => {
+                let cleared = self.suspects.heard(id);
+                self.back(id, now).or(cleared.then_some(Change::Noted))
+            }
+            Sign::Failed => self.failed(id, pool, now),
+            Sign::Full(time) => {
+                self.suspects.heard(id);
+                self.full(id, time, pool, now)
+            }
+            Sign::BrokeOff | Sign::Silent => {
+                let is_known = self.pods.iter().any(|pod| pod.id == id);
+                let is_enough = self.suspects.count(id, sign, pool);
+                let failed = (is_known || is_enough).then(|| self.failed(id, pool, now)).flatten();
+                failed.or(Some(Change::Noted))
+            }
         }
-        if self.pods.len() >= most_out_of(pool) {
-            return false;
-        }
-        self.pods.push(FailingPod { id, failures: 1, out_until: now.after(FIRST_OUT), probed_until: None });
-        true
     }
 
     /// Forgets pods that are gone, and where a pool shrank to failing pods, half of these. Says whether any was.
@@ -79,13 +134,6 @@ impl Failing {
         let before = self.pods.len();
         self.pods.retain(|pod| pool.contains(&pod.id));
         self.pods.truncate(most_out_of(pool));
-        self.pods.len() < before
-    }
-
-    /// Notes an answer that shows a pod to be well. Says whether it had been failing.
-    pub fn recovered(&mut self, id: PodId) -> bool {
-        let before = self.pods.len();
-        self.pods.retain(|pod| pod.id != id);
         self.pods.len() < before
     }
 
@@ -103,6 +151,57 @@ impl Failing {
     /// Gives the right to probe back: the probe ended without showing anything.
     pub fn end_probe(&mut self, id: PodId) -> bool {
         self.pods.iter_mut().find(|pod| pod.id == id).is_some_and(|pod| pod.probed_until.take().is_some())
+    }
+
+    fn failed(&mut self, id: PodId, pool: &[PodId], now: Instant) -> Option<Change> {
+        if let Some(pod) = self.pods.iter_mut().find(|pod| pod.id == id) {
+            if now < pod.out_until {
+                return None;
+            }
+            pod.failures = pod.failures.saturating_add(1);
+            pod.probed_until = None;
+            let out = FIRST_OUT.saturating_mul(1 << pod.failures.saturating_sub(1).min(16)).min(LONGEST_OUT);
+            pod.out_until = now.after(out);
+            return Some(if pod.failures == 1 { Change::Out } else { Change::Noted });
+        }
+        self.add(FailingPod { id, since: now, failures: 1, out_until: now.after(FIRST_OUT), probed_until: None }, pool)
+            .then_some(Change::Out)
+    }
+
+    /// What runs on it may end meanwhile without a word on new requests, so only a probe shows that it has room again.
+    fn full(&mut self, id: PodId, time: Duration, pool: &[PodId], now: Instant) -> Option<Change> {
+        let time = time.min(LONGEST_OUT);
+        let out_until = now.after(time);
+        if let Some(pod) = self.pods.iter_mut().find(|pod| pod.id == id) {
+            pod.probed_until = None;
+            if pod.out_until >= out_until {
+                return None;
+            }
+            pod.out_until = out_until;
+            return Some(Change::Noted);
+        }
+        self.add(FailingPod { id, since: now, failures: 0, out_until, probed_until: None }, pool)
+            .then_some(Change::Full(time))
+    }
+
+    /// Takes a pod out, unless it would be one too many.
+    fn add(&mut self, pod: FailingPod, pool: &[PodId]) -> bool {
+        self.keep_to(pool);
+        let may = self.pods.len() < most_out_of(pool);
+        if may {
+            self.pods.push(pod);
+        }
+        may
+    }
+
+    /// An answer shows a pod to be well.
+    fn back(&mut self, id: PodId, now: Instant) -> Option<Change> {
+        let position = self.pods.iter().position(|pod| pod.id == id)?;
+        let is_full = |pod: &&FailingPod| pod.failures == 0 && now < pod.out_until;
+        if self.pods.get(position).as_ref().is_some_and(|pod| is_full(pod)) {
+            return None;
+        }
+        Some(Change::Back(self.pods.remove(position).since))
     }
 }
 

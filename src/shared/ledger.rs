@@ -52,15 +52,9 @@ impl Ledger {
         self.columns.is_empty()
     }
 
-    /// The sum of the columns of some VMs.
-    pub fn sum_of(&self, counts: impl Fn(Ticket) -> bool) -> Column {
-        let mut sum = Column::new();
-        for (_, column) in self.columns.iter().filter(|(owner, _)| counts(*owner)) {
-            for (pod, entry) in column {
-                sum.entry(*pod).or_default().add(*entry);
-            }
-        }
-        sum
+    /// Each VM's column.
+    pub fn columns(&self) -> impl Iterator<Item = (Ticket, &Column)> {
+        self.columns.iter().map(|(owner, column)| (*owner, column))
     }
 }
 

@@ -49,7 +49,9 @@ fn what_no_profile_can_judge_goes_by_least_request() {
 fn a_request_that_no_pod_can_serve_in_time_is_refused() {
     let mut learning = Learning::new(Prediction { kind: PredictionKind::Draw, cold_tokens: 1 });
     let completion = Completion { input_tokens: 2048, output_tokens: 512, completed_at: START };
-    learning.record("llama2-7b", Sample { completion, characters: None, bytes: None });
+    let sample =
+        Sample { completion: Some(completion), prompt_tokens: None, characters: None, bytes: None, events: None };
+    learning.record("llama2-7b", sample);
     learning.share(&Memory::default(), &Keys::of("conformance"), START);
     let mut rng = fastrand::Rng::with_seed(1);
     let output = learning.output_tokens("llama2-7b", 2049, Vec::new, START, &mut rng);

@@ -15,7 +15,7 @@ fn pod() -> Pods {
 }
 
 fn arrival(output_tokens: u32) -> Arrival {
-    Arrival { at: Duration::ZERO, class: Class::Chat, prompt_tokens: 100, output_tokens }
+    Arrival { at: Duration::ZERO, class: Class::Chat, prompt_tokens: 100, content: None, output_tokens }
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ pub const SLO_A: Slo = Slo { e2e_per_output_token: Some(Duration::from_millis(50
 /// SLO B: the first token within 1 s, the others 50 ms apart in the mean.
 pub const SLO_B: Slo = Slo { ttft: Some(Duration::from_secs(1)), tpot: Some(Duration::from_millis(50)), ..NONE };
 
+/// SLO B with twice the time to the first token, for long prompts.
+pub const SLO_B2: Slo = Slo { ttft: Some(Duration::from_secs(2)), ..SLO_B };
+
 /// SLO C: end to end within 1 s and 50 ms per output token, which is what AIBrix ranks by under SLO B.
 pub const SLO_C: Slo = Slo { e2e_base: Some(Duration::from_secs(1)), ..SLO_A };
 
@@ -52,7 +55,7 @@ mod tests {
     use super::*;
 
     fn arrival(class: Class) -> Arrival {
-        Arrival { at: Duration::ZERO, class, prompt_tokens: 100, output_tokens: 100 }
+        Arrival { at: Duration::ZERO, class, prompt_tokens: 100, content: None, output_tokens: 100 }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Balance {
     fn within(records: &[Record], pods: &[usize], window: Window) -> Self {
         let mut changes: Vec<(Duration, i8, usize)> = Vec::new();
         for Record { arrival, fate, .. } in records {
-            if let Fate::Completed { pod, wait, answer } = fate
+            if let Fate::Completed { pod, wait, answer, .. } = fate
                 && let Some(place) = pods.iter().position(|of_group| of_group == pod)
             {
                 let [begin, end] = [*wait, answer.e2e].map(|after| (arrival.at + after).clamp(window.from, window.to));
@@ -120,11 +120,13 @@ mod tests {
 
     /// On this pod from and until these seconds.
     fn record(pod: usize, from: u64, until: u64) -> Record {
-        let arrival = Arrival { at: seconds(from), class: Class::Chat, prompt_tokens: 1, output_tokens: 1 };
+        let scenario = Scenario::named("steep-two").unwrap();
+        let arrival =
+            Arrival { at: seconds(from), class: Class::Chat, prompt_tokens: 1, content: None, output_tokens: 1 };
         let e2e = seconds(until - from);
         let answer = Completed { ttft: e2e, e2e, output_tokens: 1 };
-        let fate = Fate::Completed { pod, wait: Duration::ZERO, answer };
-        Record { arrival, slo: Slo::default(), streamed: true, fate }
+        let fate = Fate::Completed { pod, wait: Duration::ZERO, answer, cached_tokens: 0 };
+        Record { arrival, slo: Slo::default(), answering: scenario.answering, fate }
     }
 
     #[test]

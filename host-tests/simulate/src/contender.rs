@@ -41,7 +41,7 @@ impl Contender {
     /// How much servers must tell: those that go by more than first tokens and ends see each token of a streamed answer.
     pub fn detail(self, scenario: &Scenario) -> Detail {
         match self {
-            Self::Shipped(_) | Self::TrueLengths(_) if scenario.streamed => Detail::EveryToken,
+            Self::Shipped(_) | Self::TrueLengths(_) if scenario.answering.streamed => Detail::EveryToken,
             Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) => Detail::Milestones,
         }
     }

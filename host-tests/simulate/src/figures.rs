@@ -23,6 +23,8 @@ pub struct OfRun {
     /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour. `None` if
     /// none did.
     pub cost_per_1000_kept: Option<f64>,
+    /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
+    pub cached_share: f64,
     /// How evenly identical pods were used, where there are any.
     pub balance: Option<Balance>,
 }
@@ -85,11 +87,20 @@ impl OfRun {
         let cost = costs_per_hour.iter().sum::<f64>() * window.seconds() / 3_600.0;
         Self {
             pods_in_use: window.pods_in_use(records, pods.len()),
+            cached_share: cached_share(records, window),
             balance: Balance::of(records, pods, window),
             cost_per_1000_kept: (kept > 0.0).then(|| 1_000.0 * cost / kept),
             requests,
         }
     }
+}
+
+fn cached_share(records: &[Record], window: Window) -> f64 {
+    let measured = records.iter().filter(|record| window.contains(record.arrival.at));
+    let answered = measured.filter_map(|record| Some((record.cached_tokens()?, record.arrival.prompt_tokens)));
+    let sum = |(cached, all): (u64, u64), (tokens, of): (u32, u32)| (cached + u64::from(tokens), all + u64::from(of));
+    let (cached, all) = answered.fold((0, 0), sum);
+    cached as f64 / all.max(1) as f64
 }
 
 // === impl Figures ===

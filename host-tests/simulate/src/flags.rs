@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use simulate::baseline::Baseline;
 use simulate::belief::Belief;
 use simulate::contender::Contender;
-use simulate::scenario::Scenario;
+use simulate::scenario::{Answering, Scenario};
 
 /// Policies over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods.
 #[derive(Parser)]
@@ -53,6 +53,9 @@ pub(crate) struct Flags {
     /// Answers come at once: neither clients nor the gateway see single tokens.
     #[arg(long)]
     at_once: bool,
+    /// Servers do not tell how many tokens of prompts they had in their caches.
+    #[arg(long)]
+    cached_untold: bool,
     /// The policy that the others are compared with, run by run.
     #[arg(long, default_value_t = Contender::Baseline(Baseline::WeightedLeastRequest))]
     pub(crate) reference: Contender,
@@ -83,7 +86,10 @@ impl Flags {
     /// The scenario, with what is asked to be other in it.
     pub(crate) fn scenario(&self) -> Result<Scenario, TraceError> {
         let scenario = self.replaying()?;
-        Ok(Scenario { streamed: scenario.streamed && !self.at_once, ..scenario })
+        let Answering { streamed, tells_cached } = scenario.answering;
+        let answering =
+            Answering { streamed: streamed && !self.at_once, tells_cached: tells_cached && !self.cached_untold };
+        Ok(Scenario { answering, ..scenario })
     }
 
     /// With the traces that are to replace its traffic.

@@ -10,6 +10,8 @@ use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::{Outcome, Slo};
 use slo_router::scheduling::time::Instant;
 
+use crate::scenario::Answering;
+
 /// When arrivals begin: late enough that the core can look back from there.
 pub const START: Instant = Instant::from_micros(3_600_000_000);
 
@@ -20,8 +22,8 @@ pub struct Record {
     pub arrival: Arrival,
     /// What it is to keep.
     pub slo: Slo,
-    /// Whether its answer is streamed.
-    pub streamed: bool,
+    /// How its answer comes.
+    pub answering: Answering,
     /// How it ended.
     pub fate: Fate,
 }
@@ -50,6 +52,8 @@ pub enum Fate {
         wait: Duration,
         /// What its client saw.
         answer: Completed,
+        /// Tokens of its prompt that the pod had in its cache.
+        cached_tokens: u32,
     },
     /// It was refused.
     Refused {
@@ -84,10 +88,15 @@ impl Record {
     pub(crate) fn outcome(&self, Completed { ttft, e2e, output_tokens }: Completed) -> Outcome {
         Outcome {
             shape: Shape { output_tokens, input_tokens: self.arrival.prompt_tokens },
-            cached_tokens: None,
+            cached_tokens: self.cached_tokens().filter(|_| self.answering.tells_cached),
             ttft,
             e2e,
         }
+    }
+
+    /// Tokens of its prompt that the pod had in its cache, if it got an answer.
+    pub fn cached_tokens(&self) -> Option<u32> {
+        if let Fate::Completed { cached_tokens, .. } = self.fate { Some(cached_tokens) } else { None }
     }
 
     pub(crate) fn arrived_at(&self) -> Instant {

@@ -1,7 +1,7 @@
 //! What serves requests, as the simulation sees it.
 
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Engine, Event, RequestId, SubmitError};
+use slo_router_pods::engine::{Engine, Event, Prompt, RequestId, SubmitError};
 
 /// A model server in virtual time.
 pub trait Server {
@@ -9,13 +9,7 @@ pub trait Server {
     ///
     /// # Errors
     /// Where it can never serve it.
-    fn submit(
-        &mut self,
-        id: RequestId,
-        prompt_tokens: u32,
-        output_tokens: u32,
-        now: Instant,
-    ) -> Result<(), SubmitError>;
+    fn submit(&mut self, id: RequestId, prompt: Prompt, output_tokens: u32, now: Instant) -> Result<(), SubmitError>;
 
     /// When something happens next; `None` while it is idle.
     fn next_event_at(&self) -> Option<Instant>;
@@ -25,14 +19,8 @@ pub trait Server {
 }
 
 impl Server for Engine {
-    fn submit(
-        &mut self,
-        id: RequestId,
-        prompt_tokens: u32,
-        output_tokens: u32,
-        now: Instant,
-    ) -> Result<(), SubmitError> {
-        Self::submit(self, id, prompt_tokens, output_tokens, now)
+    fn submit(&mut self, id: RequestId, prompt: Prompt, output_tokens: u32, now: Instant) -> Result<(), SubmitError> {
+        Self::submit(self, id, prompt, output_tokens, now)
     }
 
     fn next_event_at(&self) -> Option<Instant> {

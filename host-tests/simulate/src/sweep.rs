@@ -64,6 +64,8 @@ pub struct Point {
     /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour; of the
     /// runs in which one did.
     pub cost_per_1000_kept: Option<Interval>,
+    /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
+    pub cached_share: Option<Interval>,
     /// Requests by which two identical pods differ at one moment, in the mean; of the group that differs most.
     pub identical_pods_differ: Option<Interval>,
     /// Of all requests, then of each class.
@@ -170,6 +172,7 @@ impl Point {
             rate_per_s,
             pods_in_use: interval(|run| Some(run.pods_in_use)),
             cost_per_1000_kept: interval(|run| run.cost_per_1000_kept),
+            cached_share: interval(|run| Some(run.cached_share)),
             identical_pods_differ: interval(|run| Some(run.balance?.difference)),
             figures: Summary::of_all_and_each_class(runs, classes),
         }

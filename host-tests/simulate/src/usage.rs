@@ -30,7 +30,7 @@ impl Window {
     pub fn pods_in_use(&self, records: &[Record], pods: usize) -> f64 {
         let mut spans: Vec<Vec<(Duration, Duration)>> = vec![Vec::new(); pods];
         for Record { arrival, fate, .. } in records {
-            if let Fate::Completed { pod, wait, answer } = fate {
+            if let Fate::Completed { pod, wait, answer, .. } = fate {
                 let (begin, end) = (arrival.at + *wait, arrival.at + answer.e2e);
                 spans[*pod].push((begin.clamp(self.from, self.to), end.clamp(self.from, self.to)));
             }

@@ -3,7 +3,6 @@
 //! policy may ever break.
 
 use evaluation::completed::Completed;
-use evaluation::workload::Arrival;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Event, EventKind, SubmitError};
@@ -76,7 +75,7 @@ struct World<'a> {
 /// # Errors
 /// As soon as an invariant is broken.
 pub fn run(demands: &[Demand], servers: Vec<Box<dyn Server>>, gateway: &mut dyn Gateway) -> Result<Run, Violation> {
-    let record = |&Demand { arrival, slo, streamed }: &Demand| Record { arrival, slo, streamed, fate: Fate::Waiting };
+    let record = |&Demand { arrival, slo, answering }: &Demand| Record { arrival, slo, answering, fate: Fate::Waiting };
     let records = demands.iter().map(record).collect();
     let loads = vec![Load::ZERO; servers.len()];
     let mut world = World { now: START, records, servers, loads, gateway, in_system: 0, request_seconds: 0.0 };
@@ -106,8 +105,8 @@ impl World<'_> {
 
     fn arrive(&mut self, position: usize) -> Result<(), Violation> {
         self.in_system += 1;
-        let Record { arrival, slo, streamed, .. } = self.records[position];
-        let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo, streamed }, self.now);
+        let Record { arrival, slo, answering, .. } = self.records[position];
+        let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo, answering }, self.now);
         self.carry_out(verdicts)
     }
 
@@ -135,16 +134,16 @@ impl World<'_> {
         let since_arrival = at.since(record.arrived_at());
         let Fate::Running { pod, load, wait, ttft } = &mut record.fate else { return };
         match kind {
-            EventKind::Token { n } if record.streamed => {
+            EventKind::Token { n } if record.answering.streamed => {
                 ttft.get_or_insert(since_arrival);
                 self.gateway.token(id as RequestNumber, n, at);
             }
             EventKind::Token { .. } | EventKind::Preempted => {}
-            EventKind::Finished => {
+            EventKind::Finished { cached_tokens } => {
                 self.loads[*pod] = self.loads[*pod].minus(*load);
                 let ttft = ttft.unwrap_or(since_arrival);
                 let answer = Completed { ttft, e2e: since_arrival, output_tokens: record.arrival.output_tokens };
-                record.fate = Fate::Completed { pod: *pod, wait: *wait, answer };
+                record.fate = Fate::Completed { pod: *pod, wait: *wait, answer, cached_tokens };
                 self.in_system -= 1;
                 let outcome = self.records[id as usize].outcome(answer);
                 self.gateway.finish(id as RequestNumber, outcome, at);
@@ -172,14 +171,14 @@ impl World<'_> {
 
     fn place(&mut self, id: RequestNumber, pod: usize, load: Load) -> Result<(), Violation> {
         let record = &mut self.records[id as usize];
-        let Arrival { prompt_tokens, output_tokens, .. } = record.arrival;
+        let arrival = record.arrival;
         record.fate = Fate::Running { pod, load, wait: self.now.since(record.arrived_at()), ttft: None };
         self.loads[pod] += load;
         if self.gateway.keeps_capacity() && self.loads[pod] > Load::CAPACITY {
             return Err(Violation::AboveCapacity { pod, share: self.loads[pod].as_share(), at: self.now });
         }
         self.servers[pod]
-            .submit(id.into(), prompt_tokens, output_tokens, self.now)
+            .submit(id.into(), arrival.prompt(), arrival.output_tokens, self.now)
             .map_err(|error| Violation::Unservable { pod, id, error })
     }
 

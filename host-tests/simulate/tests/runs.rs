@@ -96,6 +96,7 @@ fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_en
         at: Duration::from_millis(at_ms),
         class: Class::Chat,
         prompt_tokens: 4_000,
+        content: None,
         output_tokens: 16,
     };
     let demands = scenario.with_objectives(vec![arrival(1), arrival(2)]);

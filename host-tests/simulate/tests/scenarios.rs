@@ -26,7 +26,7 @@ fn every_pod_can_serve_every_request() {
         for (id, demand) in (0..).zip(scenario.demands(5.0, TEN_MINUTES, 1)) {
             let arrival = demand.arrival;
             for server in &mut servers {
-                let taken = server.submit(id, arrival.prompt_tokens, arrival.output_tokens, START);
+                let taken = server.submit(id, arrival.prompt(), arrival.output_tokens, START);
                 assert!(taken.is_ok(), "{}: {taken:?}", scenario.name);
             }
         }
@@ -62,7 +62,7 @@ fn the_degrading_pod_is_slow_during_its_spell_alone_and_the_others_never() {
     let scenario = Scenario::named("degrading-a").unwrap();
     let time_of = |pod: usize, start| {
         let mut server = servers(&scenario).swap_remove(pod);
-        server.submit(1, 100, 10, start).unwrap();
+        server.submit(1, 100.into(), 10, start).unwrap();
         let mut last = start;
         while let Some(at) = server.next_event_at() {
             server.advance(at);

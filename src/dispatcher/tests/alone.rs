@@ -12,6 +12,7 @@ use crate::scheduling::request::{Arrival, Assessment, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::testing::{START, arrival, load, pod, pool, profile, urgent};
+use crate::shared::health::Change;
 use crate::shared::memory::Memory;
 
 fn secs(seconds: u64) -> Duration {
@@ -230,6 +231,45 @@ fn a_pod_that_refuses_is_out_and_one_that_answers_is_not() {
 }
 
 #[test]
+fn a_pod_that_stays_silent_while_others_answer_is_out() {
+    for (others_answer, patience_ms, out) in [(true, 2_000, true), (false, 2_000, false), (true, 100, false)] {
+        let mut dispatcher = dispatcher(settings(), pool(&[("a", 2, Some(profile(&[(0.125, 1.0)], 10.0)))]));
+        let mut silent = None;
+        let later = START.after(Duration::from_millis(patience_ms));
+        for id in 0..6 {
+            let actions = dispatcher.submit(arrival(id, 0, START), START);
+            let Some(Action::Forward(id, placement)) = actions.first() else { panic!("not placed") };
+            let is_silent = *silent.get_or_insert(placement.address) == placement.address;
+            if !is_silent && others_answer {
+                dispatcher.heard(*id, later);
+            }
+        }
+        let changes = (0..6).map(|id| {
+            let end = if others_answer && id % 2 == 1 { well() } else { End::Unanswered(later.since(START)) };
+            dispatcher.finish(RequestId(id), &end, later)
+        });
+        assert_eq!(changes.flatten().any(|change| change == Change::Out), out, "{others_answer} {patience_ms} ms");
+    }
+}
+
+#[test]
+fn a_pod_without_a_model_takes_requests_for_others() {
+    let mut dispatcher = dispatcher(settings(), pool(&[("a", 2, Some(profile(&[(0.125, 1.0)], 10.0)))]));
+    let ask = |dispatcher: &mut Dispatcher<_>, id, name: &str| {
+        let model = Model { name: name.to_owned(), base: None };
+        let actions = dispatcher.submit(Arrival { model, ..arrival(id, 0, START) }, START);
+        match actions.first() {
+            Some(Action::Forward(_, placement)) => placement.address,
+            other => panic!("{other:?}"),
+        }
+    };
+    let lacking = ask(&mut dispatcher, 0, "adapter");
+    assert_eq!(dispatcher.finish(RequestId(0), &End::ModelMissing, START), Some(Change::Lacks));
+    assert!((1..5).all(|id| ask(&mut dispatcher, id, "adapter") != lacking));
+    assert_eq!(ask(&mut dispatcher, 5, "other"), lacking);
+}
+
+#[test]
 fn what_new_profiles_charge_the_other_vms_see() {
     let memory = Memory::default();
     let quarters = || pool(&[("a", 1, Some(profile(&[(0.25, 1.0)], 10.0)))]);
@@ -369,7 +409,7 @@ fn what_is_infeasible_by_an_estimate_alone_is_let_through_now_and_then() {
     let long = |id| Arrival { shape: Shape { output_tokens: 1024, input_tokens: 4 }, ..arrival(id, 0, START) };
     let outcomes: Vec<bool> =
         (0..10).map(|id| matches!(dispatcher.submit(long(id), START)[..], [Action::Forward(..)])).collect();
-    assert_eq!(outcomes, [true, false, false, false, false, false, false, false, true, false]);
+    assert_eq!(outcomes, [false, false, false, false, false, false, false, true, false, false]);
     let later = START.after(secs(1));
     assert!(matches!(dispatcher.submit(long(11), later)[..], [Action::Forward(..)]));
     assert_eq!(refusal(&dispatcher.submit(long(12), later)).0, RefusalReason::Infeasible);

@@ -218,10 +218,10 @@ fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
     let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
     gateways.meet_for(2);
     gateways.arrive(0, 1, 0, 9);
-    let Dispatcher { membership, pool, running, .. } = &mut gateways.dispatchers[0];
+    let Dispatcher { membership, pool, running, tally, .. } = &mut gateways.dispatchers[0];
     let (ticket, reading) = (membership.ticket(), membership.read());
     let in_flight = |now| {
-        let view = reading.view(pool, ticket, running, now);
+        let view = reading.view(pool, ticket, running, tally, now);
         (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
     };
     assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
@@ -255,9 +255,10 @@ fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
 /// What runs on each pod that one gateway placed there, by the pod's number.
 fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
     let dispatcher = &gateways.dispatchers[gateway];
-    let deployments = dispatcher.pool.deployments();
-    let count =
-        |pod: &crate::scheduling::pool::Pod| dispatcher.running.on(deployments[pod.deployment].id, pod.id).count;
+    let count = |pod: &crate::scheduling::pool::Pod| {
+        let of_pod = dispatcher.running.columns().filter_map(|(_, column)| column.get(&pod.id));
+        of_pod.map(|entry| entry.count).sum()
+    };
     dispatcher.pool.pods().iter().map(count).collect()
 }
 

@@ -1,9 +1,12 @@
-//! Measures texts and images wherever a request's content holds them.
+//! Measures texts, images and what cannot be measured wherever a request's content holds them.
+
+mod json_text;
 
 use std::fmt;
 use std::ops::AddAssign;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::protocol::json::{Kind, Scalar};
 use crate::protocol::tokens::TokenCounter;
@@ -13,6 +16,8 @@ use crate::protocol::tokens::TokenCounter;
 pub(super) struct Tally {
     pub(super) characters: u64,
     pub(super) images: u32,
+    /// What has a length that nothing here tells: audio, video, files, what the server stores.
+    pub(super) others: u32,
     /// Tokens of all texts; `None` once there is a text whose tokens were not counted.
     pub(super) text_tokens: Option<u32>,
     /// Numbers within arrays, which are token ids where prompts may be token ids.
@@ -29,30 +34,86 @@ pub(super) struct Measured {
 }
 
 /// Reads content of any shape that an inference API has: a string, a part (`text`, `content`, `output`, an image), an
-/// array of these, token ids. Message, content part and block are one to it: an object whose texts count.
+/// array of these, token ids. Message, content part, block and tool call are one to it: an object whose texts count.
 #[derive(Clone, Copy)]
-pub(super) struct Measure<'a>(pub(super) Option<&'a dyn TokenCounter>);
+pub(super) struct Measure<'a> {
+    pub(super) counter: Option<&'a dyn TokenCounter>,
+    /// Whether texts under any key count, as in documents, and not only under those of messages.
+    pub(super) all_keys: bool,
+}
+
+/// Reads a value that a chat template writes into the prompt as JSON, such as the definitions of tools.
+#[derive(Clone, Copy)]
+pub(super) struct MeasureJson<'a>(pub(super) Option<&'a dyn TokenCounter>);
 
 /// The keys of a message, part or block that matter.
 #[derive(serde::Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Key {
-    /// The text of a part.
+    /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning, documents.
+    #[serde(
+        alias = "arguments",
+        alias = "content",
+        alias = "function",
+        alias = "function_call",
+        alias = "output",
+        alias = "reasoning",
+        alias = "reasoning_content",
+        alias = "refusal",
+        alias = "summary",
+        alias = "thinking",
+        alias = "tool_calls"
+    )]
     Text,
-    /// A message's content; the content of Anthropic's tool results.
-    Content,
-    /// The result of a function call among the items of a response.
-    Output,
+    /// What a document or a speaker is called.
+    #[serde(alias = "context", alias = "name")]
+    Title,
+    /// The arguments of Anthropic's tool calls.
+    Input,
+    /// Where Anthropic's images and documents come from.
+    Source,
+    /// The text of such a source, or what is encoded in base64.
+    Data,
     Type,
+    #[serde(alias = "image", alias = "input_image")]
+    ImageUrl,
+    /// Sound, films and files, whether or not a part also says so by its type; and what only the server can read.
+    #[serde(
+        alias = "audio",
+        alias = "audio_url",
+        alias = "encrypted_content",
+        alias = "file",
+        alias = "file_data",
+        alias = "file_id",
+        alias = "file_url",
+        alias = "input_audio",
+        alias = "video",
+        alias = "video_url"
+    )]
+    Sound,
+    // Labels, which no template writes as they are.
+    #[serde(alias = "role", alias = "tool_call_id", alias = "call_id", alias = "cache_control", alias = "signature")]
+    Id,
     #[serde(other)]
     Other,
+}
+
+/// What the type of a part says of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Image,
+    /// It cannot be measured.
+    Other,
+    /// Of a source: its data is text.
+    PlainText,
+    Unknown,
 }
 
 // === impl Tally ===
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { characters: 0, images: 0, text_tokens: Some(0), token_ids: 0 }
+        Self { characters: 0, images: 0, others: 0, text_tokens: Some(0), token_ids: 0 }
     }
 }
 
@@ -60,6 +121,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.characters = self.characters.saturating_add(other.characters);
         self.images = self.images.saturating_add(other.images);
+        self.others = self.others.saturating_add(other.others);
         self.text_tokens = self.text_tokens.zip(other.text_tokens).map(|(a, b)| a.saturating_add(b));
         self.token_ids = self.token_ids.saturating_add(other.token_ids);
     }
@@ -70,6 +132,11 @@ impl Tally {
     pub(super) fn exact_tokens(&self) -> Option<u32> {
         self.text_tokens.map(|tokens| tokens.saturating_add(self.token_ids)).filter(|&tokens| tokens > 0)
     }
+
+    fn of_text(characters: u64, text: &str, counter: Option<&dyn TokenCounter>) -> Self {
+        let text_tokens = if text.is_empty() { Some(0) } else { counter.and_then(|counter| counter.tokens_of(text)) };
+        Self { characters, text_tokens, ..Self::default() }
+    }
 }
 
 // === impl Measured ===
@@ -77,6 +144,22 @@ impl Tally {
 impl Measured {
     fn of(kind: Kind) -> Self {
         Self { kind, ..Self::default() }
+    }
+}
+
+// === impl MeasureJson ===
+
+impl<'de> DeserializeSeed<'de> for MeasureJson<'_> {
+    type Value = Measured;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Measured, D::Error> {
+        let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
+        let text = raw.get();
+        if matches!(text, "null" | "[]" | "{}" | "\"\"") {
+            return Ok(Measured::default());
+        }
+        let tally = Tally::of_text(json_text::characters(text), text, self.0);
+        Ok(Measured { kind: Kind::Object, tally, items: 1 })
     }
 }
 
@@ -119,9 +202,7 @@ impl<'de> Visitor<'de> for Measure<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<Measured, E> {
         let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
-        let text_tokens = if text.is_empty() { Some(0) } else { self.0.and_then(|counter| counter.tokens_of(text)) };
-        let tally = Tally { characters, text_tokens, ..Tally::default() };
-        Ok(Measured { kind: Kind::String, tally, items: 1 })
+        Ok(Measured { kind: Kind::String, tally: Tally::of_text(characters, text, self.counter), items: 1 })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Measured, A::Error> {
@@ -136,27 +217,64 @@ impl<'de> Visitor<'de> for Measure<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Measured, A::Error> {
-        let (mut text, mut content, mut output) = (Tally::default(), Tally::default(), Tally::default());
-        let mut images = 0;
+        let (mut tally, mut title, mut data) = (Tally::default(), Tally::default(), Tally::default());
+        let (mut part, mut others) = (Part::Unknown, 0);
         while let Some(key) = map.next_key()? {
             match key {
-                Key::Text => text = map.next_value_seed(self)?.tally,
-                Key::Content => content = map.next_value_seed(self)?.tally,
-                Key::Output => output = map.next_value_seed(self)?.tally,
-                Key::Type => images = u32::from(names_an_image(&map.next_value()?)),
-                Key::Other => {
+                Key::Text | Key::Source => tally += map.next_value_seed(self)?.tally,
+                Key::Other if self.all_keys => tally += map.next_value_seed(self)?.tally,
+                Key::Title => title += map.next_value_seed(self)?.tally,
+                Key::Input => tally += map.next_value_seed(MeasureJson(self.counter))?.tally,
+                Key::Data => data = map.next_value_seed(self)?.tally,
+                Key::Type => part = Part::of(&map.next_value()?),
+                Key::ImageUrl if holds_something(&mut map)? => part = part.or(Part::Image),
+                Key::Sound if holds_something(&mut map)? => others = 1,
+                Key::ImageUrl | Key::Sound => {}
+                Key::Id | Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        let mut tally = Tally { images, ..text };
-        tally += content;
-        tally += output;
+        match part {
+            Part::Image => tally.images = tally.images.saturating_add(1),
+            // A document that is plain text, or made of parts, is measured by these.
+            Part::Other if tally == Tally::default() => others = 1,
+            Part::PlainText => tally += data,
+            Part::Other | Part::Unknown => {}
+        }
+        tally += title;
+        tally.others = tally.others.saturating_add(others);
+        // Numbers in messages are no token ids.
+        tally.token_ids = 0;
         Ok(Measured { kind: Kind::Object, tally, items: 1 })
     }
 }
 
-/// Whether a part of this type is an image: of OpenAI's chat, of its responses, of Anthropic's messages.
-fn names_an_image(part_type: &Scalar<'_>) -> bool {
-    matches!(part_type, Scalar::Text(name) if matches!(name.as_ref(), "image_url" | "input_image" | "image"))
+/// Whether the value that comes is not null, nor an empty string.
+fn holds_something<'de, A: MapAccess<'de>>(map: &mut A) -> Result<bool, A::Error> {
+    Ok(match map.next_value::<Scalar<'de>>()? {
+        Scalar::Null => false,
+        Scalar::Text(text) => !text.is_empty(),
+        _ => true,
+    })
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Of OpenAI's chat and responses, of Anthropic's messages, of vLLM's and SGLang's own parts.
+    fn of(part_type: &Scalar<'_>) -> Self {
+        let Scalar::Text(name) = part_type else { return Self::Unknown };
+        match name.as_ref() {
+            "image_url" | "input_image" | "image" | "computer_screenshot" | "image_embeds" => Self::Image,
+            "input_audio" | "audio_url" | "audio" | "video_url" | "input_video" | "video" | "file" | "input_file"
+            | "document" | "item_reference" | "reasoning" | "container_upload" | "redacted_thinking" => Self::Other,
+            "text" => Self::PlainText,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        if self == Self::Unknown { other } else { self }
+    }
 }

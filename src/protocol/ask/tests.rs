@@ -8,6 +8,7 @@ fn endpoint(name: &str) -> Endpoint {
         "chat" => Endpoint::ChatCompletions,
         "completions" => Endpoint::Completions,
         "embeddings" => Endpoint::Embeddings,
+        "pooling" => Endpoint::Pooling,
         "responses" => Endpoint::Responses,
         "messages" => Endpoint::Messages,
         "any" => Endpoint::Any,
@@ -23,11 +24,13 @@ fn expected(ask: &Value) -> Ask {
         prompt: PromptSize {
             characters: ask["characters"].as_u64().unwrap_or(0),
             images: number("images").unwrap_or(0),
+            others: number("others").unwrap_or(0),
             messages: number("messages").unwrap_or(0),
             tokens: number("tokens"),
         },
         max_output_tokens: number("max_output_tokens"),
         choices: number("choices").unwrap_or(1),
+        answered_choices: number("answered_choices").or(number("choices")).unwrap_or(1),
         stream: ask["stream"].as_bool().unwrap_or(false),
     }
 }
@@ -35,6 +38,7 @@ fn expected(ask: &Value) -> Ask {
 #[test]
 fn every_body_of_the_table_is_read_as_it_says() {
     let table: Vec<Value> = serde_json::from_str(include_str!("../testdata/asks.json")).unwrap();
+    let mut failures = Vec::new();
     for case in &table {
         // A string is the body's text itself, for what no JSON value can express.
         let body = case["body"].as_str().map_or_else(|| case["body"].to_string(), ToOwned::to_owned);
@@ -42,9 +46,14 @@ fn every_body_of_the_table_is_read_as_it_says() {
         let name = &case["name"];
         match case["error"].as_str() {
             Some(error) => assert_eq!(ask.map_err(|error| error.to_string()), Err(error.to_owned()), "{name}"),
-            None => assert_eq!(ask, Ok(expected(&case["ask"])), "{name}"),
+            None => {
+                if ask != Ok(expected(&case["ask"])) {
+                    failures.push(format!("{name}: {ask:?}"))
+                }
+            }
         }
     }
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
 #[test]
@@ -96,10 +105,11 @@ fn a_counter_that_cannot_tell_leaves_the_tokens_unknown() {
     assert_eq!((ask.prompt.tokens, ask.prompt.characters), (None, 3));
 }
 
-const ENDPOINTS: [Endpoint; 6] = [
+const ENDPOINTS: [Endpoint; 7] = [
     Endpoint::ChatCompletions,
     Endpoint::Completions,
     Endpoint::Embeddings,
+    Endpoint::Pooling,
     Endpoint::Responses,
     Endpoint::Messages,
     Endpoint::Any,
@@ -147,6 +157,6 @@ proptest! {
         let ask = Ask::read(Endpoint::ChatCompletions, body.as_bytes(), None).unwrap();
         prop_assert_eq!(ask.prompt.characters, text.chars().count() as u64);
         prop_assert!((1..=CHOICES_MAX).contains(&ask.choices));
-        prop_assert_eq!(ask.max_output_tokens.is_some(), limit > 0);
+        prop_assert_eq!(ask.max_output_tokens.is_some(), limit >= 0);
     }
 }

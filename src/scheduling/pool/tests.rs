@@ -66,3 +66,36 @@ fn of_two_profiles_for_one_thing_the_last_counts() {
     let profile = pool.deployments()[0].profile(&Model::ANY).unwrap();
     assert_eq!(*profile, entry("a", None, 0.4).profile);
 }
+
+#[test]
+fn names_that_clients_make_up_are_one_audience() {
+    let listing = |name: &str| PodSpec { models: vec![name.to_owned()], ..pod(0, 1, "a") };
+    let pool = Pool::new([pod(0, 0, "a"), listing("listed")], &[entry("a", Some("profiled"), 0.1)]);
+    let id = |name: &str, base| pool.audience(&model(name, base)).id();
+    assert_eq!(id("made-up", None), id("another", None));
+    assert_ne!(id("made-up", None), id("listed", None));
+    assert_ne!(id("made-up", None), id("profiled", None));
+    assert_eq!(id("adapter", Some("listed")), id("other-adapter", Some("listed")));
+    assert_eq!(pool.audience(&model("made-up", None)).pods(), [0]);
+    assert_eq!(pool.audience(&model("adapter", Some("listed"))).pods(), [0, 1]);
+}
+
+#[test]
+fn names_that_the_same_pods_list_are_one_audience() {
+    let spec = |number| PodSpec { models: vec!["one".to_owned(), "two".to_owned()], ..pod(0, number, "a") };
+    let pool = Pool::new([spec(0), spec(1), PodSpec { models: vec!["one".to_owned()], ..pod(0, 2, "a") }], &[]);
+    let alike = Pool::new([spec(0), spec(1)], &[]);
+    let ids = |pool: &Pool| ["one", "two"].map(|name| pool.audience(&model(name, None)).id());
+    assert_eq!(ids(&alike)[0], ids(&alike)[1]);
+    assert_ne!(ids(&pool)[0], ids(&pool)[1]);
+}
+
+#[test]
+fn a_subset_is_an_audience_of_its_own() {
+    let pool = Pool::new([pod(0, 0, "a"), pod(1, 0, "b")], &[]);
+    let within = |text: &str| pool.audience_within(&Model::ANY, Some(&Subset::of([text])));
+    assert_eq!((within("10.0.1.0").pods(), within("10.0.1.0").deployments()), (&[1][..], &[1][..]));
+    assert!(within("10.0.1.0").contains(1) && !within("10.0.1.0").contains(0));
+    assert_ne!(within("10.0.1.0").id(), within("10.0.0.0").id());
+    assert!(within("10.9.9.9").pods().is_empty());
+}

@@ -94,6 +94,10 @@ impl GoingOn<'_> {
 impl Default for OutputLengths {
     /// Nothing known but the usual median of chat answers, 256 tokens.
     fn default() -> Self {
-        Self::new(Rc::new(LengthDistribution::memoryless(256)), u32::MAX)
+        thread_local! {
+            /// Made once: it is asked for wherever a request runs of which nothing more is known.
+            static USUAL: Rc<LengthDistribution> = Rc::new(LengthDistribution::memoryless(256));
+        }
+        Self::new(USUAL.with(Rc::clone), u32::MAX)
     }
 }

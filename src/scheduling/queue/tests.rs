@@ -2,7 +2,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scheduling::pool::Pool;
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::{Model, Pool};
+use crate::scheduling::request::Arrival;
 use crate::scheduling::testing::{START, assess, pool, profile, urgent};
 
 const MAX_WAIT: Duration = Duration::from_secs(40);
@@ -42,10 +44,15 @@ fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Qu
     queue
 }
 
+/// What a pass looks at, in its order.
+fn offered(queue: &mut Queue, now: Instant) -> Vec<u32> {
+    queue.offer(now, 128).into_iter().map(|id| id.0).collect()
+}
+
 /// The order in which a pass would look at all that waits.
 fn order(mut queue: Queue, now: Instant) -> Vec<u32> {
     queue.settle(now);
-    ids(queue.candidates(now, 8))
+    offered(&mut queue, now)
 }
 
 fn three_of_which_the_first_is_late() -> [Request; 3] {
@@ -68,45 +75,45 @@ fn late_ones_come_first_where_the_most_overdue_is_to() {
 #[test]
 fn late_ones_are_to_be_rejected_only_where_configured() {
     let [last, first, reject] = [LatePolicy::Last, LatePolicy::First, LatePolicy::Reject]
-        .map(|late| queue_of(late, three_of_which_the_first_is_late()).to_reject(after(2)));
+        .map(|late| queue_of(late, three_of_which_the_first_is_late()).to_reject(after(2)).collect::<Vec<_>>());
     assert_eq!((last, first, reject), (vec![], vec![], vec![RequestId(1)]));
 }
 
 #[test]
 fn what_is_due_now_is_not_late() {
     let queue = queue_of(LatePolicy::Reject, three_of_which_the_first_is_late());
-    assert_eq!(queue.to_reject(after(1)), []);
+    assert_eq!(queue.to_reject(after(1)).count(), 0);
 }
 
 #[test]
 fn an_infeasible_request_is_late_from_its_arrival_on() {
-    let queue = queue_of(LatePolicy::Last, [request(1, 2, START, secs(30)), with_slack(2, START, secs(20))]);
-    assert_eq!(ids(queue.candidates(START, 8)), [2, 1]);
+    let mut queue = queue_of(LatePolicy::Last, [request(1, 2, START, secs(30)), with_slack(2, START, secs(20))]);
+    assert_eq!(offered(&mut queue, START), [2, 1]);
     let urgency = queue.urgency(queue.get(RequestId(1)).unwrap(), START);
     assert!(urgency.late && urgency.latest_start < START, "{urgency:?}");
 }
 
 #[test]
 fn equals_are_served_in_the_order_of_arrival() {
-    let queue = queue_of(LatePolicy::Last, [with_slack(1, after(1), secs(4)), with_slack(2, START, secs(5))]);
-    assert_eq!(ids(queue.candidates(after(1), 8)), [2, 1]);
+    let mut queue = queue_of(LatePolicy::Last, [with_slack(1, after(1), secs(4)), with_slack(2, START, secs(5))]);
+    assert_eq!(offered(&mut queue, after(1)), [2, 1]);
 }
 
 #[test]
 fn nothing_waits_beyond_max_wait() {
     let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(2, after(1), secs(1))]);
     let end = START.after(MAX_WAIT);
-    assert_eq!(queue.expired(end), []);
-    assert_eq!(queue.expired(end.after(Duration::from_micros(1))), [RequestId(1)]);
+    assert_eq!(queue.expired(end).count(), 0);
+    assert_eq!(queue.expired(end.after(Duration::from_micros(1))).collect::<Vec<_>>(), [RequestId(1)]);
 }
 
 /// On the slow deployment a request must start three seconds earlier: those that no longer can do not hide one that can.
 #[test]
 fn a_request_in_time_on_a_slower_deployment_is_seen_behind_many_that_are_not() {
     let millis = Duration::from_millis;
-    let others = (0..20).map(|id| request(id, 1, START, millis(5_900)));
-    let queue = queue_of(LatePolicy::Last, others.chain([request(20, 1, START, millis(6_000))]));
-    let is_seen_after = |wait| ids(queue.candidates(START.after(wait), 8)).contains(&20);
+    let others = (0..200).map(|id| request(id, 1, START, millis(5_900)));
+    let mut queue = queue_of(LatePolicy::Last, others.chain([request(200, 1, START, millis(6_000))]));
+    let mut is_seen_after = |wait| offered(&mut queue, START.after(wait)).contains(&200);
     assert!(!is_seen_after(millis(1_850)), "all can still go there");
     assert!(is_seen_after(millis(1_950)), "only this one can");
     assert!(!is_seen_after(millis(2_050)), "none can");
@@ -114,12 +121,12 @@ fn a_request_in_time_on_a_slower_deployment_is_seen_behind_many_that_are_not() {
 
 #[test]
 fn a_request_ages_after_half_its_slack_and_then_goes_first() {
-    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(8)), with_slack(2, after(3), secs(4))]);
+    let mut queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(8)), with_slack(2, after(3), secs(4))]);
     assert!(queue.aged(after(3)).is_none());
     let (aged, since) = queue.aged(after(4)).unwrap();
     assert_eq!((aged.arrival.id, since), (RequestId(1), after(4)));
-    assert_eq!(ids(queue.candidates(after(3), 8)), [2, 1]);
-    assert_eq!(ids(queue.candidates(after(4), 8)), [1, 2]);
+    assert_eq!(offered(&mut queue, after(3)), [2, 1]);
+    assert_eq!(offered(&mut queue, after(4)), [1, 2]);
 }
 
 #[test]
@@ -146,7 +153,7 @@ fn one_that_aged_and_then_became_late_loses_its_place_for_a_quarter_of_max_wait(
     assert_eq!(queue.aged(after(4)).unwrap().0.arrival.id, RequestId(1));
     queue.settle(after(5));
     assert_eq!(queue.aged(after(5)).unwrap().0.arrival.id, RequestId(2), "the first is late and waits anew");
-    assert_eq!(ids(queue.candidates(after(5), 8)), [2, 1]);
+    assert_eq!(offered(&mut queue, after(5)), [2, 1]);
     queue.remove(RequestId(2));
     assert!(queue.aged(after(13)).is_none());
     queue.settle(after(14));
@@ -155,9 +162,65 @@ fn one_that_aged_and_then_became_late_loses_its_place_for_a_quarter_of_max_wait(
 
 #[test]
 fn a_request_that_comes_again_replaces_itself() {
-    let queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(1, START, secs(9))]);
-    assert_eq!((queue.len(), queue.candidates(after(2), 8).len()), (1, 1));
+    let mut queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(1, START, secs(9))]);
+    assert_eq!((queue.len(), offered(&mut queue, after(2)).len()), (1, 1));
     assert!(!queue.get(RequestId(1)).unwrap().is_late(after(2)));
+}
+
+/// So many that wait under `slo-attainment`, each with another name; the k-th came at k ms and has as many seconds as `slack_s`
+/// says.
+fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Queue {
+    let pods = two_speeds();
+    let waiting = (0..count).map(|id| {
+        let at = START.after(Duration::from_millis(id.into()));
+        let model = Model { name: format!("made-up-{id}"), base: None };
+        let arrival = Arrival { policy: PolicyName::SloAttainment, model, ..urgent(id, 0, at, secs(slack_s(id))) };
+        assess(arrival, &pods)
+    });
+    queue_of(LatePolicy::Last, waiting)
+}
+
+#[test]
+fn names_that_clients_make_up_share_a_lane() {
+    let mut queue = judged(2_000, |_| 30);
+    assert_eq!(queue.lanes.len(), 1);
+    assert!(offered(&mut queue, after(2)).len() <= MOST_OF_LANE);
+}
+
+#[test]
+fn neither_the_most_urgent_nor_the_newest_nor_those_with_most_slack_are_hidden() {
+    let mut queue = judged(1_000, |id| if id == 500 { 60 } else { 30 });
+    let offered = offered(&mut queue, after(2));
+    assert!([0, 500, 999].iter().all(|id| offered.contains(id)), "{offered:?}");
+}
+
+#[test]
+fn whatever_waits_comes_up_in_time() {
+    for count in [41, 455, 1_000] {
+        let mut queue = judged(count, |id| 30 + u64::from(id % 7));
+        let passes = count / 4;
+        let mut seen: BTreeSet<u32> = BTreeSet::new();
+        (0..passes).for_each(|_| seen.extend(offered(&mut queue, after(2))));
+        assert_eq!(seen.len(), count as usize, "after {passes} passes");
+    }
+}
+
+#[test]
+fn lanes_that_are_too_many_for_a_pass_come_up_in_turn() {
+    let pods = two_speeds();
+    let waiting = (0..1_000).map(|id| {
+        let arrival = Arrival { class: id as usize, ..urgent(id, 0, START, secs(30)) };
+        assess(arrival, &pods)
+    });
+    let mut queue = queue_of(LatePolicy::Last, waiting);
+    assert_eq!(queue.lanes.len(), 1_000);
+    let mut seen: BTreeSet<u32> = BTreeSet::new();
+    for _ in 0..64 {
+        let looked_at = offered(&mut queue, after(1));
+        assert!(looked_at.len() <= 128);
+        seen.extend(looked_at);
+    }
+    assert_eq!(seen.len(), 1_000);
 }
 
 #[derive(Clone, Debug)]
@@ -194,7 +257,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn it_behaves_as_a_sorted_list(steps in steps(), first in any::<bool>(), depth in 2..5_usize) {
+    fn it_behaves_as_a_sorted_list(steps in steps(), first in any::<bool>(), most in 24..40_usize) {
         let late = if first { LatePolicy::First } else { LatePolicy::Last };
         let mut queue = Queue::new(late, MAX_WAIT);
         let mut model: Vec<Request> = Vec::new();
@@ -220,9 +283,10 @@ proptest! {
             let aged = queue.aged(now).map(|(request, _)| request.arrival.id.0);
             let mut order = sorted(&model, late, now);
             order.sort_by_key(|id| Some(*id) != aged);
-            prop_assert_eq!(ids(queue.candidates(now, 40)), order.clone());
+            prop_assert_eq!(offered(&mut queue, now), order.clone());
+            prop_assert_eq!(queue.head(now).map(|head| head.arrival.id.0), order.first().copied());
 
-            let few = ids(queue.candidates(now, depth));
+            let few: Vec<u32> = queue.offer(now, most).into_iter().map(|id| id.0).collect();
             let mut in_order = order.iter().filter(|id| few.contains(id));
             prop_assert!(few.iter().all(|id| in_order.next() == Some(id)), "{few:?} are not in the order {order:?}");
             let footprint = |id: &u32| queue.get(RequestId(*id)).unwrap().footprint();
@@ -231,13 +295,15 @@ proptest! {
                 prop_assert!(!is_head || few.contains(id), "{id} is the first of its footprint, and not among {few:?}");
             }
 
-            let expired: Vec<u32> = queue.expired(now).into_iter().map(|id| id.0).collect();
+            let expired: Vec<u32> = queue.expired(now).map(|id| id.0).collect();
             let mut overdue: Vec<_> = model.iter().filter(|it| now.since(it.arrival.at) > MAX_WAIT).collect();
             overdue.sort_by_key(|it| (it.arrival.at, it.arrival.id));
             prop_assert_eq!(expired, ids(overdue));
             prop_assert_eq!(queue.work(), model.iter().map(Request::work).sum::<Duration>());
         }
-        let mut drained = ids(&queue.drain());
+        queue.outdate();
+        prop_assert_eq!(queue.offer(now, most), []);
+        let mut drained: Vec<u32> = std::iter::from_fn(|| queue.take_outdated()).map(|it| it.arrival.id.0).collect();
         drained.sort_unstable();
         let mut all = ids(&model);
         all.sort_unstable();

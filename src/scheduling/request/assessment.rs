@@ -1,9 +1,11 @@
 //! How a request is judged: what it would be on each deployment, by profiles, by what was learned of speeds, or by neither.
 
+use std::rc::Rc;
+
 use super::{Arrival, Prospect, Request, Unjudged};
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
-use crate::scheduling::pool::{Deployment, Pool};
+use crate::scheduling::pool::{Audience, Deployment, Pool};
 use crate::scheduling::slo::{Slo, SloKind, latest_start};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
@@ -31,6 +33,7 @@ impl Request {
     pub fn judge(arrival: Arrival, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) -> Self {
         let mut request = Self {
             policy: arrival.policy,
+            audience: pool.audience_within(&arrival.model, arrival.subset.as_ref()),
             prospects: Vec::new(),
             latest_start: Instant::FAR_FUTURE,
             unjudged: None,
@@ -54,7 +57,7 @@ impl Request {
     /// says serves it as a start and where it cannot judge yet.
     fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
         let flat = how.default_concurrency.and_then(Load::of_one_in);
-        for (position, deployment) in serving(pool, &self.arrival) {
+        for (position, deployment) in serving(pool, &self.audience) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let own_slo = profile.map(|profile| profile.slo).filter(|slo| !slo.is_empty());
@@ -79,7 +82,7 @@ impl Request {
     fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) {
         let mut infeasible = Vec::new();
         let mut profiled = false;
-        for (position, deployment) in serving(pool, &self.arrival) {
+        for (position, deployment) in serving(pool, &self.audience) {
             let Some(profile) = deployment.profile(&self.arrival.model) else { continue };
             if !profile.has_pending_load() {
                 continue;
@@ -147,7 +150,7 @@ impl Request {
             self.policy = how.fallback_policy;
         }
         let flat = how.default_concurrency.and_then(Load::of_one_in);
-        for (position, deployment) in serving(pool, &self.arrival) {
+        for (position, deployment) in serving(pool, &self.audience) {
             let profile = deployment.profile(&self.arrival.model).filter(|profile| profile.has_pending_load());
             let charged = profile.and_then(|profile| profile.nearest_feasible(profile.cell(self.arrival.shape)));
             let by_profile = charged.and_then(|cell| profile.and_then(|profile| profile.load(cell)));
@@ -169,10 +172,11 @@ impl Request {
     }
 }
 
-fn serving<'a>(pool: &'a Pool, arrival: &Arrival) -> impl Iterator<Item = (usize, &'a Deployment)> {
-    pool.deployments().iter().enumerate().filter(move |(position, _)| {
-        pool.pods().iter().any(|pod| pod.deployment == *position && arrival.may_go_to(pod))
-    })
+fn serving<'a>(pool: &'a Pool, audience: &Rc<Audience>) -> impl Iterator<Item = (usize, &'a Deployment)> + use<'a> {
+    let audience = Rc::clone(audience);
+    let positions =
+        (0..audience.deployments().len()).filter_map(move |index| audience.deployments().get(index).copied());
+    positions.filter_map(|position| Some((position, pool.deployments().get(position)?)))
 }
 
 fn whole_pod(position: usize, deployment: &Deployment, slo: Slo, cost: f64) -> Prospect {

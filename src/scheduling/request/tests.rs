@@ -134,7 +134,9 @@ fn requests_share_a_footprint_where_they_need_the_same_room_for_the_same_time() 
         arrival(4, 1, START),
         Arrival { policy: PolicyName::SloPackLoad, ..arrival(5, 0, START) },
         Arrival { class: 1, ..arrival(6, 0, START) },
-        Arrival { model: Model { name: "other".to_owned(), base: None }, ..arrival(7, 0, START) },
+        Arrival { subset: Some(Subset::of(["10.0.0.0"])), ..arrival(7, 0, START) },
     ];
+    let renamed = Arrival { model: Model { name: "other".to_owned(), base: None }, ..arrival(8, 0, START) };
+    assert_eq!(of(renamed), first, "all pods serve any model");
     assert!(others.into_iter().all(|other| of(other) != first));
 }

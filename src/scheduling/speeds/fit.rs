@@ -11,9 +11,14 @@
 //! recursive least squares with forgetting. The same equation holds in each cell of a profile, so a profile is read as
 //! observations, too.
 //!
-//! A prior pulls each coefficient towards where it started, with the weight of a few requests: what traffic does not show (c
-//! at a load that never changes) stays where it was instead of drifting. The solution is the best one *within bounds* that
-//! no server leaves ([`LEAST`], [`MOST`]): coordinate descent, each coordinate clamped.
+//! Residuals count relative to the time per step that was expected: 10 % of a slow step tell as much as 10 % of a fast one.
+//!
+//! A prior pulls each coefficient towards where it started, by a standard deviation that is stated in [`PRIOR_DEVIATION`]. What
+//! traffic shows overrides it within some tens of requests. What traffic does not show (requests and context that only ever vary
+//! together) is shared out by these deviations instead of drifting: about half of an unexplained slowness is taken to be there
+//! at any load, the other half to grow with it. The solution is the best one *within bounds* that no server leaves ([`LEAST`],
+//! [`MOST`]): the normal equations are solved exactly, and again without the coefficients that left their bounds. (Descent along
+//! the coordinates does not do: requests, context and the constant vary together, and it then stops far from the solution.)
 
 use serde::{Deserialize, Serialize};
 
@@ -28,15 +33,20 @@ type Vector = [f64; TERMS];
 /// are about those of a 7B model on a GPU of 600 to 900 GB/s, and the start where nothing else is known.
 const UNIT_S: Vector = [25e-3, 30e-6, 0.5e-6, 0.15e-3];
 
-/// Bounds in those units: a from 1 ms to 1 s, b up to 3 ms, c up to 50 µs, d from 1 µs to 15 ms.
+/// Bounds in those units: a from 1 ms to 10 s, b up to 1 s, c up to 1 ms, d from 1 µs to 1 s. A small model on a large GPU is near the
+/// lower ends; llama.cpp on a CPU, where batching gains little, has a b of 50 ms and a d of 20 ms.
 const LEAST: Vector = [0.04, 0.0, 0.0, 0.007];
-const MOST: Vector = [40.0, 100.0, 100.0, 100.0];
+const MOST: Vector = [400.0, 33_000.0, 2_000.0, 6_700.0];
 
-/// The prior's weight, in observations.
-const PRIOR_WEIGHT: Vector = [0.2, 4.0, 0.2, 0.1];
+/// Standard deviations of the prior in those units, for steps of up to [`USUAL_STEP`]; of slower servers proportionally larger.
+/// That of b is wide: it spans engines for which a request more is free and those that it slows down by milliseconds.
+const PRIOR_DEVIATION: Vector = [3.0, 60.0, 6.0, 10.0];
 
-/// Rounds of coordinate descent; it starts from the last solution, so few do.
-const ROUNDS: usize = 32;
+/// A usual step in the unit of a: 50 ms.
+const USUAL_STEP: f64 = 2.0;
+
+/// Variance of relative residuals that the prior is weighed against: 14 %.
+const RESIDUAL_VARIANCE: f64 = 0.02;
 
 /// What one request, or one cell of a profile, shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,10 +101,11 @@ impl Sample {
 // === impl Sums ===
 
 impl Sums {
-    /// Adds an observation; those before it fade by `keep`.
-    pub(super) fn add(&mut self, sample: &Sample, keep: f64) {
-        let features = sample.features();
-        let value = sample.step_s / UNIT_S[0];
+    /// Adds an observation of which a step of `expected_s` was expected; those before it fade by `keep`.
+    pub(super) fn add(&mut self, sample: &Sample, expected_s: f64, keep: f64) {
+        let scale = expected_s / UNIT_S[0];
+        let features = sample.features().map(|feature| feature / scale);
+        let value = sample.step_s / expected_s;
         for (row, x) in self.matrix.iter_mut().zip(features) {
             for (cell, other) in row.iter_mut().zip(features) {
                 *cell = *cell * keep + sample.weight * x * other;
@@ -105,36 +116,71 @@ impl Sums {
         }
     }
 
-    /// The coefficients that fit best, within bounds and not far from `prior` without reason; `from` is where the search
-    /// starts.
-    pub(super) fn solve(&self, prior: &StepModel, from: &StepModel) -> StepModel {
-        let (prior, mut solution) = (scaled(prior), scaled(from));
-        for _ in 0..ROUNDS {
-            for term in 0..TERMS {
-                let (Some(row), Some(sum), Some(weight)) =
-                    (self.matrix.get(term), self.vector.get(term), PRIOR_WEIGHT.get(term))
-                else {
-                    continue;
-                };
-                let (Some(start), Some(least), Some(most)) = (prior.get(term), LEAST.get(term), MOST.get(term)) else {
-                    continue;
-                };
-                let others: f64 = row
-                    .iter()
-                    .zip(solution)
-                    .enumerate()
-                    .filter(|(other, _)| *other != term)
-                    .map(|(_, (m, s))| m * s)
-                    .sum();
-                let own = row.get(term).copied().unwrap_or_default() + weight;
-                let best = (sum + weight * start - others) / own;
-                if let Some(value) = solution.get_mut(term) {
-                    *value = if best.is_finite() { best.clamp(*least, *most) } else { *start };
-                }
+    /// The coefficients that fit best, within bounds and not far from `prior` without reason.
+    pub(super) fn solve(&self, prior: &StepModel) -> StepModel {
+        let start = scaled(prior);
+        let mut matrix = self.matrix;
+        let mut vector = self.vector;
+        // The mean step that was observed, since features and values are both relative to what was expected.
+        let step = self.vector.first().zip(self.matrix[0].first()).map_or(0.0, |(sum, weight)| sum / weight);
+        let slowness = (step / USUAL_STEP).max(1.0);
+        for (term, row) in matrix.iter_mut().enumerate() {
+            let (Some(cell), Some(sum), Some(deviation), Some(start)) =
+                (row.get_mut(term), vector.get_mut(term), PRIOR_DEVIATION.get(term), start.get(term))
+            else {
+                continue;
+            };
+            let precision = RESIDUAL_VARIANCE / (deviation * slowness).powi(2);
+            *cell += precision;
+            *sum += precision * start;
+        }
+        let mut fixed: [Option<f64>; TERMS] = [None; TERMS];
+        // Each round fixes a coefficient, so there are at most as many, and one in which all are within bounds.
+        for _ in 0..=TERMS {
+            let solution = solve_free(&matrix, &vector, &fixed);
+            let excess = |(term, value): (usize, f64)| {
+                let (least, most) = (LEAST.get(term)?, MOST.get(term)?);
+                let bound = if value.is_finite() { value.clamp(*least, *most) } else { *start.get(term)? };
+                let by = (value - bound).abs() / PRIOR_DEVIATION.get(term)?;
+                (by > 0.0 || by.is_nan()).then_some((term, bound, if by.is_nan() { f64::INFINITY } else { by }))
+            };
+            let worst =
+                solution.into_iter().enumerate().filter_map(excess).max_by(|one, other| one.2.total_cmp(&other.2));
+            let Some((term, bound, _)) = worst else { return unscaled(solution) };
+            if let Some(fixed) = fixed.get_mut(term) {
+                *fixed = Some(bound);
             }
         }
-        unscaled(solution)
+        *prior
     }
+}
+
+/// Solves the symmetric equations for the coefficients that are not fixed, by Gauss's elimination; the matrix is positive definite,
+/// so the diagonal serves as pivots.
+fn solve_free(matrix: &[Vector; TERMS], vector: &Vector, fixed: &[Option<f64>; TERMS]) -> Vector {
+    let mut rows: [[f64; TERMS + 1]; TERMS] = [[0.0; TERMS + 1]; TERMS];
+    for (term, (row, (cells, sum))) in rows.iter_mut().zip(matrix.iter().zip(vector)).enumerate() {
+        let Some(Some(value)) = fixed.get(term) else {
+            row.iter_mut().zip(cells).for_each(|(cell, value)| *cell = *value);
+            row[TERMS] = *sum;
+            continue;
+        };
+        if let Some(cell) = row.get_mut(term) {
+            *cell = 1.0;
+        }
+        row[TERMS] = *value;
+    }
+    for pivot in 0..TERMS {
+        let Some(by) = rows.get(pivot).copied() else { continue };
+        let Some(diagonal) = by.get(pivot).copied() else { continue };
+        for (other, row) in rows.iter_mut().enumerate() {
+            let factor = row.get(pivot).map_or(0.0, |cell| cell / diagonal);
+            if other != pivot {
+                row.iter_mut().zip(by).for_each(|(cell, value)| *cell -= factor * value);
+            }
+        }
+    }
+    std::array::from_fn(|term| rows.get(term).and_then(|row| Some(row[TERMS] / row.get(term)?)).unwrap_or(f64::NAN))
 }
 
 /// The start where nothing is known.

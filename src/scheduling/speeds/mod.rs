@@ -4,6 +4,7 @@
 //! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]).
 
 mod capacity;
+mod deviation;
 mod fit;
 mod meter;
 mod room;

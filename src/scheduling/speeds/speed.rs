@@ -1,9 +1,8 @@
 //! How fast a deployment is, as far as it is known, and whether that can be relied on.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::deviation::Deviations;
 use super::fit::{Sample, Sums, generic};
 use super::step::{FREE_TOKENS, StepModel};
 use crate::scheduling::pool::PodId;
@@ -25,13 +24,6 @@ const ENOUGH: u32 = 30;
 const OUTLIER: f64 = 3.0;
 /// The largest error of a single request that counts; ln 2.7.
 const LARGEST: f64 = 1.0;
-/// How fast a pod's factor follows what requests on it took.
-const POD_GAIN: f64 = 0.1;
-/// How fast it goes back to 1, so that what all pods have in common is the model's.
-const POD_FADE: f64 = 0.01;
-/// Bounds of ln(factor): twice as fast, or three times as slow, as the deployment.
-const POD_LEAST: f64 = -0.7;
-const POD_MOST: f64 = 1.1;
 /// What a pod usually runs.
 const USUAL_REQUESTS: f64 = 10.0;
 const USUAL_CONTEXT_TOKENS: f64 = 6_000.0;
@@ -66,8 +58,8 @@ pub struct Learned {
     /// The best fit; `None` before the first lesson.
     model: Option<StepModel>,
     lessons: u32,
-    /// ln of how many times as long as the model says single pods take.
-    pods: BTreeMap<PodId, f64>,
+    /// Pods that are slower or faster than the others.
+    deviations: Deviations,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
     error: f64,
     /// Moving mean of the same with its sign: whether all take longer, or less long, than predicted.
@@ -90,10 +82,10 @@ impl Speed {
         let mut cells = Sums::default();
         self.has_profile = false;
         for sample in profile.into_iter().flat_map(Profile::measurements).filter_map(|cell| of_cell(&cell)) {
-            cells.add(&sample, 1.0);
+            cells.add(&sample, sample.step_s, 1.0);
             self.has_profile = true;
         }
-        self.prior = cells.solve(&generic(), &generic());
+        self.prior = cells.solve(&generic());
     }
 
     /// How long iterations take on a pod as they all are.
@@ -108,12 +100,12 @@ impl Speed {
 
     /// How many times as long as on the others they take on this pod.
     pub fn factor_of(&self, pod: PodId) -> f64 {
-        self.learned.pods.get(&pod).map_or(1.0, |log| log.exp())
+        self.learned.deviations.factor_of(pod, self.learned.error)
     }
 
     /// Forgets pods that are gone.
     pub(super) fn keep_to(&mut self, pods: &[PodId]) {
-        self.learned.pods.retain(|pod, _| pods.contains(pod));
+        self.learned.deviations.keep_to(pods);
     }
 
     /// How many times as long as its start says an iteration takes that is neither empty nor full.
@@ -167,11 +159,10 @@ impl Speed {
 impl Learned {
     fn learn(&mut self, pod: PodId, mut sample: Sample, prior: &StepModel, has_profile: bool) {
         let from = *self.model.as_ref().unwrap_or(prior);
-        let factor = self.pods.entry(pod).or_insert(0.0);
-        sample.step_s /= factor.exp();
-        let off = (sample.step_s / sample.expected_s(&from)).ln().clamp(-LARGEST, LARGEST);
-        let gain = POD_GAIN * sample.weight.min(1.0);
-        *factor = (*factor + gain * off - POD_FADE * sample.weight.min(1.0) * *factor).clamp(POD_LEAST, POD_MOST);
+        let residual = (sample.step_s / sample.expected_s(&from)).ln().clamp(-LARGEST, LARGEST);
+        let effect = self.deviations.learn(pod, sample.requests, residual, sample.weight);
+        sample.step_s /= effect.exp();
+        let off = residual - effect;
         let error = off.abs();
         if error > OUTLIER * self.error {
             sample.weight *= OUTLIER * self.error / error;
@@ -182,8 +173,8 @@ impl Learned {
         self.lessons = self.lessons.saturating_add(1);
         let is_near = self.bias.abs() < most.bias && self.error < most.error;
         self.trusted = is_near && (has_profile || self.lessons >= ENOUGH);
-        self.sums.add(&sample, 1.0 - FADE * sample.weight);
-        self.model = Some(self.sums.solve(prior, &from));
+        self.sums.add(&sample, sample.expected_s(&from), 1.0 - FADE * sample.weight);
+        self.model = Some(self.sums.solve(prior));
     }
 }
 
@@ -193,7 +184,7 @@ impl Default for Learned {
             sums: Sums::default(),
             model: None,
             lessons: 0,
-            pods: BTreeMap::new(),
+            deviations: Deviations::default(),
             error: FIRST_ERROR,
             bias: 0.0,
             trusted: false,

@@ -30,11 +30,11 @@ fn seated(board: &mut Board) -> Ticket {
 fn what_one_vm_runs_is_elsewhere_for_the_others() {
     let mut board = Board::default();
     let [one, other] = [seated(&mut board), seated(&mut board)];
-    let [deployment, idle] = deployments();
+    let [deployment, _] = deployments();
     assert!(board.publish(deployment, one, column()));
-    assert_eq!(board.running_elsewhere(deployment, Some(one), START), Column::new());
-    assert_eq!(board.running_elsewhere(deployment, Some(other), START), column());
-    assert_eq!(board.running_elsewhere(idle, Some(other), START), Column::new());
+    let of_all_but = |own: Ticket| -> Vec<_> { board.columns_of(|ticket| ticket != own).collect() };
+    assert_eq!(of_all_but(one), []);
+    assert_eq!(of_all_but(other), [(deployment, &column())]);
     assert_eq!(board.running(START), column());
 }
 

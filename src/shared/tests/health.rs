@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use crate::scheduling::pool::PodId;
+use crate::scheduling::pool::{Model, ModelId, PodId};
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
-use crate::shared::health::Failing;
+use crate::shared::health::{Change, Failing, Sign};
 
 fn pods(count: u8) -> Vec<PodId> {
     (0..count).map(|number| PodId::of(format!("10.0.0.{number}:8000").parse().unwrap())).collect()
@@ -22,7 +22,7 @@ fn a_failing_pod_is_out_for_a_second_doubling_up_to_half_a_minute() {
     let mut failing = Failing::default();
     let mut now = START;
     for seconds in [1, 2, 4, 8, 16, 30, 30] {
-        assert!(failing.failed(pods[0], &pods, now));
+        assert!(failed(&mut failing, pods[0], &pods, now));
         let end = now.after(secs(seconds));
         assert_eq!(failing.health(pods[0], end.before(MOMENT)), Health::Out, "{seconds} s");
         assert_eq!(failing.health(pods[0], end), Health::Probe, "{seconds} s");
@@ -30,7 +30,7 @@ fn a_failing_pod_is_out_for_a_second_doubling_up_to_half_a_minute() {
     }
     for _ in 0..100 {
         now = now.after(secs(30));
-        assert!(failing.failed(pods[0], &pods, now), "no number of failures overflows");
+        assert!(failed(&mut failing, pods[0], &pods, now), "no number of failures overflows");
     }
 }
 
@@ -38,8 +38,8 @@ fn a_failing_pod_is_out_for_a_second_doubling_up_to_half_a_minute() {
 fn failures_of_what_was_sent_before_count_once() {
     let pods = pods(2);
     let mut failing = Failing::default();
-    assert!(failing.failed(pods[0], &pods, START));
-    assert!(!failing.failed(pods[0], &pods, START.after(MOMENT)));
+    assert!(failed(&mut failing, pods[0], &pods, START));
+    assert!(!failed(&mut failing, pods[0], &pods, START.after(MOMENT)));
     assert_eq!(failing.health(pods[0], START.after(secs(1))), Health::Probe);
 }
 
@@ -47,7 +47,7 @@ fn failures_of_what_was_sent_before_count_once() {
 fn one_request_probes() {
     let pods = pods(2);
     let mut failing = Failing::default();
-    failing.failed(pods[0], &pods, START);
+    failed(&mut failing, pods[0], &pods, START);
     assert!(!failing.begin_probe(pods[0], START), "it is out");
     assert!(!failing.begin_probe(pods[1], START), "it is well");
     let now = START.after(secs(1));
@@ -60,7 +60,7 @@ fn one_request_probes() {
 fn a_probe_that_shows_nothing_leaves_the_right_to_the_next() {
     let pods = pods(2);
     let mut failing = Failing::default();
-    failing.failed(pods[0], &pods, START);
+    failed(&mut failing, pods[0], &pods, START);
     let now = START.after(secs(1));
     assert!(!failing.end_probe(pods[0]), "none is under way");
     failing.begin_probe(pods[0], now);
@@ -72,10 +72,10 @@ fn a_probe_that_shows_nothing_leaves_the_right_to_the_next() {
 fn after_a_probe_that_failed_comes_another() {
     let pods = pods(2);
     let mut failing = Failing::default();
-    failing.failed(pods[0], &pods, START);
+    failed(&mut failing, pods[0], &pods, START);
     let now = START.after(secs(1));
     failing.begin_probe(pods[0], now);
-    assert!(failing.failed(pods[0], &pods, now));
+    assert!(failed(&mut failing, pods[0], &pods, now));
     assert_eq!(failing.health(pods[0], now.after(secs(2))), Health::Probe);
 }
 
@@ -83,7 +83,7 @@ fn after_a_probe_that_failed_comes_another() {
 fn a_probe_whose_vm_died_is_given_up() {
     let pods = pods(2);
     let mut failing = Failing::default();
-    failing.failed(pods[0], &pods, START);
+    failed(&mut failing, pods[0], &pods, START);
     let now = START.after(secs(1));
     failing.begin_probe(pods[0], now);
     assert_eq!(failing.health(pods[0], now.after(secs(30)).before(MOMENT)), Health::Out);
@@ -95,17 +95,27 @@ fn a_pod_that_answers_is_up_and_its_next_failure_counts_as_the_first() {
     let pods = pods(2);
     let mut failing = Failing::default();
     for now in [START, START.after(secs(1))] {
-        failing.failed(pods[0], &pods, now);
+        failed(&mut failing, pods[0], &pods, now);
     }
     let now = START.after(secs(2));
-    assert!(failing.recovered(pods[0]) && !failing.recovered(pods[0]));
+    assert!(recovered(&mut failing, pods[0], now) && !recovered(&mut failing, pods[0], now));
     assert_eq!((failing.health(pods[0], now), failing.is_empty()), (Health::Up, true));
-    failing.failed(pods[0], &pods, now);
+    failed(&mut failing, pods[0], &pods, now);
     assert_eq!(failing.health(pods[0], now.after(secs(1))), Health::Probe);
 }
 
+/// Says whether that put the pod out.
+fn failed(failing: &mut Failing, pod: PodId, pool: &[PodId], now: Instant) -> bool {
+    failing.note(pod, Sign::Failed, pool, now).is_some()
+}
+
+/// Says whether it had failed.
+fn recovered(failing: &mut Failing, pod: PodId, now: Instant) -> bool {
+    failing.note(pod, Sign::Well, &[], now).is_some()
+}
+
 fn fail_all(failing: &mut Failing, failed: &[PodId], pool: &[PodId], now: Instant) -> usize {
-    failed.iter().filter(|pod| failing.failed(**pod, pool, now)).count()
+    failed.iter().filter(|pod| self::failed(failing, **pod, pool, now)).count()
 }
 
 #[test]
@@ -133,6 +143,97 @@ fn pods_that_are_gone_do_not_count() {
     let pods = pods(4);
     let mut failing = Failing::default();
     fail_all(&mut failing, &pods[..2], &pods, START);
-    assert!(failing.failed(pods[2], &pods[2..], START));
+    assert!(failed(&mut failing, pods[2], &pods[2..], START));
     assert_eq!(failing.len(), 1);
+}
+
+#[test]
+fn a_pod_that_breaks_off_again_and_again_is_out() {
+    let pods = pods(2);
+    for (between, out) in [(Sign::Nothing, true), (Sign::There, true), (Sign::Well, false)] {
+        let mut failing = Failing::default();
+        for sign in [Sign::BrokeOff, Sign::BrokeOff, between, Sign::BrokeOff] {
+            assert!(failing.is_empty());
+            failing.note(pods[0], sign, &pods, START);
+        }
+        assert_eq!(!failing.is_empty(), out, "{between:?} between");
+    }
+}
+
+#[test]
+fn a_probe_that_breaks_off_leaves_the_pod_out() {
+    let pods = pods(2);
+    let mut failing = Failing::default();
+    failed(&mut failing, pods[0], &pods, START);
+    let now = START.after(secs(1));
+    failing.begin_probe(pods[0], now);
+    failing.note(pods[0], Sign::BrokeOff, &pods, now);
+    assert_eq!(failing.health(pods[0], now.after(secs(2)).before(MOMENT)), Health::Out);
+}
+
+#[test]
+fn a_pod_that_is_silent_again_and_again_is_out_until_it_says_anything() {
+    let pods = pods(2);
+    for (between, out) in [(Sign::Nothing, true), (Sign::There, false), (Sign::BrokeOff, false), (Sign::Well, false)] {
+        let mut failing = Failing::default();
+        for sign in [Sign::Silent, Sign::Silent, between, Sign::Silent] {
+            assert!(failing.is_empty());
+            failing.note(pods[0], sign, &pods, START);
+        }
+        assert_eq!(!failing.is_empty(), out, "{between:?} between");
+    }
+}
+
+#[test]
+fn a_pod_that_is_full_is_out_for_as_long_as_it_says_whatever_ends_meanwhile() {
+    let pods = pods(2);
+    let mut failing = Failing::default();
+    assert_eq!(failing.note(pods[0], Sign::Full(secs(3)), &pods, START), Some(Change::Full(secs(3))));
+    assert_eq!(failing.note(pods[0], Sign::Well, &pods, START.after(secs(1))), None, "it had that before");
+    assert_eq!(failing.note(pods[0], Sign::Full(secs(1)), &pods, START.after(secs(1))), None);
+    let now = START.after(secs(3));
+    assert_eq!(failing.health(pods[0], now.before(MOMENT)), Health::Out);
+    assert_eq!(failing.health(pods[0], now), Health::Probe);
+    assert_eq!(failing.note(pods[0], Sign::Full(secs(1)), &pods, now), Some(Change::Noted));
+    assert_eq!(failing.health(pods[0], now), Health::Out);
+    let now = now.after(secs(1));
+    assert_eq!(failing.note(pods[0], Sign::Well, &pods, now), Some(Change::Back(START)));
+}
+
+#[test]
+fn no_pod_says_that_it_is_full_for_ever() {
+    let pods = pods(2);
+    let mut failing = Failing::default();
+    failing.note(pods[0], Sign::Full(Duration::MAX), &pods, START);
+    assert_eq!(failing.health(pods[0], START.after(secs(30))), Health::Probe);
+}
+
+#[test]
+fn a_pod_that_lacks_a_model_is_asked_for_it_again_after_a_second_doubling() {
+    let pods = pods(2);
+    let models = ["m", "n"].map(|name| ModelId::of(&Model { name: name.to_owned(), base: None }));
+    let mut failing = Failing::default();
+    assert_eq!(failing.missing.note(pods[0], models[0], &pods, START), Some(true));
+    assert_eq!(failing.missing.now(START).collect::<Vec<_>>(), [(pods[0], models[0])]);
+    assert!(failing.is_empty(), "it takes all other models");
+    let now = START.after(secs(1));
+    assert_eq!(failing.missing.now(now).count(), 0);
+    assert_eq!(failing.missing.note(pods[0], models[0], &pods, now), Some(false));
+    assert_eq!(failing.missing.now(now.after(secs(2)).before(MOMENT)).count(), 1);
+    assert!(!failing.missing.found(pods[0], models[1]) && failing.missing.found(pods[0], models[0]));
+    assert_eq!(failing.missing.now(now).count(), 0);
+}
+
+#[test]
+fn a_model_that_no_pod_has_is_known_to_be_missing_from_half_of_them() {
+    let pods = pods(4);
+    let mut failing = Failing::default();
+    for number in 0..1_000 {
+        let model = ModelId::of(&Model { name: format!("made-up-{number}"), base: None });
+        for pod in &pods {
+            failing.missing.note(*pod, model, &pods, START);
+        }
+        assert_eq!(failing.missing.now(START).filter(|(_, lacking)| *lacking == model).count(), 2);
+    }
+    assert_eq!(failing.missing.now(START).count(), 64);
 }

@@ -86,7 +86,7 @@ impl Record {
     pub fn is_kept(&self) -> bool {
         self.completed().is_some_and(|Completed { ttft, e2e, output_tokens }| {
             let shape = Shape { output_tokens, input_tokens: self.arrival.prompt_tokens };
-            SLO.kept(&Outcome { shape, ttft, e2e })
+            SLO.kept(&Outcome { shape, cached_tokens: None, ttft, e2e })
         })
     }
 }

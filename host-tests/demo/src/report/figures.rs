@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn failed(class: Class, fate: Fate) -> Record {
-        let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: 10, output_tokens: 10 };
+        let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: 10, content: None, output_tokens: 10 };
         Record { arrival, routing: Routing::default(), fate }
     }
 

@@ -55,6 +55,14 @@ pub const HEAVY_TAIL: &[Part] = &[
     },
 ];
 
+/// Questions as people type them, and answers of 150 tokens in the mean.
+pub const QUESTIONS: &[Part] = &[Part {
+    class: Class::Chat,
+    weight: 1,
+    prompt: Lengths::log_normal(60.0, 0.8, 8, 500),
+    output: Lengths::log_normal(100.0, 0.9, 4, 1_000),
+}];
+
 /// Short prompts, answers of 100 tokens each.
 pub const EVEN: &[Part] = &[Part {
     class: Class::Chat,

@@ -5,6 +5,7 @@ mod course;
 mod gaps;
 mod lengths;
 pub mod mixes;
+mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod trace;
@@ -15,10 +16,12 @@ use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Distribution as _;
 use serde::Serialize;
+use slo_router_pods::engine::{Content, Prompt};
 
 pub use self::course::Course;
 pub use self::gaps::Gaps;
 pub use self::lengths::Lengths;
+pub use self::sessions::{Sessions, behind_system_prompt};
 
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +46,8 @@ pub struct Arrival {
     pub class: Class,
     /// Tokens of its prompt.
     pub prompt_tokens: u32,
+    /// What its prompt says, as far as it begins like others.
+    pub content: Option<Content>,
     /// Tokens that it will be answered with; nobody but the pod is told.
     pub output_tokens: u32,
 }
@@ -85,6 +90,15 @@ pub fn overlay(streams: &[(f64, Traffic)], rate_per_s: f64, span: Duration, seed
     let mut all: Vec<_> = streams.iter().enumerate().flat_map(stream).collect();
     all.sort_by_key(|arrival| arrival.at);
     all
+}
+
+// === impl Arrival ===
+
+impl Arrival {
+    /// Its prompt, as a server takes it.
+    pub const fn prompt(&self) -> Prompt {
+        Prompt { tokens: self.prompt_tokens, content: self.content }
+    }
 }
 
 // === impl Class ===
@@ -144,6 +158,6 @@ impl Traffic {
         };
         let part = self.mix.iter().find(within).expect("the place lies below the sum of the weights");
         let (prompt_tokens, output_tokens) = (part.prompt.sample(rng), part.output.sample(rng));
-        Arrival { at: Duration::ZERO, class: part.class, prompt_tokens, output_tokens }
+        Arrival { at: Duration::ZERO, class: part.class, prompt_tokens, content: None, output_tokens }
     }
 }

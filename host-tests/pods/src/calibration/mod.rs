@@ -67,7 +67,7 @@ fn run(spec: EngineSpec, point: &BenchmarkPoint, seed: u64) -> Outcome {
     let mut engine = Engine::new(spec).telling(Detail::Milestones);
     let mut ends = vec![Instant::ZERO; arrivals.len()];
     let mut note = |engine: &mut Engine, to: Instant| {
-        let finished = |event: &crate::engine::Event| event.kind == EventKind::Finished;
+        let finished = |event: &crate::engine::Event| matches!(event.kind, EventKind::Finished { .. });
         engine.advance(to).iter().filter(|event| finished(event)).for_each(|event| ends[event.id as usize] = event.at);
     };
     for (id, at) in arrivals.iter().enumerate() {

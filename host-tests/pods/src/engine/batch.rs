@@ -34,18 +34,21 @@ impl Engine {
     /// Ends the iteration in flight: new tokens, and the sequences that are complete.
     pub(super) fn complete_iteration(&mut self, events: &mut Vec<Event>) {
         let (at, detail, draw, speculation) = (self.now, self.detail, self.draw, self.spec.behaviour.speculation);
-        let (free_blocks, ids) = (&mut self.free_blocks, &mut self.ids);
+        let (cache, ids, keeps_blocks) = (&mut self.cache, &mut self.ids, self.spec.behaviour.keeps_blocks);
         self.running.retain_mut(|sequence| {
             let (id, before) = (sequence.id, sequence.generated());
             let accepted = speculation.map_or(0, |by| by.accepted(id, before, draw).min(sequence.drafts()));
             let made = sequence.complete_iteration(accepted);
+            if keeps_blocks {
+                sequence.note_computed(cache);
+            }
             let told = if detail == Detail::EveryToken { made } else { made.min(u32::from(before == 0)) };
             events.extend((1..=told).map(|nth| Event { id, kind: EventKind::Token { n: before + nth }, at }));
             let finished = sequence.is_finished();
             if finished {
-                *free_blocks += sequence.blocks();
+                sequence.release(cache);
                 ids.remove(&id);
-                events.push(Event { id, kind: EventKind::Finished, at });
+                events.push(Event { id, kind: EventKind::Finished { cached_tokens: sequence.cached_tokens() }, at });
             }
             !finished
         });
@@ -68,13 +71,12 @@ impl Engine {
         while next < self.running.len() {
             let sequence = &mut self.running[next];
             sequence.draft(drafts);
-            if sequence.blocks_missing() > self.free_blocks {
+            if sequence.blocks_missing() > self.cache.free() {
                 preempted = true;
                 self.preempt_youngest();
                 continue;
             }
-            self.free_blocks -= sequence.blocks_missing();
-            sequence.hold_blocks();
+            sequence.hold_blocks(&mut self.cache);
             schedule(sequence, work, budget);
             next += 1;
         }
@@ -84,8 +86,7 @@ impl Engine {
     /// The youngest is at the end, so it is not scheduled yet when an older one (or itself) finds no room.
     fn preempt_youngest(&mut self) {
         if let Some(mut youngest) = self.running.pop() {
-            self.free_blocks += youngest.blocks();
-            youngest.preempt();
+            youngest.preempt(&mut self.cache);
             self.preempted.push(Event { id: youngest.id, kind: EventKind::Preempted, at: self.now });
             self.waiting.push_front(youngest);
         }
@@ -94,11 +95,12 @@ impl Engine {
     fn admit_waiting(&mut self, work: &mut Work, budget: &mut u32) {
         while *budget > 0
             && self.running.len() < self.spec.batching.max_sequences
-            && let Some(mut sequence) =
-                self.waiting.pop_front_if(|sequence| sequence.blocks_needed() <= self.free_blocks)
+            && let Some(mut sequence) = self.waiting.pop_front()
         {
-            self.free_blocks -= sequence.blocks_needed();
-            sequence.hold_blocks();
+            if !sequence.admit(&mut self.cache) {
+                self.waiting.push_front(sequence);
+                break;
+            }
             schedule(&mut sequence, work, budget);
             self.running.push(sequence);
         }

@@ -66,9 +66,11 @@ impl Costs {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use slo_router::scheduling::time::Instant;
 
-    use crate::engine::{Batching, Engine, EngineSpec, EventKind, LinearCosts};
+    use crate::engine::{Batching, Behaviour, Content, Engine, EngineSpec, EventKind, LinearCosts, Prompt};
 
     const STEEP: LinearCosts =
         LinearCosts { fixed_s: 0.030, per_sequence_s: 0.002, per_context_token_s: 0.0, per_prompt_token_s: 0.0 };
@@ -83,7 +85,7 @@ mod tests {
         }
         while let Some(at) = engine.next_event_at() {
             for event in engine.advance(at) {
-                if event.kind == EventKind::Finished {
+                if matches!(event.kind, EventKind::Finished { .. }) {
                     ends[event.id as usize] = event.at.since(Instant::ZERO).as_micros();
                 }
             }
@@ -108,6 +110,25 @@ mod tests {
         let costs = LinearCosts { per_context_token_s: 1e-5, per_prompt_token_s: 1e-4, ..STEEP };
         // 100 tokens of prompt, then a token with a context of 100.
         assert_eq!(ends(costs, 64, &[(100, 2)]), [32_000 + 10_000 + 32_000 + 1_000]);
+    }
+
+    #[test]
+    fn what_a_cache_knows_of_a_prompt_is_not_computed_again() {
+        let costs = LinearCosts { per_prompt_token_s: 1e-3, ..STEEP };
+        let spec = EngineSpec::linear(costs, 10_000, Batching { token_budget: 2_048, max_sequences: 4 });
+        let mut engine = Engine::new(spec.behaving(Behaviour { keeps_blocks: true, ..Behaviour::PLAIN }));
+        let content = Some(Content { system: 1, system_tokens: 0, conversation: 1 });
+        let mut served = |id, tokens, output, now: Instant| {
+            engine.submit(id, Prompt { tokens, content }, output, now).unwrap();
+            let events = engine.advance(now.after(Duration::from_secs(100)));
+            let last = events[events.len() - 1];
+            let EventKind::Finished { cached_tokens } = last.kind else { panic!("{last:?}") };
+            (last.at.since(now).as_micros(), cached_tokens)
+        };
+        assert_eq!(served(1, 100, 2, Instant::ZERO), (32_000 + 100_000 + 32_000, 0));
+        // Six full blocks of the prompt; the answer's last token was never computed, so that no more of its block is known.
+        let later = Instant::ZERO.after(Duration::from_secs(1_000));
+        assert_eq!(served(2, 120, 1, later), (32_000 + 24_000, 96));
     }
 
     #[test]

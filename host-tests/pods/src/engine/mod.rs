@@ -12,6 +12,8 @@
 
 mod batch;
 mod behaviour;
+mod cache;
+mod content;
 mod costs;
 mod gpu;
 mod model;
@@ -28,6 +30,8 @@ use slo_router::scheduling::time::Instant;
 
 use self::behaviour::Draw;
 pub use self::behaviour::{Behaviour, Hiccups, PrefixCache, SlowSpell, Speculation, Tempo};
+use self::cache::Cache;
+pub use self::content::{Content, Prompt};
 pub use self::costs::LinearCosts;
 pub use self::gpu::Gpu;
 pub use self::model::Model;
@@ -48,7 +52,7 @@ pub struct Engine {
     /// In order of admission.
     running: Vec<Sequence>,
     waiting: VecDeque<Sequence>,
-    free_blocks: u32,
+    cache: Cache,
     /// When the iteration in flight ends; none while the engine is idle.
     iteration_ends_at: Option<Instant>,
     /// Ends of iterations that come before that one and tell nothing; see `stretch.rs`.
@@ -90,7 +94,10 @@ pub enum EventKind {
         n: u32,
     },
     /// It is complete; comes right after its last token.
-    Finished,
+    Finished {
+        /// Tokens of its prompt that the server had in a cache when it first started on it.
+        cached_tokens: u32,
+    },
     /// It lost its cache and waits to be computed again; its tokens so far stand.
     Preempted,
 }
@@ -136,7 +143,7 @@ impl Engine {
             ids: HashSet::new(),
             running: Vec::new(),
             waiting: VecDeque::new(),
-            free_blocks: spec.kv_blocks,
+            cache: Cache::new(spec.kv_blocks),
             iteration_ends_at: None,
             stretch_ends: VecDeque::new(),
             iterations: 0,
@@ -164,12 +171,13 @@ impl Engine {
     pub fn submit(
         &mut self,
         id: RequestId,
-        prompt_tokens: u32,
+        prompt: impl Into<Prompt>,
         output_tokens: u32,
         now: Instant,
     ) -> Result<(), SubmitError> {
-        let prompt_tokens = prompt_tokens.max(1);
-        let (tokens, limit) = (u64::from(prompt_tokens) + u64::from(output_tokens), self.spec.kv_tokens());
+        let prompt = prompt.into();
+        let prompt = Prompt { tokens: prompt.tokens.max(1), ..prompt };
+        let (tokens, limit) = (u64::from(prompt.tokens) + u64::from(output_tokens), self.spec.kv_tokens());
         if tokens > limit {
             return Err(SubmitError::TooLong { tokens, limit });
         }
@@ -179,8 +187,8 @@ impl Engine {
         self.now = self.now.max(now);
         self.cut_stretch();
         let prefix_cache = self.spec.behaviour.prefix_cache;
-        let cached = prefix_cache.map_or(0, |cache| cache.cached_tokens(id, prompt_tokens, self.draw));
-        self.waiting.push_back(Sequence::new(id, prompt_tokens, cached, output_tokens));
+        let cached = prefix_cache.map_or(0, |cache| cache.cached_tokens(id, prompt.tokens, self.draw));
+        self.waiting.push_back(Sequence::new(id, prompt, cached, output_tokens));
         self.start_if_idle();
         Ok(())
     }
@@ -195,7 +203,7 @@ impl Engine {
         self.cut_stretch();
         self.waiting.retain(|sequence| sequence.id != id);
         if let Some(place) = self.running.iter().position(|sequence| sequence.id == id) {
-            self.free_blocks += self.running.remove(place).blocks();
+            self.running.remove(place).release(&mut self.cache);
         }
         self.preempted.retain(|event| event.id != id);
         true
@@ -225,12 +233,11 @@ impl Engine {
 
     /// How busy it is.
     pub fn gauges(&self) -> Gauges {
-        let kv_blocks = self.spec.kv_blocks;
         Gauges {
             running: self.running.len(),
             waiting: self.waiting.len(),
-            kv_blocks_used: kv_blocks - self.free_blocks,
-            kv_blocks,
+            kv_blocks_used: self.cache.held(),
+            kv_blocks: self.spec.kv_blocks,
         }
     }
 }

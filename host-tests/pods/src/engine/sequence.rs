@@ -1,6 +1,8 @@
 //! One request inside the engine.
 
 use super::RequestId;
+use super::cache::{Cache, Hold, Owner};
+use super::content::{Content, Prompt};
 use super::roofline::BLOCK_TOKENS;
 
 /// A request and how far it has come.
@@ -8,6 +10,7 @@ use super::roofline::BLOCK_TOKENS;
 pub(super) struct Sequence {
     pub id: RequestId,
     prompt_tokens: u32,
+    content: Option<Content>,
     output_tokens: u32,
     /// Tokens at the prompt's begin that never need computing.
     cached_prompt: u32,
@@ -20,23 +23,27 @@ pub(super) struct Sequence {
     /// Guesses that it computes beside them.
     drafts: u32,
     /// Blocks of cache held.
-    blocks: u32,
+    hold: Hold,
+    /// Tokens of the prompt that were in a cache when it was first admitted; none before that.
+    cached_tokens: Option<u32>,
 }
 
 // === impl Sequence ===
 
 impl Sequence {
-    pub(super) fn new(id: RequestId, prompt_tokens: u32, cached_prompt: u32, output_tokens: u32) -> Self {
+    pub(super) fn new(id: RequestId, prompt: Prompt, cached_prompt: u32, output_tokens: u32) -> Self {
         Self {
             id,
-            prompt_tokens,
+            prompt_tokens: prompt.tokens,
+            content: prompt.content,
             output_tokens,
             cached_prompt,
             generated: 0,
             computed: cached_prompt,
             scheduled: 0,
             drafts: 0,
-            blocks: 0,
+            hold: Hold::default(),
+            cached_tokens: None,
         }
     }
 
@@ -52,8 +59,9 @@ impl Sequence {
         self.drafts
     }
 
-    pub(super) const fn blocks(&self) -> u32 {
-        self.blocks
+    /// Tokens of the prompt that were in a cache when it was first admitted.
+    pub(super) fn cached_tokens(&self) -> u32 {
+        self.cached_tokens.unwrap_or(0)
     }
 
     /// Output tokens that it has yet to make.
@@ -78,18 +86,44 @@ impl Sequence {
     }
 
     /// Blocks that all tokens known so far take, and the guesses.
-    pub(super) const fn blocks_needed(&self) -> u32 {
+    const fn blocks_needed(&self) -> u32 {
         (self.prompt_tokens + self.generated + self.drafts).div_ceil(BLOCK_TOKENS)
     }
 
     /// Blocks that it needs beyond those that it holds.
     pub(super) const fn blocks_missing(&self) -> u32 {
-        self.blocks_needed().saturating_sub(self.blocks)
+        self.blocks_needed().saturating_sub(self.hold.blocks)
     }
 
-    /// Holds all blocks that it needs now.
-    pub(super) fn hold_blocks(&mut self) {
-        self.blocks = self.blocks.max(self.blocks_needed());
+    /// Holds the blocks that it starts with, if there is room; what is known of them need not be computed.
+    pub(super) fn admit(&mut self, cache: &mut Cache) -> bool {
+        let Some(hold) = cache.admit(self.owner(), self.prompt_tokens + self.generated) else { return false };
+        self.hold = hold;
+        self.computed = self.cached_prompt.max(hold.known_tokens());
+        self.cached_tokens.get_or_insert(self.computed);
+        true
+    }
+
+    /// Holds all blocks that it needs now; there must be as many.
+    pub(super) fn hold_blocks(&mut self, cache: &mut Cache) {
+        let missing = self.blocks_missing();
+        cache.extend(&mut self.hold, missing);
+    }
+
+    /// Lets others know the full blocks that it has computed.
+    pub(super) fn note_computed(&mut self, cache: &mut Cache) {
+        let (owner, computed) = (self.owner(), self.computed);
+        cache.note_computed(owner, &mut self.hold, computed);
+    }
+
+    /// Lets its blocks go.
+    pub(super) fn release(&mut self, cache: &mut Cache) {
+        let owner = self.owner();
+        cache.release(owner, &mut self.hold);
+    }
+
+    const fn owner(&self) -> Owner {
+        Owner { request: self.id, content: self.content }
     }
 
     /// Takes part in the iteration with at most so many tokens; with how many.
@@ -100,11 +134,11 @@ impl Sequence {
     }
 
     /// Gives its cache up; what it had computed is computed again later.
-    pub(super) const fn preempt(&mut self) {
+    pub(super) fn preempt(&mut self, cache: &mut Cache) {
+        self.release(cache);
         self.computed = self.cached_prompt;
         self.scheduled = 0;
         self.drafts = 0;
-        self.blocks = 0;
     }
 
     /// Ends the iteration in flight, in which so many guesses were right; how many output tokens it made.

@@ -35,7 +35,7 @@ impl Engine {
         }
         let remaining = self.running.iter().map(|sequence| sequence.remaining()).min().unwrap_or(1);
         // A sequence needs at most one block more for each so many tokens.
-        let blocks = self.free_blocks / sequences.max(1) * BLOCK_TOKENS;
+        let blocks = self.cache.free() / sequences.max(1) * BLOCK_TOKENS;
         (remaining - 1).min(blocks).min(MOST)
     }
 
@@ -46,8 +46,10 @@ impl Engine {
             self.stretch_ends.drain(..over);
             for sequence in &mut self.running {
                 sequence.decode(over as u32);
-                self.free_blocks -= sequence.blocks_missing();
-                sequence.hold_blocks();
+                sequence.hold_blocks(&mut self.cache);
+                if self.spec.behaviour.keeps_blocks {
+                    sequence.note_computed(&mut self.cache);
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ fn follow(fates: &mut HashMap<RequestId, Fate>, events: &[Event]) {
                 assert!(event.at > fate.last_at, "token times ascend");
                 (fate.tokens, fate.last_at) = (n, event.at);
             }
-            EventKind::Finished => fate.finished = true,
+            EventKind::Finished { .. } => fate.finished = true,
             EventKind::Preempted => {}
         }
     }
@@ -205,7 +205,7 @@ fn a_request_without_output_ends_with_its_prompt() {
     let mut engine = Engine::new(l20());
     engine.submit(1, 100, 0, Instant::ZERO).unwrap();
     let kinds: Vec<_> = drain(&mut engine).into_iter().map(|event| event.kind).collect();
-    assert_eq!(kinds, [EventKind::Finished]);
+    assert_eq!(kinds, [EventKind::Finished { cached_tokens: 0 }]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Run {
         for event in self.engine.advance(to) {
             note(&mut self.times, event.id, event.kind, event.at);
             let e2e = event.at.since(self.times[event.id as usize].arrived);
-            if event.kind == EventKind::Finished
+            if matches!(event.kind, EventKind::Finished { .. })
                 && event.id >= WARM_UP as RequestId
                 && !objective.is_kept(e2e, shape.output_tokens)
             {
@@ -142,7 +142,7 @@ fn note(times: &mut [Times], id: RequestId, kind: EventKind, at: Instant) {
     let times = &mut times[id as usize];
     match kind {
         EventKind::Token { n: 1 } => times.first_token = at,
-        EventKind::Finished => times.finished = at,
+        EventKind::Finished { .. } => times.finished = at,
         EventKind::Token { .. } | EventKind::Preempted => {}
     }
 }

@@ -112,7 +112,7 @@ impl State {
         for event in self.engine.advance(now) {
             match event.kind {
                 EventKind::Token { n } => progress.entry(event.id).or_default().tokens = n,
-                EventKind::Finished => progress.entry(event.id).or_default().finished = true,
+                EventKind::Finished { .. } => progress.entry(event.id).or_default().finished = true,
                 EventKind::Preempted => {}
             }
         }

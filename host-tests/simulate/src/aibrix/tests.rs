@@ -18,7 +18,7 @@ use super::rules::{Overdue, Rules, Strategy};
 use super::sub_router::{Failure, Load, choose};
 use crate::gateway::{Gateway, Verdict};
 use crate::record::START;
-use crate::scenario::Demand;
+use crate::scenario::{Answering, Demand};
 
 fn data(file: &str, section: &str) -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/").to_owned() + file;
@@ -54,8 +54,8 @@ fn queued(input_tokens: u32, slo: Slo, arrived_at: Instant) -> Queued {
 /// A request with this objective; so many tokens in, and out.
 fn demand(input_tokens: u32, output_tokens: u32, slo: Slo) -> Demand {
     let class = Class::Chat;
-    let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: input_tokens, output_tokens };
-    Demand { arrival, slo, streamed: true }
+    let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: input_tokens, content: None, output_tokens };
+    Demand { arrival, slo, answering: Answering { streamed: true, tells_cached: true } }
 }
 
 /// What says "message" to a model of which nothing is known yet.

@@ -90,6 +90,7 @@ fn times(policies: &[Policy], position: usize) -> String {
         "refused",
         "pods in use",
         "cost per 1,000 kept",
+        "prompts cached",
         "identical pods differ",
     ];
     let mut table = empty(heads.map(str::to_owned));
@@ -101,7 +102,9 @@ fn times(policies: &[Policy], position: usize) -> String {
         for (index, summary) in point.figures.iter().enumerate() {
             let mut row = row(if index == 0 { &policy.policy } else { "" }, summary);
             if index == 0 {
-                row.extend([point.pods_in_use, point.cost_per_1000_kept, point.identical_pods_differ].map(mean));
+                let means =
+                    [point.pods_in_use, point.cost_per_1000_kept, point.cached_share, point.identical_pods_differ];
+                row.extend(means.map(mean));
             }
             table.add_row(row);
         }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use evaluation::cluster::{GPUS, MODEL};
-use evaluation::objectives::{self, SLO_A, SLO_B, SLO_C, SLO_E2E, SLO_SLOW, SLO_SLOW_TPOT};
+use evaluation::objectives::{self, SLO_A, SLO_B, SLO_B2, SLO_C, SLO_E2E, SLO_SLOW, SLO_SLOW_TPOT};
 use evaluation::workload::trace::Trace;
 use evaluation::workload::{Arrival, Class, Part, Traffic, arrivals};
 use slo_router::scheduling::slo::Slo;
 use slo_router_pods::engine::{Gpu, Model};
 use slo_router_pods::kinds::Kind;
 
-use super::{Cluster, Hardware, Scenario, ServerOf, Workload};
+use super::{Answering, Cluster, Hardware, Scenario, ServerOf, Workload};
 
 /// An L20 serves 1.8 times what an A10 does within SLO A, by the rates of the profiles where chat answers lie.
 const L20_WEIGHT: f64 = 1.8;
@@ -27,6 +27,8 @@ pub(super) struct Objective {
 pub(super) const A: Objective = Objective { words: "end to end at most 50 ms per output token", of: |_, _| SLO_A };
 pub(super) const B: Objective =
     Objective { words: "the first token within 1 s, the others 50 ms apart in the mean", of: |_, _| SLO_B };
+pub(super) const B2: Objective =
+    Objective { words: "the first token within 2 s, the others 50 ms apart in the mean", of: |_, _| SLO_B2 };
 pub(super) const C: Objective =
     Objective { words: "end to end at most 1 s and 50 ms per output token", of: |_, _| SLO_C };
 pub(super) const E2E: Objective = Objective { words: "end to end at most 20 s", of: |_, _| SLO_E2E };
@@ -59,6 +61,11 @@ const KINDS_PROFILES: Profiles = {
     let p90 = include_bytes!("../../profiles/kinds-p90.json");
     Profiles { p90, p99: p90 }
 };
+/// Of an 8B model with grouped queries on all GPUs.
+pub(super) const MIXED_PROFILES: Profiles = {
+    let p90 = include_bytes!("../../profiles/mixed-p90.json");
+    Profiles { p90, p99: p90 }
+};
 /// Of the seed's cluster with non-linear engines.
 pub(super) const NON_LINEAR_PROFILES: Profiles = Profiles {
     p90: include_bytes!("../../profiles/non-linear-p90.json"),
@@ -78,7 +85,7 @@ impl Scenario {
             classes: Class::DEMO.to_vec(),
             objective: A.words.to_owned(),
             slo: Arc::new(A.of),
-            streamed: true,
+            answering: Answering { streamed: true, tells_cached: true },
             cluster: Cluster::new(&weighted, MODEL),
             profiles: SEED_PROFILES.p90,
             profiles_p99: SEED_PROFILES.p99,
@@ -113,8 +120,13 @@ impl Scenario {
         self.on(&vec![(kind, 1.0); pods], MODEL, KINDS_PROFILES)
     }
 
+    /// Servers do not tell what they had in their caches.
+    pub(super) fn silent(self) -> Self {
+        Self { answering: Answering { tells_cached: false, ..self.answering }, ..self }
+    }
+
     pub(super) fn at_once(self) -> Self {
-        Self { streamed: false, ..self }
+        Self { answering: Answering { streamed: false, ..self.answering }, ..self }
     }
 
     pub(super) fn profiled(self, Profiles { p90, p99 }: Profiles) -> Self {

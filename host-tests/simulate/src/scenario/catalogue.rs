@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use evaluation::cluster::MODEL;
-use evaluation::workload::{Class, Course, Gaps, Traffic, mixes, overlay};
+use evaluation::workload::{Class, Course, Gaps, Sessions, Traffic, behind_system_prompt, mixes, overlay};
 use slo_router_pods::engine::{Gpu, Model};
 use slo_router_pods::kinds::Kind;
 
 use super::Scenario;
-use super::build::{B, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, NON_LINEAR_PROFILES, SLOW, SLOW_TPOT};
-use super::engines::{degrading, non_linear, paced, unsteady};
+use super::build::{
+    B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, MIXED_PROFILES, NON_LINEAR_PROFILES, SLOW, SLOW_TPOT,
+};
+use super::engines::{degrading, keeping_blocks, non_linear, paced, unsteady};
 
 /// All of them; the first is the default.
 pub fn all() -> Vec<Scenario> {
-    [objectives(), mixes(), azure(), courses(), engines(), steep()].concat()
+    [objectives(), mixes(), azure(), courses(), engines(), steep(), prefixes()].concat()
 }
 
 /// The seed's experiment, with each objective.
@@ -130,5 +132,32 @@ fn steep() -> Vec<Scenario> {
         steep("steep-two-uneven-at-once", 2).serving_mix(uneven, mixes::UNEVEN).at_once(),
         steep("steep-four", 4),
         steep("steep-four-at-once", 4).at_once(),
+    ]
+}
+
+/// Prompts that begin alike, on engines that cache what prompts begin with.
+fn prefixes() -> Vec<Scenario> {
+    const SYSTEM_TOKENS: u32 = 12_000;
+    let cached = |name| {
+        let pods = [(Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::A100, 4.2), (Gpu::H100, 7.0)];
+        let scenario = Scenario::seed(name).on(&pods, Model::Gqa8b, MIXED_PROFILES).keeping(B2).at(1, 10, 2.0);
+        scenario.served_by("with automatic prefix caching", keeping_blocks(Model::Gqa8b))
+    };
+    let system_prompt = |name| {
+        let questions = Traffic::poisson(mixes::QUESTIONS);
+        let workload = move |rate_per_s, span, seed| {
+            behind_system_prompt(questions.arrivals(rate_per_s, span, seed), SYSTEM_TOKENS)
+        };
+        cached(name).serving("short questions behind 12,000 tokens that all share", Arc::new(workload), &[Class::Chat])
+    };
+    let agents = |name| {
+        let workload = |rate_per_s, span, seed| Sessions::AGENTS.arrivals(rate_per_s, span, seed);
+        cached(name).serving("agents that send a growing history", Arc::new(workload), &[Class::Chat])
+    };
+    vec![
+        system_prompt("system-prompt"),
+        system_prompt("system-prompt-untold").silent(),
+        agents("agents"),
+        agents("agents-untold").silent(),
     ]
 }

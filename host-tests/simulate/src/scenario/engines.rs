@@ -20,6 +20,11 @@ pub fn non_linear(model: Model) -> ServerOf {
     behaving(model, |_| Behaviour::NON_LINEAR)
 }
 
+/// Prefix caching as vLLM, SGLang and llama.cpp have it by default.
+pub fn keeping_blocks(model: Model) -> ServerOf {
+    behaving(model, |_| Behaviour { keeps_blocks: true, ..Behaviour::PLAIN })
+}
+
 /// Jitter and hiccups alone.
 pub fn unsteady(model: Model) -> ServerOf {
     behaving(model, |_| Behaviour { tempo: Behaviour::NON_LINEAR.tempo, ..Behaviour::PLAIN })

@@ -41,8 +41,8 @@ pub struct Scenario {
     pub objective: String,
     /// What is to be kept.
     pub slo: SloOf,
-    /// Whether answers are streamed. Of one that is not, client and gateway see the end alone.
-    pub streamed: bool,
+    /// How answers come.
+    pub answering: Answering,
     /// Who serves.
     pub cluster: Cluster,
     /// The document of the profiles that the gateway is given.
@@ -60,8 +60,17 @@ pub struct Demand {
     pub arrival: Arrival,
     /// The objective that it brings along.
     pub slo: Slo,
-    /// Whether its answer is streamed.
+    /// How its answer comes.
+    pub answering: Answering,
+}
+
+/// What client and gateway see of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answering {
+    /// It is streamed; of one that is not, the end alone is seen.
     pub streamed: bool,
+    /// The server tells how many tokens of the prompt it had in its cache.
+    pub tells_cached: bool,
 }
 
 // === impl Scenario ===
@@ -74,8 +83,8 @@ impl Scenario {
 
     /// These arrivals with their objectives.
     pub fn with_objectives(&self, arrivals: Vec<Arrival>) -> Vec<Demand> {
-        let streamed = self.streamed;
-        let demand = |(position, arrival)| Demand { slo: (self.slo)(&arrival, position), arrival, streamed };
+        let answering = self.answering;
+        let demand = |(position, arrival)| Demand { slo: (self.slo)(&arrival, position), arrival, answering };
         arrivals.into_iter().enumerate().map(demand).collect()
     }
 

@@ -91,7 +91,7 @@ impl Worker {
     }
 
     pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Action> {
-        let Demand { arrival, slo, streamed } = demand;
+        let Demand { arrival, slo, answering } = demand;
         if !std::mem::replace(&mut self.has_served, true) {
             // For the first request the filter makes sure that it sees bodies at all, and ticks meanwhile.
             self.adjust_timer(BUSY_TICK);
@@ -122,7 +122,7 @@ impl Worker {
             weight: class.and_then(|class| self.weights.get(class).copied()).unwrap_or_default(),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
-            streamed: *streamed,
+            streamed: answering.streamed,
             lengths,
             slo: Some(*slo),
             subset: None,
@@ -142,9 +142,11 @@ impl Worker {
         self.open.remove(&id);
         let Shape { output_tokens, input_tokens } = outcome.shape;
         let sample = Sample {
-            completion: Completion { input_tokens, output_tokens, completed_at: now },
+            completion: Some(Completion { input_tokens, output_tokens, completed_at: now }),
+            prompt_tokens: Some(input_tokens),
             characters: Some(characters(input_tokens)),
             bytes: None,
+            events: None,
         };
         let (label, _) = self.learning.answered(MODEL, &self.port, &self.keys, now);
         self.learning.record(&label, sample);

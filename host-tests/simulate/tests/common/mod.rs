@@ -10,7 +10,7 @@ use simulate::server::Server;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Event, EventKind, RequestId, SubmitError};
+use slo_router_pods::engine::{Event, EventKind, Prompt, RequestId, SubmitError};
 
 pub fn seed_a() -> Scenario {
     Scenario::named("seed-a").unwrap()
@@ -55,7 +55,7 @@ impl Exponential {
 }
 
 impl Server for Exponential {
-    fn submit(&mut self, id: RequestId, _prompt: u32, _output: u32, now: Instant) -> Result<(), SubmitError> {
+    fn submit(&mut self, id: RequestId, _prompt: Prompt, _output: u32, now: Instant) -> Result<(), SubmitError> {
         self.waiting.push_back(id);
         if self.ends_at.is_none() {
             self.start(now);
@@ -72,7 +72,7 @@ impl Server for Exponential {
         while let Some(at) = self.ends_at.filter(|at| *at <= to)
             && let Some(id) = self.waiting.pop_front()
         {
-            events.push(Event { id, kind: EventKind::Finished, at });
+            events.push(Event { id, kind: EventKind::Finished { cached_tokens: 0 }, at });
             self.start(at);
         }
         events

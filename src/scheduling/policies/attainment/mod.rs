@@ -85,6 +85,9 @@ const SPREAD_UNDER_PRESSURE: f64 = 0.25;
 /// Time constant of the pressure.
 const PRESSURE_WINDOW_S: f64 = 5.0;
 
+/// Requests and pods after which a look at what runs goes on another time.
+const WATCHED_RUNS: usize = 1_000;
+
 /// A class of which requests wait and none was placed for so long is served whatever it costs the others.
 const STARVED_AFTER: Duration = Duration::from_secs(10);
 
@@ -213,11 +216,19 @@ fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -
     Some((occupancy, model, stalled_share))
 }
 
-/// Looks at what runs on all pods, so that what is learned of their speeds rests on it, whatever policy places requests.
-pub fn watch(view: &View<'_>, speeds: &mut Speeds, now: Instant) {
-    for position in 0..view.pool().pods().len() {
+/// Looks at what runs on pods, so that what is learned of their speeds rests on it, whatever policy places requests: from the
+/// one at `first` on, on so many as a call may take. Says at which to go on; the first, once it has come around.
+pub fn watch(view: &View<'_>, first: usize, speeds: &mut Speeds, now: Instant) -> usize {
+    let pods = view.pool().pods().len();
+    let mut runs = 0_usize;
+    for position in first..pods {
+        if runs >= WATCHED_RUNS {
+            return position;
+        }
         reckon(view, position, speeds, now);
+        runs = runs.saturating_add(view.runs(position).len()).saturating_add(1);
     }
+    0
 }
 
 /// Tokens that requests have in a pod's cache halfway through their answers, on average.

@@ -1,4 +1,5 @@
 mod capacity;
+mod deviation;
 mod fit;
 mod meter;
 mod room;

@@ -45,7 +45,7 @@ pub(super) fn read(reader: impl Read, file: &str, class: Class) -> Result<Trace,
             continue;
         }
         let at = Duration::from_nanos(at_ns.abs_diff(*starts_at_ns.get_or_insert(at_ns)));
-        arrivals.push(Arrival { at, class, prompt_tokens, output_tokens });
+        arrivals.push(Arrival { at, class, prompt_tokens, content: None, output_tokens });
     }
     let starts_at_ns = starts_at_ns.ok_or_else(|| TraceError::file(file, Problem::Empty))?;
     Ok(Trace { starts_at_ns, arrivals, left_out })

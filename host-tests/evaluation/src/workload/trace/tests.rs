@@ -31,7 +31,7 @@ fn error(text: &str) -> String {
 }
 
 fn arrival(at_us: u64, class: Class, prompt_tokens: u32, output_tokens: u32) -> Arrival {
-    Arrival { at: Duration::from_micros(at_us), class, prompt_tokens, output_tokens }
+    Arrival { at: Duration::from_micros(at_us), class, prompt_tokens, content: None, output_tokens }
 }
 
 #[test]

@@ -23,15 +23,18 @@ pub struct Behaviour {
     pub tempo: Tempo,
     /// Speculative decoding.
     pub speculation: Option<Speculation>,
-    /// Prefix caching.
+    /// Prefixes that are found by chance.
     pub prefix_cache: Option<PrefixCache>,
+    /// Prefix caching by what prompts say: blocks of the KV cache stay known, and whose prompt begins with them does not compute them
+    /// again.
+    pub keeps_blocks: bool,
 }
 
 // === impl Behaviour ===
 
 impl Behaviour {
     /// No difference at all.
-    pub const PLAIN: Self = Self { tempo: Tempo::STEADY, speculation: None, prefix_cache: None };
+    pub const PLAIN: Self = Self { tempo: Tempo::STEADY, speculation: None, prefix_cache: None, keeps_blocks: false };
 
     /// All that a model of the form *step time = a + b · requests + c · tokens* does not see, at once: speculative decoding,
     /// prefix caching, 20 % of jitter and hiccups.
@@ -39,5 +42,6 @@ impl Behaviour {
         tempo: Tempo { jitter: 0.2, hiccups: Some(Hiccups::USUAL), ..Tempo::STEADY },
         speculation: Some(Speculation::USUAL),
         prefix_cache: Some(PrefixCache::USUAL),
+        ..Self::PLAIN
     };
 }

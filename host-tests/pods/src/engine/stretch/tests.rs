@@ -4,7 +4,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use slo_router::scheduling::time::Instant;
 
-use crate::engine::{Behaviour, Detail, Engine, EngineSpec, Event, EventKind, Gpu, Model, SlowSpell, Tempo};
+use crate::engine::{
+    Behaviour, Content, Detail, Engine, EngineSpec, Event, EventKind, Gpu, Model, Prompt, SlowSpell, Tempo,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -29,7 +31,8 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     };
     let spell = Behaviour { tempo: Tempo { slow_spell: Some(spell), ..Tempo::STEADY }, ..Behaviour::PLAIN };
     let unsteady = Behaviour { tempo: Behaviour::NON_LINEAR.tempo, ..Behaviour::PLAIN };
-    prop::sample::select(vec![Behaviour::PLAIN, spell, unsteady, Behaviour::NON_LINEAR])
+    let keeping = Behaviour { keeps_blocks: true, ..Behaviour::PLAIN };
+    prop::sample::select(vec![Behaviour::PLAIN, spell, unsteady, keeping, Behaviour::NON_LINEAR])
 }
 
 fn is_milestone(event: &Event) -> bool {
@@ -52,7 +55,7 @@ proptest! {
             let events: Vec<_> = slow.advance(to).into_iter().filter(is_milestone).collect();
             prop_assert_eq!(&events, &quick.advance(to));
             prop_assert_eq!(slow.gauges(), quick.gauges());
-            let finished = events.iter().filter(|event| event.kind == EventKind::Finished);
+            let finished = events.iter().filter(|event| matches!(event.kind, EventKind::Finished { .. }));
             finished.for_each(|event| { live.remove(&event.id); });
             Ok(())
         };
@@ -60,6 +63,8 @@ proptest! {
             match step {
                 Step::Submit { prompt, output } => {
                     advance(&mut slow, &mut quick, &mut live, now)?;
+                    let content = Content { system: 1, system_tokens: 500, conversation: id as u32 % 4 };
+                    let prompt = Prompt { tokens: prompt, content: Some(content) };
                     slow.submit(id, prompt, output, now).unwrap();
                     quick.submit(id, prompt, output, now).unwrap();
                     live.insert(id);

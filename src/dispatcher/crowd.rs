@@ -1,0 +1,70 @@
+//! What runs on each pod of the pool, request by request, kept up to date as requests come and go here and in other VMs: a pass
+//! that put it together anew would pay for all that runs.
+
+use std::rc::Rc;
+
+use crate::scheduling::pool::{PodId, Pool};
+use crate::scheduling::request::RequestId;
+use crate::scheduling::run::Run;
+use crate::scheduling::view::OnPods;
+
+/// Tells runs apart: the seat of the VM that told of it, none for this one, and the request there.
+pub(super) type Key = (Option<u8>, RequestId);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    pool: Rc<Pool>,
+    runs: OnPods,
+    /// Of each pod, in the order of its runs.
+    keys: Vec<Vec<Key>>,
+}
+
+// === impl Crowd ===
+
+impl Crowd {
+    /// Of a new pool, on which these run.
+    pub(super) fn new<'r>(pool: Rc<Pool>, runs: impl Iterator<Item = (Key, PodId, &'r Run)>) -> Self {
+        let pods = pool.pods().len();
+        let mut on_pods: Vec<Vec<Run>> = vec![Vec::new(); pods];
+        let mut keys: Vec<Vec<Key>> = vec![Vec::new(); pods];
+        for (key, pod, run) in runs {
+            let Some(position) = pool.position(pod) else { continue };
+            if let (Some(runs), Some(keys)) = (on_pods.get_mut(position), keys.get_mut(position)) {
+                runs.push(run.clone());
+                keys.push(key);
+            }
+        }
+        Self { pool, runs: on_pods.into(), keys }
+    }
+
+    /// What runs on each pod.
+    pub(super) fn runs(&self) -> OnPods {
+        self.runs.clone()
+    }
+
+    /// A request runs on a pod, or is further than it was.
+    pub(super) fn put(&mut self, key: Key, pod: PodId, run: &Run) {
+        let Some(position) = self.pool.position(pod) else { return };
+        let (Some(runs), Some(keys)) = (self.runs.at_mut(position), self.keys.get_mut(position)) else { return };
+        let known = keys.iter().position(|known| *known == key);
+        match known.and_then(|index| runs.get_mut(index)) {
+            Some(known) => known.clone_from(run),
+            None => {
+                runs.push(run.clone());
+                keys.push(key);
+            }
+        }
+    }
+
+    /// A request ended.
+    pub(super) fn take(&mut self, key: Key, pod: PodId) {
+        let Some(position) = self.pool.position(pod) else { return };
+        let Some(keys) = self.keys.get_mut(position) else { return };
+        let Some(index) = keys.iter().position(|known| *known == key) else { return };
+        keys.remove(index);
+        if let Some(runs) = self.runs.at_mut(position).filter(|runs| index < runs.len()) {
+            runs.remove(index);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the ends of requests show of their pods.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fnv::FnvHashMap;
+
+use super::running::Run;
+use super::{Dispatcher, End};
+use crate::scheduling::pool::{ModelId, PodId, Pool};
+use crate::scheduling::request::RequestId;
+use crate::scheduling::time::Instant;
+use crate::shared::health::{Change, Sign};
+use crate::shared::store::Store;
+
+/// A client that leaves sooner than this after its request went to a pod shows nothing of that pod.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// When each pod last said anything to this VM.
+#[derive(Debug, Default)]
+pub(super) struct Signs(FnvHashMap<PodId, Instant>);
+
+// === impl Signs ===
+
+impl Signs {
+    /// Forgets pods that are gone.
+    pub(super) fn keep_to(&mut self, pool: &Pool) {
+        self.0.retain(|known, _| pool.pods().iter().any(|pod| pod.id == *known));
+    }
+
+    fn note(&mut self, pod: PodId, now: Instant) {
+        self.0.insert(pod, now);
+    }
+
+    /// Whether a pod has been silent since then while another was not.
+    fn is_silent(&self, pod: PodId, since: Instant) -> bool {
+        let said_anything = |known: PodId| self.0.get(&known).is_some_and(|at| *at > since);
+        !said_anything(pod) && self.0.keys().any(|other| *other != pod && said_anything(*other))
+    }
+}
+
+// === impl Dispatcher ===
+
+impl<S: Store> Dispatcher<S> {
+    /// The pod of a placed request has begun to answer it.
+    pub fn heard(&mut self, id: RequestId, now: Instant) {
+        if let Some(run) = self.running.get(id) {
+            self.signs.note(run.pod, now);
+        }
+    }
+
+    /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
+    pub(super) fn release(&mut self, run: &Run, end: &End, now: Instant) -> Option<Change> {
+        let pool = Rc::clone(&self.pool);
+        let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
+        let model = ModelId::of(&run.arrival.model);
+        let sign = match *end {
+            End::Finished(_) => Sign::Well,
+            End::Answered | End::ModelMissing => Sign::There,
+            End::PodFailed => Sign::Failed,
+            End::BrokeOff => Sign::BrokeOff,
+            End::NoRoom(time) => Sign::Full(time),
+            End::Unanswered(after) if after >= PATIENCE && self.signs.is_silent(run.pod, now.before(after)) => {
+                Sign::Silent
+            }
+            End::Unanswered(_) | End::Abandoned => Sign::Nothing,
+        };
+        let audience = pool.audience(&run.arrival.model);
+        let serving = || audience.pods().iter().filter_map(|position| Some(pool.pods().get(*position)?.id)).collect();
+        let change = Cell::new(None);
+        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the pod stands.
+        self.membership.release(&mut self.running, run.deployment, |failing| {
+            let mut noted = failing.note(run.pod, sign, &pods, now);
+            if sign == Sign::Nothing && run.probe && failing.end_probe(run.pod) {
+                noted = Some(Change::Noted);
+            }
+            match end {
+                End::Finished(_) if failing.missing.found(run.pod, model) => noted = noted.or(Some(Change::Noted)),
+                End::ModelMissing => {
+                    let serving: Vec<PodId> = serving();
+                    if let Some(is_news) = failing.missing.note(run.pod, model, &serving, now) {
+                        noted = Some(if is_news { Change::Lacks } else { Change::Noted });
+                    }
+                }
+                _ => {}
+            }
+            change.set(noted);
+            noted.is_some()
+        });
+        change.get()
+    }
+}

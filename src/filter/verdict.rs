@@ -1,0 +1,89 @@
+//! What the end of a placed request says of its pod and of how its client fared.
+
+use std::time::Duration;
+
+use super::connections::Connections;
+use super::host;
+use super::record::Record;
+use super::stats::Ending;
+use crate::dispatcher::End;
+use crate::protocol::{self, Fault, Observed};
+
+/// How long a pod is taken to be full that does not say for how long.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
+/// Envoy's response flags UC (the connection to the pod broke) and UR (the pod reset the stream).
+const RESET: u64 = 0x40 | 0x10;
+/// UH, UO and NR: no host, a circuit breaker, no route; no pod was asked.
+const NOT_ASKED: u64 = 0x2 | 0x80 | 0x100;
+/// DC: the client's connection broke.
+const CLIENT_LEFT: u64 = 0x4000;
+
+/// See the module.
+pub(super) enum Verdict {
+    /// The answer came, all of it.
+    Answered,
+    /// It ended otherwise.
+    Ended(End, Ending),
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// `lacks_model`: a 404 is one of the model. `after`: how long ago the request went to the pod.
+    pub(super) fn of(
+        record: &Record,
+        observed: &Observed,
+        lacks_model: bool,
+        connections: &Connections,
+        after: Duration,
+    ) -> Self {
+        let full = || End::NoRoom(record.retry_after.unwrap_or(FULL_FOR));
+        let (end, ending) = match (record.status, observed.end) {
+            (None, _) => (End::Unanswered(after), Ending::Abandoned),
+            (Some(429), _) => (full(), Ending::ClientError),
+            (Some(529), _) => (full(), Ending::Failed),
+            // It does not do this at all, which says nothing of what else it does.
+            (Some(501), _) => (End::Answered, Ending::ClientError),
+            (Some(500..), _) => (of_failure(connections), Ending::Failed),
+            (Some(404), _) if lacks_model => (End::ModelMissing, Ending::ClientError),
+            (Some(400..), _) => (End::Answered, Ending::ClientError),
+            (Some(_), protocol::End::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
+            (Some(_), protocol::End::Whole) => return Self::Answered,
+            (Some(_), protocol::End::Cut) if !record.complete && flags() & CLIENT_LEFT != 0 => {
+                (End::Abandoned, Ending::Abandoned)
+            }
+            // It ended in order, without a word of what was asked for.
+            (Some(_), protocol::End::Cut) if record.complete && observed.output_events == 0 => {
+                (End::PodFailed, Ending::Failed)
+            }
+            (Some(_), protocol::End::Cut) => (End::BrokeOff, Ending::Failed),
+        };
+        Self::Ended(end, ending)
+    }
+}
+
+/// An error under a status that tells none.
+fn of_fault(Fault { status }: Fault, has_output: bool) -> (End, Ending) {
+    match status {
+        Some(429) => (End::NoRoom(FULL_FOR), Ending::ClientError),
+        Some(529) => (End::NoRoom(FULL_FOR), Ending::Failed),
+        Some(501) => (End::Answered, Ending::Failed),
+        Some(400..=499) => (End::Answered, Ending::ClientError),
+        Some(_) | None if has_output => (End::BrokeOff, Ending::Failed),
+        Some(_) | None => (End::PodFailed, Ending::Failed),
+    }
+}
+
+/// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept open after an answer
+/// just as a request is sent into it: that is no failure.
+fn of_failure(connections: &Connections) -> End {
+    let flags = flags();
+    let is_closed = flags & RESET != 0 && connections.is_reused();
+    if is_closed || flags & NOT_ASKED != 0 { End::Abandoned } else { End::PodFailed }
+}
+
+fn flags() -> u64 {
+    let flags = host::property("response\0flags").and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    flags.unwrap_or_default()
+}

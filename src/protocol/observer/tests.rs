@@ -1,0 +1,174 @@
+use super::*;
+
+const STREAM: ResponseFacts<'_> = ResponseFacts {
+    endpoint: Endpoint::ChatCompletions,
+    status: 200,
+    content_type: Some("text/event-stream; charset=utf-8"),
+    content_encoding: None,
+};
+const DOCUMENT: ResponseFacts<'_> =
+    ResponseFacts { content_type: Some("Application/JSON"), content_encoding: Some("identity"), ..STREAM };
+const USAGE: Usage = Usage { prompt_tokens: Some(7), completion_tokens: Some(3), cached_tokens: None };
+
+fn at(micros: u64) -> Instant {
+    Instant::from_micros(micros)
+}
+
+fn observed(facts: ResponseFacts<'_>, body: &str, complete: bool) -> Observed {
+    let mut observer = ResponseObserver::new(facts);
+    observer.feed(body.as_bytes(), at(10));
+    observer.finish(complete)
+}
+
+#[test]
+fn the_first_token_of_a_stream_is_timed_by_the_chunk_that_completes_it() {
+    let mut observer = ResponseObserver::new(STREAM);
+    observer.feed(b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n", at(10));
+    observer.feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel", at(20));
+    assert_eq!((observer.first_token_at(), observer.output_so_far().events), (None, 0));
+    observer.feed(b"lo\"}}]}\n\n", at(30));
+    assert_eq!((observer.first_token_at(), observer.output_so_far().events), (Some(at(30)), 1));
+    observer.feed(b"data: {\"choices\":[{\"delta\":{\"content\":\"!\"}}]}\n\n", at(40));
+    observer.feed(
+        b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n",
+        at(50),
+    );
+    assert_eq!(observer.output_so_far(), OutputSoFar { told_tokens: 3, events: 2 });
+    let observed = observer.finish(true);
+    assert_eq!((observed.first_token_at, observed.output_events, observed.usage), (Some(at(30)), 2, USAGE));
+}
+
+#[test]
+fn a_first_event_of_any_size_without_output_is_not_the_first_token() {
+    let ids = "12345,".repeat(30_000);
+    for (event, output) in [
+        (
+            format!("{{\"type\":\"response.created\",\"response\":{{\"instructions\":\"{ids}\",\"output\":[]}}}}"),
+            "{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}",
+        ),
+        (
+            format!(
+                "{{\"choices\":[{{\"delta\":{{\"role\":\"assistant\",\"content\":\"\"}}}}],\"prompt_token_ids\":[{ids}1]}}"
+            ),
+            "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
+        ),
+        ("\"keep-alive\"".to_owned(), "{\"choices\":[{\"text\":\"a\"}]}"),
+        ("keep-alive".to_owned(), "{\"choices\":[{\"text\":\"a\"}]}"),
+        ("[]".to_owned(), "{\"choices\":[{\"text\":\"a\"}]}"),
+        ("null".to_owned(), "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"x\",\"thinking\":\"a\"}}"),
+    ] {
+        let mut observer = ResponseObserver::new(STREAM);
+        observer.feed(format!("\u{feff}data: {event}\n\n").as_bytes(), at(10));
+        assert_eq!(observer.first_token_at(), None, "{:?}", event.get(..60));
+        observer.feed(format!("data: {output}\n\n").as_bytes(), at(20));
+        assert_eq!(observer.first_token_at(), Some(at(20)), "{:?}", event.get(..60));
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_counts_its_last_event_at_the_last_chunk() {
+    let observed = observed(STREAM, "data: {\"choices\":[{\"text\":\"a\"}]}", false);
+    assert_eq!((observed.first_token_at, observed.output_events, observed.end), (Some(at(10)), 1, End::Cut));
+}
+
+#[test]
+fn a_document_tells_its_usage_and_no_first_token() {
+    let mut observer = ResponseObserver::new(DOCUMENT);
+    observer.feed(br#"{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_"#, at(10));
+    observer.feed(br#"tokens":7,"completion_tokens":3}}"#, at(20));
+    assert_eq!(observer.output_so_far(), OutputSoFar::default());
+    assert_eq!(observer.finish(true), Observed { usage: USAGE, bytes: 92, ..Observed::default() });
+}
+
+#[test]
+fn an_answer_without_its_end_is_cut() {
+    let token = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
+    for (stream, complete, end) in [
+        ("data: [DONE]\n\n", true, End::Whole),
+        ("data: [DONE]\n\n", false, End::Whole),
+        ("data: [DONE]", true, End::Whole),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", true, End::Whole),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", false, End::Cut),
+        ("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", false, End::Whole),
+        ("data: {\"type\":\"response.completed\",\"response\":{\"error\":null}}\n\n", true, End::Whole),
+        ("data: {\"type\":\"response.incomplete\",\"response\":{}}\n\n", true, End::Whole),
+        ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n", true, End::Cut),
+        (": keep-alive\n\n", true, End::Cut),
+        ("", true, End::Cut),
+    ] {
+        assert_eq!(observed(STREAM, &format!("{token}{stream}"), complete).end, end, "{stream} {complete}");
+    }
+    assert_eq!(observed(STREAM, "", true).end, End::Cut);
+    assert_eq!(observed(STREAM, "data: {\"x\":1}\n\n", true).end, End::Cut);
+    assert_eq!(observed(DOCUMENT, "", true).end, End::Cut);
+    assert_eq!(observed(DOCUMENT, "{\"choices\":[", true).end, End::Cut);
+    assert_eq!(observed(DOCUMENT, "{}", false).end, End::Cut);
+}
+
+#[test]
+fn an_api_that_is_not_known_need_not_say_when_it_ends() {
+    let facts = ResponseFacts { endpoint: Endpoint::Any, ..STREAM };
+    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", true).end, End::Whole);
+    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", false).end, End::Cut);
+    assert_eq!(observed(facts, "", true).end, End::Cut);
+    assert_eq!(observed(facts, "data: {\"token\":{\"text\":\"a\"},\"generated_text\":null}\n\n", true).end, End::Cut);
+    let last = "data: {\"token\":{\"text\":\"a\"},\"generated_text\":\"a\",\"details\":{\"generated_tokens\":3}}\n\n";
+    let observed = observed(facts, last, true);
+    assert_eq!((observed.end, observed.usage.completion_tokens), (End::Whole, Some(3)));
+}
+
+#[test]
+fn an_error_amid_a_stream_is_one_however_it_goes_on() {
+    for (stream, status) in [
+        ("data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\ndata: [DONE]\n\n", Some(500)),
+        ("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n", Some(529)),
+        ("event: error\ndata: the engine has stopped\n\n", None),
+        ("error: {\"code\":503,\"message\":\"loading\"}\n\n", Some(503)),
+        ("data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n", None),
+        ("data: {\"error\":{\"code\":400}}", Some(400)),
+    ] {
+        assert_eq!(observed(STREAM, stream, true).end, End::Faulty(Fault { status }), "{stream}");
+    }
+}
+
+#[test]
+fn an_answer_whose_type_is_not_told_is_known_by_its_beginning() {
+    for content_type in [None, Some(" "), Some("application/octet-stream"), Some("application/vnd.x+json")] {
+        let facts = ResponseFacts { content_type, ..STREAM };
+        let document = observed(facts, r#"{"usage":{"prompt_tokens":7,"completion_tokens":3}}"#, true);
+        assert_eq!((document.usage, document.end), (USAGE, End::Whole), "{content_type:?}");
+    }
+    let facts = ResponseFacts { content_type: None, ..STREAM };
+    assert_eq!(observed(facts, "data: {\"choices\":[{\"text\":\"a\"}]}\n\n", true).output_events, 1);
+    assert_eq!(observed(facts, "", true).end, End::Whole);
+}
+
+#[test]
+fn of_what_cannot_be_read_only_bytes_are_counted() {
+    for facts in [
+        ResponseFacts { content_encoding: Some("br"), ..DOCUMENT },
+        ResponseFacts { status: 500, ..DOCUMENT },
+        ResponseFacts { status: 429, ..STREAM },
+        ResponseFacts { content_type: Some("text/html"), ..DOCUMENT },
+    ] {
+        let body = "<p>data: {\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":7}}\n\n";
+        let bytes = u64::try_from(body.len()).unwrap();
+        assert_eq!(observed(facts, body, true), Observed { bytes, ..Observed::default() }, "{facts:?}");
+    }
+}
+
+#[test]
+fn a_compressed_stream_is_timed_by_its_first_byte() {
+    let mut observer = ResponseObserver::new(ResponseFacts { content_encoding: Some("gzip"), ..STREAM });
+    observer.feed(b"\x1f\x8b", at(10));
+    assert!(!observer.is_read());
+    assert_eq!(observer.finish(true).first_token_at, Some(at(10)));
+}
+
+#[test]
+fn of_a_refusal_the_beginning_is_kept() {
+    let mut observer = ResponseObserver::new(ResponseFacts { status: 404, ..DOCUMENT });
+    (0..100).for_each(|_| observer.feed(b"{\"detail\":\"Not Found\"}", at(10)));
+    assert_eq!(observer.refusal().len(), REFUSAL_BYTES);
+    assert!(!observer.is_read());
+}

@@ -1,0 +1,97 @@
+//! The keys of responses that matter.
+
+/// A member's key, or that of an element of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) enum Key {
+    /// An element of an array.
+    Item,
+    /// A key that does not matter.
+    Other,
+    CachedTokens,
+    CacheCreationInputTokens,
+    CacheN,
+    CacheReadInputTokens,
+    Choices,
+    Code,
+    CompletionTokens,
+    Content,
+    Delta,
+    Details,
+    Error,
+    ErrorType,
+    FinishReason,
+    GeneratedText,
+    GeneratedTokens,
+    InputTokens,
+    InputTokensDetails,
+    Message,
+    MetaInfo,
+    Object,
+    OutputTokens,
+    PredictedN,
+    PromptCacheHitTokens,
+    PromptN,
+    PromptTokens,
+    PromptTokensDetails,
+    Response,
+    Role,
+    Status,
+    StatusCode,
+    Stop,
+    StopReason,
+    Text,
+    Timings,
+    Token,
+    TotalTokens,
+    Type,
+    Usage,
+}
+
+// === impl Key ===
+
+impl Key {
+    /// Of its name.
+    pub(super) fn of(name: &[u8]) -> Self {
+        match name {
+            b"cached_tokens" => Self::CachedTokens,
+            b"cache_creation_input_tokens" => Self::CacheCreationInputTokens,
+            b"cache_n" => Self::CacheN,
+            b"cache_read_input_tokens" => Self::CacheReadInputTokens,
+            b"choices" => Self::Choices,
+            b"code" | b"http_code" => Self::Code,
+            b"completion_tokens" => Self::CompletionTokens,
+            b"content" => Self::Content,
+            b"delta" => Self::Delta,
+            b"details" => Self::Details,
+            b"error" => Self::Error,
+            b"error_type" => Self::ErrorType,
+            b"finish_reason" => Self::FinishReason,
+            b"generated_text" => Self::GeneratedText,
+            b"generated_tokens" => Self::GeneratedTokens,
+            b"input_tokens" => Self::InputTokens,
+            b"input_tokens_details" => Self::InputTokensDetails,
+            b"message" => Self::Message,
+            b"meta_info" => Self::MetaInfo,
+            b"object" => Self::Object,
+            b"output_tokens" => Self::OutputTokens,
+            b"predicted_n" => Self::PredictedN,
+            b"prompt_cache_hit_tokens" => Self::PromptCacheHitTokens,
+            b"prompt_n" => Self::PromptN,
+            b"prompt_tokens" => Self::PromptTokens,
+            b"prompt_tokens_details" => Self::PromptTokensDetails,
+            b"response" => Self::Response,
+            b"role" => Self::Role,
+            b"status" => Self::Status,
+            b"status_code" => Self::StatusCode,
+            b"stop" => Self::Stop,
+            b"stop_reason" => Self::StopReason,
+            b"text" => Self::Text,
+            b"timings" => Self::Timings,
+            b"token" => Self::Token,
+            b"total_tokens" => Self::TotalTokens,
+            b"type" => Self::Type,
+            b"usage" => Self::Usage,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Requests with one footprint, of which a pass looks at some.
+//!
+//! No order tells which of them gain most. The most urgent may be past help and held, those behind them would gain; or those that
+//! just came have all the time, and the most urgent should go. So a pass is offered some by each of several orders in turn: the most
+//! urgent in time, the ones with most slack, the newest, those in between from where the last pass ended, those just late and
+//! those late for longest. For policies to which all requests of a lane are alike, the most urgent in time on each deployment
+//! come first.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::time::Duration;
+
+use super::place_at;
+use crate::scheduling::policies::PolicyName;
+use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::time::Instant;
+
+/// (latest start, arrival, id): a request's place among others.
+pub(super) type Place = (Instant, Instant, RequestId);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Whether its requests differ in what placing them gains.
+    is_judged: bool,
+    /// By how much a request must be early to be in time on each of its deployments: the least and the most of them.
+    leads: Vec<(Duration, Duration)>,
+    places: BTreeSet<Place>,
+    by_arrival: BTreeSet<(Instant, RequestId)>,
+    /// The last that came up in turn.
+    turn: Place,
+}
+
+// === impl Lane ===
+
+impl Lane {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            is_judged: request.policy == PolicyName::SloAttainment,
+            leads: Vec::new(),
+            places: BTreeSet::new(),
+            by_arrival: BTreeSet::new(),
+            turn: place_at(Instant::ZERO),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, request: &Request, start: Instant) {
+        self.places.insert((start, request.arrival.at, request.arrival.id));
+        self.by_arrival.insert((request.arrival.at, request.arrival.id));
+        for (index, lead) in request.leads().map(Option::unwrap_or_default).enumerate() {
+            match self.leads.get_mut(index) {
+                Some((least, most)) => (*least, *most) = (lead.min(*least), lead.max(*most)),
+                None => self.leads.push((lead, lead)),
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, place: Place) {
+        self.places.remove(&place);
+        self.by_arrival.remove(&(place.1, place.2));
+    }
+
+    /// Takes any one out.
+    pub(super) fn pop(&mut self) -> Option<RequestId> {
+        self.places.pop_first().map(|(_, _, id)| id)
+    }
+
+    /// Adds up to `most` requests to those that a pass looks at.
+    pub(super) fn offer(&mut self, now: Instant, most: usize, offered: &mut Vec<RequestId>) {
+        if self.places.len() <= most {
+            offered.extend(self.places.iter().map(|(_, _, id)| *id));
+            return;
+        }
+        let in_time = |moment: Instant| self.places.range(place_at(moment)..).copied();
+        let from_turn = self.places.range((Bound::Excluded(self.turn.max(place_at(now))), Bound::Unbounded)).copied();
+        let newest = self.by_arrival.iter().rev().map(|(at, id)| (Instant::ZERO, *at, *id));
+        let mut orders: Vec<Box<dyn Iterator<Item = Place> + '_>> = vec![Box::new(in_time(now))];
+        if self.is_judged {
+            orders.push(Box::new(self.places.iter().rev().copied()));
+            orders.push(Box::new(newest));
+        }
+        orders.push(Box::new(from_turn.chain(in_time(now))));
+        let turn_is = orders.len().saturating_sub(1);
+        if self.is_judged {
+            orders.push(Box::new(self.places.range(..place_at(now)).rev().copied()));
+        } else {
+            let leads: BTreeSet<Duration> = self.leads.iter().flat_map(|(least, most)| [*least, *most]).collect();
+            for lead in leads.into_iter().filter(|lead| !lead.is_zero()) {
+                orders.push(Box::new(in_time(now.after(lead))));
+            }
+        }
+        orders.push(Box::new(self.places.range(..place_at(now)).copied()));
+        let before = offered.len();
+        let mut turn = self.turn;
+        while offered.len() < before.saturating_add(most) {
+            let mut is_done = true;
+            for (index, order) in orders.iter_mut().enumerate() {
+                let Some(place) = order.next() else { continue };
+                is_done = false;
+                offered.push(place.2);
+                if index == turn_is {
+                    turn = place;
+                }
+            }
+            if is_done {
+                break;
+            }
+        }
+        drop(orders);
+        self.turn = turn;
+    }
+}
