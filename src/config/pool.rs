@@ -58,6 +58,10 @@ pub struct UpstreamConfig {
     pub header: String,
     /// How many other pods the header names after it, in the order in which retries should try them.
     pub alternatives: u8,
+    /// Headers that name one other pod each, in that order, for a cluster that reads one address of a header
+    /// (`ORIGINAL_DST`): its upstream filters put the next one in the first's place before each try.
+    #[serde(deserialize_with = "text::list::<text::HeaderName, _>")]
+    pub alternative_headers: Vec<String>,
     /// Whether a gateway before the filter may narrow down the pods of a request.
     pub subset_hint: bool,
 }
@@ -149,6 +153,35 @@ impl PodSources {
 
 impl Default for UpstreamConfig {
     fn default() -> Self {
-        Self { header: "x-gateway-destination-endpoint".to_owned(), alternatives: 0, subset_hint: false }
+        Self {
+            header: "x-gateway-destination-endpoint".to_owned(),
+            alternatives: 0,
+            alternative_headers: Vec::new(),
+            subset_hint: false,
+        }
+    }
+}
+
+impl UpstreamConfig {
+    /// How many other pods are named for retries, in whichever way.
+    pub fn named_alternatives(&self) -> usize {
+        usize::from(self.alternatives).max(self.alternative_headers.len())
+    }
+
+    /// Every header that is the filter's alone.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.header).chain(&self.alternative_headers).map(String::as_str)
+    }
+
+    /// Whether the alternatives are named in one way, and each header for one thing.
+    pub(super) fn check(&self) -> Result<(), JsonError> {
+        let path = "upstream.alternative_headers";
+        if self.alternatives > 0 && !self.alternative_headers.is_empty() {
+            return Err(JsonError::invalid(path, "`alternatives` beside them", "one of the two"));
+        }
+        if self.alternative_headers.contains(&self.header) {
+            return Err(JsonError::invalid(path, format_args!("{:?}", self.header), "other headers than `header`"));
+        }
+        Ok(())
     }
 }

@@ -92,6 +92,60 @@ fn everything_that_is_written_is_taken() {
 }
 
 #[test]
+fn a_default_objective_that_profiles_hide_is_told_of() {
+    let entry = |slos: &str| {
+        format!(
+            r#"{{"deployment": "a", "profile": {{"gpu": "g", "cost": 1, "indexes": [[64], [64]], "tputs": [[2]], "slos": {slos}}}}}"#
+        )
+    };
+    let with = |slo: &str, slos: &str| {
+        let minimal = MINIMAL.trim_end().trim_end_matches('}');
+        format!(r#"{minimal}, "slo": {slo}, "profiles": {{"inline": [{}]}}}}"#, entry(slos))
+    };
+    let told = |slo: &str, slos: &str| {
+        let config = good(&with(slo, slos));
+        config.hidden_default(&config.profiles.inline)
+    };
+    let own = r#"{"default": {"e2e": "1s"}}"#;
+    let expected = "the profiles of default/a state objectives of their own, which go before `slo.default`";
+    assert_eq!(told(own, r#"{"e2e": 5}"#).as_deref(), Some(expected));
+    assert_eq!(told("{}", r#"{"e2e": 5}"#), None);
+    assert_eq!(told(own, "{}"), None);
+}
+
+#[test]
+fn deployments_have_bounds_of_their_own() {
+    let with =
+        |deployments: &str| format!("{}, \"deployments\": {deployments}}}", MINIMAL.trim_end().trim_end_matches('}'));
+    let config = good(&with(r#"{"prod/a": {"max_concurrent_requests": 4}, "b": {}}"#));
+    let bounds: Vec<_> =
+        config.deployments.iter().map(|(name, on)| (name.as_str(), on.max_concurrent_requests)).collect();
+    assert_eq!(bounds, [("default/b", None), ("prod/a", Some(4))]);
+    let told = |deployments: &str| Config::from_json(with(deployments).as_bytes()).unwrap_err().to_string();
+    for bad in [r#"{"a/b/c": {}}"#, r#"{"a": {}, "default/a": {}}"#] {
+        assert!(told(bad).starts_with("deployments: invalid value: the name"), "{}", told(bad));
+    }
+    let zero = told(r#"{"a": {"max_concurrent_requests": 0}}"#);
+    assert!(zero.starts_with("deployments.a.max_concurrent_requests: invalid value"), "{zero}");
+}
+
+#[test]
+fn other_pods_are_named_in_one_way() {
+    let with = |upstream: &str| format!("{}, \"upstream\": {upstream}}}", MINIMAL.trim_end().trim_end_matches('}'));
+    let config = good(&with(r#"{"alternative_headers": ["x-second", "x-third"]}"#));
+    assert_eq!(
+        config.upstream.headers().collect::<Vec<_>>(),
+        ["x-gateway-destination-endpoint", "x-second", "x-third"]
+    );
+    assert_eq!(config.dispatch_settings().alternatives, 2);
+    let told = |upstream: &str| Config::from_json(with(upstream).as_bytes()).unwrap_err().to_string();
+    let both = told(r#"{"alternatives": 1, "alternative_headers": ["x-second"]}"#);
+    assert!(both.starts_with("upstream.alternative_headers: invalid value: `alternatives` beside them"), "{both}");
+    let same = told(r#"{"header": "x-pod", "alternative_headers": ["x-pod"]}"#);
+    assert!(same.starts_with("upstream.alternative_headers: invalid value: \"x-pod\""), "{same}");
+}
+
+#[test]
 fn everything_but_the_pods_has_a_default() {
     let config = good(MINIMAL);
     assert_eq!(config.pool, "default");

@@ -1,6 +1,5 @@
 //! What the dispatcher asks of its caller, and what it is told.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -121,19 +120,6 @@ pub struct SurveyedSpeed {
     pub error: f64,
     /// Whether placements go by it.
     pub is_relied_on: bool,
-}
-
-// === impl Placement ===
-
-impl Placement {
-    /// The pod and its alternatives, as Envoy's header names them.
-    pub fn named(&self) -> Cow<'_, str> {
-        if self.alternatives.is_empty() {
-            return Cow::Borrowed(&self.destination);
-        }
-        let others = self.alternatives.iter().map(|other| format!(",{other}"));
-        std::iter::once(self.destination.to_string()).chain(others).collect()
-    }
 }
 
 // === impl RefusalReason ===

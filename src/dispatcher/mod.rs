@@ -13,6 +13,7 @@ mod courtesy;
 mod crowd;
 mod membership;
 mod pass;
+mod probes;
 mod reading;
 mod replicas;
 mod running;
@@ -23,6 +24,7 @@ mod tests;
 mod wake;
 mod yields;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Surve
 use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
+use self::probes::Probes;
 use self::reading::Tally;
 use self::running::{Run, Running};
 use self::signs::Signs;
@@ -97,6 +100,7 @@ pub struct Dispatcher<S> {
     recharging: Option<Option<RequestId>>,
     yields: Yields,
     courtesy: Courtesy,
+    probes: Probes,
     signs: Signs,
     rng: fastrand::Rng,
 }
@@ -124,6 +128,7 @@ impl<S: Store> Dispatcher<S> {
             rng: fastrand::Rng::with_seed(seed),
             recharging: None,
             yields: Yields::default(),
+            probes: Probes::default(),
             signs: Signs::default(),
             courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
             settings,
@@ -190,9 +195,14 @@ impl<S: Store> Dispatcher<S> {
         if let Some(reason) = self.refusal_at_the_door(&arrival) {
             return vec![self.refuse(id, reason, now)];
         }
-        let request = self.assess(arrival);
+        let mut request = self.assess(arrival);
         if request.infeasible && self.settings.reject_infeasible {
-            return vec![self.refuse(id, RefusalReason::Infeasible, now)];
+            if !self.is_worth_a_probe(&request, now) {
+                return vec![self.refuse(id, RefusalReason::Infeasible, now)];
+            }
+            // It is late from the beginning, and not refused while it waits.
+            request.infeasible = false;
+            request.latest_start = now;
         }
         if let Some(decided) = self.take_room_at_once(&request, now) {
             return self.forward(request, decided, now).into_iter().collect();
@@ -273,18 +283,20 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A pod for a request that is not scheduled, by the fallback policy. It is not charged.
-    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<Rc<str>> {
+    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry. It is not charged.
+    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<(Rc<str>, Vec<SocketAddr>)> {
         let policy = self.settings.assessment.fallback_policy;
         let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        let view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        let mut view = view.unbounded();
         let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
-        decisions.first().and_then(|decision| pool.pods().get(decision.pod)).map(|pod| Rc::clone(&pod.destination))
+        let pod = pool.pods().get(decisions.first()?.pod)?;
+        Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
     }
 
     /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all
@@ -298,10 +310,9 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let running = reading.board.running(now);
-        let of_pool = self.pool.pods().iter().filter_map(|pod| running.get(&pod.id));
         Some(Survey {
             waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
-            in_flight: of_pool.map(|entry| entry.count).sum(),
+            in_flight: running.values().map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
             pods_failing: reading.board.failing.len(),
             replicas: reading.outlook().map(|outlook| outlook.gateways_seen(now)),

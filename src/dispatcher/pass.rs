@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::reading::Reading;
 use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
-use crate::scheduling::policies::{Decision, Pass};
+use crate::scheduling::policies::attainment::can_judge;
+use crate::scheduling::policies::{Decision, Pass, PolicyName};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::queue::LatePolicy;
-use crate::scheduling::request::{Prospect, Request, RequestId};
+use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
 use crate::shared::claim::Claim;
@@ -226,12 +227,13 @@ impl<S: Store> Dispatcher<S> {
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
         let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
+        let falls_back = request.policy == PolicyName::SloAttainment && !can_judge(&request, &self.company.speeds);
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
             alternatives,
-            policy: request.policy,
-            unjudged: request.unjudged,
+            policy: if falls_back { PolicyName::LeastRequest } else { request.policy },
+            unjudged: request.unjudged.or(falls_back.then_some(Unjudged::SpeedsUnknown)),
             waited: now.since(request.arrival.at),
             slo,
             load,

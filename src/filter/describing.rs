@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use fnv::FnvHashMap;
 
+use super::early::Plan;
 use super::intent::Wish;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
@@ -14,10 +15,6 @@ use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 
-/// Models with a history and labels of their own; the rest share one.
-const MOST_MODELS: usize = 256;
-/// The name of the rest.
-const OTHER_MODELS: &str = "other";
 impl Router {
     /// Places a request, or lets it wait. Its stream is the effective context.
     pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, body: Option<&[u8]>, now: Instant) -> Next {
@@ -30,12 +27,19 @@ impl Router {
             return self.refuse_record(id, &Refusal::ModelMissing);
         };
         if self.pods_are_unknown() {
+            let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);
+            if self.may_expect_pods(arrived_at, now) {
+                return self.expect_pods(id, Plan::Schedule(wish, body.map(<[u8]>::len)), now);
+            }
             return self.go_unplaced(id, wish.subset.as_ref());
         }
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
-        let label = self.label(&model);
+        let (label, is_new) = self.learning.label(&model.name, &self.store, &self.keys, now);
+        if is_new {
+            self.relabel(&model.name, &label);
+        }
         let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
         let lengths =
@@ -111,19 +115,19 @@ impl Router {
         OutputLengths::new(curve, ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX))
     }
 
-    /// The name under which a model's lengths are learned. Names that no pod serves, and names beyond the first so many
-    /// that clients make up, share one.
-    fn label(&mut self, model: &Model) -> Rc<str> {
-        if let Some(known) = self.labels.get(model.name.as_str()) {
-            return Rc::clone(known);
+    /// The name under which an answer of a model teaches.
+    pub(super) fn answered_label(&mut self, model: &str, now: Instant) -> Rc<str> {
+        let (label, is_new) = self.learning.answered(model, &self.store, &self.keys, now);
+        if is_new {
+            self.relabel(model, &label);
         }
-        if self.labels.len() >= MOST_MODELS || !self.dispatcher.pool().serves(model) {
-            return OTHER_MODELS.into();
-        }
-        let label: Rc<str> = model.name.as_str().into();
-        self.labels.insert(Rc::clone(&label));
-        self.learning.meet(&label, &self.store, &self.keys);
         label
+    }
+
+    /// What runs of a model counts by its new name.
+    fn relabel(&mut self, model: &str, label: &Rc<str>) {
+        let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
+        facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(label));
     }
 }
 

@@ -14,10 +14,12 @@ use crate::scheduling::subset::Subset;
 pub enum Intent {
     /// It is none of ours: it goes on by the fallback policy, never buffered.
     Pass,
+    /// It asks whether the filter is ready.
+    Ready,
     /// It is scheduled.
     Schedule(Wish),
-    /// It is answered here.
-    Refuse(Refusal),
+    /// It is answered here, as the API that it speaks has it.
+    Refuse(Refusal, Endpoint),
 }
 
 /// What the headers of a request that is scheduled say.
@@ -46,14 +48,23 @@ pub struct Wish {
 impl Intent {
     /// Judges a request by its headers.
     pub fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
-        let is_post = headers.get(":method").as_deref() == Some("POST");
-        let endpoint = headers.get(":path").and_then(|path| paths.endpoint_of(&path));
-        let foreign = headers.get("upgrade").is_some()
-            || headers.get("content-type").is_some_and(|kind| kind.trim_start().starts_with("multipart/"));
+        let (method, path) = (headers.get(":method"), headers.get(":path"));
+        let is_post = method.as_deref() == Some("POST");
+        let asks = matches!(method.as_deref(), Some("GET" | "HEAD"));
+        if asks && config.ready_path.is_some() && path.as_deref().map(without_query) == config.ready_path.as_deref() {
+            return Self::Ready;
+        }
+        let endpoint = path.and_then(|path| paths.endpoint_of(&path));
+        // Servers that read JSON do not mind what it is called; where it may be a form, only a path of which it is known what
+        // it takes is JSON in any case.
+        let may_be_form =
+            endpoint == Some(Endpoint::Any) && headers.get("content-type").is_some_and(|kind| is_multipart(&kind));
+        let foreign = headers.get("upgrade").is_some() || may_be_form;
         match endpoint {
-            Some(endpoint) if is_post && !foreign => {
-                Wish::of(headers, config, endpoint).map_or_else(Self::Refuse, Self::Schedule)
-            }
+            Some(endpoint) if is_post && !foreign => match Wish::of(headers, config, endpoint) {
+                Ok(wish) => Self::Schedule(wish),
+                Err(refusal) => Self::Refuse(refusal, endpoint),
+            },
             _ => Self::Pass,
         }
     }
@@ -94,6 +105,15 @@ impl Wish {
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
+}
+
+fn is_multipart(content_type: &str) -> bool {
+    let kind = content_type.trim_start().split('/').next().unwrap_or_default();
+    kind.eq_ignore_ascii_case("multipart")
+}
+
+fn without_query(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _query)| path)
 }
 
 fn allowed(name: &str, config: &Config) -> Result<PolicyName, Refusal> {

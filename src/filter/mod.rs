@@ -3,6 +3,7 @@
 
 mod connections;
 mod describing;
+mod early;
 mod entry;
 mod guard;
 mod host;

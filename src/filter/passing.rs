@@ -1,8 +1,9 @@
 //! Requests that are not scheduled or cannot be yet, and the pods among which a gateway before the filter lets any
 //! request go.
 
-use super::host::{self, Headers, Map};
-use super::record::Stage;
+use super::early::Plan;
+use super::host::{self, Headers};
+use super::record::{Record, Stage};
 use super::router::{Next, Router};
 use crate::protocol::Refusal;
 use crate::scheduling::request::RequestId;
@@ -14,14 +15,20 @@ const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-d
 
 impl Router {
     /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it.
-    pub(super) fn pass_by(&mut self, subset: Option<Subset>, now: Instant) -> Next {
+    pub(super) fn pass_by(&mut self, id: RequestId, subset: Option<Subset>, now: Instant) -> Next {
+        if self.pods_are_unknown() && self.may_expect_pods(now, now) {
+            return self.expect_pods(id, Plan::Pass(subset), now);
+        }
+        self.pass_now(id, subset, now)
+    }
+
+    /// The same, whatever is known of the pods.
+    pub(super) fn pass_now(&mut self, id: RequestId, subset: Option<Subset>, now: Instant) -> Next {
         let is_narrowed = subset.is_some();
         match self.dispatcher.pick(subset, now) {
-            Some(address) => {
-                let _ = host::set_header(Map::Request, &self.config.upstream.header, &address);
-            }
+            Some((pod, alternatives)) => self.name_pods(&pod, &alternatives),
             // Envoy's own choice would not know of the hint.
-            None if is_narrowed => return self.refuse(&Refusal::NoReadyPod),
+            None if is_narrowed => return self.refuse_record(id, &Refusal::NoReadyPod),
             None => {}
         }
         self.stats.passed();
@@ -32,6 +39,19 @@ impl Router {
     /// none is believed.
     pub(super) fn pods_are_unknown(&self) -> bool {
         self.sources.awaits_pods() && self.dispatcher.pool().pods().is_empty()
+    }
+
+    /// Answers whoever asks whether requests can be placed: 200 once the source of pods has answered, 503 before.
+    pub(super) fn tell_readiness(&mut self, id: RequestId, now: Instant) -> Next {
+        self.records.insert(id, Record::new(id, Stage::Refused, now));
+        let (status, body) = if self.pods_are_unknown() {
+            (503, r#"{"ready":false,"reason":"the source of pods has not answered yet"}"#.to_owned())
+        } else {
+            (200, format!(r#"{{"ready":true,"pods":{}}}"#, self.dispatcher.pool().pods().len()))
+        };
+        let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+        let _ = host::send_reply(status, &headers, body.as_bytes(), "slo_router_readiness");
+        Next::Wait
     }
 
     /// A request goes where Envoy's own balancing sends it, since no pod is known.

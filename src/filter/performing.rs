@@ -1,11 +1,35 @@
 //! Doing what the dispatcher decided: requests are forwarded, resumed and answered.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use super::host::{self, Map};
 use super::record::Stage;
 use super::router::{Next, Router};
 use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
 use crate::protocol::Refusal;
 use crate::scheduling::request::RequestId;
+
+/// The header that tells a client which of its own were not understood.
+pub(super) const IGNORED: &str = "x-slo-router-ignored";
+
+/// Envoy closes an HTTP/1.1 connection on which it answers 400 itself, as after a message that it could not read. Where the request
+/// was read whole, it is given this status instead, and the right one when the answer's headers pass.
+pub(super) const KEPT_BAD_REQUEST: u16 = 422;
+const BAD_REQUEST: u16 = 400;
+
+/// Clients are told whole seconds, so that a spread must be some of them.
+const LEAST_SPREAD: Duration = Duration::from_secs(3);
+
+/// The pod and those to try after it, as one header names them.
+fn named<'a>(pod: &'a str, alternatives: &[SocketAddr]) -> Cow<'a, str> {
+    if alternatives.is_empty() {
+        return Cow::Borrowed(pod);
+    }
+    let others = alternatives.iter().map(|other| format!(",{other}"));
+    std::iter::once(pod.to_owned()).chain(others).collect()
+}
 
 impl Router {
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
@@ -44,15 +68,36 @@ impl Router {
 
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
-        let _ = host::set_header(Map::Request, &self.config.upstream.header, &placement.named());
+        self.name_pods(&placement.destination, &placement.alternatives);
+        self.unanswered.push_back(id);
         self.stats.placed(&placement);
         if let Some(record) = self.records.get_mut(&id) {
             record.stage = Stage::Forwarded(placement);
         }
     }
 
-    fn refusal(&self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
-        let retry_after = retry_after.unwrap_or_default();
+    /// Names to Envoy the pod of the effective context's request, and those that a retry should try.
+    pub(super) fn name_pods(&self, pod: &str, alternatives: &[SocketAddr]) {
+        let upstream = &self.config.upstream;
+        if upstream.alternative_headers.is_empty() {
+            let _ = host::set_header(Map::Request, &upstream.header, &named(pod, alternatives));
+            return;
+        }
+        let _ = host::set_header(Map::Request, &upstream.header, pod);
+        for (header, address) in upstream.alternative_headers.iter().zip(alternatives) {
+            let _ = host::set_header(Map::Request, header, &address.to_string());
+        }
+    }
+
+    /// When to come again, at random between the time that it takes and twice that: many who are refused at once must not come
+    /// back together.
+    fn spread(&mut self, retry_after: Duration) -> Duration {
+        let most = retry_after.max(LEAST_SPREAD).as_secs_f64();
+        retry_after.saturating_add(Duration::from_secs_f64(self.jitter.f64() * most))
+    }
+
+    fn refusal(&mut self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
+        let retry_after = self.spread(retry_after.unwrap_or_default());
         let record = self.records.get(&id);
         match reason {
             RefusalReason::UnknownModel => Refusal::ModelUnknown {
@@ -69,19 +114,22 @@ impl Router {
         }
     }
 
+    /// Answers the effective context's request.
     pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
-        if let Some(record) = self.records.get_mut(&id) {
-            record.stage = Stage::Refused;
-        }
-        self.refuse(refusal)
-    }
-
-    /// Answers the effective context.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Next {
         self.stats.refused(refusal.code());
-        let reply = refusal.reply();
-        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let _ = host::send_reply(reply.status, &headers, &reply.body, "slo_router");
+        let record = self.records.get_mut(&id);
+        let endpoint = record.as_ref().and_then(|record| record.endpoint);
+        let reply = refusal.reply(endpoint);
+        let mut headers: Vec<(&str, &str)> =
+            reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let ignored = record.and_then(|record| {
+            record.stage = Stage::Refused;
+            record.ignored.clone()
+        });
+        headers.extend(ignored.as_deref().map(|ignored| (IGNORED, ignored)));
+        let is_kept = reply.status == BAD_REQUEST && self.records.get(&id).is_some_and(|record| record.is_read);
+        let status = if is_kept { KEPT_BAD_REQUEST } else { reply.status };
+        let _ = host::send_reply(status, &headers, &reply.body, "slo_router");
         Next::Wait
     }
 }

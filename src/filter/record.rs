@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::early::Plan;
+use super::host::Headers;
 use super::intent::Wish;
 use crate::dispatcher::Placement;
-use crate::protocol::{Endpoint, ResponseObserver};
+use crate::protocol::{Endpoint, ResponseObserver, unknown_slo_headers};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
@@ -19,6 +21,12 @@ pub struct Record {
     pub arrived_at: Instant,
     /// How far it is.
     pub stage: Stage,
+    /// The API that it speaks, where it is one that is scheduled.
+    pub endpoint: Option<Endpoint>,
+    /// Its headers that look like an objective and are none, for its client to be told.
+    pub ignored: Option<Box<str>>,
+    /// Whether all of it has come.
+    pub is_read: bool,
     /// What was read of it, once it was.
     pub facts: Option<Facts>,
     /// Reads its response as it passes.
@@ -41,6 +49,8 @@ pub enum Stage {
         /// Bytes of the body that have come.
         received: usize,
     },
+    /// It waits for the first list of pods.
+    Early(Plan),
     /// It waits for room.
     Waiting,
     /// It was sent to a pod.
@@ -84,12 +94,22 @@ impl Facts {
 // === impl Record ===
 
 impl Record {
-    /// A request whose headers came at `now`.
+    /// A request whose headers came at `now`: a scheduled one, or one that is refused for them.
+    pub fn scheduled(id: RequestId, stage: Stage, now: Instant, endpoint: Endpoint, headers: &Headers) -> Self {
+        let unknown = unknown_slo_headers(headers.names());
+        let ignored = (!unknown.is_empty()).then(|| unknown.join(", ").into());
+        Self { endpoint: Some(endpoint), ignored, ..Self::new(id, stage, now) }
+    }
+
+    /// Any other.
     pub fn new(id: RequestId, stage: Stage, now: Instant) -> Self {
         Self {
             id,
             arrived_at: now,
             stage,
+            endpoint: None,
+            ignored: None,
+            is_read: false,
             facts: None,
             observer: None,
             status: None,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::host::{self, Buffer, Headers, Map};
+use super::performing::{IGNORED, KEPT_BAD_REQUEST};
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};
@@ -20,6 +21,9 @@ use crate::scheduling::slo::Outcome;
 use crate::scheduling::time::Instant;
 use crate::shared::health::Change;
 
+/// Requests without an answer that are looked at in one tick: each costs two calls of the host.
+const MOST_FOLLOWED: usize = 64;
+
 impl Router {
     /// A response's headers came.
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
@@ -27,6 +31,9 @@ impl Router {
         record.complete |= end_of_stream;
         if matches!(record.stage, Stage::Unplaced) {
             let _ = host::set_header(Map::Response, "x-slo-router-reason", NO_PODS);
+        }
+        if matches!(record.stage, Stage::Refused) && is_kept_bad_request() {
+            let _ = host::set_header(Map::Response, ":status", "400");
         }
         let Stage::Forwarded(placement) = &mut record.stage else { return };
         if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
@@ -52,11 +59,32 @@ impl Router {
         };
         set("x-slo-router-policy", placement.policy.as_str());
         set("x-slo-router-wait-ms", &tenths_of_ms(placement.waited));
+        if let Some(ignored) = &record.ignored {
+            set(IGNORED, ignored);
+        }
         if let Some(unjudged) = placement.unjudged {
             set("x-slo-router-reason", reason_of(unjudged));
         }
         if self.config.response.show_pod {
             set("x-slo-router-pod", &placement.address.to_string());
+        }
+    }
+
+    /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that failed it is known to have,
+    /// before the answer comes.
+    pub(super) fn follow_retries(&mut self, now: Instant) {
+        for _ in 0..self.unanswered.len().min(MOST_FOLLOWED) {
+            let Some(id) = self.unanswered.pop_front() else { return };
+            let Some(record) = self.records.get_mut(&id).filter(|record| record.status.is_none()) else { continue };
+            let Stage::Forwarded(placement) = &mut record.stage else { continue };
+            if host::set_effective_context(id.0).is_err() {
+                continue;
+            }
+            if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
+                placement.address = address;
+                self.dispatcher.served_by(id, address, now);
+            }
+            self.unanswered.push_back(id);
         }
     }
 
@@ -97,7 +125,7 @@ impl Router {
             Stage::Reading { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(record, &placement, now),
-            Stage::Unplaced | Stage::Refused => {}
+            Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
         }
     }
 
@@ -151,7 +179,8 @@ impl Router {
             events: told.filter(|_| observed.output_events > 0).map(|told| (observed.output_events, told)),
         };
         if completion.is_some() || usage.prompt_tokens.is_some() {
-            self.learning.record(&facts.label, sample);
+            let label = self.answered_label(&facts.model, now);
+            self.learning.record(&label, sample);
         }
     }
 
@@ -214,6 +243,11 @@ fn served_by(told: &str) -> Option<SocketAddr> {
         return None;
     }
     str::from_utf8(&address).ok()?.parse().ok()
+}
+
+/// Whether the answer is the filter's own, whose status stands for another.
+fn is_kept_bad_request() -> bool {
+    host::headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
 }
 
 /// For how long a pod says that it has no room, in seconds or milliseconds; dates are not read.

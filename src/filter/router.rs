@@ -1,12 +1,13 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
 //! [`describing`](super::describing) and [`performing`](super::performing).
 
-use std::rc::Rc;
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use fnv::{FnvHashMap, FnvHashSet};
+use fnv::FnvHashMap;
 
 use super::connections::Connections;
+use super::early::Early;
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
 use super::intent::{Intent, Wish};
@@ -28,6 +29,10 @@ use crate::shared::Keys;
 const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
 const BUSY_TICK: Duration = Duration::from_millis(10);
+/// Time between ticks of a filter that just started, while its sources have not answered yet: one that fails is asked again soon.
+const STARTING_TICK: Duration = Duration::from_millis(50);
+/// So long a filter has just started. A source that fails longer is asked more seldom than the heartbeat comes.
+const STARTING: Duration = Duration::from_secs(2);
 /// Time between ticks otherwise: the heartbeat's.
 const IDLE_TICK: Duration = Duration::from_millis(250);
 /// Messages taken from the mailbox at once: all say the same.
@@ -56,11 +61,15 @@ pub struct Router {
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
     pub(super) guard: Guard,
-    /// The models that have a history and labels of their own.
-    pub(super) labels: FnvHashSet<Rc<str>>,
+    pub(super) early: Early,
+    /// Requests that were sent to a pod and have no answer yet.
+    pub(super) unanswered: VecDeque<RequestId>,
     /// Whether a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
+    /// For what decides nothing.
+    pub(super) jitter: fastrand::Rng,
+    started_at: Instant,
     tick: Duration,
     shared_at: Instant,
     #[cfg(feature = "exact")]
@@ -72,7 +81,8 @@ pub struct Router {
 impl Router {
     /// Takes no part in the pool yet: all VMs get this far, those that never serve too.
     pub fn new(config: Config) -> Self {
-        let mut rng = fastrand::Rng::with_seed(host::random_seed());
+        let seed = host::random_seed();
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut router = Self {
             store: HostStore,
             keys: Keys::of(&config.pool),
@@ -85,9 +95,12 @@ impl Router {
             replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
             guard: Guard::default(),
-            labels: FnvHashSet::default(),
+            early: Early::default(),
+            unanswered: VecDeque::new(),
             looks_at_runs: config.looks_at_runs(),
             rng,
+            jitter: fastrand::Rng::with_seed(!seed),
+            started_at: host::now(),
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
             #[cfg(feature = "exact")]
@@ -107,20 +120,24 @@ impl Router {
     pub fn on_request_headers(&mut self, id: RequestId, end_of_stream: bool) -> Next {
         let now = host::now();
         let headers = host::headers(Map::Request);
-        if headers.get(&self.config.upstream.header).is_some() {
+        for header in self.config.upstream.headers().filter(|header| headers.get(header).is_some()) {
             // Refused only without a header map, and then nothing arrives upstream either.
-            let _ = host::remove_header(Map::Request, &self.config.upstream.header);
+            let _ = host::remove_header(Map::Request, header);
         }
         let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
-            Intent::Pass => self.pass_by(subset, now),
-            Intent::Refuse(refusal) => {
-                self.records.insert(id, Record::new(id, Stage::Refused, now));
-                self.refuse(&refusal)
+            Intent::Pass => self.pass_by(id, subset, now),
+            Intent::Ready => self.tell_readiness(id, now),
+            Intent::Refuse(refusal, endpoint) => {
+                let record = Record::scheduled(id, Stage::Refused, now, endpoint, &headers);
+                self.records.insert(id, Record { is_read: end_of_stream, ..record });
+                self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..wish };
-                self.records.insert(id, Record::new(id, Stage::Reading { wish, received: 0 }, now));
+                let endpoint = wish.endpoint;
+                let stage = Stage::Reading { wish, received: 0 };
+                self.records.insert(id, Record::scheduled(id, stage, now, endpoint, &headers));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
@@ -128,7 +145,7 @@ impl Router {
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..wish };
                 let body = wish.read_body.then(Vec::new);
-                self.records.insert(id, Record::new(id, Stage::Waiting, now));
+                self.records.insert(id, Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers));
                 self.schedule(id, wish, body.as_deref(), now)
             }
         }
@@ -143,7 +160,7 @@ impl Router {
                 *received = size;
                 if end_of_stream { self.read_body(id) } else { Next::Wait }
             }
-            Some(Stage::Waiting | Stage::Refused) => Next::Wait,
+            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
@@ -152,7 +169,7 @@ impl Router {
     pub fn on_request_trailers(&mut self, id: RequestId) -> Next {
         match self.records.get(&id).map(|record| &record.stage) {
             Some(Stage::Reading { .. }) => self.read_body(id),
-            Some(Stage::Waiting | Stage::Refused) => Next::Wait,
+            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
     }
@@ -175,10 +192,12 @@ impl Router {
         self.perform(actions, None);
         self.release_unread(now);
         self.refresh_sources(now);
+        self.release_early(now);
+        self.follow_retries(now);
         self.meet_replicas(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.store, &self.keys);
+            self.learning.share(&self.store, &self.keys, now);
             if let Some(survey) = self.dispatcher.survey(now) {
                 self.stats.survey(&survey);
             }
@@ -196,6 +215,7 @@ impl Router {
     fn read_body(&mut self, id: RequestId) -> Next {
         self.guard.forget(id);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        record.is_read = true;
         let Stage::Reading { wish, received } = std::mem::replace(&mut record.stage, Stage::Waiting) else {
             return Next::Wait;
         };
@@ -217,14 +237,16 @@ impl Router {
         }
     }
 
-    /// Often enough to meet other gateways in time.
+    /// Often enough to meet other gateways in time, and to ask for the first pods and profiles.
     fn idle_tick(&self) -> Duration {
         let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
-        meetings.map_or(IDLE_TICK, |interval| interval.min(IDLE_TICK))
+        let is_starting = self.sources.awaits_any() && host::now().since(self.started_at) < STARTING;
+        let most = if is_starting { STARTING_TICK } else { IDLE_TICK };
+        meetings.map_or(most, |interval| interval.min(most))
     }
 
     pub(super) fn adjust_tick(&mut self) {
-        let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching();
+        let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching() || !self.early.is_empty();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;

@@ -13,6 +13,7 @@ use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
+use crate::shared::store::is_news;
 use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
 use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
 
@@ -23,6 +24,8 @@ pub struct Sources {
     fetched_profiles: Vec<ProfileEntry>,
     /// What the source of pods said last; `None` until it has said anything.
     fetched_pods: Option<Vec<PodSpec>>,
+    /// Whether the profiles are others than at the last tick.
+    has_new_profiles: bool,
 }
 
 /// One document that is fetched.
@@ -63,6 +66,7 @@ impl Sources {
             pods: source("pods", config.pods.fetched()),
             fetched_profiles: Vec::new(),
             fetched_pods: None,
+            has_new_profiles: true,
         }
     }
 
@@ -71,13 +75,19 @@ impl Sources {
         self.pods.is_some() && self.fetched_pods.is_none()
     }
 
+    /// Whether a source has given nothing so far.
+    pub fn awaits_any(&self) -> bool {
+        self.awaits_pods() || self.profiles.as_ref().is_some_and(|source| !source.document.is_seen())
+    }
+
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
     pub fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
         let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =
             config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
-        Rc::new(Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles))
+        let pool = Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles);
+        Rc::new(pool.bounded(|deployment| config.deployments.get(deployment)?.max_concurrent_requests))
     }
 }
 
@@ -89,17 +99,18 @@ impl Router {
             source.fetch_if_due(&self.store, &self.keys, &mut self.stats, now);
         }
         self.take_documents(now);
+        self.tell_hidden_default();
     }
 
     /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
     pub(super) fn take_documents(&mut self, now: Instant) {
         let (store, keys) = (self.store, &self.keys);
-        let Sources { profiles, pods, fetched_profiles, fetched_pods } = &mut self.sources;
+        let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles } = &mut self.sources;
         let mut changed = false;
         if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(&store, keys))
             && let Ok(document) = profiles::parse(&bytes)
         {
-            changed = true;
+            (changed, *has_new_profiles) = (true, true);
             *fetched_profiles = document.profiles;
         }
         if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
@@ -112,6 +123,19 @@ impl Router {
             let pool = self.sources.pool(&self.config);
             let actions = self.dispatcher.set_pool(pool, now);
             self.perform(actions, None);
+        }
+    }
+
+    /// Says where profiles hide the configuration's own objective, once for all VMs.
+    fn tell_hidden_default(&mut self) {
+        if !std::mem::take(&mut self.sources.has_new_profiles) {
+            return;
+        }
+        let profiles = self.config.profiles.inline.iter().chain(&self.sources.fetched_profiles);
+        if let Some(hidden) = self.config.hidden_default(profiles)
+            && is_news(&self.store, &self.keys.said("slo.default"), &hidden)
+        {
+            log::info!("slo-router: {hidden}");
         }
     }
 
@@ -129,6 +153,9 @@ impl Router {
     }
 }
 
+/// The header that Envoy adds to what a server answers, and not to what it answers itself.
+const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
+
 /// Sends a callout; its number leads the answer back.
 pub(super) fn send_callout(callout: &Callout, headers: &[(&str, &str)], body: &[u8]) -> Result<u32, FetchError> {
     host::call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
@@ -142,7 +169,8 @@ pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usiz
     let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
     let content_type = headers.get("content-type");
     let status = headers.get(":status").and_then(|status| status.parse().ok());
-    let head = Head { status, content_type: content_type.as_deref(), body_bytes };
+    let is_servers = headers.get(UPSTREAM_TIME).is_some();
+    let head = Head { status, content_type: content_type.as_deref(), is_servers, body_bytes };
     let body = || host::buffer(Buffer::CalloutAnswer, body_bytes).unwrap_or_default();
     match request.judge(head) {
         Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),

@@ -244,6 +244,7 @@ pub const fn reason_of(unjudged: Unjudged) -> &'static str {
     match unjudged {
         Unjudged::NoProfile => "no-profile",
         Unjudged::NoSlo => "no-slo",
+        Unjudged::SpeedsUnknown => "speeds-unknown",
     }
 }
 

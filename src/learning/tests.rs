@@ -123,7 +123,7 @@ fn a_median_is_computed_once_for_each_bucket_until_what_is_known_changes() {
     assert_eq!(estimate(&mut learning, 64), 1);
     assert_eq!(estimate(&mut learning, 65), 1, "the same bucket");
     assert_eq!(estimate(&mut learning, 1_000), 2);
-    learning.share(&store, &keys());
+    learning.share(&store, &keys(), START);
     assert_eq!(estimate(&mut learning, 64), 3);
 }
 
@@ -135,8 +135,8 @@ fn what_one_vm_learns_the_others_know() {
     for _ in 0..20 {
         one.record(MODEL, Sample { characters: Some(1_000), ..sample(64, 10) });
     }
-    one.share(&store, &keys());
-    other.share(&store, &keys());
+    one.share(&store, &keys(), START);
+    other.share(&store, &keys(), START);
     assert_eq!([output(&mut one, 64), output(&mut other, 64)], [10, 10]);
     assert_eq!(one.tokens_of_characters(MODEL, 9_999), other.tokens_of_characters(MODEL, 9_999));
 }
@@ -148,8 +148,8 @@ fn each_completion_counts_once_however_often_it_is_shared() {
     one.record(MODEL, sample(64, 10));
     other.record(MODEL, sample(64, 30));
     for _ in 0..3 {
-        one.share(&store, &keys());
-        other.share(&store, &keys());
+        one.share(&store, &keys(), START);
+        other.share(&store, &keys(), START);
     }
     let known: Known = crate::shared::store::read(&store, &keys().lengths(MODEL)).0;
     assert_eq!(known.history.iter().map(|it| it.output_tokens).collect::<Vec<_>>(), [10, 30]);
@@ -163,4 +163,40 @@ fn models_do_not_learn_from_each_other() {
     assert_eq!(output(&mut learning, 64), 256);
     learning.record(MODEL, sample(64, 16));
     assert_eq!(output(&mut learning, 64), 16);
+}
+
+#[test]
+fn what_lies_long_back_is_forgotten() {
+    let (store, mut learning) = (Memory::default(), learning(PredictionKind::Median));
+    (0..30).for_each(|_| learning.record(MODEL, sample(100, 2_000)));
+    learning.share(&store, &keys(), START);
+    assert_eq!(output(&mut learning, 100), 2_000);
+    learning.share(&store, &keys(), START.after(Duration::from_secs(3_000)));
+    assert_eq!(output(&mut learning, 100), 2_000);
+    learning.share(&store, &keys(), START.after(Duration::from_secs(3_601)));
+    assert_eq!(output(&mut learning, 100), 256);
+}
+
+#[test]
+fn a_model_is_known_in_all_vms_from_its_first_answer_on() {
+    let store = Memory::default();
+    let [mut one, mut other] = [(); 2].map(|()| learning(PredictionKind::Median));
+    assert_eq!(one.label(MODEL, &store, &keys(), START), ("new".into(), false));
+    let (label, is_new) = one.answered(MODEL, &store, &keys(), START);
+    assert_eq!((&*label, is_new), (MODEL, true));
+    (0..20).for_each(|_| one.record(&label, sample(64, 10)));
+    assert_eq!(other.label(MODEL, &store, &keys(), START), ("new".into(), false), "nothing was shared yet");
+    one.share(&store, &keys(), START);
+    assert_eq!(other.label(MODEL, &store, &keys(), START), (MODEL.into(), true));
+    assert_eq!(output(&mut other, 64), 10);
+}
+
+#[test]
+fn names_that_are_only_asked_for_leave_nothing_behind() {
+    let (store, mut learning) = (Memory::default(), learning(PredictionKind::Median));
+    for n in 0..1_000 {
+        let (label, _) = learning.label(&format!("made-up-{n}"), &store, &keys(), START);
+        learning.tokens_of_characters(&label, 100);
+    }
+    assert_eq!(learning.models.len(), 1);
 }

@@ -1,5 +1,9 @@
 //! Which API a request speaks, told by its path.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 /// An inference API, by the shape of its request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -49,7 +53,7 @@ impl Endpoint {
             ("/responses", Endpoint::Responses),
             ("/messages", Endpoint::Messages),
         ];
-        let path = bare(path);
+        let path = &*bare(path);
         ENDINGS.iter().find(|(ending, _)| path.ends_with(ending)).map_or(Self::Any, |&(_, endpoint)| endpoint)
     }
 }
@@ -59,21 +63,27 @@ impl Endpoint {
 impl EndpointPaths {
     /// Of the configured paths. A trailing slash or a query in them means nothing.
     pub fn new<P: AsRef<str>>(configured: impl IntoIterator<Item = P>) -> Self {
-        let entry = |path: P| (bare(path.as_ref()).to_owned(), Endpoint::of_configured(path.as_ref()));
+        let entry = |path: P| (bare(path.as_ref()).into_owned(), Endpoint::of_configured(path.as_ref()));
         Self(configured.into_iter().map(entry).collect())
     }
 
-    /// The API behind a request's path, whatever its query string and trailing slash; `None` where the path is not
-    /// one of those configured.
+    /// The API behind a request's path, whatever its query string, its trailing slash and its escapes; `None` where the path
+    /// is not one of those configured.
     pub fn endpoint_of(&self, request_path: &str) -> Option<Endpoint> {
         let path = bare(request_path);
-        self.0.iter().find(|(configured, _)| configured == path).map(|&(_, endpoint)| endpoint)
+        self.0.iter().find(|(configured, _)| *configured == path).map(|&(_, endpoint)| endpoint)
     }
 }
 
-/// A path without its query string and trailing slashes.
-fn bare(path: &str) -> &str {
-    path.split_once('?').map_or(path, |(path, _query)| path).trim_end_matches('/')
+/// A path without its query string and trailing slashes, as a model server reads it: unescaped, once. Envoy's
+/// `path_with_escaped_slashes_action` unescapes slashes alone, and not everywhere.
+fn bare(path: &str) -> Cow<'_, str> {
+    let path = path.split_once('?').map_or(path, |(path, _query)| path);
+    if !path.contains(['%', '\\']) {
+        return Cow::Borrowed(path.trim_end_matches('/'));
+    }
+    let unescaped = percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
+    Cow::Owned(unescaped.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -106,6 +116,14 @@ mod tests {
             ("/v1/chat/completions?api-version=2024-10-21&x=/v1/completions", Some(Endpoint::ChatCompletions)),
             ("/v1/chat/completions/?", Some(Endpoint::ChatCompletions)),
             ("/v1/completions", Some(Endpoint::Completions)),
+            ("/v1/chat%2Fcompletions", Some(Endpoint::ChatCompletions)),
+            ("/v1%2fchat%2fcompletions/?x=%2F", Some(Endpoint::ChatCompletions)),
+            ("%2Fv1/chat/completions%2F", Some(Endpoint::ChatCompletions)),
+            ("/v1/chat%5Ccompletions", Some(Endpoint::ChatCompletions)),
+            ("/v1/%63hat/completion%73", Some(Endpoint::ChatCompletions)),
+            ("/v1/chat%252Fcompletions", None),
+            ("/v1/chat/completions%FF", None),
+            ("/v1/chat/completions%", None),
             ("/custom", Some(Endpoint::Any)),
             ("/other/v1/chat/completions", None),
             ("/v1/chat/completions/extra", None),

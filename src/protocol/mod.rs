@@ -23,7 +23,7 @@ pub use endpoint::{Endpoint, EndpointPaths};
 pub use json::Kind;
 pub use observer::{End, Observed, OutputSoFar, ResponseFacts, ResponseObserver};
 pub use refusal::{Refusal, Reply};
-pub use slo_headers::{SloHeaderError, slo_from_headers};
+pub use slo_headers::{SloHeaderError, slo_from_headers, unknown_slo_headers};
 pub use sse::SseReader;
 #[cfg(feature = "exact")]
 pub use tokens::Cl100k;

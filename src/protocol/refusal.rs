@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::ask::BodyError;
+use super::endpoint::Endpoint;
 use super::slo_headers::SloHeaderError;
 
 /// Values from outside are quoted up to this many characters.
@@ -66,13 +67,26 @@ pub struct Reply {
     pub status: u16,
     /// Header names in lower case, and their values.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON, in the shape of OpenAI's errors.
+    /// JSON, in the shape of the API's errors.
     pub body: Vec<u8>,
 }
 
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: ErrorObject<'a>,
+}
+
+/// An error in Anthropic's shape.
+#[derive(Serialize)]
+struct AnthropicEnvelope<'a> {
+    r#type: &'a str,
+    error: AnthropicError<'a>,
+}
+
+#[derive(Serialize)]
+struct AnthropicError<'a> {
+    r#type: &'a str,
+    message: &'a str,
 }
 
 #[derive(Serialize)]
@@ -118,13 +132,19 @@ impl Refusal {
         }
     }
 
-    /// The whole answer.
-    pub fn reply(&self) -> Reply {
+    /// The whole answer, as the API that the request speaks has it: OpenAI's where it is not known.
+    pub fn reply(&self, endpoint: Option<Endpoint>) -> Reply {
         let message = self.message();
-        let (r#type, code, param) = (self.error_type(), self.code(), self.param());
-        let envelope = Envelope { error: ErrorObject { message: &message, r#type, code, param } };
+        let code = self.code();
+        let body = if endpoint == Some(Endpoint::Messages) {
+            let error = AnthropicError { r#type: self.anthropic_type(), message: &message };
+            serde_json::to_vec(&AnthropicEnvelope { r#type: "error", error })
+        } else {
+            let (r#type, param) = (self.error_type(), self.param());
+            serde_json::to_vec(&Envelope { error: ErrorObject { message: &message, r#type, code, param } })
+        };
         // Strings are always serializable; were they not, the status and the reason would still tell the case.
-        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        let body = body.unwrap_or_default();
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("x-slo-router-reason", code.to_owned())];
         if let Some(retry_after) = self.retry_after() {
@@ -155,6 +175,15 @@ impl Refusal {
             Self::Late { .. } => "the latency objective cannot be met any more".to_owned(),
             Self::Infeasible => "no deployment can meet the latency objective of such a request".to_owned(),
             Self::NoReadyPod => "no pod is ready".to_owned(),
+        }
+    }
+
+    fn anthropic_type(&self) -> &'static str {
+        match self.status() {
+            400 => "invalid_request_error",
+            404 => "not_found_error",
+            429 => "rate_limit_error",
+            _ => "overloaded_error",
         }
     }
 

@@ -72,6 +72,13 @@ pub fn slo_from_headers(lookup: impl Fn(&str) -> Option<String>) -> Result<Optio
     Ok((slo != Slo::default()).then_some(slo))
 }
 
+/// Those of a request's header names that look like an objective and are none that is read: misspelt, most likely. In lower case.
+pub fn unknown_slo_headers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    const PREFIXES: [&str; 3] = ["x-slo-", "x-llm-d-slo-", "x-dynamo-slo-"];
+    let is_known = |name: &str| HEADERS.iter().any(|(known, ..)| *known == name);
+    names.filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_known(name)).collect()
+}
+
 // === impl Unit ===
 
 impl Unit {
@@ -139,6 +146,12 @@ mod tests {
             e2e_per_token: micros(7_250),
         };
         assert_eq!(slo, Ok(Some(expected)));
+    }
+
+    #[test]
+    fn what_looks_like_an_objective_and_is_none_is_found() {
+        let names = ["x-slo-ttft-ms", "x-slo-tttft-ms", "x-slo-ttft", "x-slow", "x-llm-d-slo-e2e-ms", "content-type"];
+        assert_eq!(unknown_slo_headers(names.into_iter()), ["x-slo-tttft-ms", "x-slo-ttft", "x-llm-d-slo-e2e-ms"]);
     }
 
     #[test]

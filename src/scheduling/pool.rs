@@ -52,6 +52,8 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// `namespace/name`.
     pub name: DeploymentName,
+    /// Requests at once on each of its pods, whatever policy places them; `None` for any number.
+    pub max_concurrent_requests: Option<u32>,
     /// Profiles by model; `None` stands for any model.
     profiles: Vec<(Option<String>, Profile)>,
 }
@@ -194,7 +196,12 @@ impl Pool {
             let id = DeploymentId::of(&spec.deployment);
             let deployment = *known.entry(id).or_insert_with(|| {
                 let profiles = of_deployment(profiles, &spec.deployment);
-                pool.deployments.push(Deployment { id, name: spec.deployment, profiles });
+                pool.deployments.push(Deployment {
+                    id,
+                    name: spec.deployment,
+                    max_concurrent_requests: None,
+                    profiles,
+                });
                 pool.deployments.len() - 1
             });
             let pod = PodId::of(spec.address);
@@ -209,6 +216,15 @@ impl Pool {
         }
         pool.audiences = Audiences::of(&pool.pods, &pool.deployments);
         pool
+    }
+
+    /// Bounds how many requests run at once on each pod of some deployments.
+    #[must_use]
+    pub fn bounded(mut self, bound_of: impl Fn(&DeploymentName) -> Option<u32>) -> Self {
+        for deployment in &mut self.deployments {
+            deployment.max_concurrent_requests = bound_of(&deployment.name);
+        }
+        self
     }
 
     /// The pods, in the order of their source.

@@ -83,6 +83,8 @@ pub enum Unjudged {
     NoProfile,
     /// There are profiles, but neither they nor the configuration nor the request set an objective they can rank.
     NoSlo,
+    /// Its policy goes by speeds that are learned, and too little is known of them, or they turned out wrong.
+    SpeedsUnknown,
 }
 
 /// A request as policies see it.

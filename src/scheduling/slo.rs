@@ -64,6 +64,16 @@ impl Slo {
         self.kind().is_none()
     }
 
+    /// What of it says anything of a request with so many output tokens: without any, nothing per output token does.
+    #[must_use]
+    pub fn applied_to(self, shape: Shape) -> Option<Self> {
+        let applied = match shape.output_tokens {
+            0 => Self { tpot: None, e2e_per_output_token: None, e2e_base: None, ..self },
+            _ => self,
+        };
+        (!applied.is_empty()).then_some(applied)
+    }
+
     /// The objective that ranks; `None` if there is none.
     pub fn kind(&self) -> Option<SloKind> {
         self.ranking().map(|(kind, _)| kind)

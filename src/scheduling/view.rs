@@ -51,6 +51,8 @@ pub struct View<'a> {
     missing: Vec<(PodId, ModelId)>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
+    /// Whether the deployments' bounds do not count, since what is placed is not counted by them.
+    is_unbounded: bool,
 }
 
 /// What runs on each pod, in the order of the pool. Clones share it until one is changed.
@@ -120,7 +122,14 @@ impl<'a> View<'a> {
     /// `states` has one entry for each pod, in the order of the pool.
     pub fn new(pool: &'a Pool, mut states: Vec<PodState>) -> Self {
         states.resize(pool.pods().len(), PodState::default());
-        Self { pool, states, runs: OnPods::default(), missing: Vec::new(), reservation: None }
+        let runs = OnPods::default();
+        Self { pool, states, runs, missing: Vec::new(), reservation: None, is_unbounded: false }
+    }
+
+    /// The same, for what is not charged.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        Self { is_unbounded: true, ..self }
     }
 
     /// The pool.
@@ -178,7 +187,8 @@ impl<'a> View<'a> {
     pub fn candidate<'v>(&'v self, request: &'v Request, position: usize) -> Option<Candidate<'v>> {
         let pod = self.pool.pods().get(position)?;
         let state = self.state(position);
-        let open = state.takes() && request.audience.contains(position) && !self.lacks(pod, request);
+        let is_open = state.takes() && !self.is_full(pod, state);
+        let open = is_open && request.audience.contains(position) && !self.lacks(pod, request);
         let prospect = request.on(pod.deployment).filter(|_| open)?;
         Some(Candidate { position, pod, state, prospect })
     }
@@ -209,6 +219,12 @@ impl<'a> View<'a> {
                 state.health = Health::Out;
             }
         }
+    }
+
+    /// Whether as many requests run on it as its deployment's bound lets.
+    fn is_full(&self, pod: &Pod, state: PodState) -> bool {
+        let deployment = self.pool.deployments().get(pod.deployment).filter(|_| !self.is_unbounded);
+        deployment.and_then(|deployment| deployment.max_concurrent_requests).is_some_and(|most| state.in_flight >= most)
     }
 
     fn lacks(&self, pod: &Pod, request: &Request) -> bool {

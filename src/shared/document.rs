@@ -15,6 +15,10 @@ use super::keys::Keys;
 use super::store::{self, Store, update};
 use crate::scheduling::time::Instant;
 
+/// Until the first good document, a fetch that gave none is tried again this soon, then after twice as long each time, up to
+/// the interval: a gateway that just started has nothing else to go by.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
 /// Sources that live side by side at most before a cell is taken from one of them.
 const CELLS: usize = 4;
 
@@ -45,6 +49,8 @@ struct State {
     leased_until: Instant,
     /// When it was last fetched, or tried to be.
     fetched_at: Option<Instant>,
+    /// Fetches that gave nothing before the first document.
+    failures: u32,
     /// A hash of what was last wrong with it; zero for nothing.
     complaint: u64,
 }
@@ -79,6 +85,11 @@ impl SharedDocument {
         Self { kind, fingerprint, seen: None }
     }
 
+    /// Whether a document was taken here.
+    pub fn is_seen(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a second have passed.
     pub fn lease(&self, store: &impl Store, keys: &Keys, every: Duration, timeout: Duration, now: Instant) -> bool {
         let key = keys.source(self.kind, self.cell_to_take(&states(store, keys, self.kind)));
@@ -86,7 +97,7 @@ impl SharedDocument {
             if state.fingerprint != self.fingerprint {
                 *state = State { fingerprint: self.fingerprint, ..State::default() };
             }
-            let due = state.fetched_at.is_none_or(|at| now.since(at) >= every);
+            let due = state.fetched_at.is_none_or(|at| now.since(at) >= state.pause(every));
             (due && state.leased_until <= now).then(|| {
                 state.fetched_at = Some(now);
                 state.leased_until = lease_until(timeout, now);
@@ -181,6 +192,7 @@ impl SharedDocument {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.leased_until = Instant::ZERO;
                 state.version = version.unwrap_or(state.version);
+                state.failures = state.failures.saturating_add(u32::from(state.version == 0));
                 std::mem::replace(&mut state.complaint, complaint) != complaint
             })
         });
@@ -197,6 +209,19 @@ impl SharedDocument {
     fn cell_to_take(&self, states: &[State]) -> usize {
         let oldest = || states.iter().enumerate().min_by_key(|(_, state)| state.fetched_at).map(|(cell, _)| cell);
         self.own_cell(states).or_else(oldest).unwrap_or_default()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Time from the start of the last fetch to the next one.
+    fn pause(&self, every: Duration) -> Duration {
+        if self.version > 0 {
+            return every;
+        }
+        let doubled = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        FIRST_RETRY.saturating_mul(doubled).min(every)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::scheduling::pool::DeploymentId;
 
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]
@@ -52,6 +52,11 @@ impl Keys {
     /// Where a source stands: its version and who fetches it. `cell` is one of a few, reused by configurations.
     pub fn source(&self, kind: &str, cell: usize) -> String {
         format!("{}/source/{kind}/{cell}", self.prefix)
+    }
+
+    /// A hash of what was last logged of something, by whichever VM.
+    pub fn said(&self, of: &str) -> String {
+        format!("{}/said/{of}", self.prefix)
     }
 
     /// The last good document of a source.

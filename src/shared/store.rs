@@ -1,6 +1,9 @@
 //! Shared data as a port: values with compare-and-swap, and mailboxes. The filter implements it by host calls,
 //! [`super::memory`] for tests and simulation.
 
+use std::hash::Hasher;
+
+use fnv::FnvHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,6 +74,14 @@ where
         }
     }
     Err(Contended)
+}
+
+/// Whether this is news: no VM has said it last.
+pub fn is_news(store: &impl Store, key: &str, text: &str) -> bool {
+    let mut hasher = FnvHasher::default();
+    hasher.write(text.as_bytes());
+    let hash = hasher.finish();
+    update(store, key, |said: &mut u64| (*said != hash).then(|| *said = hash)) == Ok(Some(()))
 }
 
 /// A value; what cannot be decoded counts as missing.

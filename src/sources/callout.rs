@@ -50,6 +50,8 @@ pub struct Head<'a> {
     pub status: Option<u16>,
     /// The media type.
     pub content_type: Option<&'a str>,
+    /// Whether the server answered, and not Envoy in its place.
+    pub is_servers: bool,
     /// Length of the body.
     pub body_bytes: usize,
 }
@@ -68,8 +70,8 @@ pub enum Verdict {
 pub enum FetchError {
     /// The callout could not be sent, for this reason.
     Unsent(String),
-    /// The connection failed or was reset before the answer's headers.
-    NoAnswer,
+    /// The connection failed or was reset before the answer's headers. Envoy may say why.
+    NoAnswer(Option<String>),
     /// No answer in time; a gateway behind the cluster may say the same of a server of its own.
     Timeout,
     /// Another status than 200, and why, where the server says so.
@@ -113,7 +115,8 @@ impl Request {
     /// Why not, in words for whoever runs the server.
     pub fn judge(&self, head: Head<'_>) -> Result<Verdict, FetchError> {
         match head.status {
-            None => return Err(FetchError::NoAnswer),
+            None => return Err(FetchError::NoAnswer(None)),
+            Some(503) if !head.is_servers => return Err(FetchError::NoAnswer(None)),
             Some(504) => return Err(FetchError::Timeout),
             Some(304) if self.etag.is_some() => return Ok(Verdict::Unchanged),
             Some(status) if status != 200 => return Err(FetchError::Status(status, None)),
@@ -141,18 +144,19 @@ fn is_html(content_type: &str) -> bool {
 // === impl FetchError ===
 
 impl FetchError {
-    /// The error with the reason that the answer's body gives, as Kubernetes and many other servers do: `message`.
+    /// The error with the reason that the answer's body gives, as Kubernetes and many other servers do: `message`; or that
+    /// Envoy gives for there being no answer.
     #[must_use]
     pub fn with_reason_of(self, body: &[u8]) -> Self {
+        if let (Self::NoAnswer(None), Ok(reason)) = (&self, str::from_utf8(body)) {
+            return Self::NoAnswer(Some(shown(reason)).filter(|reason| !reason.is_empty()));
+        }
         #[derive(Deserialize)]
         struct Reason {
             message: String,
         }
         match (self, serde_json::from_slice(body)) {
-            (Self::Status(status, None), Ok(Reason { message })) => {
-                let message = message.chars().filter(|c| !c.is_control()).take(REASON_CHARS).collect();
-                Self::Status(status, Some(message))
-            }
+            (Self::Status(status, None), Ok(Reason { message })) => Self::Status(status, Some(shown(&message))),
             (other, _) => other,
         }
     }
@@ -161,7 +165,7 @@ impl FetchError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unsent(_) => "unsent",
-            Self::NoAnswer => "no-answer",
+            Self::NoAnswer(_) => "no-answer",
             Self::Timeout => "timeout",
             Self::Status(401 | 403, _) => "forbidden",
             Self::Status(404, _) => "not-found",
@@ -174,11 +178,17 @@ impl FetchError {
     }
 }
 
+/// Of a reason as much as goes into a line.
+fn shown(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS).collect()
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsent(reason) | Self::Invalid(reason) => f.write_str(reason),
-            Self::NoAnswer => f.write_str("no answer: the connection failed or was reset"),
+            Self::NoAnswer(None) => f.write_str("no answer: the connection failed or was reset"),
+            Self::NoAnswer(Some(reason)) => write!(f, "no answer, and Envoy says why: {reason}"),
             Self::Timeout => f.write_str("no answer in time (status 504)"),
             Self::Status(status, None) => write!(f, "the answer has status {status}, expected 200"),
             Self::Status(status, Some(reason)) => write!(f, "the answer has status {status}, expected 200: {reason}"),
@@ -253,7 +263,7 @@ mod tests {
     }
 
     fn head(status: Option<u16>, content_type: Option<&str>, body_bytes: usize) -> Head<'_> {
-        Head { status, content_type, body_bytes }
+        Head { status, content_type, body_bytes, is_servers: true }
     }
 
     #[test]
@@ -296,6 +306,23 @@ mod tests {
             let error = Request::json("/").judge(head(status, content_type, body_bytes)).unwrap_err();
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn what_envoy_says_itself_is_no_answer_of_the_server() {
+        let own = Head { is_servers: false, ..head(Some(503), Some("text/plain"), 19) };
+        let error = Request::json("/").judge(own).unwrap_err();
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            ("no-answer", "no answer: the connection failed or was reset")
+        );
+        let told = error.with_reason_of(b"no healthy upstream");
+        assert_eq!(
+            (told.code(), told.to_string().as_str()),
+            ("no-answer", "no answer, and Envoy says why: no healthy upstream")
+        );
+        let servers = Request::json("/").judge(head(Some(503), None, 1)).unwrap_err();
+        assert_eq!(servers.to_string(), "the answer has status 503, expected 200");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::fetch::{Fetch, Fetched, Progress};
 use super::gather::{Gather, gpu_of};
 use super::kubernetes::ObjectName;
 use crate::json::{self, text};
-use crate::scheduling::deployment::DEFAULT_NAMESPACE;
+use crate::scheduling::deployment::{DEFAULT_NAMESPACE, DeploymentName};
 
 const PREFIX: &str = "aibrix:profile_";
 
@@ -33,7 +33,7 @@ const MAX_KEYS: usize = 10_000;
 pub struct WebdisSource {
     /// Webdis.
     pub callout: Callout,
-    /// The namespace of the deployments, which AIBrix's keys do not say.
+    /// The namespace of the deployments whose keys do not say it.
     pub namespace: String,
 }
 
@@ -141,6 +141,7 @@ impl WebdisFetch {
         let mut complaints = Vec::new();
         for (key, text) in std::mem::take(&mut self.values) {
             match names(&key, &text) {
+                Some((model, deployment)) if deployment.contains('/') => gather.add_profile(deployment, &model, &text),
                 Some((model, deployment)) => {
                     gather.add_profile(format!("{}/{deployment}", self.namespace), &model, &text);
                 }
@@ -151,16 +152,21 @@ impl WebdisFetch {
     }
 }
 
-/// The model and the deployment of a key.
+/// The model and the deployment of a key. The deployment may have its namespace before it, in the key or in what its
+/// profile says.
 fn names(key: &str, text: &str) -> Option<(String, String)> {
     let names = key.strip_prefix(PREFIX)?;
     let by_gpu = || {
         let gpu = gpu_of(text)?;
-        let model = names.strip_suffix(gpu.as_str())?.strip_suffix('_')?;
-        Some((model.to_owned(), gpu))
+        let without_namespace = gpu.rsplit_once('/').map_or(gpu.as_str(), |(_, name)| name);
+        let is_end = |end: &str| names.strip_suffix(end)?.strip_suffix('_').map(str::to_owned);
+        let model = is_end(&gpu).or_else(|| is_end(without_namespace))?;
+        Some((model, gpu))
     };
     let by_last = || names.rsplit_once('_').map(|(model, deployment)| (model.to_owned(), deployment.to_owned()));
-    by_gpu().or_else(by_last).filter(|(model, deployment)| !model.is_empty() && !deployment.is_empty())
+    let are_names =
+        |(model, deployment): &(String, String)| !model.is_empty() && deployment.parse::<DeploymentName>().is_ok();
+    by_gpu().filter(are_names).or_else(by_last).filter(are_names)
 }
 
 // === impl Outcome ===

@@ -52,7 +52,7 @@ fn a_request_that_no_pod_can_serve_in_time_is_refused() {
     let sample =
         Sample { completion: Some(completion), prompt_tokens: None, characters: None, bytes: None, events: None };
     learning.record("llama2-7b", sample);
-    learning.share(&Memory::default(), &Keys::of("conformance"));
+    learning.share(&Memory::default(), &Keys::of("conformance"), START);
     let mut rng = fastrand::Rng::with_seed(1);
     let output = learning.output_tokens("llama2-7b", 2049, Vec::new, START, &mut rng);
     assert_eq!(output, 512);

@@ -40,7 +40,10 @@ async fn held_and_released(workers: u32) -> Test {
     }
     for pending in pending {
         let reply = within("an answer", pending.reply()).await?;
-        assert_eq!((reply.status.as_u16(), reply.header("x-slo-router-policy")), (200, Some("slo-attainment")));
+        // Pods that answer so much faster than their profile says are soon not relied on.
+        let decided = (reply.header("x-slo-router-policy"), reply.header("x-slo-router-reason"));
+        let truths = [(Some("slo-attainment"), None), (Some("least-request"), Some("speeds-unknown"))];
+        assert!(reply.status == 200 && truths.contains(&decided), "{decided:?}");
     }
     rig.idle().await;
     Ok(())

@@ -203,3 +203,20 @@ async fn metrics_have_labels() -> Test {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_server_would_take_for_a_chat_request_is_scheduled() -> Test {
+    let rig = Rig::answering(1, 1, |_| {}).await?;
+    let body = crate::common::chat().to_string();
+    for (path, kind) in [
+        ("/v1/chat%2Fcompletions", "application/json"),
+        ("/v1/ch%61t/completions", "application/json"),
+        ("/v1/chat/completions", "multipart/form-data; boundary=b"),
+        ("/v1/chat/completions", "Multipart/Mixed"),
+    ] {
+        let asked = rig.client.post(path).header("content-type", kind).body(body.clone());
+        let reply = within("an answer", asked.send()).await?;
+        assert_eq!((reply.status.as_u16(), reply.header("x-slo-router-policy")), (200, Some("slo")), "{path} {kind}");
+    }
+    Ok(())
+}

@@ -123,8 +123,10 @@ fn plain(yaml: &mut Yaml) {
         |at: &mut Yaml, field: &str| drop(at.as_mapping_mut().map(|mapping: &mut Mapping| mapping.remove(field)));
     without(find(yaml, path::PODS), "load_balancing_policy");
     without(find(yaml, path::PODS), "circuit_breakers");
+    without(find(yaml, path::ROUTE), "retry_policy");
     without(find(yaml, path::CONNECTION_MANAGER), "early_header_mutation_extensions");
     without(find(yaml, path::CONNECTION_MANAGER), "stream_idle_timeout");
+    without(find(yaml, path::CONNECTION_MANAGER), "path_with_escaped_slashes_action");
     without(find(yaml, path::LISTENER), "per_connection_buffer_limit_bytes");
 }
 
@@ -134,6 +136,7 @@ fn apply_envoy_filter(yaml: &mut Yaml, document: &mut Yaml) {
     for mut patch in patches {
         let value = find(&mut patch, "patch/value").clone();
         match find(&mut patch, "applyTo").as_str() {
+            Some("HTTP_ROUTE") => merge(find(yaml, path::ROUTE), &value["route"]),
             Some("CLUSTER") => merge(find(yaml, path::PODS), &value),
             Some("LISTENER") => merge(find(yaml, path::LISTENER), &value),
             Some("NETWORK_FILTER") => {

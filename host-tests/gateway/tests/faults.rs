@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gateway::backend::{Answer, Plan, Pod};
-use gateway::{until, within};
+use gateway::{Options, find, path, until, within};
 use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test, entry, filter, pods, profile};
@@ -11,13 +11,23 @@ use crate::common::{DEPLOYMENT, Rig, Test, entry, filter, pods, profile};
 /// Names the pod.
 const DESTINATION: &str = "x-gateway-destination-endpoint";
 
+/// Envoy sends no request a second time, so that clients see what pods do.
+fn without_retries(options: Options) -> Options {
+    options.change(|yaml| drop(find(yaml, path::ROUTE).as_mapping_mut().map(|route| route.remove("retry_policy"))))
+}
+
+/// Two pods that answer, of which each takes four at once.
+async fn two_without_retries() -> anyhow::Result<Rig> {
+    Rig::start(2, &Plan::Answer(done()), 4, |_| {}, without_retries).await
+}
+
 fn done() -> Answer {
     Answer::completion(10, 5)
 }
 
 #[tokio::test]
 async fn a_reset_before_the_answer_frees_the_room() -> Test {
-    let rig = Rig::holding(1, 1, 1).await?;
+    let rig = Rig::start(1, &Plan::Hold, 1, |_| {}, without_retries).await?;
     let broken = rig.ask().start();
     rig.pods[0].arrival(0).await;
     let waits = rig.ask().start();
@@ -81,21 +91,21 @@ async fn is_out_and_comes_back(rig: &mut Rig, comes_back: impl FnOnce(&mut Pod))
 
 #[tokio::test]
 async fn a_pod_that_refuses_is_out_until_a_probe_succeeds() -> Test {
-    let mut rig = Rig::answering(2, 4, |_| {}).await?;
+    let mut rig = two_without_retries().await?;
     rig.pods[0].refuse().await;
     is_out_and_comes_back(&mut rig, Pod::accept).await
 }
 
 #[tokio::test]
 async fn a_pod_that_answers_5xx_is_out_until_a_probe_succeeds() -> Test {
-    let mut rig = Rig::answering(2, 4, |_| {}).await?;
+    let mut rig = two_without_retries().await?;
     rig.pods[0].plan(Plan::Answer(Answer::status(500)));
     is_out_and_comes_back(&mut rig, |pod| pod.plan(Plan::Answer(done()))).await
 }
 
 #[tokio::test]
 async fn a_pod_that_resets_is_out_until_a_probe_succeeds() -> Test {
-    let mut rig = Rig::answering(2, 4, |_| {}).await?;
+    let mut rig = two_without_retries().await?;
     rig.pods[0].plan(Plan::Close);
     is_out_and_comes_back(&mut rig, |pod| pod.plan(Plan::Answer(done()))).await
 }
@@ -214,11 +224,12 @@ fn document(pods: &[&Pod]) -> Plan {
 }
 
 /// Pods that answer and that the filter knows of by this server, which is asked often.
-async fn with_pods_from(server: &Pod, pods: Vec<Pod>) -> anyhow::Result<Rig> {
+async fn with_pods_from(server: &Pod, pods: Vec<Pod>, change: impl FnOnce(&mut Value)) -> anyhow::Result<Rig> {
     let mut filter = filter(&pods, 4);
     let http = json!({ "cluster": "profiles", "path": "/pods.json", "interval": "100ms", "timeout": "200ms" });
     filter["pods"] = json!({ "http": http });
     let address = server.address();
+    change(&mut filter);
     Rig::with(pods, filter, |options| options.profiles(address)).await
 }
 
@@ -226,7 +237,7 @@ async fn with_pods_from(server: &Pod, pods: Vec<Pod>) -> anyhow::Result<Rig> {
 async fn pods_come_and_go_by_a_callout() -> Test {
     let pods = pods(2, &Plan::Answer(done()))?;
     let server = Pod::start(document(&[&pods[0]]))?;
-    let rig = with_pods_from(&server, pods).await?;
+    let rig = with_pods_from(&server, pods, |_| {}).await?;
     until("the pods are known", async || policy(&rig).await.as_deref() == Some("slo")).await;
     server.plan(document(&[&rig.pods[1]]));
     // Before any was known, either may have got some.
@@ -245,7 +256,9 @@ async fn pods_come_and_go_by_a_callout() -> Test {
 #[tokio::test]
 async fn until_pods_are_known_envoys_own_balancing_serves() -> Test {
     let server = Pod::start(Plan::Answer(Answer::status(500)))?;
-    let rig = with_pods_from(&server, pods(2, &Plan::Answer(done()))?).await?;
+    // No longer than that does a request wait for the first list.
+    let briefly = |filter: &mut Value| filter["queue"] = json!({ "max_wait": "100ms" });
+    let rig = with_pods_from(&server, pods(2, &Plan::Answer(done()))?, briefly).await?;
     asked_again(&server, 2).await;
     for _ in 0..10 {
         let reply = rig.ask().header(DESTINATION, "10.6.6.6:80").send().await?;
@@ -260,6 +273,28 @@ async fn until_pods_are_known_envoys_own_balancing_serves() -> Test {
 
     server.plan(document(&[&rig.pods[0]]));
     until("the pods are known", async || policy(&rig).await.as_deref() == Some("slo")).await;
+    rig.idle().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_that_come_before_the_first_list_of_pods_wait_for_it_and_a_probe_is_told() -> Test {
+    let mut server = Pod::start(Plan::Answer(Answer::status(500)))?;
+    server.refuse().await;
+    let rig = with_pods_from(&server, pods(2, &Plan::Answer(done()))?, |_| {}).await?;
+    let ready = async || rig.client.get("/slo-router/ready").send().await.map(|reply| reply.status.as_u16());
+    assert_eq!(ready().await?, 503);
+    let early = [rig.ask().start(), rig.client.get("/v1/models").start()];
+    until("the source was asked in vain", async || rig.source_errors("no-answer").await >= 3.0).await;
+    server.plan(document(&[&rig.pods[0], &rig.pods[1]]));
+    server.accept();
+    for early in early {
+        let reply = within("an answer", early.reply()).await?;
+        assert_eq!((reply.status.as_u16(), reply.header("x-slo-router-reason")), (200, None));
+    }
+    assert_eq!(ready().await?, 200);
+    let said = rig.envoy.log();
+    assert!(said.contains("no answer, and Envoy says why: upstream connect error"), "{said}");
     rig.idle().await;
     Ok(())
 }

@@ -141,3 +141,25 @@ async fn a_refusal_is_the_same_over_http2() -> Test {
     assert_refused(&reply, 400, "slo_header_malformed");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_bad_request_that_was_read_whole_keeps_its_connection() -> Test {
+    let rig = Rig::answering(1, 1, |_| {}).await?;
+    let whole = rig.client.post("/v1/chat/completions").body("no JSON").send().await?;
+    assert_eq!((whole.status.as_u16(), whole.header("connection")), (400, None), "{}", whole.text());
+    let unread = rig.ask().header("routing-strategy", "none").send().await?;
+    assert_eq!((unread.status.as_u16(), unread.header("connection")), (400, Some("close")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_of_anthropics_api_have_its_shape_and_name_headers_that_are_none() -> Test {
+    let rig = Rig::answering(1, 1, |_| {}).await?;
+    let reply = rig.client.post("/v1/messages").header("x-slo-ttfft-ms", "5").body("[]").send().await?;
+    let body: serde_json::Value = serde_json::from_str(&reply.text())?;
+    assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!("invalid_request_error")));
+    assert_eq!(reply.header("x-slo-router-ignored"), Some("x-slo-ttfft-ms"));
+    let served = rig.ask().header("x-slo-ttfft-ms", "5").send().await?;
+    assert_eq!((served.status.as_u16(), served.header("x-slo-router-ignored")), (200, Some("x-slo-ttfft-ms")));
+    Ok(())
+}

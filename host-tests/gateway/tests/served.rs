@@ -1,19 +1,16 @@
 //! Pods that serve what another was asked for, and pods that a gateway before the filter rules out.
 
 use gateway::backend::{Answer, Plan};
-use gateway::{Options, find, path, within};
+use gateway::{Options, find, path, until, within};
 use serde_json::{Value, json};
 
 use crate::common::{Rig, Test, filter, pods};
-
-const ROUTE: &str = "static_resources/listeners/gateway/filter_chains/0/filters/0/typed_config/route_config/\
-                     virtual_hosts/0/routes/0/route";
 
 fn with_retries(options: Options) -> Options {
     options.change(|yaml| {
         let policy = json!({ "retry_on": "connect-failure,retriable-status-codes", "retriable_status_codes": [503],
                              "num_retries": 2 });
-        *find(yaml, &format!("{ROUTE}/retry_policy")) = serde_norway::to_value(policy).expect("JSON is YAML");
+        *find(yaml, &format!("{}/retry_policy", path::ROUTE)) = serde_norway::to_value(policy).expect("JSON is YAML");
     })
 }
 
@@ -157,6 +154,44 @@ async fn a_subset_hint_without_a_pod_of_ours_is_a_503() -> Test {
             "{hint}"
         );
         assert_eq!(within("an answer", rig.client.get("/v1/models").send()).await?.status, 503, "{hint}");
+    }
+    Ok(())
+}
+
+/// The shipped cluster of that file, and the filter's words for it.
+fn of_any_address(file: &str, filter: &mut Value) -> anyhow::Result<serde_norway::Value> {
+    let mut shipped: serde_norway::Value = serde_norway::from_str(&std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../envoy").join(file),
+    )?)?;
+    let text =
+        find(&mut shipped, &format!("{}/configuration/value", path::PLUGIN)).as_str().unwrap_or_default().to_owned();
+    filter["upstream"] = serde_json::from_str::<Value>(&text)?["upstream"].take();
+    Ok(find(&mut shipped, path::PODS).clone())
+}
+
+#[tokio::test]
+async fn pods_that_are_gone_or_break_off_cost_no_request_and_are_out_at_once() -> Test {
+    for file in [None, Some("original-dst.yaml"), Some("kubernetes/base/envoy.yaml")] {
+        let pods = pods(3, &Plan::Hold)?;
+        let mut filter = filter(&pods, 4);
+        with_alternatives(&mut filter);
+        let cluster = file.map(|file| of_any_address(file, &mut filter)).transpose()?;
+        let mut rig = Rig::with(pods, filter, |options| match cluster {
+            None => options,
+            Some(cluster) => options.change(move |yaml| *find(yaml, path::PODS) = cluster.clone()),
+        })
+        .await?;
+        rig.pods[0].refuse().await;
+        rig.pods[1].plan(Plan::Close);
+        let pending: Vec<_> = (0..3).map(|_| rig.ask().start()).collect();
+        rig.pods[2].arrival(2).await;
+        // Before any answer has come.
+        until("a pod is out", async || rig.gauge_of("slo_router_pods_failing").await >= Some(1.0)).await;
+        (0..3).for_each(|id| rig.pods[2].answer(id, Answer::completion(10, 5)));
+        for pending in pending {
+            assert_eq!(within("an answer", pending.reply()).await?.status, 200, "{file:?}");
+        }
+        rig.idle().await;
     }
     Ok(())
 }

@@ -6,8 +6,11 @@ use super::world::{Fate, TICK, World, settings, well};
 use crate::dispatcher::{Action, Dispatcher, End, MOST_ACTIONS, RefusalReason, Settings, Survey};
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::{Model, PodSpec, Pool};
+use crate::scheduling::profile::Profile;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Arrival, Assessment, RequestId};
+use crate::scheduling::shape::Shape;
+use crate::scheduling::slo::Slo;
 use crate::scheduling::testing::{START, arrival, load, pod, pool, profile, urgent};
 use crate::shared::health::Change;
 use crate::shared::memory::Memory;
@@ -303,7 +306,7 @@ fn of_a_pool_that_shrank_to_pods_that_failed_half_take_requests() {
 fn what_is_not_scheduled_goes_to_a_pod_and_is_not_charged() {
     let mut dispatcher = dispatcher(settings(), halves());
     for _ in 0..5 {
-        assert_eq!(dispatcher.pick(None, START), Some("10.0.0.0:8000".into()));
+        assert_eq!(dispatcher.pick(None, START), Some(("10.0.0.0:8000".into(), vec![])));
     }
     assert_eq!(dispatcher.submit(arrival(1, 0, START), START).len(), 1);
     assert_eq!(dispatcher.in_flight(), 1);
@@ -353,4 +356,70 @@ fn an_end_of_what_does_not_run_changes_nothing() {
     dispatcher.finish(RequestId(7), &End::PodFailed, START);
     dispatcher.cancel(RequestId(7), START);
     assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (0, 0));
+}
+
+const POLICIES: [PolicyName; 7] = [
+    PolicyName::Slo,
+    PolicyName::SloLeastLoadPulling,
+    PolicyName::SloPackLoad,
+    PolicyName::SloLeastLoad,
+    PolicyName::SloAttainment,
+    PolicyName::LeastRequest,
+    PolicyName::Random,
+];
+
+#[test]
+fn every_policy_keeps_to_a_deployments_bound() {
+    for policy in POLICIES {
+        let pool = pool(&[("a", 2, Some(profile(&[(0.01, 1.0)], 100.0)))]).bounded(|_| Some(3));
+        let mut dispatcher = dispatcher(settings(), pool);
+        let actions = (0..10).flat_map(|id| dispatcher.submit(Arrival { policy, ..arrival(id, 0, START) }, START));
+        assert_eq!(actions.count(), 6, "{policy}");
+        assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (6, 4), "{policy}");
+        assert!(dispatcher.pick(None, START).is_some(), "what is not charged is not bound");
+        dispatcher.finish(RequestId(0), &well(), START);
+        assert_eq!(dispatcher.look_again(START).len(), 1, "{policy}");
+    }
+}
+
+#[test]
+fn on_an_idle_pool_no_policy_that_pulls_holds_anything() {
+    let pools = || [halves(), pool(&[("a", 2, Some(profile(&[(0.9, 1.0), (0.0, 3.0), (0.3, 200.0)], 10.0)))])];
+    for policy in POLICIES.into_iter().filter(|policy| *policy != PolicyName::SloAttainment) {
+        for pool in pools() {
+            for (kind, slo_ms) in [(0, None), (1, None), (0, Some(1)), (1, Some(1)), (2, None)] {
+                let mut dispatcher = dispatcher(settings(), pool.clone());
+                let slo = slo_ms.map(|ms| Slo { e2e: Some(Duration::from_millis(ms)), ..Slo::default() });
+                let hopeless = Arrival { policy, slo, ..arrival(1, kind, START) };
+                let actions = dispatcher.submit(hopeless, START);
+                assert!(matches!(actions[..], [Action::Forward(..)]), "{policy} {kind} {slo_ms:?}: {actions:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_infeasible_by_an_estimate_alone_is_let_through_now_and_then() {
+    let by_output = serde_json::json!({
+        "gpu": "test", "indexes": [[1, 1024], [4]], "tputs": [[1.0], [0.0]], "e2e": [[1.0], [30.0]], "slos": { "e2e": 10.0 },
+    });
+    let profile = Profile::from_json(by_output.to_string().as_bytes()).unwrap();
+    let mut dispatcher =
+        dispatcher(Settings { reject_infeasible: true, ..settings() }, pool(&[("a", 4, Some(profile))]));
+    let long = |id| Arrival { shape: Shape { output_tokens: 1024, input_tokens: 4 }, ..arrival(id, 0, START) };
+    let outcomes: Vec<bool> =
+        (0..10).map(|id| matches!(dispatcher.submit(long(id), START)[..], [Action::Forward(..)])).collect();
+    assert_eq!(outcomes, [false, false, false, false, false, false, false, true, false, false]);
+    let later = START.after(secs(1));
+    assert!(matches!(dispatcher.submit(long(11), later)[..], [Action::Forward(..)]));
+    assert_eq!(refusal(&dispatcher.submit(long(12), later)).0, RefusalReason::Infeasible);
+}
+
+#[test]
+fn the_survey_counts_what_runs_on_pods_that_are_gone() {
+    let mut dispatcher = dispatcher(settings(), halves());
+    dispatcher.submit(arrival(1, 0, START), START);
+    dispatcher.set_pool(pool(&[("b", 1, None)]).into(), START);
+    dispatcher.set_pool(Pool::default().into(), START);
+    assert_eq!(dispatcher.survey(START).map(|survey| survey.in_flight), Some(1));
 }

@@ -95,16 +95,22 @@ fn alternatives_are_those_with_room_then_kin_then_the_emptiest() {
     let kin: Vec<_> = (0..3).map(others).filter(|pod| *pod != first.address).collect();
     assert_eq!(first.alternatives[..2], kin[..]);
     assert_eq!(first.alternatives[2], at("10.0.1.0:8000"));
-    let named = format!("{},{},{},10.0.1.0:8000", first.address, kin[0], kin[1]);
-    assert_eq!(first.named(), named);
     assert_eq!(fill(&mut dispatcher, 10).len(), 5 + 8);
+}
+
+#[test]
+fn what_is_not_scheduled_has_alternatives_too() {
+    let mut dispatcher = dispatcher(2, pods(3, 0));
+    let (pod, alternatives) = dispatcher.pick(None, START).unwrap();
+    assert_eq!(alternatives.len(), 2);
+    assert!(!alternatives.contains(&at(&pod)), "{pod} {alternatives:?}");
 }
 
 #[test]
 fn without_alternatives_one_pod_is_named() {
     let mut dispatcher = dispatcher(0, pods(3, 0));
     let placement = placed(&dispatcher.submit(arrival(1, 0, START), START)).clone();
-    assert_eq!(placement.named(), placement.address.to_string());
+    assert_eq!(placement.alternatives, vec![]);
 }
 
 #[test]
@@ -131,5 +137,5 @@ fn a_subset_without_pods_of_the_pool_has_none_ready() {
         assert!(matches!(actions[..], [Action::Refuse(_, RefusalReason::NoReadyPod, None)]), "{actions:?}");
         assert_eq!(dispatcher.pick(Some(subset), START), None);
     }
-    assert_eq!(dispatcher.pick(Some(Subset::of(["10.0.0.0"])), START), Some("10.0.0.0:8000".into()));
+    assert_eq!(dispatcher.pick(Some(Subset::of(["10.0.0.0"])), START), Some(("10.0.0.0:8000".into(), vec![])));
 }

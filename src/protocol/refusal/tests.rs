@@ -4,11 +4,11 @@ use super::*;
 use crate::protocol::json::Kind;
 
 fn error_of(refusal: &Refusal) -> Value {
-    serde_json::from_slice::<Value>(&refusal.reply().body).unwrap()["error"].take()
+    serde_json::from_slice::<Value>(&refusal.reply(None).body).unwrap()["error"].take()
 }
 
 fn header(refusal: &Refusal, name: &str) -> Option<String> {
-    refusal.reply().headers.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    refusal.reply(None).headers.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn all() -> Vec<(Refusal, u16, Value)> {
@@ -35,7 +35,7 @@ fn all() -> Vec<(Refusal, u16, Value)> {
 #[test]
 fn each_case_has_its_status_and_an_error_in_openais_shape() {
     for (refusal, status, param) in all() {
-        let reply = refusal.reply();
+        let reply = refusal.reply(None);
         assert_eq!(reply.status, status, "{refusal:?}");
         assert_eq!(header(&refusal, "content-type").as_deref(), Some("application/json"));
         assert_eq!(header(&refusal, "x-slo-router-reason").as_deref(), Some(refusal.code()));
@@ -82,4 +82,21 @@ fn values_from_outside_are_escaped_and_cut_at_100_characters() {
     assert_eq!(message, json!(format!("header routing-strategy: there is no strategy \"{exact}\"")));
     let message = error_of(&Refusal::StrategyUnknown { strategy: "é".repeat(101) })["message"].clone();
     assert_eq!(message, json!(format!("header routing-strategy: there is no strategy \"{exact}…\"")));
+}
+
+#[test]
+fn errors_of_anthropics_api_have_its_shape() {
+    for (refusal, status, _) in all() {
+        let reply = refusal.reply(Some(Endpoint::Messages));
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        let kind = match status {
+            400 => "invalid_request_error",
+            404 => "not_found_error",
+            429 => "rate_limit_error",
+            _ => "overloaded_error",
+        };
+        let message = error_of(&refusal)["message"].clone();
+        let expected = json!({ "type": "error", "error": { "type": kind, "message": message } });
+        assert_eq!((body, reply.status, reply.headers), (expected, status, refusal.reply(None).headers));
+    }
 }

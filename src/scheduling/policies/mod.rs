@@ -1,7 +1,7 @@
 //! Policies: who goes where. Each is one file behind the one small trait [`Policy`]; the scheduler owns the queue,
 //! time and events, a policy owns the choice and nothing else.
 
-mod attainment;
+pub mod attainment;
 mod least_request;
 mod name;
 mod pull;

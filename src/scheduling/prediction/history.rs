@@ -35,6 +35,12 @@ impl History {
         self.0.push_back(completion);
     }
 
+    /// Forgets what completed before that.
+    pub fn forget_before(&mut self, instant: Instant) {
+        // Several VMs add to it, so that the order is not quite that of time.
+        self.0.retain(|completion| completion.completed_at >= instant);
+    }
+
     /// The completions, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Completion> + ExactSizeIterator {
         self.0.iter()

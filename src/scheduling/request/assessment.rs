@@ -69,7 +69,7 @@ impl Request {
                 bounded: by_profile.is_none() && flat.is_some(),
                 rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
                 latest_start: None,
-                slo: self.arrival.slo.or(own_slo).or(how.default_slo),
+                slo: self.objective(own_slo, how),
                 cost: profile.map_or(0.0, |profile| profile.cost),
             });
         }
@@ -89,7 +89,7 @@ impl Request {
             }
             profiled = true;
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
-            let Some(slo) = self.arrival.slo.or(own_slo).or(how.default_slo) else { continue };
+            let Some(slo) = self.objective(own_slo, how) else { continue };
             let learned = speeds.and_then(|speeds| speeds.of(deployment.id)).filter(|speed| speed.is_good());
             let shape = self.arrival.shape.rounded();
             let capacity = learned.and_then(|speed| speed.model().capacity(&slo, shape, &speed.computed_shares()));
@@ -140,6 +140,11 @@ impl Request {
         }
     }
 
+    /// The request's objective, else that of the profile, else the configuration's, as far as it says anything of it.
+    fn objective(&self, of_profile: Option<Slo>, how: &Assessment) -> Option<Slo> {
+        self.arrival.slo.or(of_profile).or(how.default_slo)?.applied_to(self.arrival.shape)
+    }
+
     /// The fallback policy works by counts; what it places is charged all the same, since it takes room from others.
     fn judge_without_profiles(&mut self, pool: &Pool, how: &Assessment) {
         if self.arrival.policy.needs_profile() {
@@ -157,11 +162,11 @@ impl Request {
                 bounded: flat.is_some(),
                 rate_per_s: charged.and_then(|cell| profile.and_then(|profile| profile.rate_per_s(cell))),
                 latest_start: None,
-                slo: self.arrival.slo.or(how.default_slo),
+                slo: self.objective(None, how),
                 cost: profile.map_or(0.0, |profile| profile.cost),
             });
         }
-        let target = self.arrival.slo.or(how.default_slo).and_then(|slo| slo.target(self.arrival.shape));
+        let target = self.objective(None, how).and_then(|slo| slo.target(self.arrival.shape));
         if let Some(target) = target {
             self.latest_start = self.arrival.at.after(target);
         }

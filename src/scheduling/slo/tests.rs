@@ -151,3 +151,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_per_output_token_says_anything_of_what_has_none() {
+    let (none, some) = (Shape { output_tokens: 0, input_tokens: 8 }, Shape { output_tokens: 1, input_tokens: 8 });
+    let ms = |ms| Some(Duration::from_millis(ms));
+    let per_token = Slo { e2e_per_output_token: ms(50), e2e_base: ms(100), ..Slo::default() };
+    assert_eq!((per_token.applied_to(none), per_token.applied_to(some)), (None, Some(per_token)));
+    let both = Slo { ttft: ms(500), tpot: ms(50), ..Slo::default() };
+    assert_eq!(both.applied_to(none), Some(Slo { ttft: ms(500), ..Slo::default() }));
+    assert_eq!(both.applied_to(some), Some(both));
+}

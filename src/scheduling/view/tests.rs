@@ -95,3 +95,15 @@ fn what_is_not_bounded_has_room_anywhere_and_reserves_nothing() {
     assert_eq!(positions(view.with_room(&request)), [0]);
     assert_eq!(view.reserve_for(&request, START), None);
 }
+
+#[test]
+fn a_pod_with_as_many_requests_as_its_deployment_may_have_takes_no_more() {
+    let pool = two_speeds().bounded(|_| Some(2));
+    let request = assess(arrival(1, 0, START), &pool);
+    let state = |in_flight| PodState { in_flight, ..PodState::default() };
+    let mut view = View::new(&pool, vec![state(1), state(2), state(0)]);
+    assert_eq!(positions(view.serving(&request)), [0, 2]);
+    view.place(0, Load::ZERO);
+    assert_eq!(positions(view.serving(&request)), [2]);
+    assert_eq!(positions(view.unbounded().serving(&request)), [0, 1, 2]);
+}

@@ -83,6 +83,27 @@ fn it_is_fetched_again_when_due() {
 }
 
 #[test]
+fn until_the_first_good_one_it_is_tried_again_soon_then_ever_less_often() {
+    let vms = Vms::new();
+    let tried = (0..40_000).filter(|ms| {
+        let due = vms.lease(&of(1), START.after(Duration::from_millis(*ms)));
+        if due {
+            vms.keep(&of(1));
+        }
+        due
+    });
+    let tried: Vec<u64> = tried.collect();
+    let expected = [0, 50, 150, 350, 750, 1_550, 3_150, 6_350, 12_750, 22_750, 32_750];
+    assert_eq!(tried, expected);
+    vms.fetch(&of(1), after(50), b"a");
+    vms.fetch(&of(1), after(60), b"a");
+    vms.keep(&of(1));
+    assert!(vms.lease(&of(1), after(70)));
+    vms.keep(&of(1));
+    assert!(!vms.lease(&of(1), after(79)), "with a good one there is no haste");
+}
+
+#[test]
 fn another_vm_fetches_where_one_died_over_it() {
     let vms = Vms::new();
     assert!(of(1).lease(&vms.memory, &vms.keys, Duration::ZERO, TIMEOUT, START));

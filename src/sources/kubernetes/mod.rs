@@ -29,6 +29,7 @@ use super::callout::{Callout, FetchError, Request, callout_document};
 use super::fetch::{Fetch, Fetched, Progress};
 use super::pods::{self, MAX_PODS};
 use crate::json;
+use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::pool::PodSpec;
 
 /// Answers of one fetch at most: a server that always has another page is not followed for ever.
@@ -72,8 +73,16 @@ struct KubernetesFetch {
     /// Where the pods of the service are reached, by their names.
     endpoints: Option<Endpoints>,
     pods: BTreeMap<std::net::SocketAddr, PodSpec>,
+    /// Owners of a kind that may stand for one replica each: the deployments that they name, by kind.
+    lone: BTreeMap<String, BTreeMap<DeploymentName, Lone>>,
     complaints: Vec<String>,
     more_complaints: usize,
+}
+
+/// Pods of a deployment whose owner may stand for one of them alone.
+struct Lone {
+    pods: usize,
+    owner: String,
 }
 
 /// An object or a list to ask for.
@@ -109,6 +118,7 @@ impl KubernetesSource {
             ports,
             endpoints: None,
             pods: BTreeMap::new(),
+            lone: BTreeMap::new(),
             complaints: Vec::new(),
             more_complaints: 0,
         }
@@ -241,8 +251,14 @@ impl KubernetesFetch {
         if addresses.is_empty() {
             return;
         }
-        match pod.deployment(&self.query.namespace, self.query.deployment_label.as_deref()) {
+        let label = self.query.deployment_label.as_deref();
+        match pod.deployment(&self.query.namespace, label) {
             Ok(deployment) => {
+                if let Some((kind, owner)) = pod.unknown_owner(label) {
+                    let of_kind = self.lone.entry(kind.to_owned()).or_default();
+                    let lone = of_kind.entry(deployment.clone());
+                    lone.or_insert_with(|| Lone { pods: 0, owner: owner.to_owned() }).pods += 1;
+                }
                 let models = if self.query.models.is_empty() { pod.models() } else { self.query.models.clone() };
                 for address in addresses {
                     let pod = PodSpec { address: *address, deployment: deployment.clone(), models: models.clone() };
@@ -261,7 +277,27 @@ impl KubernetesFetch {
         }
     }
 
+    /// Says so where each pod has an owner of its own, which then is no deployment.
+    fn complain_of_lone_pods(&mut self) {
+        for (kind, deployments) in std::mem::take(&mut self.lone) {
+            if let Some(first) = deployments.values().next()
+                && deployments.len() > 1
+                && deployments.values().all(|lone| lone.pods == 1)
+            {
+                self.complain(format!(
+                    "each of {} pods has an owner {kind} of its own (such as {:?}), and so a deployment of its own: if they are \
+                     one, name it by a label (`deployment_label`)",
+                    deployments.len(),
+                    first.owner
+                ));
+            }
+        }
+    }
+
     fn fetched(&mut self) -> Fetched {
+        let complaints = self.endpoints.as_mut().map(Endpoints::complaints);
+        complaints.into_iter().flatten().for_each(|complaint| self.complain(complaint));
+        self.complain_of_lone_pods();
         let mut complaints = std::mem::take(&mut self.complaints);
         if self.more_complaints > 0 {
             complaints.push(format!("and {} more", self.more_complaints));

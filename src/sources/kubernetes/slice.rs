@@ -1,6 +1,6 @@
 //! Services and their endpoint slices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::Deserialize;
@@ -40,7 +40,7 @@ struct Endpoint {
     target_ref: Option<Target>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 struct Conditions {
     ready: Option<bool>,
@@ -69,6 +69,8 @@ pub(super) struct Endpoints {
     /// Of a service with two families of addresses, the first: else each pod would be there twice.
     family: Option<String>,
     by_pod: BTreeMap<String, Vec<SocketAddr>>,
+    /// Why slices were left out, that had pods which are ready.
+    complaints: BTreeSet<String>,
 }
 
 // === impl Service ===
@@ -98,19 +100,34 @@ impl Service {
 
 impl Endpoints {
     pub(super) fn new(port_name: Option<String>, family: Option<String>) -> Self {
-        Self { port_name, family, by_pod: BTreeMap::new() }
+        Self { port_name, family, ..Self::default() }
     }
 
-    /// Takes the pods of a slice that are ready. Readiness that is not known counts as ready, as the API says.
+    /// Takes the pods of a slice that are ready. Readiness that is not known counts as ready, as the API says. A slice whose
+    /// ports do not say which is meant costs its own pods alone, as with kube-proxy: pods that lack the named port are in
+    /// slices of their own, and so is the empty slice of a service without pods.
+    ///
+    /// # Errors
+    ///
+    /// The slice has several ports, and the configuration names none.
     pub(super) fn add(&mut self, slice: EndpointSlice) -> Result<(), FetchError> {
         if self.family.as_ref().is_some_and(|family| *family != slice.address_type) {
             return Ok(());
         }
-        let Some(port) = self.port(slice.ports.as_deref().unwrap_or_default())? else { return Ok(()) };
+        let port = match self.port(slice.ports.as_deref().unwrap_or_default())? {
+            Ok(port) => port,
+            Err(complaint) => {
+                if slice.endpoints.iter().flatten().any(Endpoint::is_ready_pod) {
+                    self.complaints.insert(complaint);
+                }
+                return Ok(());
+            }
+        };
         for endpoint in slice.endpoints.into_iter().flatten() {
-            let Conditions { ready, terminating } = endpoint.conditions;
-            let is_ready = ready.unwrap_or(true) && !terminating.unwrap_or(false);
-            let Some(pod) = endpoint.target_ref.filter(|target| is_ready && target.kind == "Pod") else { continue };
+            if !endpoint.is_ready_pod() {
+                continue;
+            }
+            let Some(pod) = endpoint.target_ref else { continue };
             // All addresses of an endpoint are of one pod; consumers use the first.
             let Some(address) = endpoint.addresses.first().and_then(|address| address.parse().ok()) else { continue };
             self.by_pod.entry(pod.name).or_default().push(SocketAddr::new(address, port));
@@ -118,29 +135,44 @@ impl Endpoints {
         Ok(())
     }
 
+    /// Why pods were left out.
+    pub(super) fn complaints(&mut self) -> impl Iterator<Item = String> + use<> {
+        std::mem::take(&mut self.complaints).into_iter()
+    }
+
     /// The addresses of a pod; none if it is not ready.
     pub(super) fn of(&self, pod: &str) -> Vec<SocketAddr> {
         self.by_pod.get(pod).cloned().unwrap_or_default()
     }
 
-    /// The port that is meant; `None` in a slice that has none yet.
-    fn port(&self, ports: &[Port]) -> Result<Option<u16>, FetchError> {
+    /// The port that is meant, or why these pods have none.
+    fn port(&self, ports: &[Port]) -> Result<Result<u16, String>, FetchError> {
         let name_of = |port: &Port| port.name.clone().unwrap_or_default();
         let meant: Vec<&Port> = match &self.port_name {
             Some(name) => ports.iter().filter(|port| name_of(port) == *name).collect(),
             None => ports.iter().collect(),
         };
+        let names: Vec<String> = ports.iter().map(name_of).collect();
         match (meant.as_slice(), &self.port_name) {
-            ([port], _) => Ok(port.port.filter(|port| *port > 0)),
-            ([], None) => Ok(None),
-            (_, port_name) => {
-                let names: Vec<String> = ports.iter().map(name_of).collect();
-                let meant = match port_name {
-                    Some(name) => format!("expected one called {name:?}"),
-                    None => "expected `port_name` to say which is meant".to_owned(),
-                };
-                Err(FetchError::Invalid(format!("the service has the ports {names:?}, {meant}")))
+            ([Port { port: Some(port @ 1..), .. }], _) => Ok(Ok(*port)),
+            ([_, _, ..], None) => {
+                let has = format!("the service has the ports {names:?}, expected `port_name` to say which is meant");
+                Err(FetchError::Invalid(has))
             }
+            (_, Some(name)) => {
+                Ok(Err(format!("ready pods are left out that have the ports {names:?}, expected one called {name:?}")))
+            }
+            (_, None) => Ok(Err("ready pods are left out: the service says no port, expected one".to_owned())),
         }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn is_ready_pod(&self) -> bool {
+        let Conditions { ready, terminating } = self.conditions;
+        let is_ready = ready.unwrap_or(true) && !terminating.unwrap_or(false);
+        is_ready && self.target_ref.as_ref().is_some_and(|target| target.kind == "Pod")
     }
 }

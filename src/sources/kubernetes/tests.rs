@@ -97,6 +97,31 @@ fn only_ready_pods_are_taken() {
 }
 
 #[test]
+fn owners_of_which_each_pod_has_one_of_its_own_are_told_of() {
+    let lone = |number, kind: &str, name: &str| {
+        let mut pod = pod(number, &json!({}));
+        pod["metadata"]["ownerReferences"] = json!([{ "kind": kind, "name": name, "controller": true }]);
+        pod
+    };
+    let complaints = |pods: &[Value]| {
+        let query = json!({ "selector": "app=llama", "deployment_label": "gpu" });
+        fetch(&query, &|_, _, _| pod_list(pods)).unwrap().complaints
+    };
+    let said = complaints(&[lone(1, "ModelPod", "llama-one"), lone(2, "ModelPod", "llama-two")]);
+    let expected = "each of 2 pods has an owner ModelPod of its own (such as \"llama-one\"), and so a deployment of its own: if \
+                    they are one, name it by a label (`deployment_label`)";
+    assert_eq!(said, [expected]);
+    for pods in [
+        vec![lone(1, "ModelPod", "llama-one")],
+        vec![lone(1, "ModelPod", "a"), lone(2, "ModelPod", "a"), lone(3, "ModelPod", "b")],
+        vec![lone(1, "RoleSet", "llama-x7k2p"), lone(2, "RoleSet", "llama-4bz9d")],
+        vec![lone(1, "StatefulSet", "llama-a10"), lone(2, "StatefulSet", "llama-l20")],
+    ] {
+        assert_eq!(complaints(&pods), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_deployment_is_known_by_a_label_or_by_the_owner() {
     let owner = |kind: &str, name: &str| json!([{ "kind": kind, "name": name, "uid": "1", "controller": true }]);
     let hash = json!({ "pod-template-hash": "754558b67c" });
@@ -112,6 +137,14 @@ fn a_deployment_is_known_by_a_label_or_by_the_owner() {
             "prod/qwen-coder-7b-instruct-by-owner",
         ),
         (json!({}), owner("RayCluster", "my-ray"), "prod/my-ray"),
+        (json!({}), owner("RayCluster", "qwen-large"), "prod/qwen-large"),
+        (json!({}), owner("RayCluster", "qwen-raycluster-x7k2p"), "prod/qwen-raycluster"),
+        (json!({}), owner("RoleSet", "llama-roleset-4bz9d"), "prod/llama-roleset"),
+        (json!({}), owner("RoleSet", "llama-8b-x7k2p"), "prod/llama-8b"),
+        (json!({}), owner("PodClique", "llama-x7k2p"), "prod/llama"),
+        (json!({}), owner("PodClique", "llama-0-decode"), "prod/llama-decode"),
+        (json!({}), owner("PodClique", "llama-12-workers-1-decode"), "prod/llama-workers-decode"),
+        (json!({ "gpu": "a10" }), owner("PodClique", "llama-0-decode"), "prod/a10"),
         (
             json!({}),
             json!([{ "kind": "Node", "name": "n", "uid": "1" },
@@ -270,10 +303,54 @@ fn of_several_ports_the_named_one_is_taken() {
     let server = serve(&service, &slices, &["a-1"]);
     let fetched = fetch(&json!({ "service": "llama", "port_name": "metrics" }), &server).unwrap();
     assert_eq!(found(&fetched), ["10.0.0.1:9090 prod/a []"]);
-    let told = |query| fetch(&query, &server).unwrap_err().to_string();
-    let has = "the service has the ports [\"http\", \"metrics\"], expected";
-    assert_eq!(told(json!({ "service": "llama" })), format!("{has} `port_name` to say which is meant"));
-    assert_eq!(told(json!({ "service": "llama", "port_name": "grpc" })), format!("{has} one called \"grpc\""));
+    let told = fetch(&json!({ "service": "llama" }), &server).unwrap_err().to_string();
+    let expected = "the service has the ports [\"http\", \"metrics\"], expected `port_name` to say which is meant";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_slice_without_the_named_port_costs_only_its_own_pods() {
+    let one = |pod, ip| json!([endpoint(pod, ip, &json!({ "ready": true }))]);
+    let metrics = json!([{ "name": "metrics", "port": 9090 }]);
+    let no_number = json!([{ "name": "http", "port": null }]);
+    let service = service();
+    for ports in [json!(null), json!([]), metrics, no_number] {
+        let slices = [slice("IPv4", &port(), &one("a-1", "10.0.0.1")), slice("IPv4", &ports, &one("a-2", "10.0.0.2"))];
+        let server = serve(&service, &slices, &["a-1", "a-2"]);
+        let fetched = fetch(&json!({ "service": "llama", "port_name": "http" }), &server).unwrap();
+        assert_eq!(found(&fetched), ["10.0.0.1:8000 prod/a []"]);
+        assert_eq!(fetched.complaints.len(), 1, "{:?}", fetched.complaints);
+        assert!(
+            fetched.complaints[0].starts_with("ready pods are left out that have the ports ["),
+            "{:?}",
+            fetched.complaints
+        );
+    }
+}
+
+#[test]
+fn a_service_that_is_scaled_to_none_has_no_pods() {
+    let service = service();
+    for (ports, endpoints) in [(json!([]), json!([])), (json!(null), json!(null)), (json!([]), json!(null))] {
+        let slices = [slice("IPv4", &ports, &endpoints)];
+        for query in [json!({ "service": "llama", "port_name": "http" }), json!({ "service": "llama" })] {
+            let fetched = fetch(&query, &serve(&service, &slices, &[])).unwrap();
+            assert_eq!((found(&fetched), fetched.complaints), (vec![], vec![]));
+        }
+    }
+    let ends = json!([endpoint("a-1", "10.0.0.1", &json!({ "ready": false, "serving": true, "terminating": true }))]);
+    let slices = [slice("IPv4", &json!([]), &ends)];
+    let fetched =
+        fetch(&json!({ "service": "llama", "port_name": "http" }), &serve(&service, &slices, &["a-1"])).unwrap();
+    assert_eq!((found(&fetched), fetched.complaints), (vec![], vec![]));
+}
+
+#[test]
+fn a_headless_service_without_ports_is_told_of() {
+    let service = service();
+    let slices = [slice("IPv4", &json!(null), &json!([endpoint("a-1", "10.0.0.1", &json!({}))]))];
+    let fetched = fetch(&json!({ "service": "llama" }), &serve(&service, &slices, &["a-1"])).unwrap();
+    assert_eq!(fetched.complaints, ["ready pods are left out: the service says no port, expected one"]);
 }
 
 #[test]

@@ -68,6 +68,23 @@ fn an_ambiguous_key_is_read_as_its_profile_says() {
 }
 
 #[test]
+fn a_key_may_state_the_namespace_of_its_deployment() {
+    for (key, gpu, expected) in [
+        ("aibrix:profile_qwen_ml/qwen-x", "ml/qwen-x", "deployment ml/qwen-x, model \"qwen\""),
+        ("aibrix:profile_qwen_ml/qwen-x", "qwen-x", "deployment ml/qwen-x, model \"qwen\""),
+        ("aibrix:profile_qwen_ml/qwen-x", "A10", "deployment ml/qwen-x, model \"qwen\""),
+        ("aibrix:profile_qwen_qwen-x", "ml/qwen-x", "deployment ml/qwen-x, model \"qwen\""),
+        ("aibrix:profile_org/qwen_2_ml/qwen_x", "ml/qwen_x", "deployment ml/qwen_x, model \"org/qwen_2\""),
+        ("aibrix:profile_org/qwen_prod/x", "", "deployment prod/x, model \"org/qwen\""),
+    ] {
+        let (document, complaints) = read(&[(key, profile(gpu))]);
+        assert_eq!((found(&document), complaints), (vec![expected.to_owned()], vec![]), "{key} {gpu}");
+    }
+    let (_, complaints) = read(&[("aibrix:profile_qwen_a/b/c", profile("A10"))]);
+    assert_eq!(complaints, ["the key \"aibrix:profile_qwen_a/b/c\" names no model and deployment"]);
+}
+
+#[test]
 fn many_keys_are_read_in_batches() {
     let names: Vec<String> = (0..333).map(|n| format!("aibrix:profile_m_d-{n}")).collect();
     let keys: Vec<(&str, String)> =

@@ -21,6 +21,9 @@ pub mod path {
     /// The filter's plugin configuration.
     pub const PLUGIN: &str = "static_resources/listeners/gateway/filter_chains/0/filters/0/typed_config/http_filters/\
                               slo-router/typed_config/config";
+    /// The route to the pods.
+    pub const ROUTE: &str = "static_resources/listeners/gateway/filter_chains/0/filters/0/typed_config/route_config/\
+                             virtual_hosts/0/routes/0/route";
     /// The pods' cluster.
     pub const PODS: &str = "static_resources/clusters/pods";
 }

@@ -95,19 +95,19 @@ impl Worker {
         if !std::mem::replace(&mut self.has_served, true) {
             // For the first request the filter makes sure that it sees bodies at all, and ticks meanwhile.
             self.adjust_timer(BUSY_TICK);
-            self.learning.meet(MODEL, &self.port, &self.keys);
         }
-        let input_tokens = self.learning.tokens_of_characters(MODEL, characters(arrival.prompt_tokens));
+        let (label, _) = self.learning.label(MODEL, &self.port, &self.keys, now);
+        let input_tokens = self.learning.tokens_of_characters(&label, characters(arrival.prompt_tokens));
         let open = &self.open;
         let estimate =
-            self.learning.output_tokens(MODEL, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
+            self.learning.output_tokens(&label, input_tokens, || open.values().copied().collect(), now, &mut self.rng);
         let output_tokens = match self.lengths {
             Lengths::Learned => estimate.min(arrival.class.max_tokens()),
             Lengths::True => arrival.output_tokens,
         };
         let lengths = self.policy.looks_at_runs().then(|| {
             let curve = match self.lengths {
-                Lengths::Learned => self.learning.lengths(MODEL, input_tokens, || open.values().copied().collect()),
+                Lengths::Learned => self.learning.lengths(&label, input_tokens, || open.values().copied().collect()),
                 Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),
             };
             OutputLengths::new(curve, arrival.class.max_tokens())
@@ -148,7 +148,8 @@ impl Worker {
             bytes: None,
             events: None,
         };
-        self.learning.record(MODEL, sample);
+        let (label, _) = self.learning.answered(MODEL, &self.port, &self.keys, now);
+        self.learning.record(&label, sample);
         self.dispatcher.finish(RequestId(id), &End::Finished(outcome), now);
     }
 
@@ -171,7 +172,7 @@ impl Worker {
         let actions = self.dispatcher.tick(now);
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.port, &self.keys);
+            self.learning.share(&self.port, &self.keys, now);
         }
         let actions = self.after(actions);
         self.set_timer(self.tick);

@@ -171,6 +171,8 @@ fn the_filters_own_reply_is_not_taken_for_a_pods() {
 fn nothing_of_a_request_is_logged() {
     let world = builder(&filter(1, 1)).log_level(LogLevel::Trace).build().unwrap();
     world.ask(0).finish();
+    // With the first tick the filter has said what it has to say of its configuration.
+    world.advance(ms(20));
     let before = world.logs().len();
     for _ in 0..10 {
         world.ask(0).finish();

@@ -262,7 +262,7 @@ fn usual_context(requests: &[&Request]) -> f64 {
 }
 
 /// Whether all deployments that may run a request are known well enough.
-fn can_judge(request: &Request, speeds: &Speeds) -> bool {
+pub fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
 }

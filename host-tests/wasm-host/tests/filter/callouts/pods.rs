@@ -4,7 +4,7 @@ use serde_json::json;
 use wasm_host::{CallAnswer, Stream};
 
 use super::{answer, good, pod_list, room, served, with_pods};
-use crate::support::{DEPLOYMENT, Gateway, Sent, Shared, address, builder, entry, ms, s};
+use crate::support::{DEPLOYMENT, Gateway, Sent, Shared, address, all_leave, builder, entry, ms, s};
 
 /// It is where Envoy's own balancing sent it, and its client is told so.
 fn assert_unplaced(stream: &Stream) {
@@ -15,18 +15,77 @@ fn assert_unplaced(stream: &Stream) {
 }
 
 #[test]
-fn until_the_first_answer_requests_go_where_envoy_sends_them() {
+fn a_source_that_cannot_be_asked_yet_is_asked_again_within_a_tenth_of_a_second() {
+    let cluster = answer(CallAnswer::NoHosts);
+    let world = served(builder(&with_pods()).workers(2), "pods", &cluster).build().unwrap();
+    world.advance(ms(120));
+    *cluster.borrow_mut() = good(pod_list(&[0]));
+    world.advance(ms(130));
+    let placed = world.ask(0);
+    assert_eq!(placed.pod(), Some(address(0)));
+    placed.finish();
+    world.assert_idle();
+}
+
+#[test]
+fn a_source_that_goes_on_failing_is_asked_ever_more_seldom() {
+    let mut config = with_pods();
+    config["pods"]["http"]["interval"] = json!("10s");
+    let world = served(builder(&config).workers(2), "pods", &answer(CallAnswer::NoHosts)).build().unwrap();
+    world.advance(s(60));
+    let calls = world.calls().len();
+    assert!((10..=14).contains(&calls), "{calls}");
+    assert_eq!(world.complaints().len(), 1, "{:#?}", world.complaints());
+}
+
+#[test]
+fn requests_that_come_before_the_first_list_wait_for_it() {
+    let mut config = with_pods();
+    config["request"] = json!({ "inspect": "headers" });
+    for config in [with_pods(), config] {
+        let cluster = answer(CallAnswer::NoHosts);
+        let world = served(builder(&config).workers(2), "pods", &cluster).build().unwrap();
+        let early = [world.ask(0), world.ask(1)];
+        let passed = world.worker(0).request().to("GET", "/v1/models").send();
+        let upload = world.worker(1).request().to("POST", "/v1/files").body("a file").send();
+        world.advance(ms(300));
+        let left = world.ask(1);
+        left.client_reset();
+        assert!(early.iter().chain([&passed, &upload]).all(Stream::is_paused));
+        *cluster.borrow_mut() = good(pod_list(&[0, 1]));
+        world.advance(ms(500));
+        for stream in early.iter().chain([&passed, &upload]) {
+            assert!(stream.pod().is_some());
+            stream.finish();
+            assert_eq!((stream.status(), stream.header("x-slo-router-reason")), (Some(200), None));
+        }
+        assert_eq!(world.count("fallback_total", "_reason=no-pods_"), 0);
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn where_no_list_comes_in_time_requests_go_where_envoy_sends_them() {
     let mut config = with_pods();
     config["request"] = json!({ "inspect": "headers" });
     for config in [with_pods(), config] {
         let cluster = answer(CallAnswer::response(ms(400), 500, ""));
         let world = served(builder(&config).workers(2), "pods", &cluster).build().unwrap();
-        assert_unplaced(&world.ask(0));
-        world.advance(s(3));
-        assert_unplaced(&world.ask(1));
-        assert_eq!(world.count("fallback_total", "_reason=no-pods_"), 2);
         let forged = world.chat(0).header("x-gateway-destination-endpoint", "10.6.6.6:80").send();
+        let (early, passed) = (world.ask(1), world.worker(1).request().to("GET", "/v1/models").send());
+        world.advance(ms(4_900));
+        assert!([&forged, &early, &passed].into_iter().all(Stream::is_paused));
+        world.advance(ms(200));
         assert_unplaced(&forged);
+        assert_unplaced(&early);
+        assert_eq!(
+            passed
+                .upstream_headers()
+                .and_then(|headers| headers.get("x-gateway-destination-endpoint").map(str::to_owned)),
+            None
+        );
+        passed.finish();
+        assert_eq!(world.count("fallback_total", "_reason=no-pods_"), 2);
         *cluster.borrow_mut() = good(pod_list(&[0]));
         world.advance(ms(1_600));
         for worker in [0, 1] {
@@ -38,6 +97,37 @@ fn until_the_first_answer_requests_go_where_envoy_sends_them() {
         }
         world.assert_idle();
     }
+}
+
+#[test]
+fn a_crowd_that_came_before_the_first_list_is_let_go_by_and_by() {
+    let mut config = with_pods();
+    config["policy"] = json!("least-request");
+    let cluster = answer(CallAnswer::NoHosts);
+    let world = served(builder(&config), "pods", &cluster).build().unwrap();
+    let crowd: Vec<Stream> = (0..600).map(|_| world.ask(0)).collect();
+    *cluster.borrow_mut() = good(pod_list(&[0, 1]));
+    world.advance(ms(500));
+    assert!(crowd.iter().all(|stream| stream.pod().is_some()));
+    all_leave(&crowd);
+    world.assert_idle();
+}
+
+#[test]
+fn a_probe_is_told_when_requests_can_be_placed() {
+    let cluster = answer(CallAnswer::NoHosts);
+    let world = served(builder(&with_pods()).workers(2), "pods", &cluster).build().unwrap();
+    let probe = |path: &str| world.worker(1).request().to("GET", path).send();
+    assert_eq!(probe("/slo-router/ready").status(), Some(503));
+    *cluster.borrow_mut() = good(pod_list(&[]));
+    world.advance(ms(500));
+    assert_eq!(probe("/slo-router/ready?verbose").status(), Some(200), "that there are none is an answer");
+    assert!(world.worker(1).request().to("POST", "/slo-router/ready").send().status().is_none(), "it passes");
+    let mut config = with_pods();
+    config["ready_path"] = json!(null);
+    let world = served(builder(&config), "pods", &cluster).build().unwrap();
+    assert!(world.worker(0).request().to("GET", "/slo-router/ready").send().status().is_none(), "it passes");
+    world.assert_idle();
 }
 
 #[test]

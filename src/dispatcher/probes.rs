@@ -1,0 +1,64 @@
+//! Requests that are let through although no deployment is expected to serve them in time: what is refused teaches nothing, and
+//! were all refused because answers used to be long, nobody would learn that they are short now.
+
+use std::time::Duration;
+
+use super::Dispatcher;
+use crate::scheduling::request::{Arrival, Request};
+use crate::scheduling::shape::Shape;
+use crate::scheduling::time::Instant;
+use crate::shared::store::Store;
+
+/// One request is let through in such a time...
+const EVERY: Duration = Duration::from_secs(1);
+/// ... and one of so many, whichever comes first.
+const OF_REFUSED: u32 = 8;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    refused: u32,
+    /// When the last one was let through, or the first was refused.
+    since: Option<Instant>,
+}
+
+// === impl Probes ===
+
+impl Probes {
+    /// Whether the request at hand is let through.
+    fn next(&mut self, now: Instant) -> bool {
+        let is_due = now.since(*self.since.get_or_insert(now)) >= EVERY;
+        self.refused = self.refused.saturating_add(1);
+        if !is_due && self.refused < OF_REFUSED {
+            return false;
+        }
+        *self = Self { refused: 0, since: Some(now) };
+        true
+    }
+}
+
+// === impl Dispatcher ===
+
+impl<S: Store> Dispatcher<S> {
+    /// Whether an infeasible request is let through: were its answer short, it could be in time.
+    pub(super) fn is_worth_a_probe(&mut self, request: &Request, now: Instant) -> bool {
+        let shape = Shape { output_tokens: 1, ..request.arrival.shape };
+        let shortest = Arrival { shape, ..request.arrival.clone() };
+        !self.assess(shortest).infeasible && self.probes.next(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduling::testing::START;
+
+    #[test]
+    fn one_of_eight_is_let_through_and_one_a_second() {
+        let mut probes = Probes::default();
+        let let_through = |probes: &mut Probes, now| (0..10).filter(|_| probes.next(now)).count();
+        assert_eq!(let_through(&mut probes, START), 1);
+        assert!(!probes.next(START.after(Duration::from_millis(999))));
+        assert!(probes.next(START.after(Duration::from_secs(1))));
+    }
+}
