@@ -1,10 +1,11 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
 //! [`describing`](super::describing) and [`performing`](super::performing).
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fnv::{FnvHashMap, FnvHashSet};
+use fnv::FnvHashSet;
 
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
@@ -49,7 +50,8 @@ pub struct Router {
     pub(super) dispatcher: Dispatcher<HostStore>,
     pub(super) learning: Learning,
     pub(super) stats: Stats,
-    pub(super) records: FnvHashMap<RequestId, Record>,
+    /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
+    pub(super) records: BTreeMap<RequestId, Box<Record>>,
     pub(super) sources: Sources,
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
@@ -77,7 +79,7 @@ impl Router {
             dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool, config.replicas.is_some()),
-            records: FnvHashMap::default(),
+            records: BTreeMap::new(),
             sources: Sources::new(&config),
             replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
@@ -112,12 +114,12 @@ impl Router {
         match Intent::of(&headers, &self.config, &self.paths) {
             Intent::Pass => self.pass_by(subset, now),
             Intent::Refuse(refusal) => {
-                self.records.insert(id, Record::new(id, Stage::Refused, now));
+                self.records.insert(id, Box::new(Record::new(id, Stage::Refused, now)));
                 self.refuse(&refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..wish };
-                self.records.insert(id, Record::new(id, Stage::Reading { wish, received: 0 }, now));
+                self.records.insert(id, Box::new(Record::new(id, Stage::Reading { wish, received: 0 }, now)));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
@@ -125,7 +127,7 @@ impl Router {
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..wish };
                 let body = wish.read_body.then(Vec::new);
-                self.records.insert(id, Record::new(id, Stage::Waiting, now));
+                self.records.insert(id, Box::new(Record::new(id, Stage::Waiting, now)));
                 self.schedule(id, wish, body.as_deref(), now)
             }
         }
