@@ -1,8 +1,7 @@
 //! What is to be known of a request to place it: its model, its lengths, its class and its objective.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
-
-use fnv::FnvHashMap;
 
 use super::early::Plan;
 use super::intent::Wish;
@@ -132,7 +131,7 @@ impl Router {
 }
 
 /// The requests that still generate: their lengths so far are known to be exceeded.
-fn running_of(records: &FnvHashMap<RequestId, Record>, label: &str) -> Vec<Running> {
+fn running_of(records: &BTreeMap<RequestId, Box<Record>>, label: &str) -> Vec<Running> {
     let running = records.values().filter_map(|record| {
         let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
         let observer = record.observer.as_ref()?;

@@ -51,7 +51,7 @@ impl Router {
 
     /// Holds a request until the first list of pods.
     pub(super) fn expect_pods(&mut self, id: RequestId, plan: Plan, now: Instant) -> Next {
-        let record = self.records.entry(id).or_insert_with(|| Record::new(id, Stage::Waiting, now));
+        let record = self.records.entry(id).or_insert_with(|| Box::new(Record::new(id, Stage::Waiting, now)));
         record.stage = Stage::Early(plan);
         self.early.ids.push_back((id, record.arrived_at));
         self.adjust_tick();

@@ -43,7 +43,7 @@ impl Router {
 
     /// Answers whoever asks whether requests can be placed: 200 once the source of pods has answered, 503 before.
     pub(super) fn tell_readiness(&mut self, id: RequestId, now: Instant) -> Next {
-        self.records.insert(id, Record::new(id, Stage::Refused, now));
+        self.records.insert(id, Box::new(Record::new(id, Stage::Refused, now)));
         let (status, body) = if self.pods_are_unknown() {
             (503, r#"{"ready":false,"reason":"the source of pods has not answered yet"}"#.to_owned())
         } else {

@@ -124,7 +124,7 @@ impl Router {
         match std::mem::replace(&mut record.stage, Stage::Refused) {
             Stage::Reading { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
-            Stage::Forwarded(placement) => self.finish(record, &placement, now),
+            Stage::Forwarded(placement) => self.finish(*record, &placement, now),
             Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
         }
     }

@@ -1,10 +1,8 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
 //! [`describing`](super::describing) and [`performing`](super::performing).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-
-use fnv::FnvHashMap;
 
 use super::connections::Connections;
 use super::early::Early;
@@ -56,7 +54,8 @@ pub struct Router {
     pub(super) learning: Learning,
     pub(super) stats: Stats,
     pub(super) connections: Connections,
-    pub(super) records: FnvHashMap<RequestId, Record>,
+    /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
+    pub(super) records: BTreeMap<RequestId, Box<Record>>,
     pub(super) sources: Sources,
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
@@ -90,7 +89,7 @@ impl Router {
             learning: Learning::new(config.prediction),
             stats: Stats::new(&config.pool, config.replicas.is_some()),
             connections: Connections::default(),
-            records: FnvHashMap::default(),
+            records: BTreeMap::new(),
             sources: Sources::new(&config),
             replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
@@ -130,14 +129,14 @@ impl Router {
             Intent::Ready => self.tell_readiness(id, now),
             Intent::Refuse(refusal, endpoint) => {
                 let record = Record::scheduled(id, Stage::Refused, now, endpoint, &headers);
-                self.records.insert(id, Record { is_read: end_of_stream, ..record });
+                self.records.insert(id, Box::new(Record { is_read: end_of_stream, ..record }));
                 self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..wish };
                 let endpoint = wish.endpoint;
                 let stage = Stage::Reading { wish, received: 0 };
-                self.records.insert(id, Record::scheduled(id, stage, now, endpoint, &headers));
+                self.records.insert(id, Box::new(Record::scheduled(id, stage, now, endpoint, &headers)));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
@@ -145,7 +144,7 @@ impl Router {
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..wish };
                 let body = wish.read_body.then(Vec::new);
-                self.records.insert(id, Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers));
+                self.records.insert(id, Box::new(Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers)));
                 self.schedule(id, wish, body.as_deref(), now)
             }
         }

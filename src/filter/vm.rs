@@ -1,8 +1,7 @@
 //! What lives in one VM: a [`Router`] for each configuration, and which of them each stream belongs to.
 
 use std::cell::RefCell;
-
-use fnv::{FnvBuildHasher, FnvHashMap};
+use std::collections::BTreeMap;
 
 use super::host::{self, Buffer};
 use super::router::Router;
@@ -20,15 +19,14 @@ pub struct Vm {
     /// By root context; most VMs have one, and two while an update is under way.
     routers: RefCell<Vec<(u32, Router)>>,
     /// The root of each stream.
-    streams: RefCell<FnvHashMap<u32, u32>>,
+    streams: RefCell<BTreeMap<u32, u32>>,
 }
 
 // === impl Vm ===
 
 impl Vm {
     const fn new() -> Self {
-        let streams = FnvHashMap::with_hasher(FnvBuildHasher::new());
-        Self { routers: RefCell::new(Vec::new()), streams: RefCell::new(streams) }
+        Self { routers: RefCell::new(Vec::new()), streams: RefCell::new(BTreeMap::new()) }
     }
 
     /// Puts the configuration of a root into force. `false`: it is refused.

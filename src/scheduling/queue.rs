@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use self::lane::{Lane, Place};
@@ -19,9 +18,9 @@ use super::request::{Footprint, Request, RequestId};
 use super::time::Instant;
 
 /// A lane is looked at in earnest, or not at all this time.
-const LEAST_OF_LANE: usize = 4;
+const LEAST_OF_LANE: usize = 2;
 /// Requests that start to be patient anew in one call; what is more follows with the next.
-const MOST_SETTLED: usize = 256;
+const MOST_SETTLED: usize = 64;
 /// Requests of one lane that a pass looks at.
 const MOST_OF_LANE: usize = 40;
 
@@ -54,7 +53,8 @@ pub struct Urgency {
 pub struct Queue {
     late_policy: LatePolicy,
     max_wait: Duration,
-    waiting: FnvHashMap<RequestId, Waiting>,
+    /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
+    waiting: BTreeMap<RequestId, Box<Waiting>>,
     lanes: BTreeMap<Footprint, Lane>,
     /// The lane that was looked at last, where there are too many for one pass.
     turn: Option<Footprint>,
@@ -115,12 +115,12 @@ impl Queue {
             self.infeasible.insert(id);
         }
         self.work = self.work.saturating_add(request.work());
-        self.waiting.insert(id, Waiting { request, ages_at, judged_by: self.judged_by });
+        self.waiting.insert(id, Box::new(Waiting { request, ages_at, judged_by: self.judged_by }));
     }
 
     /// Takes a request out: it was placed, refused or its client left.
     pub fn remove(&mut self, id: RequestId) -> Option<Request> {
-        let Waiting { request, ages_at, .. } = self.waiting.remove(&id)?;
+        let Waiting { request, ages_at, .. } = *self.waiting.remove(&id)?;
         let start = effective_start(&request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
@@ -196,10 +196,11 @@ impl Queue {
     pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
         let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);
         let each = most.checked_div(lanes).unwrap_or_default().min(MOST_OF_LANE);
+        let late_first = self.late_policy == LatePolicy::First;
         let mut offered: Vec<RequestId> = Vec::with_capacity(most);
         if lanes >= self.lanes.len() {
             for lane in self.lanes.values_mut() {
-                lane.offer(now, each, &mut offered);
+                lane.offer(now, late_first, each, &mut offered);
             }
         } else {
             let half = most >> 1;
@@ -211,7 +212,7 @@ impl Queue {
                 let next = self.lanes.range((after, Bound::Unbounded)).next().or_else(|| self.lanes.iter().next());
                 self.turn = next.map(|(footprint, _)| *footprint);
                 if let Some(lane) = self.turn.and_then(|turn| self.lanes.get_mut(&turn)) {
-                    lane.offer(now, each, &mut offered);
+                    lane.offer(now, late_first, each, &mut offered);
                 }
             }
         }

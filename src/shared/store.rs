@@ -15,8 +15,11 @@ pub const NEVER: u32 = u32::MAX;
 /// progress, so with 256 VMs at most this is only reached by a defect.
 pub(super) const TRIES: usize = 256;
 
-/// Room for most values, so that they are not moved while they are written.
+/// Room for most values.
 const USUAL_BYTES: usize = 512;
+
+/// More than any value has.
+const MOST_BYTES: usize = 1 << 27;
 
 /// A value and its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +94,19 @@ pub fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
 
 /// The bytes of a value.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Encoding into a growing vector fails only for types that need a length up front; ours do not.
-    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).unwrap_or_default()
+    // Into room that is there already: making it for each byte costs several times as much.
+    let mut room = USUAL_BYTES;
+    while room <= MOST_BYTES {
+        let mut bytes = vec![0; room];
+        match postcard::to_slice(value, &mut bytes).map(|used| used.len()) {
+            Ok(used) => {
+                bytes.truncate(used);
+                return bytes;
+            }
+            Err(postcard::Error::SerializeBufferFull) => room = room.saturating_mul(8),
+            // Only of types that need a length up front; ours do not.
+            Err(_) => break,
+        }
+    }
+    Vec::new()
 }

@@ -38,6 +38,8 @@ pub(crate) struct Process {
     pub(crate) events: Vec<Event>,
     /// How often guests called each host function.
     pub(crate) host_calls: BTreeMap<&'static str, usize>,
+    /// The most instructions that one call of each export took, where they are counted.
+    pub(crate) instructions: BTreeMap<&'static str, u64>,
     pub(crate) shared_data: SharedData,
     pub(crate) queues: SharedQueues,
     pub(crate) metrics: Metrics,
@@ -63,6 +65,7 @@ impl Process {
             agenda: Agenda::new(seed.map(Random::new)),
             events: Vec::new(),
             host_calls: BTreeMap::new(),
+            instructions: BTreeMap::new(),
             shared_data: SharedData::default(),
             queues: SharedQueues::default(),
             metrics: Metrics::default(),
@@ -72,6 +75,11 @@ impl Process {
             notification_fault: (NotificationFault::Lost, 0),
             timers_made: 0,
         }
+    }
+
+    pub(crate) fn note_instructions(&mut self, export: &'static str, taken: u64) {
+        let most = self.instructions.entry(export).or_default();
+        *most = taken.max(*most);
     }
 
     pub(crate) fn wall_clock(&self) -> Duration {

@@ -22,8 +22,19 @@ impl Program {
     /// # Errors
     /// If the file cannot be read, is not a module, or imports what no proxy offers.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, wasmtime::Error> {
-        let path = path.as_ref();
-        let mut config = Config::new();
+        Self::compile(path.as_ref(), &Config::new())
+    }
+
+    /// The same, counting the instructions that each callback takes; see [`World::instructions`](crate::World::instructions).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_counting(path: impl AsRef<Path>) -> Result<Self, wasmtime::Error> {
+        Self::compile(path.as_ref(), Config::new().consume_fuel(true))
+    }
+
+    fn compile(path: &Path, config: &Config) -> Result<Self, wasmtime::Error> {
+        let mut config = config.clone();
         if let Some(folder) = path.canonicalize()?.parent() {
             let mut cache = CacheConfig::new();
             cache.with_directory(folder.join("compiled"));

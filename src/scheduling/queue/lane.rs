@@ -29,6 +29,16 @@ pub(super) struct Lane {
     by_arrival: BTreeSet<(Instant, RequestId)>,
     /// The last that came up in turn.
     turn: Place,
+    /// How many orders had their turn so far, but for the first.
+    rounds: usize,
+}
+
+/// An order in which requests are offered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// From where the last pass ended.
+    InTurn,
+    Other,
 }
 
 // === impl Lane ===
@@ -41,6 +51,7 @@ impl Lane {
             places: BTreeSet::new(),
             by_arrival: BTreeSet::new(),
             turn: place_at(Instant::ZERO),
+            rounds: 0,
         }
     }
 
@@ -69,8 +80,8 @@ impl Lane {
         self.places.pop_first().map(|(_, _, id)| id)
     }
 
-    /// Adds up to `most` requests to those that a pass looks at.
-    pub(super) fn offer(&mut self, now: Instant, most: usize, offered: &mut Vec<RequestId>) {
+    /// Adds up to `most` requests to those that a pass looks at. `late_first`: the most overdue is the most urgent.
+    pub(super) fn offer(&mut self, now: Instant, late_first: bool, most: usize, offered: &mut Vec<RequestId>) {
         if self.places.len() <= most {
             offered.extend(self.places.iter().map(|(_, _, id)| *id));
             return;
@@ -78,39 +89,45 @@ impl Lane {
         let in_time = |moment: Instant| self.places.range(place_at(moment)..).copied();
         let from_turn = self.places.range((Bound::Excluded(self.turn.max(place_at(now))), Bound::Unbounded)).copied();
         let newest = self.by_arrival.iter().rev().map(|(at, id)| (Instant::ZERO, *at, *id));
-        let mut orders: Vec<Box<dyn Iterator<Item = Place> + '_>> = vec![Box::new(in_time(now))];
+        let mut orders: Vec<(Order, Box<dyn Iterator<Item = Place> + '_>)> = Vec::with_capacity(8);
         if self.is_judged {
-            orders.push(Box::new(self.places.iter().rev().copied()));
-            orders.push(Box::new(newest));
-        }
-        orders.push(Box::new(from_turn.chain(in_time(now))));
-        let turn_is = orders.len().saturating_sub(1);
-        if self.is_judged {
-            orders.push(Box::new(self.places.range(..place_at(now)).rev().copied()));
+            orders.push((Order::Other, Box::new(self.places.iter().rev().copied())));
+            orders.push((Order::Other, Box::new(newest)));
+            orders.push((Order::Other, Box::new(self.places.range(..place_at(now)).rev().copied())));
         } else {
             let leads: BTreeSet<Duration> = self.leads.iter().flat_map(|(least, most)| [*least, *most]).collect();
             for lead in leads.into_iter().filter(|lead| !lead.is_zero()) {
-                orders.push(Box::new(in_time(now.after(lead))));
+                orders.push((Order::Other, Box::new(in_time(now.after(lead)))));
             }
         }
-        orders.push(Box::new(self.places.range(..place_at(now)).copied()));
-        let before = offered.len();
+        orders.push((Order::InTurn, Box::new(from_turn.chain(in_time(now)))));
+        orders.push((Order::Other, Box::new(self.places.range(..place_at(now)).copied())));
+        // Where only few may be offered, the most urgent is always among them, and the others are by one order after another.
+        let first = self.rounds.checked_rem(orders.len()).unwrap_or_default();
+        orders.rotate_left(first);
+        let late = self.places.range(..place_at(now)).copied();
+        let urgent: Box<dyn Iterator<Item = Place> + '_> =
+            if late_first { Box::new(late.chain(in_time(now))) } else { Box::new(in_time(now).chain(late)) };
+        orders.insert(0, (Order::Other, urgent));
+        let end = offered.len().saturating_add(most);
         let mut turn = self.turn;
-        while offered.len() < before.saturating_add(most) {
-            let mut is_done = true;
-            for (index, order) in orders.iter_mut().enumerate() {
-                let Some(place) = order.next() else { continue };
-                is_done = false;
+        let mut is_left = true;
+        while is_left && offered.len() < end {
+            is_left = false;
+            for (order, places) in &mut orders {
+                if offered.len() >= end {
+                    break;
+                }
+                let Some(place) = places.next() else { continue };
+                is_left = true;
                 offered.push(place.2);
-                if index == turn_is {
+                if *order == Order::InTurn {
                     turn = place;
                 }
-            }
-            if is_done {
-                break;
             }
         }
         drop(orders);
         self.turn = turn;
+        self.rounds = self.rounds.wrapping_add(most.saturating_sub(1));
     }
 }

@@ -60,6 +60,8 @@ impl Vm {
     /// Makes an instance and initialises the module.
     pub(crate) fn new(program: &crate::Program, state: VmState, depth_limit: usize) -> Result<Self, wasmtime::Error> {
         let mut store = Store::new(program.pre.module().engine(), state);
+        // Refused where nothing is counted.
+        let _ = store.set_fuel(u64::MAX);
         let instance = program.pre.instantiate(&mut store)?;
         let memory = instance.get_memory(&mut store, "memory");
         let exports: HashMap<_, _> =
@@ -127,8 +129,13 @@ impl Vm {
         (state.current, state.effective) = (context, 0);
         let arguments: Vec<Val> = arguments.iter().map(|&argument| Val::I32(argument.cast_signed())).collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        let before = self.store.get_fuel().ok();
         let outcome = function.call(&mut self.store, &arguments, &mut results);
+        let taken = before.zip(self.store.get_fuel().ok()).map(|(before, after)| before.saturating_sub(after));
         let state = self.store.data_mut();
+        if let Some(taken) = taken {
+            state.process.borrow_mut().note_instructions(export, taken);
+        }
         (state.current, state.effective) = saved;
         let stopped = std::mem::take(&mut state.stop_next);
         if let Err(error) = outcome {

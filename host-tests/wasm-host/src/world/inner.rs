@@ -176,6 +176,7 @@ impl Inner {
         let mut process = self.process.borrow_mut();
         process.events.clear();
         process.host_calls.clear();
+        process.instructions.clear();
         process.clusters.calls.clear();
         drop(process);
         for vm in &mut self.vms {

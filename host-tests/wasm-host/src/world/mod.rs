@@ -126,6 +126,11 @@ impl World {
         self.inner.borrow().process.borrow().host_calls.clone()
     }
 
+    /// The most WebAssembly instructions that one call of each export took so far, in programs that count them.
+    pub fn instructions(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.borrow().process.borrow().instructions.clone()
+    }
+
     /// Forgets the events, the host calls, the callouts and the ended streams so far, so that long runs stay small. The handles of those
     /// streams must not be used any more.
     pub fn clear_history(&self) {

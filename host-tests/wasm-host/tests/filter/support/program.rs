@@ -16,7 +16,16 @@ fn path() -> PathBuf {
 /// A world to be made that runs the filter with this configuration.
 pub fn builder(configuration: &impl ToString) -> Builder {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| Program::load(path()).unwrap());
+    of(PROGRAM.get_or_init(|| Program::load(path()).unwrap()), configuration)
+}
+
+/// The same, whose instructions are counted.
+pub fn counting(configuration: &impl ToString) -> Builder {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    of(PROGRAM.get_or_init(|| Program::load_counting(path()).unwrap()), configuration)
+}
+
+fn of(program: &Program, configuration: &impl ToString) -> Builder {
     World::builder(program)
         .name("slo-router")
         .vm_id("slo-router")
