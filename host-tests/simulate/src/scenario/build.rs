@@ -58,7 +58,7 @@ const SEED_PROFILES: Profiles = Profiles {
 pub(super) const GQA_PROFILES: Profiles =
     Profiles { p90: include_bytes!("../../profiles/gqa-p90.json"), p99: include_bytes!("../../profiles/gqa-p99.json") };
 /// Of the [kinds](Kind) of servers.
-const KINDS_PROFILES: Profiles = {
+pub(super) const KINDS_PROFILES: Profiles = {
     let p90 = include_bytes!("../../profiles/kinds-p90.json");
     Profiles { p90, p99: p90 }
 };

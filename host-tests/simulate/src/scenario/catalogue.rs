@@ -9,7 +9,8 @@ use slo_router_pods::kinds::Kind;
 
 use super::Scenario;
 use super::build::{
-    B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, MIXED_PROFILES, NON_LINEAR_PROFILES, PATIENT, SLOW, TTFT,
+    B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, KINDS_PROFILES, MIXED_PROFILES, NON_LINEAR_PROFILES, PATIENT, SLOW,
+    TTFT,
 };
 use super::engines::{degrading, keeping_blocks, noisy, non_linear, paced, turning_slow, unsteady, warming_up};
 
@@ -164,12 +165,16 @@ fn sizes() -> Vec<Scenario> {
         let all: Vec<_> = TYPES.into_iter().flat_map(|pod| vec![pod; pods]).collect();
         Scenario::seed(name).on(&all, Model::Gqa8b, MIXED_PROFILES)
     };
+    // Weights are what each serves at once within the objective.
+    let kinds = [(Kind::Steep, 35.0), (Kind::FewSlots, 4.0), (Kind::LlamaCpp, 6.0), (Kind::SmallCache, 25.0)];
+    let hundred: Vec<_> = kinds.into_iter().flat_map(|pod| vec![pod; 25]).collect();
+    let hundred = Scenario::seed("hundred").keeping(SLOW).on(&hundred, MODEL, KINDS_PROFILES).at(1, 10, 10.0);
     let big = [TYPES[1], TYPES[1], TYPES[2], TYPES[3]];
     let huge = Scenario::seed("huge-prompts").on(&big, Model::Gqa8b, MIXED_PROFILES).keeping(PATIENT);
     vec![
         Scenario::seed("one-l20-b").keeping(B).on(&TYPES[1..2], Model::Gqa8b, MIXED_PROFILES).at(1, 10, 0.5),
         of_each("twenty-a", 5).at(1, 10, 10.0),
-        of_each("hundred-b", 25).keeping(B).at(1, 10, 50.0),
+        hundred,
         Scenario::seed("one-token").serving_mix("text-to-SQL, a token of answer", mixes::ONE_TOKEN).keeping(TTFT),
         huge.serving_mix("chats, one prompt in ten of up to 128k tokens", mixes::HUGE_PROMPTS).at(1, 10, 1.0),
     ]
