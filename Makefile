@@ -111,7 +111,8 @@ bench-estimate: ## How many prompts are estimated into another log2 bucket: make
 FULL      := --runs 10 --minutes 30 --warm-up-minutes 2 --checks --out target/evaluation/full
 # All, unless some are named.
 SCENARIOS ?= $$($(SIMULATE) --list-scenarios)
-SIMULATE  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --
+SIMULATE  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --bin simulate --
+GAUNTLET  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --bin gauntlet --
 
 .PHONY: simulate
 simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (some five minutes).
@@ -124,6 +125,14 @@ simulate-full: ## The same at length, scenario by scenario (hours); goes on wher
 target/evaluation/full/%.json:
 	$(SIMULATE) --scenario $* $(FULL) $(SIMULATE_FLAGS)
 
+.PHONY: gauntlet
+gauntlet: ## That the default policy never loses, over engines, clusters, workers and loads (an hour); goes on where it was stopped.
+	$(GAUNTLET) $(GAUNTLET_FLAGS)
+
+.PHONY: gauntlet-short
+gauntlet-short: ## A part of its cells (ten minutes).
+	$(GAUNTLET) --short $(GAUNTLET_FLAGS)
+
 .PHONY: calibrate
 calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
 	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
@@ -131,7 +140,7 @@ calibrate: ## How well the pods' engine matches benchmark rows: make calibrate R
 # === test ===
 
 .PHONY: test
-test: lint test-native test-profile test-wasm32 build build-exact test-host test-image test-manifests test-envoy ## Runs every test.
+test: lint test-native test-profile test-wasm32 build build-exact test-host test-image test-manifests test-envoy gauntlet-short ## Runs every test.
 
 .PHONY: test-oldest
 test-oldest: build python ## The scenarios in the oldest Envoy there is, but those of a field that it lacks.

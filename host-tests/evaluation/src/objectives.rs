@@ -24,12 +24,14 @@ pub const SLO_C: Slo = Slo { e2e_base: Some(Duration::from_secs(1)), ..SLO_A };
 /// End to end within 20 s, however long the answer: at 30 to 40 ms per token nine chat answers in ten are short enough.
 pub const SLO_E2E: Slo = Slo { e2e: Some(Duration::from_secs(20)), ..NONE };
 
+/// The first token within 2 s, whatever follows.
+pub const SLO_TTFT: Slo = Slo { ttft: Some(Duration::from_secs(2)), ..NONE };
+
+/// For prompts that take seconds: the first token within 5 s, the others 100 ms apart.
+pub const SLO_PATIENT: Slo = Slo { ttft: Some(Duration::from_secs(5)), tpot: Some(Duration::from_millis(100)), ..NONE };
+
 /// End to end within 100 ms per output token, for servers that are slower than the seed's.
 pub const SLO_SLOW: Slo = Slo { e2e_per_output_token: Some(Duration::from_millis(100)), ..NONE };
-
-/// The same as a mean between tokens, the first of which may take 5 s.
-pub const SLO_SLOW_TPOT: Slo =
-    Slo { ttft: Some(Duration::from_secs(5)), tpot: Some(Duration::from_millis(100)), ..NONE };
 
 /// For people who wait for a cursor: SLO B with half the time to the first token.
 pub const SLO_PROMPT: Slo = Slo { ttft: Some(Duration::from_millis(500)), ..SLO_B };

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Fate, Record};
 use crate::scenario::Pod;
 use crate::usage::Window;
 
 /// The most uneven group of identical pods, over a window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
     /// Requests in flight on one of them, in the mean over time and pods.
     pub in_flight: f64,
     /// By how many requests two of them differ at one moment, in the mean over time and pairs.
     pub difference: f64,
-    /// By how many the one with most and the one with fewest differ at most.
-    pub largest_difference: u32,
+    /// By how many the one with most and the one with fewest differ in their means over time: nothing where they swing evenly.
+    pub skew: f64,
 }
 
 /// Requests in flight on the pods of a group as time passes.
@@ -26,10 +26,10 @@ struct Group {
     now: Duration,
     /// The sum over pairs of what they differ by.
     differing: u64,
-    /// Request-seconds; pair-request-seconds.
-    in_flight_s: f64,
+    /// Request-seconds of each.
+    in_flight_s: Vec<f64>,
+    /// Pair-request-seconds.
     differing_s: f64,
-    largest: u32,
 }
 
 // === impl Balance ===
@@ -68,10 +68,12 @@ impl Balance {
         group.pass_time(window.to);
         let (pods, seconds) = (pods.len() as f64, window.seconds());
         let pairs = pods * (pods - 1.0) / 2.0;
+        let most = group.in_flight_s.iter().copied().fold(0.0, f64::max);
+        let fewest = group.in_flight_s.iter().copied().fold(f64::INFINITY, f64::min);
         Self {
-            in_flight: group.in_flight_s / pods / seconds,
+            in_flight: group.in_flight_s.iter().sum::<f64>() / pods / seconds,
             difference: group.differing_s / pairs / seconds,
-            largest_difference: group.largest,
+            skew: (most - fewest) / seconds,
         }
     }
 }
@@ -80,17 +82,16 @@ impl Balance {
 
 impl Group {
     fn new(pods: usize, now: Duration) -> Self {
-        Self { counts: vec![0; pods], now, differing: 0, in_flight_s: 0.0, differing_s: 0.0, largest: 0 }
+        Self { counts: vec![0; pods], now, differing: 0, in_flight_s: vec![0.0; pods], differing_s: 0.0 }
     }
 
     fn pass_time(&mut self, to: Duration) {
         let seconds = to.saturating_sub(self.now).as_secs_f64();
         if seconds > 0.0 {
-            let total: u32 = self.counts.iter().sum();
-            self.in_flight_s += f64::from(total) * seconds;
+            for (in_flight_s, count) in self.in_flight_s.iter_mut().zip(&self.counts) {
+                *in_flight_s += f64::from(*count) * seconds;
+            }
             self.differing_s += self.differing as f64 * seconds;
-            let (most, fewest) = (self.counts.iter().max(), self.counts.iter().min());
-            self.largest = self.largest.max(most.zip(fewest).map_or(0, |(most, fewest)| most - fewest));
             self.now = to;
         }
     }
@@ -135,10 +136,10 @@ mod tests {
         let window = Window { from: seconds(0), to: seconds(10) };
         let swinging = [record(0, 0, 5), record(0, 0, 5), record(1, 5, 10), record(1, 5, 10)];
         let balance = Balance::of(&swinging, &pods, window).unwrap();
-        assert_eq!(balance, Balance { in_flight: 1.0, difference: 2.0, largest_difference: 2 });
+        assert_eq!(balance, Balance { in_flight: 1.0, difference: 2.0, skew: 0.0 });
         let even = [record(0, 0, 10), record(1, 0, 10)];
         let balance = Balance::of(&even, &pods, window).unwrap();
-        assert_eq!(balance, Balance { in_flight: 1.0, difference: 0.0, largest_difference: 0 });
+        assert_eq!(balance, Balance { in_flight: 1.0, difference: 0.0, skew: 0.0 });
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
         let pods = Scenario::named("steep-two").unwrap().cluster.pods;
         let window = Window { from: seconds(5), to: seconds(10) };
         let balance = Balance::of(&[record(0, 0, 6), record(1, 0, 4), record(1, 20, 30)], &pods, window).unwrap();
-        assert_eq!(balance, Balance { in_flight: 0.1, difference: 0.2, largest_difference: 1 });
+        assert_eq!(balance, Balance { in_flight: 0.1, difference: 0.2, skew: 0.2 });
     }
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
         let window = Window { from: seconds(0), to: seconds(1) };
         let of_four = Balance::of(&[record(0, 0, 1), record(1, 0, 1)], &pods, window).unwrap();
         // Three of the six pairs of L20s differ by a request.
-        assert_eq!(of_four, Balance { in_flight: 0.25, difference: 0.5, largest_difference: 1 });
+        assert_eq!(of_four, Balance { in_flight: 0.25, difference: 0.5, skew: 1.0 });
         assert_eq!(Balance::of(&[], &pods[..2], window), None);
     }
 }

@@ -1,13 +1,14 @@
 //! A mean over runs and how sure it is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 /// Two-sided confidence of the intervals.
 const CONFIDENCE: f64 = 0.95;
 
-/// A mean with half of its 95 % confidence interval (Student's t over the runs).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// A mean with half of its confidence interval, of 95 % unless said otherwise (Student's t over
+/// the runs).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Mean over the runs.
     pub mean: f64,
@@ -20,14 +21,25 @@ pub struct Interval {
 impl Interval {
     /// `None` of nothing.
     pub fn of(values: &[f64]) -> Option<Self> {
+        Self::with_confidence(values, CONFIDENCE)
+    }
+
+    /// The same with another two-sided confidence, from 0 to 1.
+    pub fn with_confidence(values: &[f64], confidence: f64) -> Option<Self> {
         let runs = values.len() as f64;
         let mean = (!values.is_empty()).then(|| values.iter().sum::<f64>() / runs)?;
         let freedom = runs - 1.0;
         let half_width = StudentsT::new(0.0, 1.0, freedom).ok().map(|student| {
             let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / freedom;
-            student.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (variance / runs).sqrt()
+            student.inverse_cdf(0.5 + confidence / 2.0) * (variance / runs).sqrt()
         });
         Some(Self { mean, half_width })
+    }
+
+    /// The least and the most that the truth may be; the mean itself from one run.
+    pub fn ends(self) -> (f64, f64) {
+        let half_width = self.half_width.unwrap_or(0.0);
+        (self.mean - half_width, self.mean + half_width)
     }
 }
 

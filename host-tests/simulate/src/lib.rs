@@ -10,7 +10,8 @@
 //! - [`bound`]: what no policy can exceed.
 //! - [`sweep`]: policies × rates × seeds, in parallel.
 //! - [`checks`]: what is no sweep: a burst, a cold start.
-//! - [`figures`], [`usage`], [`balance`], [`interval`], [`goodput`]: what came of it.
+//! - [`figures`], [`usage`], [`balance`], [`lateness`], [`interval`], [`goodput`]: what came of it.
+//! - [`gauntlet`]: what must hold on whatever engines, clusters, workers and loads.
 //! - [`report`]: as a table, as JSON and as a plot.
 
 pub mod aibrix;
@@ -22,8 +23,10 @@ pub mod checks;
 pub mod contender;
 pub mod figures;
 pub mod gateway;
+pub mod gauntlet;
 pub mod goodput;
 pub mod interval;
+pub mod lateness;
 pub mod record;
 pub mod report;
 pub mod scenario;

@@ -40,6 +40,17 @@ impl Course {
         (PERIOD_S, 0.5),
     ]);
 
+    /// A day in five minutes: a quiet night, a steep morning, a busy day with a dip at noon, an evening.
+    pub const DAY: Self = Self(&[
+        (0.0, 0.4),
+        (PERIOD_S * 0.25, 0.4),
+        (PERIOD_S * 0.4, 1.6),
+        (PERIOD_S * 0.5, 1.2),
+        (PERIOD_S * 0.6, 1.7),
+        (PERIOD_S * 0.75, 1.2),
+        (PERIOD_S, 0.4),
+    ]);
+
     /// When the factor, summed over the time from the start, comes to so many seconds.
     pub(super) fn time_of(self, load_s: f64) -> Duration {
         let areas = self.0.windows(2).map(|line| area(line[0], line[1]));

@@ -63,6 +63,20 @@ pub const QUESTIONS: &[Part] = &[Part {
     output: Lengths::log_normal(100.0, 0.9, 4, 1_000),
 }];
 
+/// Prompts of the seed's text-to-SQL with a single token of answer: classification.
+pub const ONE_TOKEN: &[Part] = &[Part { output: Lengths::fixed(1), ..SEED[1] }];
+
+/// Chats, and one request in ten with a prompt of up to 128k tokens.
+pub const HUGE_PROMPTS: &[Part] = &[
+    Part { weight: 9, ..SEED[0] },
+    Part {
+        class: Class::Document,
+        weight: 1,
+        prompt: Lengths::log_normal(12_000.0, 1.2, 1_000, 131_072),
+        output: Lengths::log_normal(200.0, 0.7, 16, 1_024),
+    },
+];
+
 /// Short prompts, answers of 100 tokens each.
 pub const EVEN: &[Part] = &[Part {
     class: Class::Chat,

@@ -29,7 +29,7 @@ use std::collections::{HashSet, VecDeque};
 use slo_router::scheduling::time::Instant;
 
 use self::behaviour::Draw;
-pub use self::behaviour::{Behaviour, Hiccups, PrefixCache, SlowSpell, Speculation, Tempo};
+pub use self::behaviour::{Behaviour, Hiccups, Moods, PrefixCache, SlowSpell, Speculation, Tempo};
 use self::cache::Cache;
 pub use self::content::{Content, Prompt};
 pub use self::costs::LinearCosts;

@@ -2,7 +2,7 @@
 
 mod checks;
 mod plot;
-mod table;
+pub(crate) mod table;
 
 use std::fs;
 use std::path::Path;

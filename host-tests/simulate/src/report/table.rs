@@ -143,19 +143,19 @@ pub(super) fn percent(Interval { mean, half_width }: Interval) -> Cell {
     Cell::new(format!("{:.1}{width}", 100.0 * mean)).fg(color)
 }
 
-pub(super) fn empty(heads: impl IntoIterator<Item = String>) -> Table {
+pub(crate) fn empty(heads: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heads.into_iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
     table
 }
 
-pub(super) fn name(policy: &str) -> Cell {
+pub(crate) fn name(policy: &str) -> Cell {
     Cell::new(policy).add_attribute(Attribute::Bold)
 }
 
 /// Columns after the first `words` are numbers.
-pub(super) fn align(mut table: Table, words: usize) -> String {
+pub(crate) fn align(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evaluation::cluster::{GPUS, MODEL};
-use evaluation::objectives::{self, SLO_A, SLO_B, SLO_B2, SLO_C, SLO_E2E, SLO_SLOW, SLO_SLOW_TPOT};
+use evaluation::objectives::{self, SLO_A, SLO_B, SLO_B2, SLO_C, SLO_E2E, SLO_PATIENT, SLO_SLOW, SLO_TTFT};
 use evaluation::workload::trace::Trace;
 use evaluation::workload::{Arrival, Class, Part, Traffic, arrivals};
 use slo_router::scheduling::slo::Slo;
@@ -34,8 +34,9 @@ pub(super) const C: Objective =
 pub(super) const E2E: Objective = Objective { words: "end to end at most 20 s", of: |_, _| SLO_E2E };
 pub(super) const SLOW: Objective =
     Objective { words: "end to end at most 100 ms per output token", of: |_, _| SLO_SLOW };
-pub(super) const SLOW_TPOT: Objective =
-    Objective { words: "the first token within 5 s, the others 100 ms apart in the mean", of: |_, _| SLO_SLOW_TPOT };
+pub(super) const PATIENT: Objective =
+    Objective { words: "the first token within 5 s, the others 100 ms apart in the mean", of: |_, _| SLO_PATIENT };
+pub(super) const TTFT: Objective = Objective { words: "the first token within 2 s", of: |_, _| SLO_TTFT };
 pub(super) const BY_CLASS: Objective =
     Objective { words: "chat B, text-to-SQL and code C, documents 1 s and 100 ms per token", of: objectives::by_class };
 pub(super) const IN_TURN: Objective =
@@ -57,7 +58,7 @@ const SEED_PROFILES: Profiles = Profiles {
 pub(super) const GQA_PROFILES: Profiles =
     Profiles { p90: include_bytes!("../../profiles/gqa-p90.json"), p99: include_bytes!("../../profiles/gqa-p99.json") };
 /// Of the [kinds](Kind) of servers.
-const KINDS_PROFILES: Profiles = {
+pub(super) const KINDS_PROFILES: Profiles = {
     let p90 = include_bytes!("../../profiles/kinds-p90.json");
     Profiles { p90, p99: p90 }
 };

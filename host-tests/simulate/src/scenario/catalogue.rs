@@ -9,13 +9,14 @@ use slo_router_pods::kinds::Kind;
 
 use super::Scenario;
 use super::build::{
-    B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, MIXED_PROFILES, NON_LINEAR_PROFILES, SLOW, SLOW_TPOT,
+    B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, KINDS_PROFILES, MIXED_PROFILES, NON_LINEAR_PROFILES, PATIENT, SLOW,
+    TTFT,
 };
-use super::engines::{degrading, keeping_blocks, non_linear, paced, unsteady};
+use super::engines::{degrading, keeping_blocks, noisy, non_linear, paced, turning_slow, unsteady, warming_up};
 
 /// All of them; the first is the default.
 pub fn all() -> Vec<Scenario> {
-    [objectives(), mixes(), azure(), courses(), engines(), steep(), prefixes()].concat()
+    [objectives(), mixes(), azure(), courses(), engines(), steep(), kinds(), prefixes(), sizes()].concat()
 }
 
 /// The seed's experiment, with each objective.
@@ -84,10 +85,12 @@ fn courses() -> Vec<Scenario> {
     let bunched = Traffic { gaps: Gaps::Gamma { coefficient_of_variation: 3.0 }, ..steady };
     let ramp = Traffic { course: Course::RAMP, ..steady };
     let burst = Traffic { course: Course::BURST, ..steady };
+    let day = Traffic { course: Course::DAY, ..steady };
     vec![
         Scenario::seed("bunches-a").serving_traffic("the seed's mix, gaps with a variation of 3", bunched),
         Scenario::seed("ramp-a").serving_traffic("the seed's mix, from half to one and a half of the rate", ramp),
         Scenario::seed("burst-a").serving_traffic("the seed's mix, half the rate with bursts of one and a half", burst),
+        Scenario::seed("day-a").serving_traffic("the seed's mix, a day in five minutes", day),
     ]
 }
 
@@ -96,6 +99,10 @@ fn engines() -> Vec<Scenario> {
     let non_linear = |name| {
         let scenario = Scenario::seed(name).served_by("non-linear", non_linear(MODEL));
         scenario.profiled(NON_LINEAR_PROFILES).at(4, 12, 2.0)
+    };
+    let turning_slow_last = |seed: Scenario| {
+        let server = turning_slow(MODEL, seed.cluster.pods.len());
+        seed.served_by("one L20 slow from the second minute on", server)
     };
     let degrading = |seed: Scenario| {
         let server = degrading(MODEL, &seed.cluster.pods);
@@ -108,6 +115,9 @@ fn engines() -> Vec<Scenario> {
         Scenario::seed("slower-a").served_by("30 % slower than profiled", paced(MODEL, 1.3)).at(1, 9, 1.0),
         Scenario::seed("faster-a").served_by("30 % faster than profiled", paced(MODEL, 1.0 / 1.3)).at(2, 9, 2.0),
         degrading(Scenario::seed("degrading-a")),
+        Scenario::seed("noisy-a").served_by("half to twice the time for seconds at a time", noisy(MODEL)),
+        Scenario::seed("warming-a").served_by("slow in their first minute", warming_up(MODEL)),
+        turning_slow_last(Scenario::seed("turning-slow-a")),
     ]
 }
 
@@ -127,11 +137,46 @@ fn steep() -> Vec<Scenario> {
         steep("steep-two-at-once", 2).at_once(),
         regular("steep-two-regular"),
         regular("steep-two-regular-at-once").at_once(),
-        steep("steep-two-tpot", 2).keeping(SLOW_TPOT),
+        steep("steep-two-tpot", 2).keeping(PATIENT),
         steep("steep-two-uneven", 2).serving_mix(uneven, mixes::UNEVEN),
         steep("steep-two-uneven-at-once", 2).serving_mix(uneven, mixes::UNEVEN).at_once(),
         steep("steep-four", 4),
         steep("steep-four-at-once", 4).at_once(),
+    ]
+}
+
+/// Servers that a roofline does not describe.
+fn kinds() -> Vec<Scenario> {
+    let of = |name, kind, pods, step| Scenario::seed(name).keeping(SLOW).on_kind(kind, pods).at(1, 10, step);
+    vec![
+        of("flat-three", Kind::Flat, 3, 2.0),
+        of("few-slots-five", Kind::FewSlots, 5, 0.5),
+        of("llama-cpp-three", Kind::LlamaCpp, 3, 0.1),
+        of("small-cache-three", Kind::SmallCache, 3, 0.5),
+        of("chunks-three", Kind::Chunks, 3, 0.5),
+        of("whole-prompts-three", Kind::WholePrompts, 3, 0.5),
+    ]
+}
+
+/// From one pod to a hundred, of up to four types, and prompts and answers of extreme lengths.
+fn sizes() -> Vec<Scenario> {
+    const TYPES: [(Gpu, f64); 4] = [(Gpu::A10, 1.25), (Gpu::L20, 1.8), (Gpu::A100, 4.2), (Gpu::H100, 7.0)];
+    let of_each = |name, pods| {
+        let all: Vec<_> = TYPES.into_iter().flat_map(|pod| vec![pod; pods]).collect();
+        Scenario::seed(name).on(&all, Model::Gqa8b, MIXED_PROFILES)
+    };
+    // Weights are what each serves at once within the objective.
+    let kinds = [(Kind::Steep, 35.0), (Kind::FewSlots, 4.0), (Kind::LlamaCpp, 6.0), (Kind::SmallCache, 25.0)];
+    let hundred: Vec<_> = kinds.into_iter().flat_map(|pod| vec![pod; 25]).collect();
+    let hundred = Scenario::seed("hundred").keeping(SLOW).on(&hundred, MODEL, KINDS_PROFILES).at(1, 10, 10.0);
+    let big = [TYPES[1], TYPES[1], TYPES[2], TYPES[3]];
+    let huge = Scenario::seed("huge-prompts").on(&big, Model::Gqa8b, MIXED_PROFILES).keeping(PATIENT);
+    vec![
+        Scenario::seed("one-l20-b").keeping(B).on(&TYPES[1..2], Model::Gqa8b, MIXED_PROFILES).at(1, 10, 0.5),
+        of_each("twenty-a", 5).at(1, 10, 10.0),
+        hundred,
+        Scenario::seed("one-token").serving_mix("text-to-SQL, a token of answer", mixes::ONE_TOKEN).keeping(TTFT),
+        huge.serving_mix("chats, one prompt in ten of up to 128k tokens", mixes::HUGE_PROMPTS).at(1, 10, 1.0),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slo_router_pods::engine::{Behaviour, Engine, Gpu, Model, SlowSpell, Tempo};
+use slo_router_pods::engine::{Behaviour, Engine, Gpu, Model, Moods, SlowSpell, Tempo};
 
 use super::{Hardware, Pod, ServerOf};
 use crate::record::START;
@@ -12,6 +12,10 @@ use crate::record::START;
 pub const SPELL_STARTS: Duration = Duration::from_secs(240);
 /// For how long it is.
 pub const SPELL_LENGTH: Duration = Duration::from_secs(180);
+/// How long the pods of [`warming_up`] take to be warm.
+const WARM_AFTER: Duration = Duration::from_secs(60);
+/// When the pod of [`turning_slow`] becomes slow.
+const TURNS_SLOW_AFTER: Duration = Duration::from_secs(120);
 /// How many times longer its iterations take then.
 const SPELL_FACTOR: f64 = 2.5;
 
@@ -33,6 +37,27 @@ pub fn unsteady(model: Model) -> ServerOf {
 /// All iterations take so many times as long as those that the profiles were measured on.
 pub fn paced(model: Model, factor: f64) -> ServerOf {
     behaving(model, move |_| tempo(Tempo { factor, ..Tempo::STEADY }))
+}
+
+/// Each pod takes from half to twice as long as it should, for seconds at a time.
+pub fn noisy(model: Model) -> ServerOf {
+    behaving(model, |_| tempo(Tempo { moods: Some(Moods::WILD), ..Tempo::STEADY }))
+}
+
+/// All pods have just started, and take three times as long in their first minute.
+pub fn warming_up(model: Model) -> ServerOf {
+    let slow_spell = Some(SlowSpell { from: START, until: START.after(WARM_AFTER), factor: 3.0 });
+    behaving(model, move |_| tempo(Tempo { slow_spell, ..Tempo::STEADY }))
+}
+
+/// The last pod takes three times as long from the second minute on, and does not recover.
+pub fn turning_slow(model: Model, pods: usize) -> ServerOf {
+    let from = START.after(TURNS_SLOW_AFTER);
+    let slow_spell = Some(SlowSpell { from, until: from.after(Duration::from_secs(86_400)), factor: 3.0 });
+    behaving(model, move |pod| {
+        let is_slow = pod.position + 1 == pods;
+        tempo(Tempo { slow_spell: slow_spell.filter(|_| is_slow), ..Tempo::STEADY })
+    })
 }
 
 /// The last L20 degrades in mid-run and recovers.

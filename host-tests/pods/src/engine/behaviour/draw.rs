@@ -9,6 +9,7 @@ pub(in crate::engine) struct Draw(u64);
 pub(super) enum Purpose {
     Jitter,
     Hiccup,
+    Mood,
     Acceptance,
     AcceptedTokens,
     PrefixHit,

@@ -14,7 +14,7 @@ mod tests;
 pub(super) use self::draw::Draw;
 pub use self::prefix_cache::PrefixCache;
 pub use self::speculation::Speculation;
-pub use self::tempo::{Hiccups, SlowSpell, Tempo};
+pub use self::tempo::{Hiccups, Moods, SlowSpell, Tempo};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,6 +17,8 @@ pub struct Tempo {
     pub hiccups: Option<Hiccups>,
     /// A time in which the server is slower than otherwise.
     pub slow_spell: Option<SlowSpell>,
+    /// Times in which it is slower or faster, one after the other.
+    pub moods: Option<Moods>,
 }
 
 /// Iterations that are held up now and then: garbage collection, a preempted process, a clock that throttles.
@@ -39,11 +41,20 @@ pub struct SlowSpell {
     pub factor: f64,
 }
 
+/// Neighbours that come and go: each span of time has a factor of its own, the same for all iterations that start in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moods {
+    /// How long each span is.
+    pub length: Duration,
+    /// Iterations take up to so many times as long, and down to its inverse; the logarithm is uniform in between.
+    pub spread: f64,
+}
+
 // === impl Tempo ===
 
 impl Tempo {
     /// Exactly what the costs say.
-    pub const STEADY: Self = Self { factor: 1.0, jitter: 0.0, hiccups: None, slow_spell: None };
+    pub const STEADY: Self = Self { factor: 1.0, jitter: 0.0, hiccups: None, slow_spell: None, moods: None };
 
     /// The time of the `number`-th iteration, which takes `plain` by the server's costs and starts at `start`.
     pub(in crate::engine) fn time_of(&self, plain: Duration, start: Instant, number: u64, draw: Draw) -> Duration {
@@ -51,7 +62,10 @@ impl Tempo {
             return plain;
         }
         let spell = self.slow_spell.filter(|spell| spell.from <= start && start < spell.until);
-        let factor = self.factor * self.jitter_of(number, draw) * spell.map_or(1.0, |spell| spell.factor);
+        let factor = self.factor
+            * self.jitter_of(number, draw)
+            * spell.map_or(1.0, |spell| spell.factor)
+            * self.moods.map_or(1.0, |moods| moods.factor_at(start, draw));
         let time = plain.mul_f64(factor);
         let hiccup = self.hiccups.filter(|hiccups| {
             draw.uniform(Purpose::Hiccup, number, 0) * hiccups.every.as_secs_f64() < time.as_secs_f64()
@@ -63,6 +77,18 @@ impl Tempo {
         // A uniform distribution from −1 to 1 has a standard deviation of 1/√3.
         let deviation = 2.0 * draw.uniform(Purpose::Jitter, number, 0) - 1.0;
         1.0 + self.jitter * 3.0_f64.sqrt() * deviation
+    }
+}
+
+// === impl Moods ===
+
+impl Moods {
+    /// Half to twice the time, for three seconds at a time.
+    pub const WILD: Self = Self { length: Duration::from_secs(3), spread: 2.0 };
+
+    fn factor_at(&self, at: Instant, draw: Draw) -> f64 {
+        let span = at.since(Instant::ZERO).as_nanos() / self.length.as_nanos().max(1);
+        self.spread.powf(2.0 * draw.uniform(Purpose::Mood, span as u64, 0) - 1.0)
     }
 }
 

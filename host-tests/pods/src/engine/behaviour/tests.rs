@@ -67,6 +67,21 @@ fn hiccups_come_as_often_as_told() {
 }
 
 #[test]
+fn a_mood_lasts_as_told_and_takes_from_half_to_twice_the_time() {
+    let moods = Tempo { moods: Some(Moods::WILD), ..Tempo::STEADY };
+    let at = |seconds: f64, seed| {
+        let time = moods.time_of(ONE_MS, Instant::ZERO.offset_seconds(seconds), 1, Draw::new(seed));
+        time.as_secs_f64() * 1e3
+    };
+    assert_eq!(at(3.0, 1), at(5.9, 1));
+    assert_ne!(at(3.0, 1), at(6.0, 1));
+    assert_ne!(at(3.0, 1), at(3.0, 2));
+    let factors: Vec<_> = (0..1_000).map(|span| at(3.0 * f64::from(span), 1)).collect();
+    assert!(factors.iter().all(|factor| (0.5..=2.0).contains(factor)));
+    assert!(factors.iter().any(|factor| *factor < 0.51) && factors.iter().any(|factor| *factor > 1.95));
+}
+
+#[test]
 fn a_slow_spell_begins_and_ends() {
     let spell = SlowSpell { from: after_s(1), until: after_s(2), factor: 2.0 };
     let times = token_times(tempo(Tempo { slow_spell: Some(spell), ..Tempo::STEADY }));
