@@ -1,10 +1,9 @@
-use crate::scheduling::policies::Lateness;
 use std::time::Duration;
 
 use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
 use super::placing::{profile, request, speeds};
-use crate::scheduling::policies::{Pass, PolicyName};
+use crate::scheduling::policies::{Lateness, Pass, PolicyName};
 use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::speeds::Speeds;

@@ -1,4 +1,5 @@
 mod backlog;
 mod course;
+mod late;
 mod placing;
 mod pod;

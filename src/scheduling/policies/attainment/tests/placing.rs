@@ -1,5 +1,3 @@
-use crate::scheduling::policies::Lateness;
-use crate::scheduling::speeds::ComputedShares;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +6,7 @@ use proptest::prelude::*;
 use super::super::outlook::Outlook;
 use super::super::pod::{Occupancy, Spread};
 use super::super::{Attainment, Policy};
-use crate::scheduling::policies::{Pass, PolicyName};
+use crate::scheduling::policies::{Lateness, Pass, PolicyName};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::profile::Profile;
@@ -16,7 +14,7 @@ use crate::scheduling::request::{Arrival, Request, Weight};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
-use crate::scheduling::speeds::{Speeds, StepModel};
+use crate::scheduling::speeds::{ComputedShares, Speeds, StepModel};
 use crate::scheduling::testing::{START, arrival, assess, pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{PodState, View};
@@ -123,6 +121,14 @@ fn a_hopeless_request_goes_to_a_pod_where_it_costs_nothing_and_to_no_other() {
     let mut tight = runs(12, 1_000);
     tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
     assert_eq!(placed(&pool, vec![tight], &[&hopeless], START), []);
+}
+
+/// A prompt that is too long for its objective even there.
+#[test]
+fn an_idle_pod_takes_what_waits_since_nobody_loses() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let hopeless = request(1, 30_000, 2, START, &pool);
+    assert_eq!(placed(&pool, vec![vec![]], &[&hopeless], START), [(1, 0)]);
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use crate::scheduling::speeds::ComputedShares;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
-use crate::scheduling::speeds::StepModel;
+use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 

@@ -1,0 +1,57 @@
+use super::super::late::{Budget, Lateness};
+use super::super::outlook::Effect;
+
+const LATENESS: Lateness = Lateness { cost_per_s: 0.1, budget: 0.03 };
+
+fn effect(keeps: f64, loss: f64, lateness_s: f64) -> Effect {
+    Effect { keeps, weight: 1.0, loss, cost: 0.0, lateness_s }
+}
+
+#[test]
+fn what_is_still_in_time_has_nothing_to_gain_from_lateness() {
+    assert_eq!(LATENESS.worth(&effect(0.2, 0.0, 0.0), 30.0), 0.0);
+}
+
+#[test]
+fn each_second_makes_a_late_request_more_urgent_until_it_is_worth_a_kept_objective() {
+    let worth = |seconds| LATENESS.worth(&effect(0.0, 0.0, seconds), seconds);
+    let expected = [(1.0, 0.2), (5.0, 0.6), (9.0, 1.0), (100.0, 1.0)];
+    for (seconds, worth_then) in expected {
+        assert!((worth(seconds) - worth_then).abs() < 1e-12, "{seconds} s: {}", worth(seconds));
+    }
+}
+
+#[test]
+fn a_request_that_takes_long_is_no_later_than_it_has_waited() {
+    assert!((LATENESS.worth(&effect(0.0, 0.0, 40.0), 1.0) - 0.2).abs() < 1e-12);
+}
+
+#[test]
+fn where_a_newcomer_would_be_served_well_a_late_request_costs_nothing() {
+    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), true), 0.0);
+    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), false), 0.3);
+    assert_eq!(Budget::price(&effect(0.0, 0.8, 5.0), false), 0.8);
+}
+
+#[test]
+fn late_requests_take_at_most_the_budgets_share_of_what_is_kept() {
+    let mut budget = Budget::new(LATENESS);
+    let (late, kept) = (effect(0.0, 0.6, 5.0), effect(1.0, 0.0, 0.0));
+    let mut spent = 0.0;
+    for _ in 0..1_000 {
+        budget.placed(&kept, 0.0);
+        let price = Budget::price(&late, false);
+        while budget.affords(price) {
+            budget.placed(&late, price);
+            spent += price;
+        }
+    }
+    assert!((28.0..=30.001).contains(&spent), "{spent} of 1,000 kept");
+}
+
+#[test]
+fn calm_hours_do_not_save_up_for_a_spree() {
+    let mut budget = Budget::new(LATENESS);
+    (0..1_000_000).for_each(|_| budget.placed(&effect(1.0, 0.0, 0.0), 0.0));
+    assert!(budget.affords(10.0) && !budget.affords(10.5));
+}
