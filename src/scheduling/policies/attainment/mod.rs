@@ -8,9 +8,9 @@
 //!
 //! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds for n requests with K
 //!    tokens of context, and a prompt of p tokens stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment
-//!    start from its profile and are learned from every request that ends. While they predict badly, or there is nothing to
+//!    start from its profile and are learned from every request that ends. While they are wrong as a whole, or there is nothing to
 //!    start from, requests that may go to this deployment are placed by weighted least-request, and what is lost already
-//!    waits for room ([`backlog`]).
+//!    waits for room ([`backlog`]); how much single predictions scatter only widens what is expected of the pace.
 //! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod follow by dead reckoning
 //!    from placements and from what was seen of the streams. With ρ the share of time that prompts took of late, the time per
 //!    output token is `τ = step(n, K) / (1 − ρ)`.
@@ -34,6 +34,19 @@
 //! last 20 ms or so may be missing there, but is counted: a pod is taken to run as many requests as the ledger says. So are the
 //! requests of other gateways, of which nothing else is known: they are taken to be like what this one runs there, or like what
 //! waits, and their objectives count nothing.
+//!
+//! # Stability
+//!
+//! There are two feedbacks. *Load*: a placement makes its pod's iterations longer, so the next request finds its gain there smaller.
+//! What is in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
+//! but that between workers (20 ms, a fraction of an iteration), and the gain falls with each request more: like least-request it
+//! settles at equal marginal gains, and an imbalance of k requests between identical pods is undone by the next k. It needs a model in
+//! which requests cost something; where the fit saw no such cost, pace costs decide nothing, and chance does. *Learning*: the
+//! placements decide at which loads answers are seen. That loop has the delay of an answer, some seconds; what it feeds back is kept
+//! from following load (see `speeds/deviation.rs`: a pod's factor is estimated from residuals at loads at which others were seen), and a
+//! deployment's model is one for all its pods, remembers some 500 answers, and so moves by less than a hundredth with each. A loop whose gain per delay is
+//! that small cannot oscillate: with N answers per delay it would need N/500 · ∂placements/∂model > 1, and below saturation placements on
+//! identical pods do not depend on the model at all.
 //!
 //! # Cost
 //!
