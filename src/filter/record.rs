@@ -33,6 +33,8 @@ pub struct Record {
     pub observer: Option<ResponseObserver>,
     /// Status of the response.
     pub status: Option<u16>,
+    /// Whether it was sent into a connection that was used before.
+    pub is_reused: bool,
     /// For how long the pod said that it has no room, if it did.
     pub retry_after: Option<Duration>,
     /// Whether the response came to its end.
@@ -113,6 +115,7 @@ impl Record {
             facts: None,
             observer: None,
             status: None,
+            is_reused: false,
             retry_after: None,
             complete: false,
         }

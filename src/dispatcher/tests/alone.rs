@@ -241,7 +241,7 @@ fn a_pod_that_stays_silent_while_others_answer_is_out() {
             let Some(Action::Forward(id, placement)) = actions.first() else { panic!("not placed") };
             let is_silent = *silent.get_or_insert(placement.address) == placement.address;
             if !is_silent && others_answer {
-                dispatcher.heard(*id, later);
+                dispatcher.progress(*id, 1, later);
             }
         }
         let changes = (0..6).map(|id| {
