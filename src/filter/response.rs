@@ -119,7 +119,7 @@ impl Router {
         let Some(mut record) = self.records.remove(&id) else { return };
         let now = host::now();
         match std::mem::replace(&mut record.stage, Stage::Refused) {
-            Stage::Reading { .. } => self.guard.forget(id),
+            Stage::Reading { .. } | Stage::Naming { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(*record, &placement, now),
             Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}

@@ -13,7 +13,7 @@ pub(super) use self::key::Key;
 /// The deepest level whose scalars are told; what lies deeper is skipped.
 const DEPTH_MAX: usize = 12;
 /// How much of a scalar is told.
-const TOKEN_BYTES: usize = 64;
+const TOKEN_BYTES: usize = 256;
 /// The bytes of a byte order mark, in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -25,7 +25,7 @@ pub(super) trait Sink {
     fn scalar(&mut self, path: &[Key], value: Value<'_>);
 }
 
-/// A scalar, of which the first 64 bytes are known.
+/// A scalar, of which the first bytes are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     /// A string; its escapes are as they came.
@@ -116,12 +116,17 @@ impl Scanner {
         if self.state == State::Word {
             self.end_word(sink);
         }
-        self.begun && !self.broken && self.depth == 0 && self.state == State::Between
+        self.has_ended() && !self.broken
     }
 
     /// Whether a value has begun.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Whether a whole value has come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.begun && self.depth == 0 && self.skipped == 0 && self.state == State::Between
     }
 
     fn between(&mut self, byte: u8, sink: &mut impl Sink) {
