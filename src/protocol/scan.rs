@@ -188,6 +188,13 @@ impl Scanner {
 
     /// Goes on within a string; returns what is behind it.
     fn text<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let mut bytes = bytes;
+        // Of a long string the rest is only passed over.
+        while self.length >= TOKEN_BYTES
+            && let Some((b'\\', [_, after @ ..])) = bytes.split_first()
+        {
+            bytes = after;
+        }
         let Some(at) = memchr::memchr2(b'"', b'\\', bytes) else {
             self.keep(bytes);
             return &[];
@@ -228,18 +235,25 @@ impl Scanner {
 
     /// Goes on within what does not matter; returns what is behind it, or a string in it.
     fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let rest = skip::to_structure(bytes);
-        let Some((&byte, after)) = rest.split_first() else { return &[] };
-        match byte {
-            b'"' => {
-                // As if all of it were known, so that none is kept.
-                self.length = TOKEN_BYTES;
-                self.state = State::Text;
+        let mut rest = skip::to_structure(bytes);
+        while let Some((&byte, after)) = rest.split_first() {
+            match byte {
+                b'"' => {
+                    // As if all of it were known, so that none is kept.
+                    self.length = TOKEN_BYTES;
+                    self.state = State::Text;
+                    return after;
+                }
+                b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
+                b'}' | b']' => self.skipped = self.skipped.saturating_sub(1),
+                _ => return rest,
             }
-            b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
-            _ => self.skipped = self.skipped.saturating_sub(1),
+            rest = after;
+            if self.skipped == 0 {
+                break;
+            }
         }
-        after
+        rest
     }
 
     /// Keeps the beginning of a token.
