@@ -25,7 +25,7 @@ impl Objective {
 
     /// Whether a request that went so kept the SLO.
     pub fn is_kept(&self, shape: Shape, ttft: Duration, e2e: Duration) -> bool {
-        self.slo.kept(&Outcome { shape, ttft, e2e })
+        self.slo.kept(&Outcome { shape, cached_tokens: None, ttft, e2e })
     }
 
     /// With all times so many times as long.

@@ -251,6 +251,7 @@ impl<S: Store> Dispatcher<S> {
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
         let Some(run) = self.running.get_mut(id) else { return };
+        self.signs.note(run.pod, now);
         let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
@@ -283,10 +284,17 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry. It is not charged.
-    pub fn pick(&mut self, subset: Option<Subset>, now: Instant) -> Option<(Rc<str>, Vec<SocketAddr>)> {
+    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry: pods that serve its model, if
+    /// that is known and any does. It is not charged.
+    pub fn pick(
+        &mut self,
+        model: Option<Model>,
+        subset: Option<Subset>,
+        now: Instant,
+    ) -> Option<(Rc<str>, Vec<SocketAddr>)> {
         let policy = self.settings.assessment.fallback_policy;
-        let passing = Arrival { at: now, model: Model::ANY, policy, subset, ..Arrival::default() };
+        let model = model.filter(|model| self.pool.serves(model)).unwrap_or(Model::ANY);
+        let passing = Arrival { at: now, model, policy, subset, ..Arrival::default() };
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);

@@ -9,7 +9,6 @@ use fnv::FnvHashMap;
 use super::running::Run;
 use super::{Dispatcher, End};
 use crate::scheduling::pool::{ModelId, PodId, Pool};
-use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::shared::health::{Change, Sign};
 use crate::shared::store::Store;
@@ -29,7 +28,8 @@ impl Signs {
         self.0.retain(|known, _| pool.pods().iter().any(|pod| pod.id == *known));
     }
 
-    fn note(&mut self, pod: PodId, now: Instant) {
+    /// A pod said something.
+    pub(super) fn note(&mut self, pod: PodId, now: Instant) {
         self.0.insert(pod, now);
     }
 
@@ -43,13 +43,6 @@ impl Signs {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// The pod of a placed request has begun to answer it.
-    pub fn heard(&mut self, id: RequestId, now: Instant) {
-        if let Some(run) = self.running.get(id) {
-            self.signs.note(run.pod, now);
-        }
-    }
-
     /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
     pub(super) fn release(&mut self, run: &Run, end: &End, now: Instant) -> Option<Change> {
         let pool = Rc::clone(&self.pool);
@@ -66,6 +59,9 @@ impl<S: Store> Dispatcher<S> {
             }
             End::Unanswered(_) | End::Abandoned => Sign::Nothing,
         };
+        if !matches!(end, End::PodFailed | End::Unanswered(_) | End::Abandoned) {
+            self.signs.note(run.pod, now);
+        }
         let audience = pool.audience(&run.arrival.model);
         let serving = || audience.pods().iter().filter_map(|position| Some(pool.pods().get(*position)?.id)).collect();
         let change = Cell::new(None);

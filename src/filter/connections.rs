@@ -1,52 +1,40 @@
-//! The connections to pods that have answered something, by their local addresses: Envoy does not say whether a request was
-//! sent into a connection that was used before.
+//! The connections to pods that lie idle in this VM's worker, as Envoy's pools keep them: Envoy does not say whether a request
+//! was sent into one that was used before, which its pod may be closing just then.
 
-use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
 
-use fnv::{FnvHashSet, FnvHasher};
+use fnv::FnvHashMap;
 
-use super::host;
-
-/// So many are known at most; the oldest are forgotten.
-const MOST: usize = 4096;
-
-/// See the module.
+/// See the module. What Envoy closes or the filter does not see makes it wrong by some, and only for a while: each reset
+/// takes one away.
 #[derive(Debug, Default)]
 pub struct Connections {
-    known: FnvHashSet<u64>,
-    order: VecDeque<u64>,
+    idle: FnvHashMap<SocketAddr, u32>,
 }
 
 // === impl Connections ===
 
 impl Connections {
-    /// A response's headers came. Says whether they are a pod's, and not Envoy's own.
-    pub(super) fn note(&mut self) -> bool {
-        if host::property("response\0code_details").is_some_and(|details| details != b"via_upstream") {
-            return false;
-        }
-        if let Some(connection) = current()
-            && self.known.insert(connection)
-        {
-            self.order.push_back(connection);
-            if self.order.len() > MOST
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.known.remove(&oldest);
+    /// So many pods are known at most; then all are forgotten.
+    const MOST_PODS: usize = 4096;
+
+    /// A request goes to a pod. Says whether it goes into a connection that was used before.
+    pub(super) fn take(&mut self, pod: SocketAddr) -> bool {
+        match self.idle.get_mut(&pod) {
+            Some(idle) if *idle > 0 => {
+                *idle = idle.saturating_sub(1);
+                true
             }
+            _ => false,
         }
-        true
     }
 
-    /// Whether the connection of the stream in whose context a callback runs has answered before.
-    pub(super) fn is_reused(&self) -> bool {
-        current().is_some_and(|connection| self.known.contains(&connection))
+    /// A pod has answered a request to the end, and its connection can be used again.
+    pub(super) fn give(&mut self, pod: SocketAddr) {
+        if self.idle.len() >= Self::MOST_PODS {
+            self.idle.clear();
+        }
+        let idle = self.idle.entry(pod).or_default();
+        *idle = idle.saturating_add(1);
     }
-}
-
-fn current() -> Option<u64> {
-    let mut hasher = FnvHasher::default();
-    (host::property("upstream\0local_address")?, host::property("upstream\0address")).hash(&mut hasher);
-    Some(hasher.finish())
 }

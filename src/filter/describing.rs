@@ -22,8 +22,9 @@ impl Router {
             Err(refusal) => return self.refuse_record(id, &refusal),
         };
         let named = if body.is_some() { ask.as_ref().and_then(|ask| ask.model.clone()) } else { wish.model.clone() };
-        let Some(name) = named.or_else(|| self.config.default_model.clone()) else {
-            return self.refuse_record(id, &Refusal::ModelMissing);
+        let Some(name) = named.or(wish.path_model.clone()).or_else(|| self.config.default_model.clone()) else {
+            let encoded = wish.encoding.clone().map(|encoding| Refusal::BodyEncoded { encoding });
+            return self.refuse_record(id, &encoded.unwrap_or(Refusal::ModelMissing));
         };
         if self.pods_are_unknown() {
             let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);

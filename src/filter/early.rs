@@ -25,8 +25,8 @@ pub struct Early {
 /// What is to become of such a request.
 #[derive(Debug)]
 pub enum Plan {
-    /// It passes, among these pods.
-    Pass(Option<Subset>),
+    /// It passes, for this model if that is known, among these pods.
+    Pass(Option<String>, Option<Subset>),
     /// It is scheduled. With the size of its body where that was read: it stays in Envoy's buffer.
     Schedule(Wish, Option<usize>),
 }
@@ -74,9 +74,9 @@ impl Router {
                 continue;
             }
             let next = match plan {
-                Plan::Pass(subset) => {
+                Plan::Pass(model, subset) => {
                     self.records.remove(&id);
-                    self.pass_now(id, subset, now)
+                    self.pass_now(id, model, subset, now)
                 }
                 Plan::Schedule(wish, size) => {
                     let body = size.map(|size| host::buffer(Buffer::RequestBody, size).unwrap_or_default());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::host::Headers;
 use crate::config::{Class, Config, Inspect};
-use crate::protocol::{Endpoint, EndpointPaths, Refusal, slo_from_headers};
+use crate::protocol::{Endpoint, EndpointPaths, NamingBody, Refusal, slo_from_headers};
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::subset::Subset;
@@ -12,8 +12,8 @@ use crate::scheduling::subset::Subset;
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
-    /// It is none of ours: it goes on by the fallback policy, never buffered.
-    Pass,
+    /// It is none of ours: it goes on by the fallback policy.
+    Pass(Passing),
     /// It asks whether the filter is ready.
     Ready,
     /// It is scheduled.
@@ -33,14 +33,27 @@ pub struct Wish {
     pub slo: Option<Slo>,
     /// The model in its headers, which counts only where the body is not read.
     pub model: Option<String>,
+    /// The model in its path, which counts where neither body nor header names one.
+    pub path_model: Option<String>,
     /// Bytes of its body, where they are announced.
     pub bytes: Option<u64>,
+    /// How its body is compressed, if it is.
+    pub encoding: Option<String>,
     /// Whether its body can be read and is to be.
     pub read_body: bool,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,
     /// The classes whose header it carries, or that ask for none, by position.
     pub classes: Vec<usize>,
+}
+
+/// What tells the model of a request that is not scheduled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passing {
+    /// Its header.
+    pub model: Option<String>,
+    /// Its body, where that may be read.
+    pub body: Option<NamingBody>,
 }
 
 // === impl Intent ===
@@ -65,8 +78,23 @@ impl Intent {
                 Ok(wish) => Self::Schedule(wish),
                 Err(refusal) => Self::Refuse(refusal, endpoint),
             },
-            _ => Self::Pass,
+            _ => Self::Pass(Passing::of(headers, config)),
         }
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    fn of(headers: &Headers, config: &Config) -> Self {
+        let model = model_of(headers);
+        let may_read = model.is_none()
+            && config.request.inspect == Inspect::Body
+            && headers.get(":method").as_deref() == Some("POST")
+            && headers.get("upgrade").is_none()
+            && encoding_of(headers).is_none();
+        let kind = headers.get("content-type").filter(|_| may_read);
+        Self { model, body: kind.and_then(|kind| NamingBody::of(&kind)) }
     }
 }
 
@@ -83,10 +111,7 @@ impl Wish {
         } else {
             None
         };
-        let is_plain = headers.get("content-encoding").is_none_or(|encoding| {
-            let encoding = encoding.trim();
-            encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")
-        });
+        let encoding = encoding_of(headers);
         let carries = |class: &Class| {
             class
                 .header
@@ -98,10 +123,12 @@ impl Wish {
             endpoint,
             policy,
             slo,
-            model: headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned),
+            model: model_of(headers),
+            path_model: headers.get(":path").and_then(|path| EndpointPaths::deployment_of(&path)),
             bytes: headers.get("content-length").and_then(|length| length.trim().parse().ok()),
             subset: None,
-            read_body: is_plain && config.request.inspect == Inspect::Body,
+            read_body: encoding.is_none() && config.request.inspect == Inspect::Body,
+            encoding,
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
@@ -114,6 +141,18 @@ fn is_multipart(content_type: &str) -> bool {
 
 fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _query)| path)
+}
+
+/// The model that a header names.
+fn model_of(headers: &Headers) -> Option<String> {
+    headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned)
+}
+
+/// How the body is compressed, if it is.
+fn encoding_of(headers: &Headers) -> Option<String> {
+    let encoding = headers.get("content-encoding")?;
+    let encoding = encoding.trim();
+    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then(|| encoding.to_owned())
 }
 
 fn allowed(name: &str, config: &Config) -> Result<PolicyName, Refusal> {

@@ -72,6 +72,7 @@ impl Router {
         self.unanswered.push_back(id);
         self.stats.placed(&placement);
         if let Some(record) = self.records.get_mut(&id) {
+            record.is_reused = self.connections.take(placement.address);
             record.stage = Stage::Forwarded(placement);
         }
     }

@@ -7,9 +7,10 @@ use super::early::Plan;
 use super::host::Headers;
 use super::intent::Wish;
 use crate::dispatcher::Placement;
-use crate::protocol::{Endpoint, ResponseObserver, unknown_slo_headers};
+use crate::protocol::{Endpoint, NamingBody, ResponseObserver, unknown_slo_headers};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::shape::Shape;
+use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 
 /// See the module.
@@ -33,6 +34,8 @@ pub struct Record {
     pub observer: Option<ResponseObserver>,
     /// Status of the response.
     pub status: Option<u16>,
+    /// Whether it was sent into a connection that was used before.
+    pub is_reused: bool,
     /// For how long the pod said that it has no room, if it did.
     pub retry_after: Option<Duration>,
     /// Whether the response came to its end.
@@ -51,6 +54,17 @@ pub enum Stage {
     },
     /// It waits for the first list of pods.
     Early(Plan),
+    /// It will not be scheduled; its body is coming, which may name a model.
+    Naming {
+        /// How that is written.
+        body: NamingBody,
+        /// The pods that it may go to; `None` for all.
+        subset: Option<Subset>,
+        /// Bytes of the body that were looked at.
+        looked_at: usize,
+        /// Bytes of the body that have come.
+        received: usize,
+    },
     /// It waits for room.
     Waiting,
     /// It was sent to a pod.
@@ -113,6 +127,7 @@ impl Record {
             facts: None,
             observer: None,
             status: None,
+            is_reused: false,
             retry_after: None,
             complete: false,
         }

@@ -44,9 +44,6 @@ impl Router {
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
         record.status = Some(status);
         record.retry_after = retry_after(&headers);
-        if self.connections.note() {
-            self.dispatcher.heard(id, host::now());
-        }
         record.observer = Some(ResponseObserver::new(ResponseFacts {
             endpoint: record.facts.as_ref().map_or(Endpoint::Any, |facts| facts.endpoint),
             status,
@@ -122,7 +119,7 @@ impl Router {
         let Some(mut record) = self.records.remove(&id) else { return };
         let now = host::now();
         match std::mem::replace(&mut record.stage, Stage::Refused) {
-            Stage::Reading { .. } => self.guard.forget(id),
+            Stage::Reading { .. } | Stage::Naming { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(*record, &placement, now),
             Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
@@ -134,7 +131,7 @@ impl Router {
         let observer = record.observer.take();
         let lacks_model = observer.as_ref().is_some_and(|observer| names_model(observer.refusal()));
         let observed = observer.map(|observer| observer.finish(record.complete)).unwrap_or_default();
-        let verdict = Verdict::of(&record, &observed, lacks_model, &self.connections, now.since(sent_at));
+        let verdict = Verdict::of(&record, &observed, lacks_model, now.since(sent_at));
         let (end, ending) = match verdict {
             Verdict::Ended(end, ending) => (end, ending),
             Verdict::Answered => {
@@ -150,6 +147,9 @@ impl Router {
                 (End::Finished(outcome), ending)
             }
         };
+        if record.complete && !matches!(record.status, None | Some(500..)) {
+            self.connections.give(placement.address);
+        }
         let class = record.facts.as_ref().and_then(|facts| facts.class);
         let class_name =
             class.and_then(|class| self.config.classes.get(class)).map_or(DEFAULT_CLASS, |class| &class.name);

@@ -8,7 +8,7 @@ use super::connections::Connections;
 use super::early::Early;
 use super::guard::Guard;
 use super::host::{self, Buffer, Map};
-use super::intent::{Intent, Wish};
+use super::intent::{Intent, Passing, Wish};
 use super::passing;
 use super::record::{Record, Stage};
 use super::replicas::Replicas;
@@ -125,7 +125,10 @@ impl Router {
         }
         let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
-            Intent::Pass => self.pass_by(id, subset, now),
+            Intent::Pass(passing) => {
+                let passing = Passing { body: passing.body.filter(|_| !end_of_stream), ..passing };
+                self.pass_by(id, passing, subset, now)
+            }
             Intent::Ready => self.tell_readiness(id, now),
             Intent::Refuse(refusal, endpoint) => {
                 let record = Record::scheduled(id, Stage::Refused, now, endpoint, &headers);
@@ -159,6 +162,10 @@ impl Router {
                 *received = size;
                 if end_of_stream { self.read_body(id) } else { Next::Wait }
             }
+            Some(Stage::Naming { .. }) => {
+                self.guard.body_seen();
+                self.look_for_name(id, Some(size), end_of_stream)
+            }
             Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
@@ -168,6 +175,7 @@ impl Router {
     pub fn on_request_trailers(&mut self, id: RequestId) -> Next {
         match self.records.get(&id).map(|record| &record.stage) {
             Some(Stage::Reading { .. }) => self.read_body(id),
+            Some(Stage::Naming { .. }) => self.look_for_name(id, None, true),
             Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
         }
@@ -226,6 +234,12 @@ impl Router {
     fn release_unread(&mut self, now: Instant) {
         for id in self.guard.give_up(now) {
             let Some(record) = self.records.get_mut(&id) else { continue };
+            if matches!(record.stage, Stage::Naming { .. }) {
+                if host::set_effective_context(id.0).is_ok() && self.pass_named(id, None) == Next::Go {
+                    let _ = host::resume_request();
+                }
+                continue;
+            }
             let Stage::Reading { wish, .. } = std::mem::replace(&mut record.stage, Stage::Waiting) else { continue };
             if host::set_effective_context(id.0).is_err() {
                 continue;

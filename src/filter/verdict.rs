@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::connections::Connections;
 use super::host;
 use super::record::Record;
 use super::stats::Ending;
@@ -31,13 +30,7 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// `lacks_model`: a 404 is one of the model. `after`: how long ago the request went to the pod.
-    pub(super) fn of(
-        record: &Record,
-        observed: &Observed,
-        lacks_model: bool,
-        connections: &Connections,
-        after: Duration,
-    ) -> Self {
+    pub(super) fn of(record: &Record, observed: &Observed, lacks_model: bool, after: Duration) -> Self {
         let full = || End::NoRoom(record.retry_after.unwrap_or(FULL_FOR));
         let (end, ending) = match (record.status, observed.end) {
             (None, _) => (End::Unanswered(after), Ending::Abandoned),
@@ -45,7 +38,7 @@ impl Verdict {
             (Some(529), _) => (full(), Ending::Failed),
             // It does not do this at all, which says nothing of what else it does.
             (Some(501), _) => (End::Answered, Ending::ClientError),
-            (Some(500..), _) => (of_failure(connections), Ending::Failed),
+            (Some(500..), _) => (of_failure(record.is_reused), Ending::Failed),
             (Some(404), _) if lacks_model => (End::ModelMissing, Ending::ClientError),
             (Some(400..), _) => (End::Answered, Ending::ClientError),
             (Some(_), protocol::End::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
@@ -77,9 +70,9 @@ fn of_fault(Fault { status }: Fault, has_output: bool) -> (End, Ending) {
 
 /// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept open after an answer
 /// just as a request is sent into it: that is no failure.
-fn of_failure(connections: &Connections) -> End {
+fn of_failure(is_reused: bool) -> End {
     let flags = flags();
-    let is_closed = flags & RESET != 0 && connections.is_reused();
+    let is_closed = flags & RESET != 0 && is_reused;
     if is_closed || flags & NOT_ASKED != 0 { End::Abandoned } else { End::PodFailed }
 }
 

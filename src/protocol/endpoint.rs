@@ -67,11 +67,29 @@ impl EndpointPaths {
         Self(configured.into_iter().map(entry).collect())
     }
 
-    /// The API behind a request's path, whatever its query string, its trailing slash and its escapes; `None` where the path
-    /// is not one of those configured.
+    /// The API behind a request's path, whatever its query string, its trailing slash, its escapes and what stands before it; `None`
+    /// where the path does not end in one of those configured.
     pub fn endpoint_of(&self, request_path: &str) -> Option<Endpoint> {
-        let path = bare(request_path);
-        self.0.iter().find(|(configured, _)| *configured == path).map(|&(_, endpoint)| endpoint)
+        let path = &*bare(request_path);
+        // Azure's paths name a deployment where others have a version.
+        let of_azure = deployment_in(path).and_then(|(_, rest)| {
+            self.0
+                .iter()
+                .filter(|(configured, _)| configured.ends_with(rest))
+                .min_by_key(|(configured, _)| configured.len())
+        });
+        let ending = || {
+            self.0
+                .iter()
+                .filter(|(configured, _)| path.ends_with(configured.as_str()))
+                .max_by_key(|(configured, _)| configured.len())
+        };
+        of_azure.or_else(ending).map(|&(_, endpoint)| endpoint)
+    }
+
+    /// The deployment that a path of Azure's names, which stands for a model.
+    pub fn deployment_of(request_path: &str) -> Option<String> {
+        deployment_in(&bare(request_path)).map(|(deployment, _)| deployment.to_owned())
     }
 }
 
@@ -84,6 +102,13 @@ fn bare(path: &str) -> Cow<'_, str> {
     }
     let unescaped = percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
     Cow::Owned(unescaped.trim_end_matches('/').to_owned())
+}
+
+/// The deployment in a path of Azure's, and what follows it, such as `/chat/completions`.
+fn deployment_in(path: &str) -> Option<(&str, &str)> {
+    let (_, rest) = path.split_once("/openai/deployments/")?;
+    let slash = rest.find('/')?;
+    rest.split_at_checked(slash).filter(|(deployment, _)| !deployment.is_empty())
 }
 
 #[cfg(test)]
@@ -125,7 +150,13 @@ mod tests {
             ("/v1/chat/completions%FF", None),
             ("/v1/chat/completions%", None),
             ("/custom", Some(Endpoint::Any)),
-            ("/other/v1/chat/completions", None),
+            ("/other/v1/chat/completions", Some(Endpoint::ChatCompletions)),
+            ("/otherv1/chat/completions", None),
+            ("/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", Some(Endpoint::ChatCompletions)),
+            ("/openai/deployments/gpt-4o/completions", Some(Endpoint::Completions)),
+            ("/openai/deployments/gpt-4o/embeddings", None),
+            ("/openai/deployments//chat/completions", None),
+            ("/openai/deployments/gpt-4o", None),
             ("/v1/chat/completions/extra", None),
             ("/v1/models", None),
             ("", None),

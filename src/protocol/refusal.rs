@@ -32,6 +32,11 @@ pub enum Refusal {
     BodyInvalid(BodyError),
     /// Neither the request nor the configuration names a model.
     ModelMissing,
+    /// A body that is compressed, so that the model is not known.
+    BodyEncoded {
+        /// The header `content-encoding`.
+        encoding: String,
+    },
     /// A model that the pool does not serve.
     ModelUnknown {
         /// The model's name.
@@ -107,6 +112,7 @@ impl Refusal {
             | Self::StrategyNotAllowed { .. }
             | Self::SloHeaderMalformed(_)
             | Self::BodyInvalid(_)
+            | Self::BodyEncoded { .. }
             | Self::ModelMissing => 400,
             Self::ModelUnknown { .. } => 404,
             Self::QueueFull { .. } | Self::WaitedTooLong { .. } | Self::Late { .. } => 429,
@@ -121,6 +127,7 @@ impl Refusal {
             Self::StrategyNotAllowed { .. } => "strategy_not_allowed",
             Self::SloHeaderMalformed(_) => "slo_header_malformed",
             Self::BodyInvalid(_) => "body_invalid",
+            Self::BodyEncoded { .. } => "body_encoded",
             Self::ModelMissing => "model_missing",
             // OpenAI's own code for this case, which clients know.
             Self::ModelUnknown { .. } => "model_not_found",
@@ -166,6 +173,11 @@ impl Refusal {
                 format!("header {header}: \"{}\", expected {expected}", quoted(value))
             }
             Self::BodyInvalid(error) => error.to_string(),
+            Self::BodyEncoded { encoding } => format!(
+                "the request body has the content-encoding \"{}\", which is not read here, and no header names its model: send it \
+                 without, or have Envoy decompress it before this filter",
+                quoted(encoding)
+            ),
             Self::ModelMissing => "the request names no model, and there is no default".to_owned(),
             Self::ModelUnknown { model } => format!("the model \"{}\" is not served here", quoted(model)),
             Self::QueueFull { .. } => "too many requests wait already".to_owned(),
@@ -201,6 +213,7 @@ impl Refusal {
             Self::StrategyUnknown { .. } | Self::StrategyNotAllowed { .. } => Some("routing-strategy"),
             Self::SloHeaderMalformed(error) => Some(error.header),
             Self::BodyInvalid(error) => error.field(),
+            Self::BodyEncoded { .. } => Some("content-encoding"),
             Self::ModelMissing | Self::ModelUnknown { .. } => Some("model"),
             _ => None,
         }

@@ -13,7 +13,7 @@ pub(super) use self::key::Key;
 /// The deepest level whose scalars are told; what lies deeper is skipped.
 const DEPTH_MAX: usize = 12;
 /// How much of a scalar is told.
-const TOKEN_BYTES: usize = 64;
+const TOKEN_BYTES: usize = 256;
 /// The bytes of a byte order mark, in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -25,7 +25,7 @@ pub(super) trait Sink {
     fn scalar(&mut self, path: &[Key], value: Value<'_>);
 }
 
-/// A scalar, of which the first 64 bytes are known.
+/// A scalar, of which the first bytes are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     /// A string; its escapes are as they came.
@@ -116,12 +116,17 @@ impl Scanner {
         if self.state == State::Word {
             self.end_word(sink);
         }
-        self.begun && !self.broken && self.depth == 0 && self.state == State::Between
+        self.has_ended() && !self.broken
     }
 
     /// Whether a value has begun.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Whether a whole value has come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.begun && self.depth == 0 && self.skipped == 0 && self.state == State::Between
     }
 
     fn between(&mut self, byte: u8, sink: &mut impl Sink) {
@@ -183,6 +188,13 @@ impl Scanner {
 
     /// Goes on within a string; returns what is behind it.
     fn text<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let mut bytes = bytes;
+        // Of a long string the rest is only passed over.
+        while self.length >= TOKEN_BYTES
+            && let Some((b'\\', [_, after @ ..])) = bytes.split_first()
+        {
+            bytes = after;
+        }
         let Some(at) = memchr::memchr2(b'"', b'\\', bytes) else {
             self.keep(bytes);
             return &[];
@@ -223,18 +235,25 @@ impl Scanner {
 
     /// Goes on within what does not matter; returns what is behind it, or a string in it.
     fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let rest = skip::to_structure(bytes);
-        let Some((&byte, after)) = rest.split_first() else { return &[] };
-        match byte {
-            b'"' => {
-                // As if all of it were known, so that none is kept.
-                self.length = TOKEN_BYTES;
-                self.state = State::Text;
+        let mut rest = skip::to_structure(bytes);
+        while let Some((&byte, after)) = rest.split_first() {
+            match byte {
+                b'"' => {
+                    // As if all of it were known, so that none is kept.
+                    self.length = TOKEN_BYTES;
+                    self.state = State::Text;
+                    return after;
+                }
+                b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
+                b'}' | b']' => self.skipped = self.skipped.saturating_sub(1),
+                _ => return rest,
             }
-            b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
-            _ => self.skipped = self.skipped.saturating_sub(1),
+            rest = after;
+            if self.skipped == 0 {
+                break;
+            }
         }
-        after
+        rest
     }
 
     /// Keeps the beginning of a token.

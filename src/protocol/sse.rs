@@ -75,8 +75,12 @@ impl SseReader {
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             let (text, from_end) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            self.extend_line(text);
-            self.end_line();
+            if end > 0 || !self.line.is_empty() {
+                self.extend_line(text);
+                self.end_line();
+            } else {
+                self.end_event();
+            }
             rest = from_end.strip_prefix(b"\r\n").or(from_end.get(1..)).unwrap_or(&[]);
             self.after_cr = from_end == b"\r";
         }
@@ -186,6 +190,7 @@ impl SseReader {
     fn end_event(&mut self) {
         let is_error = std::mem::take(&mut self.is_error);
         if !self.data.has_begun() {
+            // Nothing but white space can have come.
             return;
         }
         self.data.finish(&mut self.told);
@@ -204,6 +209,12 @@ impl SseReader {
 }
 
 // === impl Line ===
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Name(name) if name.length == 0)
+    }
+}
 
 impl Default for Line {
     fn default() -> Self {

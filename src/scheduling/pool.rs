@@ -227,6 +227,11 @@ impl Pool {
         self
     }
 
+    /// Whether some pods serve models that others do not.
+    pub fn tells_models_apart(&self) -> bool {
+        self.pods.windows(2).any(|pair| matches!(pair, [one, other] if one.models != other.models))
+    }
+
     /// The pods, in the order of their source.
     pub fn pods(&self) -> &[Pod] {
         &self.pods

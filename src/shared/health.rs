@@ -196,12 +196,14 @@ impl Failing {
 
     /// An answer shows a pod to be well.
     fn back(&mut self, id: PodId, now: Instant) -> Option<Change> {
-        let position = self.pods.iter().position(|pod| pod.id == id)?;
-        let is_full = |pod: &&FailingPod| pod.failures == 0 && now < pod.out_until;
-        if self.pods.get(position).as_ref().is_some_and(|pod| is_full(pod)) {
+        let pod = self.pods.iter().find(|pod| pod.id == id)?;
+        if pod.failures == 0 && now < pod.out_until {
+            // It is full, and what ended was there before.
             return None;
         }
-        Some(Change::Back(self.pods.remove(position).since))
+        let since = pod.since;
+        self.pods.retain(|pod| pod.id != id);
+        Some(Change::Back(since))
     }
 }
 

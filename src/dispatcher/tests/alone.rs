@@ -241,7 +241,7 @@ fn a_pod_that_stays_silent_while_others_answer_is_out() {
             let Some(Action::Forward(id, placement)) = actions.first() else { panic!("not placed") };
             let is_silent = *silent.get_or_insert(placement.address) == placement.address;
             if !is_silent && others_answer {
-                dispatcher.heard(*id, later);
+                dispatcher.progress(*id, 1, later);
             }
         }
         let changes = (0..6).map(|id| {
@@ -306,7 +306,7 @@ fn of_a_pool_that_shrank_to_pods_that_failed_half_take_requests() {
 fn what_is_not_scheduled_goes_to_a_pod_and_is_not_charged() {
     let mut dispatcher = dispatcher(settings(), halves());
     for _ in 0..5 {
-        assert_eq!(dispatcher.pick(None, START), Some(("10.0.0.0:8000".into(), vec![])));
+        assert_eq!(dispatcher.pick(None, None, START), Some(("10.0.0.0:8000".into(), vec![])));
     }
     assert_eq!(dispatcher.submit(arrival(1, 0, START), START).len(), 1);
     assert_eq!(dispatcher.in_flight(), 1);
@@ -376,7 +376,7 @@ fn every_policy_keeps_to_a_deployments_bound() {
         let actions = (0..10).flat_map(|id| dispatcher.submit(Arrival { policy, ..arrival(id, 0, START) }, START));
         assert_eq!(actions.count(), 6, "{policy}");
         assert_eq!((dispatcher.in_flight(), dispatcher.waiting()), (6, 4), "{policy}");
-        assert!(dispatcher.pick(None, START).is_some(), "what is not charged is not bound");
+        assert!(dispatcher.pick(None, None, START).is_some(), "what is not charged is not bound");
         dispatcher.finish(RequestId(0), &well(), START);
         assert_eq!(dispatcher.look_again(START).len(), 1, "{policy}");
     }

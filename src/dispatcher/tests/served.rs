@@ -101,7 +101,7 @@ fn alternatives_are_those_with_room_then_kin_then_the_emptiest() {
 #[test]
 fn what_is_not_scheduled_has_alternatives_too() {
     let mut dispatcher = dispatcher(2, pods(3, 0));
-    let (pod, alternatives) = dispatcher.pick(None, START).unwrap();
+    let (pod, alternatives) = dispatcher.pick(None, None, START).unwrap();
     assert_eq!(alternatives.len(), 2);
     assert!(!alternatives.contains(&at(&pod)), "{pod} {alternatives:?}");
 }
@@ -135,7 +135,7 @@ fn a_subset_without_pods_of_the_pool_has_none_ready() {
         let arrival = Arrival { subset: Some(subset.clone()), ..arrival(1, 0, START) };
         let actions = dispatcher.submit(arrival, START);
         assert!(matches!(actions[..], [Action::Refuse(_, RefusalReason::NoReadyPod, None)]), "{actions:?}");
-        assert_eq!(dispatcher.pick(Some(subset), START), None);
+        assert_eq!(dispatcher.pick(None, Some(subset), START), None);
     }
-    assert_eq!(dispatcher.pick(Some(Subset::of(["10.0.0.0"])), START), Some(("10.0.0.0:8000".into(), vec![])));
+    assert_eq!(dispatcher.pick(None, Some(Subset::of(["10.0.0.0"])), START), Some(("10.0.0.0:8000".into(), vec![])));
 }

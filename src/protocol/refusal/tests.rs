@@ -22,6 +22,7 @@ fn all() -> Vec<(Refusal, u16, Value)> {
         (Refusal::SloHeaderMalformed(slo), 400, json!("x-slo-ttft-ms")),
         (Refusal::BodyInvalid(field), 400, json!("messages")),
         (Refusal::BodyInvalid(BodyError::NotUtf8 { at_byte: 3 }), 400, Value::Null),
+        (Refusal::BodyEncoded { encoding: "br".to_owned() }, 400, json!("content-encoding")),
         (Refusal::ModelMissing, 400, json!("model")),
         (Refusal::ModelUnknown { model: "gpt".to_owned() }, 404, json!("model")),
         (Refusal::QueueFull { retry_after: second }, 429, Value::Null),

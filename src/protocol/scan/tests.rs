@@ -33,7 +33,7 @@ fn scalars_are_told_with_their_depth_wherever_a_document_is_split() {
 
 #[test]
 fn of_a_long_scalar_the_beginning_is_told() {
-    assert_eq!(scalars(&format!("\"{}\"", "x".repeat(1_000)), 7), [(0, "x".repeat(64))]);
+    assert_eq!(scalars(&format!("\"{}\"", "x".repeat(1_000)), 7), [(0, "x".repeat(TOKEN_BYTES))]);
 }
 
 #[test]

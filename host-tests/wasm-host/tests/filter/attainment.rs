@@ -118,7 +118,7 @@ fn what_was_learned_of_a_pods_speed_outlives_the_vm_that_learned_it() {
             world.advance(ms(60));
             event(&stream, 1);
         }
-        stream.end();
+        stream.body("data: [DONE]\n\n");
     }
     world.advance(ms(600));
     let learned = Shared(&world).learned("default/a");

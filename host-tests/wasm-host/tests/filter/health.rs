@@ -189,10 +189,13 @@ fn what_waits_goes_to_a_pod_that_comes_back_within_a_tick() {
 }
 
 #[test]
-fn answers_below_500_and_clients_that_leave_are_no_failures() {
+fn answers_that_are_the_clients_fault_and_clients_that_leave_are_no_failures() {
     let world = builder(&filter(2, 2)).build().unwrap();
-    world.ask(0).respond(429, []).body("");
-    world.ask(0).respond(404, []).body("");
+    for status in [400, 404, 413, 422, 501] {
+        for _ in 0..6 {
+            world.ask(0).respond(status, []).body("");
+        }
+    }
     world.ask(0).client_reset();
     world.ask(0).respond(200, []).chunk("x").upstream_reset();
     assert!(Shared(&world).failing().is_empty());
@@ -200,5 +203,159 @@ fn answers_below_500_and_clients_that_leave_are_no_failures() {
         world.ask(0).respond(status, []).body("");
     }
     assert_eq!(Shared(&world).failing().len(), 1);
+    world.assert_idle();
+}
+
+const STREAM: [(&str, &str); 1] = [("content-type", "text/event-stream")];
+const TOKEN: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+/// Sends requests of which the first pod's are answered as `answer` does, until so many went there or it is out.
+fn asked_of_first(world: &World, most: usize, answer: impl Fn(&Stream)) -> usize {
+    let mut asked = 0;
+    for _ in 0..60 {
+        let stream = world.ask(0);
+        if stream.pod() == Some(address(0)) {
+            asked += 1;
+            answer(&stream);
+            if asked == most || !Shared(world).failing().is_empty() {
+                break;
+            }
+        } else {
+            stream.finish();
+        }
+    }
+    asked
+}
+
+#[test]
+fn an_error_within_a_200_takes_the_pod_out_and_is_not_kept() {
+    let answers: [&dyn Fn(&Stream); 8] = [
+        &|stream| drop(stream.respond(200, STREAM).body("data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\n")),
+        &|stream| drop(stream.respond(200, STREAM).body("event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n")),
+        &|stream| drop(stream.respond(200, STREAM).body("data: {\"type\":\"response.failed\"}\n\n")),
+        &|stream| drop(stream.respond(200, STREAM).body(": keep-alive\n\n")),
+        &|stream| drop(stream.respond(200, STREAM).body("")),
+        &|stream| {
+            drop(stream.respond(200, STREAM).body("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"))
+        },
+        &|stream| drop(stream.respond(200, [("content-type", "application/json")]).body("{\"error\":\"x\"}")),
+        &|stream| drop(stream.respond(200, [("content-type", "application/json")]).body("{\"choices\":[")),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let world = builder(&filter(2, 2)).build().unwrap();
+        assert_eq!(asked_of_first(&world, 1, answer), 1);
+        assert_eq!(Shared(&world).failing().len(), 1, "{number}");
+        assert_eq!(world.count("requests_total", "_class=default__policy=slo__outcome=failed_"), 1, "{number}");
+        let complaints = world.complaints();
+        assert!(matches!(&complaints[..], [line] if line.contains(&address(0))), "{number}: {complaints:?}");
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn an_error_of_the_client_within_a_200_is_none_of_the_pods() {
+    let world = builder(&filter(2, 2)).build().unwrap();
+    asked_of_first(&world, 6, |stream| {
+        stream.respond(200, STREAM).body("data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n");
+    });
+    assert!(Shared(&world).failing().is_empty());
+    assert_eq!(world.count("requests_total", "_class=default__policy=slo__outcome=client-error_"), 6);
+    world.assert_idle();
+}
+
+#[test]
+fn a_pod_that_breaks_off_again_and_again_is_out() {
+    let answers: [&dyn Fn(&Stream); 4] = [
+        &|stream| drop(stream.respond(200, STREAM).chunk(TOKEN).upstream_reset()),
+        &|stream| drop(stream.respond(200, STREAM).chunk("").upstream_reset()),
+        &|stream| drop(stream.respond(200, STREAM).body(TOKEN)),
+        &|stream| drop(stream.respond(200, STREAM).chunk(TOKEN).body("data: {\"error\":{\"code\":500}}\n\n")),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let world = builder(&filter(2, 2)).build().unwrap();
+        assert_eq!(asked_of_first(&world, 60, answer), 3, "{number}");
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn answers_between_those_that_break_off_keep_the_pod() {
+    let world = builder(&filter(2, 2)).build().unwrap();
+    for _ in 0..4 {
+        asked_of_first(&world, 2, |stream| drop(stream.respond(200, STREAM).chunk(TOKEN).upstream_reset()));
+        asked_of_first(&world, 1, |stream| drop(stream.respond(200, STREAM).body(format!("{TOKEN}{DONE}"))));
+    }
+    assert!(Shared(&world).failing().is_empty());
+    world.assert_idle();
+}
+
+#[test]
+fn a_pod_without_room_gets_nothing_for_as_long_as_it_says() {
+    for (status, header, time) in [
+        (429, ("x", ""), ms(1_000)),
+        (529, ("x", ""), ms(1_000)),
+        (429, ("retry-after", "3"), ms(3_000)),
+        (429, ("retry-after-ms", "200"), ms(200)),
+        (429, ("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), ms(1_000)),
+    ] {
+        let world = builder(&filter(2, 2)).build().unwrap();
+        asked_of_first(&world, 1, |stream| drop(stream.respond(status, [header]).body("")));
+        let start = world.now();
+        while world.now() - start < time - ms(25) {
+            let stream = world.ask(0);
+            assert_eq!(stream.pod(), Some(address(1)), "{header:?}, after {:?}", world.now() - start);
+            stream.finish();
+            world.advance(ms(20));
+        }
+        world.advance(ms(50));
+        assert_eq!(asked_of_first(&world, 1, |stream| stream.finish()), 1, "{header:?}");
+        assert!(Shared(&world).failing().is_empty());
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn a_pod_that_has_not_got_a_model_is_not_asked_for_it() {
+    for (body, out) in [
+        ("{\"error\":{\"message\":\"The model `m` does not exist.\",\"type\":\"NotFoundError\",\"code\":404}}", true),
+        ("", true),
+        ("{\"detail\":\"Not Found\"}", false),
+        ("{\"error\":{\"code\":404,\"message\":\"File Not Found\",\"type\":\"not_found_error\"}}", false),
+    ] {
+        let world = builder(&filter(2, 2)).build().unwrap();
+        let answer = |stream: &Stream| drop(stream.respond(404, [("content-type", "application/json")]).body(body));
+        asked_of_first(&world, 1, answer);
+        assert_eq!(asked_of_first(&world, 1, answer) == 0, out, "{body}");
+        assert!(Shared(&world).failing().is_empty(), "it is well");
+        world.advance(ms(1_050));
+        assert_eq!(asked_of_first(&world, 1, answer), 1, "{body}");
+        world.assert_idle();
+    }
+}
+
+#[test]
+fn a_pod_that_never_answers_is_out_once_clients_left_it() {
+    let world = builder(&filter(2, 8)).build().unwrap();
+    let streams: Vec<Stream> = (0..8).map(|_| world.ask(0)).collect();
+    let (silent, others): (Vec<&Stream>, Vec<&Stream>) =
+        streams.iter().partition(|stream| stream.pod() == Some(address(0)));
+    assert!(silent.len() >= 3);
+    world.advance(s(1));
+    others.iter().for_each(|stream| stream.finish());
+    world.advance(s(1));
+    silent.iter().for_each(|stream| drop(stream.client_reset()));
+    assert_eq!(Shared(&world).failing().len(), 1);
+    world.assert_idle();
+}
+
+#[test]
+fn a_reset_of_a_connection_that_was_used_before_is_no_failure() {
+    let world = builder(&filter(2, 2)).build().unwrap();
+    asked_of_first(&world, 1, |stream| stream.finish());
+    asked_of_first(&world, 1, |stream| drop(stream.upstream_reset()));
+    assert!(Shared(&world).failing().is_empty(), "the pod may have been closing it");
+    asked_of_first(&world, 1, |stream| drop(stream.upstream_reset()));
+    assert_eq!(Shared(&world).failing().len(), 1, "this one was new");
     world.assert_idle();
 }

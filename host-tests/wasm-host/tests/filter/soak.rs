@@ -193,6 +193,7 @@ impl Soak {
                 "slo-router: pods: ",
                 "slo-router: profiles: ",
                 "slo-router: configuration refused: ",
+                "slo-router: pod 10.0.0.",
                 "slo-router: no request body came",
             ]
             .iter()
