@@ -161,7 +161,7 @@ fn everything_but_the_pods_has_a_default() {
         allow_headers: true,
         infeasible: Infeasible::Serve,
         prefer: Prefer::Slack,
-        late_cost_per_s: 0.1,
+        late_cost_per_s: 0.3,
         late_budget: 0.03,
     };
     assert_eq!(config.slo, slo);

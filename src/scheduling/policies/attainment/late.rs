@@ -52,7 +52,7 @@ pub(super) struct Budget {
 
 impl Default for Lateness {
     fn default() -> Self {
-        Self { cost_per_s: 0.1, budget: 0.03 }
+        Self { cost_per_s: 0.3, budget: 0.03 }
     }
 }
 
