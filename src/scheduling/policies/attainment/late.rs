@@ -29,8 +29,6 @@ const LEAST_PRICE: f64 = 0.3;
 const MOST_CREDIT: f64 = 10.0;
 /// What serving a request is worth that is late at all, in kept objectives.
 const LEAST_WORTH: f64 = 0.1;
-/// What it is worth at most.
-const MOST_WORTH: f64 = 1.0;
 
 /// How much lateness counts. From the configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +61,7 @@ impl Lateness {
         if late_s <= 0.0 {
             return 0.0;
         }
-        effect.weight * (1.0 - effect.keeps) * (LEAST_WORTH + self.cost_per_s * late_s).min(MOST_WORTH)
+        effect.weight * (1.0 - effect.keeps) * (LEAST_WORTH + self.cost_per_s * late_s)
     }
 }
 
