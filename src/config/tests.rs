@@ -162,7 +162,7 @@ fn everything_but_the_pods_has_a_default() {
         infeasible: Infeasible::Serve,
         prefer: Prefer::Slack,
         late_cost_per_s: 0.3,
-        late_budget: 0.03,
+        late_budget: 0.01,
     };
     assert_eq!(config.slo, slo);
     assert_eq!(config.prediction, Prediction { kind: PredictionKind::Median, cold_tokens: 256 });

@@ -50,7 +50,7 @@ pub(super) struct Budget {
 
 impl Default for Lateness {
     fn default() -> Self {
-        Self { cost_per_s: 0.3, budget: 0.03 }
+        Self { cost_per_s: 0.3, budget: 0.01 }
     }
 }
 
