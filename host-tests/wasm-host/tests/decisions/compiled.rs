@@ -113,8 +113,7 @@ impl Gateway for Compiled {
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
         self.world.advance_up_to(clock(now));
-        let usage = exchange::usage(outcome.shape.input_tokens, outcome.shape.output_tokens);
-        self.open[&id].stream.body(usage);
+        self.open[&id].stream.body(exchange::usage(&outcome));
         assert_eq!(self.verdicts(now), [], "nothing may be forwarded where a stream ends");
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use simulate::scenario::Demand;
 use simulate::shipped::characters;
-use slo_router::scheduling::slo::Slo;
+use slo_router::scheduling::shape::Shape;
+use slo_router::scheduling::slo::{Outcome, Slo};
 use wasm_host::RequestBuilder;
 
 /// An event with one token.
@@ -27,8 +28,12 @@ pub fn request(builder: RequestBuilder, demand: &Demand) -> RequestBuilder {
 }
 
 /// The last event of an answer.
-pub fn usage(prompt_tokens: u32, completion_tokens: u32) -> String {
-    let usage = json!({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens});
+pub fn usage(outcome: &Outcome) -> String {
+    let Shape { input_tokens, output_tokens } = outcome.shape;
+    let mut usage = json!({"prompt_tokens": input_tokens, "completion_tokens": output_tokens});
+    if let Some(cached) = outcome.cached_tokens {
+        usage["prompt_tokens_details"] = json!({"cached_tokens": cached});
+    }
     format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage}))
 }
 

@@ -3,11 +3,12 @@
 //! Time is counted in WebAssembly instructions, which are the same in every run.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use wasm_host::{RequestBuilder, Stream, World};
+use wasm_host::{Program, RequestBuilder, Stream, World};
 
-use crate::support::{address, counting, filter, ms};
+use crate::support::{address, filter, ms, of, path};
 
 /// WebAssembly instructions in a millisecond, by what wasmtime does: it took 4.7 s for the 12.7e9 of some 10,000 callbacks, on two
 /// cores that others kept busy.
@@ -54,7 +55,9 @@ fn chat(world: &World, worker: usize, model: &str, class: usize) -> RequestBuild
 
 /// The most instructions of each callback while they come, wait, and some that run end.
 fn cost(crowd: Crowd) -> BTreeMap<&'static str, u64> {
-    let world = counting(&config(crowd.policy)).workers(crowd.workers).build().unwrap();
+    static COUNTING: OnceLock<Program> = OnceLock::new();
+    let program = COUNTING.get_or_init(|| Program::load_counting(path()).unwrap());
+    let world = of(program, &config(crowd.policy)).workers(crowd.workers).build().unwrap();
     world.clear_history();
     let streams: Vec<Stream> = (0..crowd.waiting)
         .map(|index| {

@@ -231,16 +231,30 @@ fn asked_of_first(world: &World, most: usize, answer: impl Fn(&Stream)) -> usize
 #[test]
 fn an_error_within_a_200_takes_the_pod_out_and_is_not_kept() {
     let answers: [&dyn Fn(&Stream); 8] = [
-        &|stream| drop(stream.respond(200, STREAM).body("data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\n")),
-        &|stream| drop(stream.respond(200, STREAM).body("event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n")),
-        &|stream| drop(stream.respond(200, STREAM).body("data: {\"type\":\"response.failed\"}\n\n")),
-        &|stream| drop(stream.respond(200, STREAM).body(": keep-alive\n\n")),
-        &|stream| drop(stream.respond(200, STREAM).body("")),
         &|stream| {
-            drop(stream.respond(200, STREAM).body("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"))
+            stream.respond(200, STREAM).body("data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\n");
         },
-        &|stream| drop(stream.respond(200, [("content-type", "application/json")]).body("{\"error\":\"x\"}")),
-        &|stream| drop(stream.respond(200, [("content-type", "application/json")]).body("{\"choices\":[")),
+        &|stream| {
+            stream.respond(200, STREAM).body("event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n");
+        },
+        &|stream| {
+            stream.respond(200, STREAM).body("data: {\"type\":\"response.failed\"}\n\n");
+        },
+        &|stream| {
+            stream.respond(200, STREAM).body(": keep-alive\n\n");
+        },
+        &|stream| {
+            stream.respond(200, STREAM).body("");
+        },
+        &|stream| {
+            stream.respond(200, STREAM).body("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n");
+        },
+        &|stream| {
+            stream.respond(200, [("content-type", "application/json")]).body("{\"error\":\"x\"}");
+        },
+        &|stream| {
+            stream.respond(200, [("content-type", "application/json")]).body("{\"choices\":[");
+        },
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         let world = builder(&filter(2, 2)).build().unwrap();
@@ -267,10 +281,18 @@ fn an_error_of_the_client_within_a_200_is_none_of_the_pods() {
 #[test]
 fn a_pod_that_breaks_off_again_and_again_is_out() {
     let answers: [&dyn Fn(&Stream); 4] = [
-        &|stream| drop(stream.respond(200, STREAM).chunk(TOKEN).upstream_reset()),
-        &|stream| drop(stream.respond(200, STREAM).chunk("").upstream_reset()),
-        &|stream| drop(stream.respond(200, STREAM).body(TOKEN)),
-        &|stream| drop(stream.respond(200, STREAM).chunk(TOKEN).body("data: {\"error\":{\"code\":500}}\n\n")),
+        &|stream| {
+            stream.respond(200, STREAM).chunk(TOKEN).upstream_reset();
+        },
+        &|stream| {
+            stream.respond(200, STREAM).chunk("").upstream_reset();
+        },
+        &|stream| {
+            stream.respond(200, STREAM).body(TOKEN);
+        },
+        &|stream| {
+            stream.respond(200, STREAM).chunk(TOKEN).body("data: {\"error\":{\"code\":500}}\n\n");
+        },
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         let world = builder(&filter(2, 2)).build().unwrap();
@@ -283,8 +305,12 @@ fn a_pod_that_breaks_off_again_and_again_is_out() {
 fn answers_between_those_that_break_off_keep_the_pod() {
     let world = builder(&filter(2, 2)).build().unwrap();
     for _ in 0..4 {
-        asked_of_first(&world, 2, |stream| drop(stream.respond(200, STREAM).chunk(TOKEN).upstream_reset()));
-        asked_of_first(&world, 1, |stream| drop(stream.respond(200, STREAM).body(format!("{TOKEN}{DONE}"))));
+        asked_of_first(&world, 2, |stream| {
+            stream.respond(200, STREAM).chunk(TOKEN).upstream_reset();
+        });
+        asked_of_first(&world, 1, |stream| {
+            stream.respond(200, STREAM).body(format!("{TOKEN}{DONE}"));
+        });
     }
     assert!(Shared(&world).failing().is_empty());
     world.assert_idle();
@@ -300,7 +326,9 @@ fn a_pod_without_room_gets_nothing_for_as_long_as_it_says() {
         (429, ("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), ms(1_000)),
     ] {
         let world = builder(&filter(2, 2)).build().unwrap();
-        asked_of_first(&world, 1, |stream| drop(stream.respond(status, [header]).body("")));
+        asked_of_first(&world, 1, |stream| {
+            stream.respond(status, [header]).body("");
+        });
         let start = world.now();
         while world.now() - start < time - ms(25) {
             let stream = world.ask(0);
@@ -324,7 +352,9 @@ fn a_pod_that_has_not_got_a_model_is_not_asked_for_it() {
         ("{\"error\":{\"code\":404,\"message\":\"File Not Found\",\"type\":\"not_found_error\"}}", false),
     ] {
         let world = builder(&filter(2, 2)).build().unwrap();
-        let answer = |stream: &Stream| drop(stream.respond(404, [("content-type", "application/json")]).body(body));
+        let answer = |stream: &Stream| {
+            stream.respond(404, [("content-type", "application/json")]).body(body);
+        };
         asked_of_first(&world, 1, answer);
         assert_eq!(asked_of_first(&world, 1, answer) == 0, out, "{body}");
         assert!(Shared(&world).failing().is_empty(), "it is well");
@@ -344,7 +374,9 @@ fn a_pod_that_never_answers_is_out_once_clients_left_it() {
     world.advance(s(1));
     others.iter().for_each(|stream| stream.finish());
     world.advance(s(1));
-    silent.iter().for_each(|stream| drop(stream.client_reset()));
+    silent.iter().for_each(|stream| {
+        stream.client_reset();
+    });
     assert_eq!(Shared(&world).failing().len(), 1);
     world.assert_idle();
 }
@@ -353,9 +385,13 @@ fn a_pod_that_never_answers_is_out_once_clients_left_it() {
 fn a_reset_of_a_connection_that_was_used_before_is_no_failure() {
     let world = builder(&filter(2, 2)).build().unwrap();
     asked_of_first(&world, 1, |stream| stream.finish());
-    asked_of_first(&world, 1, |stream| drop(stream.upstream_reset()));
+    asked_of_first(&world, 1, |stream| {
+        stream.upstream_reset();
+    });
     assert!(Shared(&world).failing().is_empty(), "the pod may have been closing it");
-    asked_of_first(&world, 1, |stream| drop(stream.upstream_reset()));
+    asked_of_first(&world, 1, |stream| {
+        stream.upstream_reset();
+    });
     assert_eq!(Shared(&world).failing().len(), 1, "this one was new");
     world.assert_idle();
 }
