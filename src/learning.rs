@@ -278,7 +278,8 @@ impl Ratio {
     fn tokens(&self, units: u64, cold_units_per_token: f64, cold_weight_tokens: f64) -> u32 {
         let known_units = self.units + cold_weight_tokens * cold_units_per_token;
         let known_tokens = self.tokens + cold_weight_tokens;
-        ((units as f64) * known_tokens / known_units).ceil() as u32
+        // The ratio first: where both sums are one it is exactly 1, and nothing is rounded up from a last digit.
+        ((units as f64) * (known_tokens / known_units)).ceil() as u32
     }
 }
 

@@ -113,7 +113,7 @@ fn latencies_s(shape: Shape, rate_per_s: f64) -> Vec<f64> {
     let sent_at = |number: u32| Instant::ZERO.offset_seconds(f64::from(number) / rate_per_s);
     let mut latencies_s = Vec::new();
     let mut note = |events: Vec<slo_router_pods::engine::Event>| {
-        let finished = events.into_iter().filter(|event| event.kind == EventKind::Finished);
+        let finished = events.into_iter().filter(|event| matches!(event.kind, EventKind::Finished { .. }));
         latencies_s.extend(finished.map(|event| event.at.since(sent_at(event.id as u32)).as_secs_f64()));
     };
     for number in 0..AIBRIX_REQUESTS {

@@ -200,3 +200,15 @@ fn names_that_are_only_asked_for_leave_nothing_behind() {
     }
     assert_eq!(learning.models.len(), 1);
 }
+
+#[test]
+fn events_of_one_token_each_are_as_many_tokens_however_long_it_was_learned() {
+    let mut learning = Learning::new(Prediction { kind: PredictionKind::Median, cold_tokens: 100 });
+    for answer in 1..200 {
+        let tokens = 37 * answer % 911 + 1;
+        learning.record("m", Sample { events: Some((tokens, tokens)), ..Sample::default() });
+        for events in 1..300 {
+            assert_eq!(learning.tokens_of_events("m", events), events);
+        }
+    }
+}

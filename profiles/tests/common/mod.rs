@@ -46,7 +46,7 @@ impl Server for VirtualServer {
                 let (sent_at, first) = &mut requests[event.id as usize];
                 match event.kind {
                     EventKind::Token { n: 1 } => *first = event.at.since(*sent_at),
-                    EventKind::Finished => {
+                    EventKind::Finished { .. } => {
                         let e2e = event.at.since(*sent_at);
                         let answer = Answer { ttft: *first, e2e, input_tokens: Some(input_tokens), output_tokens };
                         trial.finish(event.id as usize, event.at.since(Instant::ZERO), Ok(answer));
