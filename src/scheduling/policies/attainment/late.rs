@@ -27,6 +27,8 @@ use super::outlook::Effect;
 const LEAST_PRICE: f64 = 0.3;
 /// The most that the budget holds, in kept objectives: what a burst leaves behind is worked off from it.
 const MOST_CREDIT: f64 = 10.0;
+/// By so much sums may be off.
+const ROUNDING: f64 = 1e-9;
 /// What serving a request is worth that is late at all, in kept objectives.
 const LEAST_WORTH: f64 = 0.1;
 
@@ -84,9 +86,9 @@ impl Budget {
         if serves_well { 0.0 } else { (effect.loss - effect.weight * effect.keeps).max(LEAST_PRICE * effect.weight) }
     }
 
-    /// Whether there is so much left.
+    /// Whether there is so much left. Sums of the same shares come to just about the same prices, so a last digit must not decide.
     pub(super) fn affords(&self, price: f64) -> bool {
-        price <= self.credit.max(0.0)
+        price <= self.credit.max(0.0) + ROUNDING
     }
 
     /// Notes a placement that spent so much.
