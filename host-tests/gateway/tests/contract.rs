@@ -180,13 +180,12 @@ async fn a_body_beyond_the_buffer_is_too_large() -> Test {
 
 #[tokio::test]
 async fn a_body_in_gzip_is_read_and_passed_on_decompressed() -> Test {
-    const BODY: &str = r#"{"model":"llama2-7b","messages":[{"role":"user","content":"Hello"}]}"#;
+    const BODY: &str = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
     // BODY by Python's gzip.compress(BODY, mtime=0).
     let gzip: &[u8] = &[
-        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 202, 205, 79, 73, 205, 81, 178, 82, 202, 201, 73, 204, 77, 52, 210,
-        53, 79, 82, 210, 81, 202, 77, 45, 46, 78, 76, 79, 45, 86, 178, 138, 174, 86, 42, 202, 207, 73, 5, 202, 151, 22,
-        167, 22, 1, 165, 146, 243, 243, 74, 82, 243, 74, 128, 2, 30, 169, 57, 57, 249, 74, 181, 177, 181, 0, 137, 246,
-        204, 40, 68, 0, 0, 0,
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 202, 205, 79, 73, 205, 81, 178, 82, 202, 85, 210, 81, 202, 77, 45,
+        46, 78, 76, 79, 45, 86, 178, 138, 174, 86, 42, 202, 207, 73, 5, 138, 151, 22, 167, 22, 1, 165, 146, 243, 243,
+        74, 82, 243, 74, 128, 2, 30, 169, 57, 57, 249, 74, 181, 177, 181, 0, 142, 70, 67, 182, 60, 0, 0, 0,
     ];
     let rig = Rig::answering(1, 4, |_| {}).await?;
     let request = rig.client.post(CHAT).header("content-type", "application/json").header("content-encoding", "gzip");
