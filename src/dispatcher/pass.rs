@@ -243,6 +243,7 @@ impl<S: Store> Dispatcher<S> {
             foreign_slo: request.foreign_slo,
         };
         let id = request.arrival.id;
+        self.policies.get(request.policy).placed(id);
         if seen.is_some() {
             let prompt_tokens = request.arrival.shape.input_tokens;
             self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);

@@ -25,6 +25,10 @@ pub trait Policy {
     /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent first) and decides.
     /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
+
+    /// A request was placed as the last pass decided. A decision alone may come to nothing, where another worker takes the room
+    /// first, so what a policy counts of its placements belongs here.
+    fn placed(&mut self, _request: RequestId) {}
 }
 
 /// What a pass has beside the pool and the queue.

@@ -22,6 +22,8 @@
 //! not serve all that is late, the rest waits for calm moments, in which serving it costs nothing, or for `queue.max_wait`.
 
 use super::outlook::Effect;
+use crate::scheduling::request::RequestId;
+use crate::scheduling::time::Instant;
 
 /// The least that a late request costs on a pod that would not serve a newcomer well, in kept objectives.
 const LEAST_PRICE: f64 = 0.3;
@@ -42,10 +44,14 @@ pub struct Lateness {
 }
 
 /// What late requests may still cost others, in kept objectives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Budget {
     lateness: Lateness,
     credit: f64,
+    /// What decisions of one moment change if their requests are placed. Another worker may take the room first, and then they
+    /// come to nothing and are made again: a decision alone must neither save nor spend.
+    pending: Vec<(RequestId, f64)>,
+    decided_at: Instant,
 }
 
 // === impl Lateness ===
@@ -72,7 +78,15 @@ impl Lateness {
 impl Budget {
     /// With nothing saved yet.
     pub(super) fn new(lateness: Lateness) -> Self {
-        Self { lateness, credit: 0.0 }
+        Self { lateness, credit: 0.0, pending: Vec::new(), decided_at: Instant::ZERO }
+    }
+
+    /// Begins decisions at `now`; what was decided at another moment, and not placed then, came to nothing.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.decided_at != now {
+            self.pending.clear();
+            self.decided_at = now;
+        }
     }
 
     /// What lateness counts for.
@@ -88,12 +102,22 @@ impl Budget {
 
     /// Whether there is so much left. Sums of the same shares come to just about the same prices, so a last digit must not decide.
     pub(super) fn affords(&self, price: f64) -> bool {
-        price <= self.credit.max(0.0) + ROUNDING
+        let left = self.pending.iter().map(|(_, change)| change).sum::<f64>() + self.credit;
+        price <= left.max(0.0) + ROUNDING
     }
 
-    /// Notes a placement that spent so much.
-    pub(super) fn placed(&mut self, effect: &Effect, price: f64) {
+    /// Notes a decision that spends so much, in place of an earlier one on the same request.
+    pub(super) fn decided(&mut self, request: RequestId, effect: &Effect, price: f64) {
         let saved = self.lateness.budget * effect.weight * effect.keeps;
-        self.credit = (self.credit + saved - price).min(MOST_CREDIT);
+        self.pending.retain(|(other, _)| *other != request);
+        self.pending.push((request, saved - price));
+    }
+
+    /// A request was placed as it was decided.
+    pub(super) fn placed(&mut self, request: RequestId) {
+        if let Some(position) = self.pending.iter().position(|(other, _)| *other == request) {
+            let (_, change) = self.pending.swap_remove(position);
+            self.credit = (self.credit + change).min(MOST_CREDIT);
+        }
     }
 }

@@ -199,6 +199,10 @@ impl Attainment {
 }
 
 impl Policy for Attainment {
+    fn placed(&mut self, request: RequestId) {
+        self.budget.placed(request);
+    }
+
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
         let look = Look {
             in_flight: (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum(),
@@ -208,6 +212,7 @@ impl Policy for Attainment {
         if !self.is_due(&look) {
             return Vec::new();
         }
+        self.budget.begin(pass.now);
         self.pressure.update(waiting.len() > 1, pass.now);
         self.usual_context = usual_context(waiting);
         let starved = self.starved(waiting, pass.now);

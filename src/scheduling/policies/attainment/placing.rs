@@ -80,8 +80,9 @@ impl<'r> Placing<'r> {
             }
         }
         let (index, place, price) = next?;
-        budget.placed(&place.effect, price);
-        Some((self.waiting.swap_remove(index).request, place.position))
+        let request = self.waiting.swap_remove(index).request;
+        budget.decided(request.arrival.id, &place.effect, price);
+        Some((request, place.position))
     }
 
     /// A request was placed on the pod at `position`.

@@ -1,5 +1,7 @@
 use super::super::late::{Budget, Lateness};
 use super::super::outlook::Effect;
+use crate::scheduling::request::RequestId;
+use crate::scheduling::time::Instant;
 
 const LATENESS: Lateness = Lateness { cost_per_s: 0.1, budget: 0.03 };
 
@@ -33,25 +35,58 @@ fn where_a_newcomer_would_be_served_well_a_late_request_costs_nothing() {
     assert_eq!(Budget::price(&effect(0.0, 0.8, 5.0), false), 0.8);
 }
 
+/// Decides on a request and places it.
+fn place(budget: &mut Budget, effect: &Effect, price: f64) {
+    budget.decided(RequestId(1), effect, price);
+    budget.placed(RequestId(1));
+}
+
 #[test]
 fn late_requests_take_at_most_the_budgets_share_of_what_is_kept() {
     let mut budget = Budget::new(LATENESS);
     let (late, kept) = (effect(0.0, 0.6, 5.0), effect(1.0, 0.0, 0.0));
     let mut spent = 0.0;
     for _ in 0..1_000 {
-        budget.placed(&kept, 0.0);
+        place(&mut budget, &kept, 0.0);
         let price = Budget::price(&late, false);
         while budget.affords(price) {
-            budget.placed(&late, price);
+            place(&mut budget, &late, price);
             spent += price;
         }
     }
     assert!((28.0..=30.001).contains(&spent), "{spent} of 1,000 kept");
 }
 
+/// Another worker takes the room first, time and again.
+#[test]
+fn a_decision_that_comes_to_nothing_saves_nothing() {
+    let mut budget = Budget::new(LATENESS);
+    let kept = effect(1.0, 0.0, 0.0);
+    for moment in 1..100 {
+        budget.begin(Instant::from_micros(moment));
+        // Decided again at one moment, it counts once.
+        (0..16).for_each(|_| budget.decided(RequestId(1), &kept, 0.0));
+        assert!(!budget.affords(0.06), "at {moment}");
+    }
+    budget.placed(RequestId(1));
+    assert!(budget.affords(0.03) && !budget.affords(0.06));
+}
+
+#[test]
+fn what_one_moment_decides_to_spend_is_not_spent_twice() {
+    let mut budget = Budget::new(LATENESS);
+    (0..100).for_each(|_| place(&mut budget, &effect(1.0, 0.0, 0.0), 0.0));
+    let late = effect(0.0, 2.0, 5.0);
+    budget.begin(Instant::from_micros(1));
+    budget.decided(RequestId(2), &late, 2.0);
+    assert!(!budget.affords(2.0));
+    budget.begin(Instant::from_micros(2));
+    assert!(budget.affords(2.0), "it was not placed");
+}
+
 #[test]
 fn calm_hours_do_not_save_up_for_a_spree() {
     let mut budget = Budget::new(LATENESS);
-    (0..1_000_000).for_each(|_| budget.placed(&effect(1.0, 0.0, 0.0), 0.0));
+    (0..1_000_000).for_each(|_| place(&mut budget, &effect(1.0, 0.0, 0.0), 0.0));
     assert!(budget.affords(10.0) && !budget.affords(10.5));
 }
