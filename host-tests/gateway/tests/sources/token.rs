@@ -141,7 +141,7 @@ async fn a_server_with_another_certificate_is_not_told_the_token() -> Test {
     account.certify("impostor.default.svc")?;
     let api = Api::start(Cluster::default())?;
     let rig = start(&account, &api, pods(1, &gateway::backend::Plan::Hold)?).await?;
-    until("the fetch fails", async || rig.source_errors("status").await >= 2.0).await;
+    until("the fetch fails", async || rig.source_errors("no-answer").await >= 2.0).await;
     assert_eq!(api.server.arrivals().len(), 0);
     Ok(())
 }
