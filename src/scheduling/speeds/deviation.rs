@@ -65,7 +65,28 @@ impl Deviations {
         let left = residual - *level - before;
         *level += LEVEL_GAIN * weight * left;
         *effect = (before + weight * (POD_GAIN * left - POD_FADE * before)).clamp(POD_LEAST, POD_MOST);
+        self.leave_what_is_common();
         before
+    }
+
+    /// Takes from all pods what all of them have: it is no pod's, and of a single pod that is all of it.
+    fn leave_what_is_common(&mut self) {
+        let Some(first) = self.pods.values().next().copied() else { return };
+        let mut common = first;
+        for effect in self.pods.values() {
+            if effect * first <= 0.0 {
+                return;
+            }
+            common = if effect.abs() < common.abs() { *effect } else { common };
+        }
+        self.pods.values_mut().for_each(|effect| *effect -= common);
+    }
+
+    /// The model has taken up so much, ln, of what was common to all: it is no load's any more.
+    pub(super) fn shift(&mut self, by: f64) {
+        for level in self.levels.iter_mut().filter(|level| level.signum() == by.signum()) {
+            *level -= by.abs().min(level.abs()).copysign(by);
+        }
     }
 
     /// How many times as long as on its like an iteration takes on a pod; 1 within what residuals of this mean size explain.

@@ -116,6 +116,12 @@ impl Sums {
         }
     }
 
+    /// Takes every observation so far to have taken so many times as long, and to have been expected to.
+    pub(super) fn slow_down(&mut self, factor: f64) {
+        self.matrix.iter_mut().flatten().for_each(|cell| *cell /= factor * factor);
+        self.vector.iter_mut().for_each(|sum| *sum /= factor);
+    }
+
     /// The coefficients that fit best, within bounds and not far from `prior` without reason.
     pub(super) fn solve(&self, prior: &StepModel) -> StepModel {
         let start = scaled(prior);

@@ -17,12 +17,14 @@ mod tests;
 use fnv::FnvHashMap;
 
 pub use self::capacity::Capacity;
+use self::fit::Sample;
 pub use self::meter::Levels;
 use self::meter::{Meter, Reading};
 pub use self::prompts::ComputedShares;
 use self::prompts::Evidence;
 use self::room::Room;
 pub use self::speed::{Learned, Speed};
+use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
 use super::pool::{DeploymentId, PodId, Pool};
 use super::request::RequestId;
@@ -71,10 +73,18 @@ struct Prefill {
     step_s: f64,
     /// When it will be computed, by what is known of caches.
     done_at: Instant,
+    /// What else was on the pod: requests and their tokens of context.
+    requests: f64,
+    context_tokens: f64,
+    /// No other prompt was expected to be computed there first.
+    is_next: bool,
 }
 
 /// A prompt that takes less than so many iterations says nothing of caches: its first token comes with the next one either way.
 const TELLING_STEPS: f64 = 2.0;
+
+/// What a first token tells of how fast prompts are computed, against an answer of usual length.
+const PREFILL_WEIGHT: f64 = 0.5;
 
 // === impl Speeds ===
 
@@ -148,7 +158,8 @@ impl Speeds {
         let step_s = model.map_or(0.0, |model| model.step_s(requests, context_tokens));
         let whole_s = model.map_or(0.0, |model| model.stall_s(prompt_tokens, requests));
         let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
-        let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at };
+        let is_next = before <= now;
+        let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at, requests, context_tokens, is_next };
         self.running.insert(id, Lesson { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 });
     }
 
@@ -193,8 +204,16 @@ impl Speeds {
             return;
         }
         let took_s = now.seconds_since(prefill.placed_at) - prefill.wait_s;
-        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns) {
-            speed.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
+        let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns) else { return };
+        speed.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
+        if prefill.is_next {
+            speed.learn_prefill(pod, prompt_tokens, |computed_tokens| Sample {
+                requests: prefill.requests + 1.0,
+                context_tokens: prefill.context_tokens,
+                prefill_tokens_per_step: (computed_tokens - FREE_TOKENS).max(0.0),
+                step_s: took_s + prefill.step_s,
+                weight: PREFILL_WEIGHT,
+            });
         }
     }
 

@@ -60,6 +60,11 @@ impl Prompts {
         self.all.add(computed_share);
     }
 
+    /// Whether the servers tell how much they had in their caches.
+    pub(super) fn are_told(&self) -> bool {
+        self.told
+    }
+
     /// The shares as they are known now.
     pub(super) fn shares(&self) -> ComputedShares {
         let overall = self.all.share(1.0);

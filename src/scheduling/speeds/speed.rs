@@ -19,6 +19,12 @@ const FIRST_ERROR: f64 = 0.15;
 const MOST_BIAS: f64 = 0.3;
 /// ... and is relied on again when it is off by less than this.
 const SMALL_BIAS: f64 = 0.2;
+/// A bias below this, ln, is not taken for a change of all iterations alike.
+const SMALLEST_COMMON: f64 = 0.15;
+/// The share of such a change that the model takes up with each lesson of weight 1.
+const SHIFT_GAIN: f64 = 0.1;
+/// The most that a deployment is slower or faster than its start says.
+const MOST_SLOWNESS: f64 = 100.0;
 /// Requests from which a model without a profile is learned.
 const ENOUGH: u32 = 30;
 /// What lies further from the model than so many times its error tells less.
@@ -47,6 +53,8 @@ pub struct Speed {
 enum Lesson {
     /// What its steps took on a pod.
     Steps(PodId, Sample),
+    /// What the iterations took in which a prompt was computed.
+    Prefill(PodId, Sample),
     /// How much of its prompt was computed.
     Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
 }
@@ -58,6 +66,8 @@ pub struct Learned {
     /// The best fit; `None` before the first lesson.
     model: Option<StepModel>,
     lessons: u32,
+    /// How many times as long as the start says everything takes, as far as that was seen in all lessons at once.
+    slowness: f64,
     /// Pods that are slower or faster than the others.
     deviations: Deviations,
     /// What prefix caches spare.
@@ -139,6 +149,19 @@ impl Speed {
         self.note(Lesson::Prompt { prompt_tokens, computed_share, evidence });
     }
 
+    /// Learns from the first token after a prompt that no other prompt held up: a sample that depends on how many of its tokens
+    /// were computed. Where servers do not tell, a prompt that took longer than all of it should have was computed as a whole,
+    /// and one that took less says nothing: a cache or a faster pod would look the same.
+    pub(super) fn learn_prefill(&mut self, pod: PodId, prompt_tokens: f64, sample: impl Fn(f64) -> Sample) {
+        let shares = self.computed_shares();
+        let (expected, whole) = (sample(shares.computed_tokens(prompt_tokens)), sample(prompt_tokens));
+        let is_slow = whole.step_s > whole.expected_s(&self.model_of(pod));
+        let sample = if self.learned.prompts.are_told() { expected } else { whole };
+        if sample.is_sane() && (self.learned.prompts.are_told() || is_slow) {
+            self.note(Lesson::Prefill(pod, sample));
+        }
+    }
+
     fn note(&mut self, lesson: Lesson) {
         self.learned.learn(lesson, &self.prior, self.has_profile);
         if self.untold.len() < MOST_UNTOLD {
@@ -174,6 +197,7 @@ impl Learned {
     fn learn(&mut self, lesson: Lesson, prior: &StepModel, has_profile: bool) {
         match lesson {
             Lesson::Steps(pod, sample) => self.learn_steps(pod, sample, prior, has_profile),
+            Lesson::Prefill(pod, sample) => self.learn_prefill(pod, sample, prior),
             Lesson::Prompt { prompt_tokens, computed_share, evidence } => {
                 self.prompts.learn(prompt_tokens, computed_share, evidence);
             }
@@ -184,21 +208,48 @@ impl Learned {
         let from = *self.model.as_ref().unwrap_or(prior);
         let residual = (sample.step_s / sample.expected_s(&from)).ln().clamp(-LARGEST, LARGEST);
         let effect = self.deviations.learn(pod, sample.requests, residual, sample.weight);
-        sample.step_s /= effect.exp();
         let off = residual - effect;
-        let error = off.abs();
-        if error > OUTLIER * self.error {
-            sample.weight *= OUTLIER * self.error / error;
-        }
         let most = if self.trusted || (self.lessons == 0 && has_profile) { MOST_BIAS } else { SMALL_BIAS };
-        self.error += ERROR_GAIN * (error - self.error);
         self.bias += ERROR_GAIN * (off - self.bias);
+        let common = self.common();
+        sample.step_s /= (effect + common).exp();
+        sample.weight *= self.credibility(off - common);
+        self.error += ERROR_GAIN * (off.abs() - self.error);
         self.lessons = self.lessons.saturating_add(1);
         // What it gets wrong as a whole leads every decision astray. Scatter around it is mostly the requests' own (of speculative
         // decoding each has luck of its own) and only widens what is predicted, by degrees.
         self.trusted = self.bias.abs() < most && (has_profile || self.lessons >= ENOUGH);
         self.sums.add(&sample, sample.expected_s(&from), 1.0 - FADE * sample.weight);
-        self.model = Some(self.sums.solve(prior));
+        self.shift(SHIFT_GAIN * sample.weight * common);
+        self.model = Some(self.sums.solve(&prior.slower_by(self.slowness)));
+    }
+
+    fn learn_prefill(&mut self, pod: PodId, mut sample: Sample, prior: &StepModel) {
+        let from = *self.model.as_ref().unwrap_or(prior);
+        sample.step_s /= self.deviations.factor_of(pod, self.error);
+        let expected_s = sample.expected_s(&from);
+        sample.weight *= self.credibility((sample.step_s / expected_s).ln());
+        self.sums.add(&sample, expected_s, 1.0 - FADE * sample.weight);
+        self.model = Some(self.sums.solve(&prior.slower_by(self.slowness)));
+    }
+
+    /// How much a lesson counts that is so far off, ln.
+    fn credibility(&self, off: f64) -> f64 {
+        (OUTLIER * self.error / off.abs()).min(1.0)
+    }
+
+    /// What all lessons of late have in common and the model lacks, ln: pods that have warmed up, or a clock that is throttled, change
+    /// everything by one factor. Less than [`SMALLEST_COMMON`] is left to the fit, which knows at which loads it was seen.
+    fn common(&self) -> f64 {
+        (self.bias.abs() - SMALLEST_COMMON).max(0.0).copysign(self.bias)
+    }
+
+    /// Takes so much, ln, for a change of all that was learned.
+    fn shift(&mut self, by: f64) {
+        self.slowness = (self.slowness * by.exp()).clamp(1.0 / MOST_SLOWNESS, MOST_SLOWNESS);
+        self.sums.slow_down(by.exp());
+        self.deviations.shift(by);
+        self.bias -= by;
     }
 }
 
@@ -208,6 +259,7 @@ impl Default for Learned {
             sums: Sums::default(),
             model: None,
             lessons: 0,
+            slowness: 1.0,
             deviations: Deviations::default(),
             prompts: Prompts::default(),
             error: FIRST_ERROR,

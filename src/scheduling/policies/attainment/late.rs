@@ -94,10 +94,14 @@ impl Budget {
         &self.lateness
     }
 
-    /// What placing a request costs that would not be placed for its own objectives. `serves_well`: whether its pod would serve a
-    /// newcomer well, and those there lose little.
-    pub(super) fn price(effect: &Effect, serves_well: bool) -> f64 {
-        if serves_well { 0.0 } else { (effect.loss - effect.weight * effect.keeps).max(LEAST_PRICE * effect.weight) }
+    /// What placing a request costs that would not be placed for its own objectives. `at_best`: the probability that one like it,
+    /// that just came, keeps them on an idle pod; `serves_well`: whether its pod would serve such a newcomer well, and those there
+    /// lose little.
+    pub(super) fn price(effect: &Effect, at_best: f64, serves_well: bool) -> f64 {
+        if serves_well {
+            return 0.0;
+        }
+        (effect.loss - effect.weight * effect.keeps).max(LEAST_PRICE * effect.weight * at_best)
     }
 
     /// Whether there is so much left. Sums of the same shares come to just about the same prices, so a last digit must not decide.

@@ -9,8 +9,9 @@ use crate::scheduling::view::View;
 
 /// A request is held while its best gain is at most this share of what it is expected to be worth there.
 const HOLD: f64 = 0.1;
-/// Below this probability, on an idle pod, a request is hopeless.
-const HOPELESS: f64 = 0.02;
+/// Below this probability, on an idle pod, a request is hopeless: it needs luck, and pods kept idle for such could serve next to
+/// none of them.
+const HOPELESS: f64 = 0.2;
 /// The most that a request may cost others, in kept objectives like its own, for it to cost nothing.
 const LITTLE_LOSS: f64 = 0.05;
 /// How well a pod must serve a request had it just come, as a share of what an idle one would, to serve it well.
@@ -27,8 +28,10 @@ pub(super) struct Placing<'r> {
 
 struct Waiting<'r> {
     request: &'r Request,
-    /// Set for a hopeless one: the probability that it would have had on an idle pod when it came.
-    hopeless: Option<f64>,
+    /// The probability that it would have kept its objectives on an idle pod when it came.
+    at_best: f64,
+    /// Nothing of that is left.
+    is_hopeless: bool,
     /// It goes whatever it costs.
     starved: bool,
 }
@@ -126,10 +129,10 @@ impl<'r> Placing<'r> {
             return Some(0.0);
         }
         let serves_well = effect.loss <= LITTLE_LOSS * effect.weight && self.serves_well(waiting, *position, view);
-        if serves_well && waiting.hopeless.is_some() {
+        if serves_well && waiting.is_hopeless {
             return Some(0.0);
         }
-        let price = Budget::price(effect, serves_well);
+        let price = Budget::price(effect, waiting.at_best, serves_well);
         let waited_s = self.now.seconds_since(waiting.request.arrival.at);
         let worth = budget.lateness().worth(effect, waited_s);
         (gain + worth > enough && budget.affords(price)).then_some(price)
@@ -137,12 +140,15 @@ impl<'r> Placing<'r> {
 
     /// Whether a pod would serve a request well had it just come, against an idle one.
     fn serves_well(&self, waiting: &Waiting<'_>, position: usize, view: &View<'_>) -> bool {
+        if waiting.at_best < HOPELESS {
+            return true;
+        }
         let request = waiting.request;
         let outlook = self.outlooks.get(position).and_then(Option::as_ref);
         let fresh = view
             .candidate(request, position)
             .and_then(|candidate| outlook?.effect(request, candidate.prospect, request.arrival.at, f64::NEG_INFINITY));
-        fresh.is_some_and(|fresh| fresh.keeps >= WELL * waiting.hopeless.unwrap_or(1.0))
+        fresh.is_some_and(|fresh| fresh.keeps >= WELL * waiting.at_best)
     }
 
     fn sort(&mut self) {
@@ -164,7 +170,11 @@ impl<'r> Waiting<'r> {
                 .filter_map(|on| idle.get(on.deployment)?.as_ref()?.effect(request, on, moment, f64::NEG_INFINITY));
             effects.map(|effect| effect.keeps).fold(0.0, f64::max)
         };
-        let is_hopeless = keeps_from(now) < HOPELESS;
-        Self { request, hopeless: is_hopeless.then(|| keeps_from(request.arrival.at)), starved: false }
+        Self {
+            request,
+            at_best: keeps_from(request.arrival.at),
+            is_hopeless: keeps_from(now) < HOPELESS,
+            starved: false,
+        }
     }
 }

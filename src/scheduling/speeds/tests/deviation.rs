@@ -37,6 +37,17 @@ fn a_pod_that_is_slower_at_the_same_load_is_told_from_its_like() {
 }
 
 #[test]
+fn a_slowness_of_all_pods_is_no_pods_own() {
+    let deviations = learned(200, |_, _| 12.0, |_, _| 0.7);
+    assert!([0, 1].iter().all(|number| (deviations.factor_of(pod(*number), 0.0) - 1.0).abs() < 0.05));
+    let mut alone = Deviations::default();
+    for _ in 0..200 {
+        alone.learn(pod(0), 12.0, 0.7, 1.0);
+    }
+    assert_eq!(alone.factor_of(pod(0), 0.0), 1.0);
+}
+
+#[test]
 fn it_stays_told_when_it_is_given_less() {
     let requests = |answer: u32, number: u8| if answer > 100 && number == 1 { 5.0 } else { 12.0 };
     let deviations = learned(300, requests, |number, _| if number == 1 { 0.7 } else { 0.0 });

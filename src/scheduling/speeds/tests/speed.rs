@@ -1,4 +1,5 @@
 use super::super::fit::Sample;
+use super::super::prompts::Evidence;
 use super::super::speed::Speed;
 use super::fit::sample;
 use crate::scheduling::pool::PodId;
@@ -111,6 +112,49 @@ fn a_server_that_became_slower_is_followed() {
     lessons(&mut speed, 100, 1.0);
     lessons(&mut speed, 600, 1.3);
     assert!(speed.is_good() && speed.error() < 0.06, "{}", speed.error());
+}
+
+/// Pods that warm up are three times as slow for a minute, and then are not.
+#[test]
+fn a_change_of_the_whole_is_followed_within_a_few_dozen_answers_and_back() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    for factor in [1.0, 3.0, 1.0, 0.4] {
+        lessons(&mut speed, 60, factor);
+        let seen = sample(0.5, 15.0);
+        let relative = seen.expected_s(speed.model()) / (factor * seen.step_s);
+        assert!((0.8..1.25).contains(&relative), "{relative} at {factor}");
+        assert!(speed.is_good(), "at {factor}");
+    }
+}
+
+/// A prompt that no other held up, after which the first token came as late as with this cost of each of its tokens.
+fn prefill(per_token_s: f64) -> impl Fn(f64) -> Sample {
+    move |computed_tokens| Sample {
+        requests: 4.0,
+        context_tokens: 2_000.0,
+        prefill_tokens_per_step: computed_tokens,
+        step_s: 0.03 + per_token_s * 2_000.0,
+        weight: 0.5,
+    }
+}
+
+#[test]
+fn first_tokens_teach_how_fast_prompts_are_computed() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    speed.learn_prompt(2_000.0, 1.0, Evidence::Told);
+    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    let learned = speed.model().per_prefill_token_s;
+    assert!((4.5e-4..5.5e-4).contains(&learned), "{learned}");
+}
+
+#[test]
+fn where_caches_are_not_told_an_early_first_token_says_nothing_of_computing() {
+    let mut speed = Speed::new(Some(&profile(1.0)));
+    let before = *speed.model();
+    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(0.0)));
+    assert_eq!(*speed.model(), before);
+    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    assert!(speed.model().per_prefill_token_s > 4e-4, "{:?}", speed.model());
 }
 
 #[test]

@@ -30,9 +30,15 @@ fn a_request_that_takes_long_is_no_later_than_it_has_waited() {
 
 #[test]
 fn where_a_newcomer_would_be_served_well_a_late_request_costs_nothing() {
-    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), true), 0.0);
-    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), false), 0.3);
-    assert_eq!(Budget::price(&effect(0.0, 0.8, 5.0), false), 0.8);
+    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), 1.0, true), 0.0);
+    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), 1.0, false), 0.3);
+    assert_eq!(Budget::price(&effect(0.0, 0.8, 5.0), 1.0, false), 0.8);
+}
+
+#[test]
+fn room_is_worth_no_more_than_a_newcomer_could_make_of_it() {
+    assert_eq!(Budget::price(&effect(0.0, 0.04, 5.0), 0.5, false), 0.15);
+    assert_eq!(Budget::price(&effect(0.0, 0.8, 5.0), 0.5, false), 0.8);
 }
 
 /// Decides on a request and places it.
@@ -48,7 +54,7 @@ fn late_requests_take_at_most_the_budgets_share_of_what_is_kept() {
     let mut spent = 0.0;
     for _ in 0..1_000 {
         place(&mut budget, &kept, 0.0);
-        let price = Budget::price(&late, false);
+        let price = Budget::price(&late, 1.0, false);
         while budget.affords(price) {
             place(&mut budget, &late, price);
             spent += price;
