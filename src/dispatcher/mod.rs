@@ -145,6 +145,11 @@ impl<S: Store> Dispatcher<S> {
         self.running.len()
     }
 
+    /// Those that run, in their order.
+    pub fn running(&self) -> impl Iterator<Item = RequestId> + '_ {
+        self.running.ids()
+    }
+
     /// The pool in force.
     pub fn pool(&self) -> &Rc<Pool> {
         &self.pool

@@ -22,6 +22,8 @@ use crate::shared::store::Store;
 const OFFERED: (usize, usize) = (128, 8);
 /// Looks of requests at pods after which a pass goes on another time.
 const MOST_LOOKS: usize = 16_000;
+/// What a look at a request that runs counts, for a policy that looks at them.
+const LOOKS_OF_RUN: usize = 8;
 
 /// How often a pass decides again after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
@@ -77,8 +79,8 @@ impl<S: Store> Dispatcher<S> {
             && looks < MOST_LOOKS
             && !self.queue.is_empty()
         {
-            let (reading, mut decided) = self.decide(offered, now);
-            looks = looks.saturating_add(offered.min(self.queue.len()).saturating_mul(pods));
+            let (reading, mut decided, looked) = self.decide(offered, now);
+            looks = looks.saturating_add(looked);
             let reading = last.insert(reading);
             if decided.is_empty() {
                 looks = 0;
@@ -131,7 +133,8 @@ impl<S: Store> Dispatcher<S> {
 
     /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one policy that stand
     /// together are decided together, and other VMs' more urgent claims are left room first.
-    fn decide(&mut self, most: usize, now: Instant) -> (Reading, Vec<Decided>) {
+    /// Says how many looks at pods that took, and at what runs there.
+    fn decide(&mut self, most: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
         let offered = self.queue.offer(now, most);
@@ -140,9 +143,13 @@ impl<S: Store> Dispatcher<S> {
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, &mut self.tally, now);
+        let mut looked_at = pool.pods().len();
         if candidates.iter().any(|request| request.policy.looks_at_runs()) {
             self.company.show(&mut view, &self.membership, directory, now);
+            let runs = (0..pool.pods().len()).map(|position| view.runs(position).len());
+            looked_at = runs.fold(looked_at, usize::saturating_add).saturating_mul(LOOKS_OF_RUN);
         }
+        let looks = candidates.len().saturating_mul(looked_at);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -190,7 +197,7 @@ impl<S: Store> Dispatcher<S> {
             Some(Decided { request: decision.request, pod, probe, alternatives })
         });
         let decided = decided.collect();
-        (reading, decided)
+        (reading, decided, looks)
     }
 
     /// Takes the room that was decided on, all of it or none: where another VM was quicker, all stay in the queue.

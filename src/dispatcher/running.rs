@@ -42,6 +42,10 @@ impl Running {
         self.runs.len()
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
+        self.runs.keys().copied()
+    }
+
     pub(super) fn insert(&mut self, id: RequestId, run: Run) {
         let column = self.columns.entry(run.deployment).or_default();
         column.entry(run.pod).or_default().charge(run.load);

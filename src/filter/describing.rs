@@ -100,7 +100,7 @@ impl Router {
         if !endpoint.has_output() {
             return 0;
         }
-        let running = || running_of(&self.records, label);
+        let running = || running_of(&self.records, self.dispatcher.running(), label);
         let estimate = self.learning.output_tokens(label, input, running, now, &mut self.rng);
         let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
@@ -111,7 +111,7 @@ impl Router {
         if !endpoint.has_output() {
             return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
         }
-        let curve = self.learning.lengths(label, input, || running_of(&self.records, label));
+        let curve = self.learning.lengths(label, input, || running_of(&self.records, self.dispatcher.running(), label));
         OutputLengths::new(curve, ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX))
     }
 
@@ -131,9 +131,15 @@ impl Router {
     }
 }
 
-/// The requests that still generate: their lengths so far are known to be exceeded.
-fn running_of(records: &BTreeMap<RequestId, Box<Record>>, label: &str) -> Vec<Running> {
-    let running = records.values().filter_map(|record| {
+/// Those of `running` that still generate: their lengths so far are known to be exceeded. What waits has no length yet, and may be a
+/// hundred times as many.
+fn running_of(
+    records: &BTreeMap<RequestId, Box<Record>>,
+    running: impl Iterator<Item = RequestId>,
+    label: &str,
+) -> Vec<Running> {
+    let running = running.filter_map(|id| {
+        let record = records.get(&id)?;
         let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
         let observer = record.observer.as_ref()?;
         let output_so_far = facts.of_each(observer.output_so_far().least_tokens());

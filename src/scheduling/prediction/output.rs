@@ -71,7 +71,9 @@ impl GoingOn<'_> {
     /// were seen is taken to be memoryless from there on, with a quarter of its length still to come.
     pub fn probability_within(&self, range: RangeInclusive<f64>) -> f64 {
         let &Self { lengths, next, left } = self;
-        let first = range.start().ceil().max(next);
+        let start = range.start().ceil();
+        // A comparison: `max` is a call in WebAssembly, and this is asked thousands of times in a pass.
+        let first = if start > next { start } else { next };
         let beyond = range.end().floor() + 1.0;
         if beyond <= first {
             return 0.0;

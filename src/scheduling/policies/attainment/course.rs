@@ -88,10 +88,12 @@ impl Limits {
         for (constant_s, each_s) in self.ends_s.into_iter().chain([pace]).flatten() {
             let room_s = constant_s - course.start_s;
             let excess_s = course.per_token_s - each_s;
+            // Comparisons: `min` and `max` are calls in WebAssembly, and this is asked thousands of times in a pass.
+            let length = room_s / excess_s;
             if excess_s > 0.0 {
-                longest = longest.min(room_s / excess_s);
+                longest = if length < longest { length } else { longest };
             } else if excess_s < 0.0 {
-                shortest = shortest.max(room_s / excess_s);
+                shortest = if length > shortest { length } else { shortest };
             } else if room_s < -ROUNDING_S {
                 return nothing;
             }

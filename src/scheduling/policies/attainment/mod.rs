@@ -50,10 +50,12 @@
 //!
 //! # Cost
 //!
-//! A pass reckons the [`RECKONED`] pods of each deployment with the fewest requests, each once in the number of its
-//! requests. It computes gains for the first eight waiting requests of each class that can still make it and the first eight
-//! that cannot (the queue's lanes), on the [`SHORTLIST`] least burdened pods of each deployment. Nothing is computed again
-//! while nothing has changed and less than [`LOOK_AGAIN`] has passed.
+//! A pass reckons the [`RECKONED`] pods of each deployment with the fewest requests, and computes gains on the [`SHORTLIST`] least burdened
+//! of them. A newcomer's own chances are computed first; what it takes from those there only where that could still be the best
+//! place, and only over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]). What was computed
+//! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams and ends at
+//! [`MOST_WORK`]: of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
+//! are. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
 mod course;
@@ -89,6 +91,18 @@ const RECKONED: usize = 16;
 /// Pods of each deployment that a pass considers for a request: of those, the least burdened.
 const SHORTLIST: usize = 4;
 
+/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them: less than a millisecond.
+const MOST_WORK: usize = 780;
+
+/// A request that is offered costs about as much as so many of them, whether it is judged or not.
+const OFFER_WORK: usize = 3;
+
+/// Requests that a pass judges at least.
+const LEAST_JUDGED: usize = 3;
+
+/// Runs on the pods that a pass reckons, beyond the first of each deployment.
+const MOST_RECKONED_RUNS: usize = 256;
+
 /// What waits is judged again after this time: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -117,6 +131,8 @@ pub(super) struct Attainment {
     budget: Budget,
     /// Tokens of context of a request like those that wait.
     usual_context: f64,
+    /// Passes so far that could not judge all that they were offered.
+    turn: usize,
     fallback: LeastRequest,
 }
 
@@ -147,6 +163,7 @@ impl Attainment {
             backlog: Backlog::default(),
             budget: Budget::new(lateness),
             usual_context: 0.0,
+            turn: 0,
             fallback: LeastRequest,
         }
     }
@@ -181,6 +198,21 @@ impl Attainment {
     fn spread(&self, speed: &Speed) -> Spread {
         let faster = speed.error().hypot(SPREAD);
         Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share, faster }
+    }
+
+    /// Of more requests than a pass may judge the most urgent, those that must be placed, and of the others some from all over the
+    /// order, each time others.
+    fn in_turn<'r>(&mut self, requests: Vec<&'r Request>, most: usize, starved: &[RequestId]) -> Vec<&'r Request> {
+        let stride = requests.len().div_ceil(most.max(1));
+        if stride <= 1 {
+            return requests;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let offset = self.turn.checked_rem(stride).unwrap_or_default();
+        let is_chosen = |(index, request): &(usize, &Request)| {
+            *index == 0 || index.checked_rem(stride) == Some(offset) || starved.contains(&request.arrival.id)
+        };
+        requests.into_iter().enumerate().filter(is_chosen).map(|(_, request)| request).collect()
     }
 
     /// Notes which classes wait; of those that did so in vain for long, the first request each.
@@ -228,7 +260,12 @@ impl Policy for Attainment {
             }
         }
         let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
-        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now);
+        let offered = judged.len();
+        let work =
+            outlooks.iter().flatten().map(Outlook::work).sum::<usize>() + OFFER_WORK.saturating_mul(waiting.len());
+        let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
+        let are_all_judged = judged.len() == offered;
+        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work);
         while let Some((request, position)) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
@@ -238,7 +275,7 @@ impl Policy for Attainment {
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
         // What was decided may come to nothing where another VM was quicker, and is then decided anew.
-        self.last = decisions.is_empty().then_some(look);
+        self.last = (decisions.is_empty() && are_all_judged).then_some(look);
         decisions
     }
 }
@@ -270,6 +307,12 @@ pub fn watch(view: &View<'_>, first: usize, speeds: &mut Speeds, now: Instant) -
     0
 }
 
+/// Requests that a pass may judge on pods that go on like this, after so much work.
+fn most_judged(outlooks: &[Option<Outlook>], work: usize) -> usize {
+    let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
+    MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
+}
+
 /// Tokens that requests have in a pod's cache halfway through their answers, on average.
 fn usual_context(requests: &[&Request]) -> f64 {
     let tokens = |request: &&Request| {
@@ -285,21 +328,21 @@ pub fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
 }
 
-/// The positions of the [`RECKONED`] pods of each deployment that run the fewest requests.
+/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may reckon.
 fn least_busy(view: &View<'_>) -> Vec<usize> {
     let pods = view.pool().pods();
     let mut positions: Vec<usize> = (0..pods.len()).collect();
-    if pods.len() > RECKONED {
-        positions.sort_by_key(|position| view.state(*position).in_flight);
-        let mut counts = vec![0_usize; view.pool().deployments().len()];
-        positions.retain(|position| {
-            let count = pods.get(*position).and_then(|pod| counts.get_mut(pod.deployment));
-            count.is_some_and(|count| {
-                *count += 1;
-                *count <= RECKONED
-            })
-        });
-    }
+    positions.sort_by_key(|position| view.state(*position).in_flight);
+    let mut counts = vec![0_usize; view.pool().deployments().len()];
+    let mut runs = 0_usize;
+    positions.retain(|position| {
+        let count = pods.get(*position).and_then(|pod| counts.get_mut(pod.deployment));
+        count.is_some_and(|count| {
+            *count += 1;
+            runs = runs.saturating_add(view.runs(*position).len());
+            *count == 1 || (*count <= RECKONED && runs <= MOST_RECKONED_RUNS)
+        })
+    });
     positions
 }
 

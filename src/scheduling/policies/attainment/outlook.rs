@@ -30,10 +30,31 @@ pub(super) struct Outlook {
     spread: Spread,
     /// Tokens that its cache holds.
     room_tokens: f64,
-    /// Requests on it that are expected to keep their objectives, by weight.
-    kept: f64,
+    /// Requests on it of which a newcomer no worse than `probe` may cost the objectives.
+    at_risk: Sample,
+    /// Those that are expected to keep anything.
+    keeping: Sample,
+    probe: Pace,
     /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
     pub burden_s: f64,
+}
+
+/// Some of the requests on a pod, which stand for all of their kind.
+#[derive(Clone, Debug, Default)]
+struct Sample {
+    /// Positions, and what each is expected to keep without a newcomer, by weight.
+    kept: Vec<(usize, f64)>,
+    /// How many requests each stands for.
+    of: f64,
+}
+
+/// A newcomer on a pod, before it is known what it takes from those there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Newcomer {
+    /// Its effect, if they lost nothing.
+    pub effect: Effect,
+    /// How the pod goes on with it.
+    pub pace: Pace,
 }
 
 /// A newcomer's effect.
@@ -70,12 +91,24 @@ impl Outlook {
         stalled_share: f64,
         spread: Spread,
     ) -> Self {
-        let room_tokens = f64::INFINITY;
-        let mut outlook =
-            Self { occupancy, model, computed, stalled_share, spread, room_tokens, kept: 0.0, burden_s: 0.0 };
+        let mut outlook = Self {
+            occupancy,
+            model,
+            computed,
+            stalled_share,
+            spread,
+            room_tokens: f64::INFINITY,
+            at_risk: Sample::default(),
+            keeping: Sample::default(),
+            probe: Pace { delay_s: 0.0, per_token_s: 0.0, spread },
+            burden_s: 0.0,
+        };
         let pace = outlook.pace(0.0, 0.0, 0.0);
-        outlook.kept = outlook.occupancy.expected_kept(&pace);
         outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
+        outlook.probe = outlook.pace(1.0, PROBE_TOKENS + MOST_GROWTH, outlook.stall_s(PROBE_TOKENS));
+        let keeping = Sample::of(&outlook.occupancy.streams, &pace);
+        let at_risk = keeping.at_risk(&outlook.occupancy.streams, &outlook.probe);
+        (outlook.at_risk, outlook.keeping) = (at_risk, keeping);
         outlook
     }
 
@@ -89,17 +122,15 @@ impl Outlook {
         Self::new(Occupancy::default(), speed, 0.0, spread)
     }
 
-    /// What a request does here that has been waiting until `now`; `None` if it would find no room. `at_least`: an effect whose
-    /// gain is below it is of no interest, and need not be computed.
-    pub(super) fn effect(&self, request: &Request, on: &Prospect, now: Instant, at_least: f64) -> Option<Effect> {
+    /// A request here that has been waiting until `now`; `None` if it would find no room.
+    pub(super) fn newcomer(&self, request: &Request, on: &Prospect, now: Instant) -> Option<Newcomer> {
         let prompt_tokens = f64::from(request.arrival.shape.input_tokens);
         let output_tokens = f64::from(request.arrival.shape.output_tokens);
         if self.occupancy.requests > 0.0 && self.occupancy.context_tokens + prompt_tokens > self.room_tokens {
             return None;
         }
-        let stall_s = self.model.stall_s(self.computed.computed_tokens(prompt_tokens), self.occupancy.requests);
         let growth = (output_tokens / 2.0).min(MOST_GROWTH);
-        let pace = self.pace(1.0, prompt_tokens + growth, stall_s);
+        let pace = self.pace(1.0, prompt_tokens + growth, self.stall_s(prompt_tokens));
         let elapsed_s = now.seconds_since(request.arrival.at);
         let wait_s = if self.occupancy.requests > 0.0 { HALF_A_STEP * self.step_s() } else { 0.0 };
         let newcomer = Stream {
@@ -110,22 +141,59 @@ impl Outlook {
             first_token_s: elapsed_s + wait_s + pace.delay_s + self.step_s(),
             weight: request.arrival.weight,
         };
-        let keeps = newcomer.keeps(&pace);
         // Of absurd lengths it may round to nothing.
         let asked =
             on.slo.and_then(|slo| slo.pace(request.arrival.shape)).map(|pace| pace.max(Duration::from_nanos(1)));
-        let cost = asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64());
-        let weight = request.arrival.weight.get();
-        let lateness_s = newcomer.lateness_s(&pace);
-        if weight * (keeps - cost) < at_least {
-            return None;
-        }
-        let loss = self.kept - self.occupancy.expected_kept(&pace);
-        Some(Effect { keeps, weight, loss, cost, lateness_s })
+        let effect = Effect {
+            keeps: newcomer.keeps(&pace),
+            weight: request.arrival.weight.get(),
+            loss: 0.0,
+            cost: asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64()),
+            lateness_s: newcomer.lateness_s(&pace),
+        };
+        Some(Newcomer { effect, pace })
+    }
+
+    /// The effect of a newcomer with what it takes from those there.
+    ///
+    /// Slower paces only ever lose more, so what would lose nothing to a slower one need not be asked.
+    pub(super) fn effect(&self, newcomer: &Newcomer) -> Effect {
+        let Newcomer { effect, pace } = newcomer;
+        let loses = |(position, kept): &(usize, f64)| {
+            let stream = self.occupancy.streams.get(*position);
+            stream.map_or(0.0, |stream| kept - stream.weight.get() * stream.keeps(pace))
+        };
+        let Sample { kept, of } = self.in_question(newcomer);
+        Effect { loss: kept.iter().map(loses).sum::<f64>() * of, ..*effect }
+    }
+
+    /// How many of those there that takes a look at.
+    pub(super) fn work_of(&self, newcomer: &Newcomer) -> usize {
+        self.in_question(newcomer).kept.len()
+    }
+
+    fn in_question(&self, Newcomer { pace, .. }: &Newcomer) -> &Sample {
+        let is_within = pace.delay_s <= self.probe.delay_s && pace.per_token_s <= self.probe.per_token_s;
+        if is_within { &self.at_risk } else { &self.keeping }
+    }
+
+    /// What it cost to see it, in looks at single streams; a look at whether one keeps its objectives counts as two that only add
+    /// it up.
+    pub(super) fn work(&self) -> usize {
+        (self.occupancy.streams.len() >> 1).saturating_add(self.keeping.kept.len().saturating_mul(2))
+    }
+
+    /// How many of them a usual newcomer puts at risk.
+    pub(super) fn at_risk(&self) -> usize {
+        self.at_risk.kept.len()
+    }
+
+    fn stall_s(&self, prompt_tokens: f64) -> f64 {
+        self.model.stall_s(self.computed.computed_tokens(prompt_tokens), self.occupancy.requests)
     }
 
     /// How the pod goes on with this much more on it.
-    fn pace(&self, requests: f64, context_tokens: f64, stall_s: f64) -> Pace {
+    pub(super) fn pace(&self, requests: f64, context_tokens: f64, stall_s: f64) -> Pace {
         let occupancy = &self.occupancy;
         let step_s = self.model.step_s(occupancy.requests + requests, occupancy.context_tokens + context_tokens);
         Pace {
@@ -139,6 +207,33 @@ impl Outlook {
         self.model.step_s(self.occupancy.requests, self.occupancy.context_tokens)
     }
 }
+
+// === impl Sample ===
+
+impl Sample {
+    /// All that keep anything where there are few, else those among each so-manieth.
+    fn of(streams: &[Stream], pace: &Pace) -> Self {
+        let stride = streams.len().div_ceil(MOST_SAMPLED).max(1);
+        let sampled = streams.iter().enumerate().step_by(stride);
+        let of = streams.len() as f64 / sampled.len().max(1) as f64;
+        let kept = sampled.map(|(position, stream)| (position, stream.weight.get() * stream.keeps(pace)));
+        Self { kept: kept.filter(|(_, kept)| *kept > 0.0).collect(), of }
+    }
+
+    /// Those of them that keep less at a slower pace.
+    fn at_risk(&self, streams: &[Stream], slower: &Pace) -> Self {
+        let loses = |(position, kept): &&(usize, f64)| {
+            streams.get(*position).is_some_and(|stream| stream.weight.get() * stream.keeps(slower) < *kept)
+        };
+        Self { kept: self.kept.iter().filter(loses).copied().collect(), of: self.of }
+    }
+}
+
+/// Requests on a pod that a newcomer's effect is summed over, at most.
+const MOST_SAMPLED: usize = 16;
+
+/// Tokens of the prompt of a newcomer that tells who is at risk.
+const PROBE_TOKENS: f64 = 1_024.0;
 
 /// Tokens of the small answer that pods are compared by.
 const BURDEN_TOKENS: f64 = 50.0;

@@ -1,8 +1,8 @@
 //! The choices of a pass: which request goes where next.
 
-use super::SHORTLIST;
 use super::late::Budget;
-use super::outlook::{Effect, Outlook};
+use super::outlook::{Effect, Newcomer, Outlook};
+use super::{MOST_WORK, SHORTLIST};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -24,6 +24,8 @@ pub(super) struct Placing<'r> {
     outlooks: Vec<Option<Outlook>>,
     /// Positions of the pods that have an outlook, the least burdened first.
     order: Vec<usize>,
+    /// Looks at single streams so far.
+    work: usize,
 }
 
 struct Waiting<'r> {
@@ -34,6 +36,25 @@ struct Waiting<'r> {
     is_hopeless: bool,
     /// It goes whatever it costs.
     starved: bool,
+    /// By position of the pods.
+    known: Vec<Known>,
+}
+
+/// What is known of a request on a pod: as little as the choice needs.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// Nothing, since the pod changed.
+    Nothing,
+    /// It may not run there, or there is no room.
+    NoRoom,
+    /// There is room for it.
+    Room,
+    /// There is none in the pod's cache.
+    NoCache,
+    /// All but what it takes from those there.
+    Newcomer(Newcomer),
+    /// All.
+    Effect(Effect),
 }
 
 /// A request's best place.
@@ -56,28 +77,35 @@ impl<'r> Placing<'r> {
     ) -> Self {
         let waiting = requests.into_iter().map(|request| {
             let starved = starved.contains(&request.arrival.id);
-            Waiting { starved, ..Waiting::new(request, idle, now) }
+            Waiting { starved, known: vec![Known::Nothing; outlooks.len()], ..Waiting::new(request, idle, now) }
         });
         let waiting = waiting.collect();
-        let mut placing = Self { now, waiting, outlooks, order: Vec::new() };
+        let mut placing = Self { now, waiting, outlooks, order: Vec::new(), work: 0 };
         placing.sort();
         placing
     }
 
+    /// After so much work that was done for it.
+    pub(super) fn after(self, work: usize) -> Self {
+        Self { work, ..self }
+    }
+
     /// The request that goes next, and the position of its pod: of those that need not be held the one with the largest
-    /// gain.
+    /// gain. None, too, where so much was looked at that the rest has to wait for the next pass.
     pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<(&'r Request, usize)> {
+        if self.work >= MOST_WORK {
+            return None;
+        }
         let mut next: Option<(usize, Place, f64)> = None;
-        for (index, waiting) in self.waiting.iter().enumerate() {
-            let Some(place) = self.best(waiting.request, view) else { continue };
-            if waiting.starved {
+        for index in 0..self.waiting.len() {
+            let starved = self.waiting.get(index).is_some_and(|waiting| waiting.starved);
+            let most = next.as_ref().filter(|_| !starved).map_or(f64::NEG_INFINITY, |(_, best, _)| best.effect.gain());
+            let Some(place) = self.best(index, most, view) else { continue };
+            if starved {
                 next = Some((index, place, 0.0));
                 break;
             }
-            let most = next.as_ref().map_or(f64::NEG_INFINITY, |(_, best, _)| best.effect.gain());
-            if place.effect.gain() <= most {
-                continue;
-            }
+            let Some(waiting) = self.waiting.get(index) else { continue };
             if let Some(price) = self.price(waiting, &place, budget, view) {
                 next = Some((index, place, price));
             }
@@ -90,30 +118,57 @@ impl<'r> Placing<'r> {
 
     /// A request was placed on the pod at `position`.
     pub(super) fn replace(&mut self, position: usize, outlook: Option<Outlook>) {
+        self.work += outlook.as_ref().map_or(0, Outlook::work);
         if let Some(old) = self.outlooks.get_mut(position) {
             *old = outlook;
+        }
+        for known in self.waiting.iter_mut().filter_map(|waiting| waiting.known.get_mut(position)) {
+            *known = Known::Nothing;
         }
         self.sort();
     }
 
-    /// Where a request's gain is largest.
-    fn best(&self, request: &Request, view: &View<'_>) -> Option<Place> {
+    /// Where the gain of the request at `index` is largest, if it is more than `most` somewhere.
+    fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<Place> {
+        let Self { now, waiting, outlooks, order, work } = self;
+        let Waiting { request, known, .. } = waiting.get_mut(index)?;
         let mut best: Option<Place> = None;
         let mut considered = vec![0; view.pool().deployments().len()];
-        for position in &self.order {
-            let Some(candidate) = view.candidate(request, *position).filter(|it| view.has_room(request, it)) else {
+        for position in order.iter().copied() {
+            let (Some(known), Some(Some(outlook))) = (known.get_mut(position), outlooks.get(position)) else {
                 continue;
             };
-            let Some(considered) = considered.get_mut(candidate.prospect.deployment) else { continue };
+            if let Known::Nothing = known {
+                let has_room =
+                    view.candidate(request, position).is_some_and(|candidate| view.has_room(request, &candidate));
+                *known = if has_room { Known::Room } else { Known::NoRoom };
+            }
+            if let Known::NoRoom = known {
+                continue;
+            }
+            let deployment = view.pool().pods().get(position).map(|pod| pod.deployment);
+            let Some(considered) = deployment.and_then(|deployment| considered.get_mut(deployment)) else { continue };
             if *considered >= SHORTLIST {
                 continue;
             }
             *considered += 1;
-            let Some(outlook) = self.outlooks.get(*position).and_then(Option::as_ref) else { continue };
-            let most = best.as_ref().map_or(f64::NEG_INFINITY, |best| best.effect.gain());
-            let effect = outlook.effect(request, candidate.prospect, self.now, most);
-            if let Some(effect) = effect.filter(|effect| effect.gain() > most) {
-                best = Some(Place { position: *position, effect });
+            if let Known::Room = known {
+                *work += 1;
+                let on = view.candidate(request, position).map(|candidate| *candidate.prospect);
+                let newcomer = on.and_then(|on| outlook.newcomer(request, &on, *now));
+                *known = newcomer.map_or(Known::NoCache, Known::Newcomer);
+            }
+            if let Known::Newcomer(newcomer) = known
+                && newcomer.effect.gain() > most
+            {
+                *work += outlook.work_of(newcomer);
+                *known = Known::Effect(outlook.effect(newcomer));
+            }
+            if let Known::Effect(effect) = known
+                && effect.gain() > most
+            {
+                most = effect.gain();
+                best = Some(Place { position, effect: *effect });
             }
         }
         best
@@ -147,8 +202,8 @@ impl<'r> Placing<'r> {
         let outlook = self.outlooks.get(position).and_then(Option::as_ref);
         let fresh = view
             .candidate(request, position)
-            .and_then(|candidate| outlook?.effect(request, candidate.prospect, request.arrival.at, f64::NEG_INFINITY));
-        fresh.is_some_and(|fresh| fresh.keeps >= WELL * waiting.at_best)
+            .and_then(|candidate| outlook?.newcomer(request, candidate.prospect, request.arrival.at));
+        fresh.is_some_and(|fresh| fresh.effect.keeps >= WELL * waiting.at_best)
     }
 
     fn sort(&mut self) {
@@ -167,10 +222,11 @@ impl<'r> Waiting<'r> {
             let effects = request
                 .prospects
                 .iter()
-                .filter_map(|on| idle.get(on.deployment)?.as_ref()?.effect(request, on, moment, f64::NEG_INFINITY));
-            effects.map(|effect| effect.keeps).fold(0.0, f64::max)
+                .filter_map(|on| idle.get(on.deployment)?.as_ref()?.newcomer(request, on, moment));
+            effects.map(|newcomer| newcomer.effect.keeps).fold(0.0, f64::max)
         };
         Self {
+            known: Vec::new(),
             request,
             at_best: keeps_from(request.arrival.at),
             is_hopeless: keeps_from(now) < HOPELESS,

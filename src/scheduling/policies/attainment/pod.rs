@@ -158,11 +158,6 @@ impl Occupancy {
         let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
         Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
     }
-
-    /// How many of its requests are expected to keep their objectives if it goes on like this, each by its weight.
-    pub(super) fn expected_kept(&self, pace: &Pace) -> f64 {
-        self.streams.iter().map(|stream| stream.weight.get() * stream.keeps(pace)).sum()
-    }
 }
 
 // === impl Stream ===
@@ -174,8 +169,16 @@ impl Stream {
         let lengths = self.lengths.given(self.tokens);
         let at = |factor: f64| lengths.probability_within(self.limits.kept_by(&self.course(pace, factor)));
         let Spread { slower, faster } = pace.spread;
+        // A slower pace never keeps more: mostly one node tells all.
         let slow = if self.may_begin_late(faster) { 0.0 } else { at(1.0 + NODE * slower) };
-        (at((1.0 - NODE * faster).max(0.0)) + 4.0 * at(1.0) + slow) / 6.0
+        if slow >= 1.0 {
+            return 1.0;
+        }
+        let fast = at((1.0 - NODE * faster).max(0.0));
+        if fast <= 0.0 {
+            return 0.0;
+        }
+        (fast + 4.0 * at(1.0) + slow) / 6.0
     }
 
     /// Its course if the pod's pace is `factor` times as slow as predicted.
@@ -185,7 +188,8 @@ impl Stream {
         let start_s = if self.tokens > 0.0 {
             self.elapsed_s + pace.delay_s - self.tokens * per_token_s
         } else {
-            self.first_token_s.max(self.elapsed_s + pace.delay_s) - per_token_s
+            let earliest_s = self.elapsed_s + pace.delay_s;
+            (if self.first_token_s > earliest_s { self.first_token_s } else { earliest_s }) - per_token_s
         };
         Course { first_token_s: self.first_token_s, start_s, per_token_s }
     }

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::outlook::Outlook;
-use super::super::pod::{Occupancy, Spread};
+use super::super::outlook::{Effect, Outlook};
+use super::super::pod::{Occupancy, Pace, Spread};
 use super::super::{Attainment, Policy};
 use crate::scheduling::policies::{Lateness, Pass, PolicyName};
 use crate::scheduling::pool::Pool;
@@ -235,17 +235,53 @@ fn no_class_waits_in_vain_for_ever() {
     assert_eq!([waited_s(1), waited_s(2)], [Some(10), Some(10)]);
 }
 
-fn effect(on: &[Run], request: &Request) -> super::super::outlook::Effect {
-    let outlook = Outlook::new(
-        Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START),
-        (MODEL, ComputedShares::ALL),
-        0.1,
-        Spread { slower: 0.1, faster: 0.1 },
-    );
-    outlook.effect(request, &request.prospects[0], START, f64::NEG_INFINITY).unwrap()
+fn occupancy(on: &[Run]) -> Occupancy {
+    Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START)
+}
+
+fn outlook(on: &[Run]) -> Outlook {
+    Outlook::new(occupancy(on), (MODEL, ComputedShares::ALL), 0.1, Spread { slower: 0.1, faster: 0.1 })
+}
+
+fn effect(on: &[Run], request: &Request) -> Effect {
+    let outlook = outlook(on);
+    outlook.effect(&outlook.newcomer(request, &request.prospects[0], START).unwrap())
+}
+
+/// Requests of which some only began and some are far behind.
+fn differing_runs(count: usize, seed: u64) -> Vec<Run> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut runs = runs(count, 500);
+    for run in &mut runs {
+        run.lengths =
+            Some(OutputLengths::new(Rc::new(LengthDistribution::memoryless(rng.u32(10..400))), rng.u32(50..2_000)));
+        run.arrived_at = START.before(Duration::from_millis(rng.u64(0..9_000)));
+        run.placed_at = run.arrived_at;
+        let ttft = rng.bool().then(|| Duration::from_millis(rng.u64(100..3_000)));
+        run.slo = Slo { ttft, ..run.slo };
+        run.progress = match rng.bool() {
+            true => Progress::Prefilling,
+            false => Progress::Decoding { first_token_at: run.placed_at, tokens: rng.u32(1..200), seen_at: START },
+        };
+    }
+    runs
 }
 
 proptest! {
+    #[test]
+    fn what_is_lost_is_the_sum_over_all_that_run_where_they_are_few(
+        count in 0_usize..=16, seed: u64, prompt in 1_u32..6_000, output in 1_u32..800,
+    ) {
+        let pool = pool(&[("d", 1, Some(profile()))]);
+        let request = request(1, prompt, output, START, &pool);
+        let on = differing_runs(count, seed);
+        let outlook = outlook(&on);
+        let newcomer = outlook.newcomer(&request, &request.prospects[0], START).unwrap();
+        let kept = |pace: &Pace| -> f64 { occupancy(&on).streams.iter().map(|stream| stream.keeps(pace)).sum() };
+        let lost = kept(&outlook.pace(0.0, 0.0, 0.0)) - kept(&newcomer.pace);
+        prop_assert!((outlook.effect(&newcomer).loss - lost).abs() < 1e-9, "{lost}");
+    }
+
     #[test]
     fn more_on_a_pod_never_makes_a_newcomer_more_likely_to_keep_its_objective(
         count in 0_usize..40, more in 1_usize..10, prompt in 1_u32..4_000, context in 1_u32..2_000, output in 1_u32..800,

@@ -83,7 +83,7 @@ fn a_stream_keeps_its_objective_if_what_is_left_of_it_is_fast_enough() {
     // 50 of 100 tokens after 3 s: 2 s are left for 50 tokens, 40 ms for each.
     let runs = [run(10, START, decoding(50, after(3_000)))];
     let occupancy = reckon(&runs, after(3_000));
-    let kept = |per_token_s, delay_s| occupancy.expected_kept(&Pace { delay_s, per_token_s, spread: spread(0.0) });
+    let kept = |per_token_s, delay_s| occupancy.streams[0].keeps(&Pace { delay_s, per_token_s, spread: spread(0.0) });
     assert_eq!([kept(0.039, 0.0), kept(0.041, 0.0)], [1.0, 0.0]);
     assert_eq!([kept(0.039, 0.04), kept(0.039, 0.06)], [1.0, 0.0]);
 }
@@ -92,7 +92,7 @@ fn a_stream_keeps_its_objective_if_what_is_left_of_it_is_fast_enough() {
 fn an_uncertain_pace_makes_a_probability_of_a_certainty() {
     let runs = [run(10, START, decoding(50, after(3_000)))];
     let occupancy = reckon(&runs, after(3_000));
-    let kept = |per_token_s| occupancy.expected_kept(&Pace { delay_s: 0.0, per_token_s, spread: spread(0.1) });
+    let kept = |per_token_s| occupancy.streams[0].keeps(&Pace { delay_s: 0.0, per_token_s, spread: spread(0.1) });
     // Nodes at −17 %, 0 and +17 % with weights 1/6, 4/6, 1/6.
     assert!((kept(0.030) - 1.0).abs() < 1e-9 && (kept(0.038) - 5.0 / 6.0).abs() < 1e-9);
     assert!((kept(0.045) - 1.0 / 6.0).abs() < 1e-9 && kept(0.060).abs() < 1e-9);
@@ -103,7 +103,7 @@ fn where_paces_only_get_slower_an_overfull_pod_gives_no_hope() {
     let runs = [run(10, START, decoding(50, after(3_000)))];
     let occupancy = reckon(&runs, after(3_000));
     let spread = Spread { slower: 0.3, faster: 0.0 };
-    let kept = |per_token_s| occupancy.expected_kept(&Pace { delay_s: 0.0, per_token_s, spread });
+    let kept = |per_token_s| occupancy.streams[0].keeps(&Pace { delay_s: 0.0, per_token_s, spread });
     assert!((kept(0.039) - 5.0 / 6.0).abs() < 1e-9 && kept(0.041).abs() < 1e-9);
 }
 
@@ -113,7 +113,7 @@ fn when_a_first_token_comes_is_uncertain_until_it_came() {
     let kept = |progress, ttft_ms| {
         let slo = Slo { ttft: Some(Duration::from_millis(ttft_ms)), ..Slo::default() };
         // A prompt of 8,000 tokens takes 783 ms, and the step after it 20.
-        reckon(&[Run { slo, ..run(8_000, START, progress) }], START).expected_kept(&pace)
+        reckon(&[Run { slo, ..run(8_000, START, progress) }], START).streams[0].keeps(&pace)
     };
     // Expected after 803 ms, and after 1,081 where it takes 35 % longer.
     let expected = [(790, 0.0), (810, 5.0 / 6.0), (1_080, 5.0 / 6.0), (1_090, 1.0)];
