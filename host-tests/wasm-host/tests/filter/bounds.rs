@@ -12,7 +12,7 @@ use crate::support::{address, filter, ms, of, path};
 
 /// WebAssembly instructions in a millisecond, by what wasmtime does: it took 4.7 s for the 12.7e9 of some 10,000 callbacks, on two
 /// cores that others kept busy.
-const MILLISECOND: u64 = 2_500_000;
+pub const MILLISECOND: u64 = 2_500_000;
 
 const CLASSES: usize = 50;
 
