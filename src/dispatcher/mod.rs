@@ -7,6 +7,7 @@
 //! for a VM that does not come.
 
 mod actions;
+mod admission;
 mod at_once;
 mod company;
 mod courtesy;
@@ -192,36 +193,6 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
-    /// since a proxy lets no stream go on in whose callback it was made to answer one.
-    pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
-        self.membership.join(&self.pool, &mut self.running, now);
-        let id = arrival.id;
-        if let Some(reason) = self.refusal_at_the_door(&arrival) {
-            return vec![self.refuse(id, reason, now)];
-        }
-        let mut request = self.assess(arrival);
-        if request.infeasible && self.settings.reject_infeasible {
-            if !self.is_worth_a_probe(&request, now) {
-                return vec![self.refuse(id, RefusalReason::Infeasible, now)];
-            }
-            // It is late from the beginning, and not refused while it waits.
-            request.infeasible = false;
-            request.latest_start = now;
-        }
-        if let Some(decided) = self.take_room_at_once(&request, now) {
-            return self.forward(request, decided, now).into_iter().collect();
-        }
-        self.queue.push(request);
-        let mut actions = self.pass(Some(id), now);
-        if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
-            let refusal = self.refuse(id, RefusalReason::QueueFull, now);
-            self.cancel(id, now);
-            actions.push(refusal);
-        }
-        actions
-    }
-
     /// The client of a waiting request left.
     pub fn cancel(&mut self, id: RequestId, now: Instant) {
         let had_reserved = self.queue.aged(now).is_some_and(|(request, _)| request.arrival.id == id);
@@ -342,43 +313,6 @@ impl<S: Store> Dispatcher<S> {
     fn assess(&self, arrival: Arrival) -> Request {
         let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
         Request::judge(arrival, &self.pool, &self.settings.assessment, speeds)
-    }
-
-    fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
-        let audience = self.pool.audience_within(&arrival.model, arrival.subset.as_ref());
-        if !audience.pods().is_empty() {
-            None
-        } else if self.pool.pods().is_empty() || self.pool.serves(&arrival.model) {
-            Some(RefusalReason::NoReadyPod)
-        } else {
-            Some(RefusalReason::UnknownModel)
-        }
-    }
-
-    /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
-    /// whole pod, and the other VMs' requests are taken to be like those here.
-    fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
-        let retry_after = reason.is_temporary().then(|| {
-            let here = self.queue.len().max(1) as f64;
-            let directory = self.membership.known_directory();
-            let elsewhere = directory.waiting_elsewhere(self.membership.ticket(), now);
-            let everywhere = f64::from(elsewhere) + here;
-            let pods = self.pool.pods().len().max(1) as f64;
-            let work_s = self.queue.work().as_secs_f64() * everywhere / here;
-            let longest = self.settings.max_wait.max(Duration::from_secs(1));
-            // What overflows is longer than the longest.
-            Duration::try_from_secs_f64(work_s / pods).unwrap_or(longest).clamp(Duration::from_secs(1), longest)
-        });
-        Action::Refuse(id, reason, retry_after)
-    }
-
-    fn waiting_here(&self) -> u32 {
-        u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
-    }
-
-    fn waiting_everywhere(&mut self, now: Instant) -> u32 {
-        let elsewhere = self.membership.read().board.directory.waiting_elsewhere(self.membership.ticket(), now);
-        elsewhere.saturating_add(self.waiting_here())
     }
 }
 

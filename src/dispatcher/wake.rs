@@ -19,6 +19,12 @@ impl<S: Store> Dispatcher<S> {
         self.wake_claims(directory, now);
     }
 
+    /// Asks for a turn of this VM's own: [`look_again`](Self::look_again) is called from a flat stack, soon.
+    pub fn ask_for_a_turn(&mut self, now: Instant) {
+        self.membership.join(&self.pool, &mut self.running, now);
+        self.membership.wake_self();
+    }
+
     /// After a release, where nothing may be forwarded: wakes this VM and the others that may use the room.
     pub(super) fn wake_after_release(&mut self, now: Instant) {
         if !self.queue.is_empty() {

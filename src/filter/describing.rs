@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::early::Plan;
 use super::intent::Wish;
+use super::reading::Said;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
 use crate::protocol::{Ask, Endpoint, Refusal};
@@ -16,12 +17,9 @@ use crate::scheduling::time::Instant;
 
 impl Router {
     /// Places a request, or lets it wait. Its stream is the effective context.
-    pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, body: Option<&[u8]>, now: Instant) -> Next {
-        let ask = match body.map(|body| self.read(wish.endpoint, body)).transpose() {
-            Ok(ask) => ask,
-            Err(refusal) => return self.refuse_record(id, &refusal),
-        };
-        let named = if body.is_some() { ask.as_ref().and_then(|ask| ask.model.clone()) } else { wish.model.clone() };
+    pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, said: Option<Said>, now: Instant) -> Next {
+        let ask = said.as_ref().map(|said| &said.ask);
+        let named = ask.map_or(&wish.model, |ask| &ask.model).clone();
         let Some(name) = named.or(wish.path_model.clone()).or_else(|| self.config.default_model.clone()) else {
             let encoded = wish.encoding.clone().map(|encoding| Refusal::BodyEncoded { encoding });
             return self.refuse_record(id, &encoded.unwrap_or(Refusal::ModelMissing));
@@ -29,7 +27,7 @@ impl Router {
         if self.pods_are_unknown() {
             let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);
             if self.may_expect_pods(arrived_at, now) {
-                return self.expect_pods(id, Plan::Schedule(wish, body.map(<[u8]>::len)), now);
+                return self.expect_pods(id, Plan::Schedule(wish, said.map(Box::new)), now);
             }
             return self.go_unplaced(id, wish.subset.as_ref());
         }
@@ -40,10 +38,9 @@ impl Router {
         if is_new {
             self.relabel(&model.name, &label);
         }
-        let input_tokens = self.input_tokens(&label, &wish, ask.as_ref());
-        let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask.as_ref(), now);
-        let lengths =
-            wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask.as_ref()));
+        let input_tokens = self.input_tokens(&label, &wish, ask);
+        let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask, now);
+        let lengths = wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask));
         let shape = Shape { output_tokens, input_tokens };
         let class = wish.classes.iter().copied().find(|class| {
             let class = self.config.classes.get(*class);
@@ -51,17 +48,17 @@ impl Router {
         });
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
-        let is_measured = ask.as_ref().is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
+        let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
             label,
             class,
             endpoint: wish.endpoint,
-            choices: ask.as_ref().map_or(1, |ask| ask.answered_choices),
+            choices: ask.map_or(1, |ask| ask.answered_choices),
             shape,
-            characters: ask.as_ref().filter(|_| is_measured).map(|ask| ask.prompt.characters),
-            bytes: body.map(|body| body.len() as u64).or(wish.bytes).filter(|_| is_measured),
+            characters: ask.filter(|_| is_measured).map(|ask| ask.prompt.characters),
+            bytes: said.as_ref().map(|said| said.bytes).or(wish.bytes).filter(|_| is_measured),
         });
         let arrival = Arrival {
             id,
@@ -70,6 +67,7 @@ impl Router {
             weight: weight.unwrap_or_default(),
             policy: wish.policy,
             shape,
+            choices: ask.map_or(1, |ask| ask.choices),
             streamed: ask.is_some_and(|ask| ask.stream),
             lengths,
             slo: wish.slo.or(class_slo).or(model_slo),
@@ -78,14 +76,6 @@ impl Router {
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.perform(actions, Some(id))
-    }
-
-    fn read(&self, endpoint: Endpoint, body: &[u8]) -> Result<Ask, Refusal> {
-        #[cfg(feature = "exact")]
-        if self.config.request.prompt_tokens == crate::config::PromptTokens::Exact {
-            return Ask::read(endpoint, body, Some(&self.tokenizer)).map_err(Refusal::BodyInvalid);
-        }
-        Ask::read(endpoint, body, None).map_err(Refusal::BodyInvalid)
     }
 
     fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::host::{self, Buffer};
+use super::host;
 use super::intent::Wish;
+use super::reading::Said;
 use super::record::{Record, Stage};
 use super::router::{Next, Router};
 use crate::dispatcher::MOST_ACTIONS;
@@ -27,8 +28,8 @@ pub struct Early {
 pub enum Plan {
     /// It passes, for this model if that is known, among these pods.
     Pass(Option<String>, Option<Subset>),
-    /// It is scheduled. With the size of its body where that was read: it stays in Envoy's buffer.
-    Schedule(Wish, Option<usize>),
+    /// It is scheduled. With what its body says, where that was read.
+    Schedule(Wish, Option<Box<Said>>),
 }
 
 // === impl Early ===
@@ -78,10 +79,7 @@ impl Router {
                     self.records.remove(&id);
                     self.pass_now(id, model, subset, now)
                 }
-                Plan::Schedule(wish, size) => {
-                    let body = size.map(|size| host::buffer(Buffer::RequestBody, size).unwrap_or_default());
-                    self.schedule(id, wish, body.as_deref(), now)
-                }
+                Plan::Schedule(wish, said) => self.schedule(id, wish, said.map(|said| *said), now),
             };
             if next == Next::Go {
                 let _ = host::resume_request();

@@ -41,6 +41,8 @@ pub struct Wish {
     pub encoding: Option<String>,
     /// Whether its body can be read and is to be.
     pub read_body: bool,
+    /// How its body is written, where that is a form.
+    pub form: Option<NamingBody>,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,
     /// The classes whose header it carries, or that ask for none, by position.
@@ -68,16 +70,13 @@ impl Intent {
             return Self::Ready;
         }
         let endpoint = path.and_then(|path| paths.endpoint_of(&path));
-        // Servers that read JSON do not mind what it is called; where it may be a form, only a path of which it is known what
-        // it takes is JSON in any case.
-        let may_be_form =
-            endpoint == Some(Endpoint::Any) && headers.get("content-type").is_some_and(|kind| is_multipart(&kind));
-        let foreign = headers.get("upgrade").is_some() || may_be_form;
         match endpoint {
-            Some(endpoint) if is_post && !foreign => match Wish::of(headers, config, endpoint) {
-                Ok(wish) => Self::Schedule(wish),
-                Err(refusal) => Self::Refuse(refusal, endpoint),
-            },
+            Some(endpoint) if is_post && headers.get("upgrade").is_none() => {
+                match Wish::of(headers, config, endpoint) {
+                    Ok(wish) => Self::Schedule(wish),
+                    Err(refusal) => Self::Refuse(refusal, endpoint),
+                }
+            }
             _ => Self::Pass(Passing::of(headers, config)),
         }
     }
@@ -118,6 +117,8 @@ impl Wish {
                 .as_ref()
                 .is_none_or(|header| headers.get(&header.name).as_deref() == Some(header.value.as_str()))
         };
+        // Servers that read JSON do not mind what it is called; only a path of which it is not known what it takes may take a form.
+        let kind = headers.get("content-type").filter(|_| endpoint == Endpoint::Any);
         let classes = config.classes.iter().enumerate().filter(|(_, class)| carries(class));
         Ok(Self {
             endpoint,
@@ -129,14 +130,10 @@ impl Wish {
             subset: None,
             read_body: encoding.is_none() && config.request.inspect == Inspect::Body,
             encoding,
+            form: kind.and_then(|kind| NamingBody::of_form(&kind)),
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
-}
-
-fn is_multipart(content_type: &str) -> bool {
-    let kind = content_type.trim_start().split('/').next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("multipart")
 }
 
 fn without_query(path: &str) -> &str {

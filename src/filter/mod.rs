@@ -10,6 +10,7 @@ mod host;
 mod intent;
 mod passing;
 mod performing;
+mod reading;
 mod record;
 mod replicas;
 mod response;

@@ -2,11 +2,12 @@
 //! request go.
 
 use super::early::Plan;
-use super::host::{self, Buffer, Headers};
+use super::host::{self, Headers};
 use super::intent::Passing;
+use super::reading::Body;
 use super::record::{Record, Stage};
 use super::router::{Next, Router};
-use crate::protocol::{Named, Refusal};
+use crate::protocol::Refusal;
 use crate::scheduling::pool::Model;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::subset::Subset;
@@ -14,9 +15,6 @@ use crate::scheduling::time::Instant;
 
 /// The subset hint of the Endpoint Picker Protocol: dynamic metadata that a filter before this one has set.
 const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset";
-
-/// A body is looked at up to here: less than Envoy keeps of it by default, which it would answer with a 413 beyond.
-const MOST_LOOKED_AT: usize = 768 * 1024;
 
 impl Router {
     /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it. Where the
@@ -28,44 +26,13 @@ impl Router {
         }
         match body.filter(|_| self.dispatcher.pool().tells_models_apart()) {
             Some(body) => {
-                let stage = Stage::Naming { body, subset, looked_at: 0, received: 0 };
+                let stage = Stage::Naming { body: Body::naming(body), subset };
                 self.records.insert(id, Box::new(Record::new(id, stage, now)));
                 self.guard.watch(id, now);
                 self.adjust_tick();
                 Next::Wait
             }
             None => self.pass_now(id, model, subset, now),
-        }
-    }
-
-    /// More of a body came, or all of it, that may name a model.
-    pub(super) fn look_for_name(&mut self, id: RequestId, size: Option<usize>, is_all: bool) -> Next {
-        let Some(Stage::Naming { body, looked_at, received, .. }) =
-            self.records.get_mut(&id).map(|record| &mut record.stage)
-        else {
-            return Next::Wait;
-        };
-        *received = size.unwrap_or(*received);
-        let is_last = is_all || *received >= MOST_LOOKED_AT;
-        // Looked at again only once there is twice as much, so that it takes no longer in pieces.
-        if !is_last && *received < looked_at.saturating_mul(2) {
-            return Next::Wait;
-        }
-        *looked_at = *received;
-        let found = host::buffer(Buffer::RequestBody, *received).map_or(Named::Nothing, |text| body.model(&text));
-        match found {
-            Named::NotYet if !is_last => Next::Wait,
-            Named::Model(name) => self.pass_named(id, Some(name)),
-            Named::NotYet | Named::Nothing => self.pass_named(id, None),
-        }
-    }
-
-    /// Lets a request go on that was held for its model's name.
-    pub(super) fn pass_named(&mut self, id: RequestId, model: Option<String>) -> Next {
-        self.guard.forget(id);
-        match self.records.remove(&id).map(|record| record.stage) {
-            Some(Stage::Naming { subset, .. }) => self.pass_now(id, model, subset, host::now()),
-            _ => Next::Go,
         }
     }
 

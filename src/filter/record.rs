@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::early::Plan;
 use super::host::Headers;
 use super::intent::Wish;
+use super::reading::Body;
 use crate::dispatcher::Placement;
-use crate::protocol::{Endpoint, NamingBody, ResponseObserver, unknown_slo_headers};
+use crate::protocol::{Endpoint, ResponseObserver, unknown_slo_headers};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::shape::Shape;
 use crate::scheduling::subset::Subset;
@@ -49,21 +50,17 @@ pub enum Stage {
     Reading {
         /// What its headers say.
         wish: Wish,
-        /// Bytes of the body that have come.
-        received: usize,
+        /// What was read of it.
+        body: Body,
     },
     /// It waits for the first list of pods.
     Early(Plan),
     /// It will not be scheduled; its body is coming, which may name a model.
     Naming {
-        /// How that is written.
-        body: NamingBody,
+        /// What was read of it.
+        body: Body,
         /// The pods that it may go to; `None` for all.
         subset: Option<Subset>,
-        /// Bytes of the body that were looked at.
-        looked_at: usize,
-        /// Bytes of the body that have come.
-        received: usize,
     },
     /// It waits for room.
     Waiting,
@@ -94,6 +91,18 @@ pub struct Facts {
     pub characters: Option<u64>,
     /// Bytes of its body, likewise.
     pub bytes: Option<u64>,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// The body that is being read.
+    pub fn body(&mut self) -> Option<&mut Body> {
+        match self {
+            Self::Reading { body, .. } | Self::Naming { body, .. } => Some(body),
+            _ => None,
+        }
+    }
 }
 
 // === impl Facts ===

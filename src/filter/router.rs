@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::connections::Connections;
 use super::early::Early;
 use super::guard::Guard;
-use super::host::{self, Buffer, Map};
+use super::host::{self, Map};
 use super::intent::{Intent, Passing, Wish};
 use super::passing;
+use super::reading::{Body, Tokenizer};
 use super::record::{Record, Stage};
 use super::replicas::Replicas;
 use super::sources::Sources;
@@ -71,8 +72,9 @@ pub struct Router {
     started_at: Instant,
     tick: Duration,
     shared_at: Instant,
-    #[cfg(feature = "exact")]
-    pub(super) tokenizer: crate::protocol::Cl100k,
+    pub(super) tokenizer: Tokenizer,
+    /// Requests whose bodies have come further than they were read.
+    pub(super) unread: VecDeque<RequestId>,
 }
 
 // === impl Router ===
@@ -102,8 +104,8 @@ impl Router {
             started_at: host::now(),
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
-            #[cfg(feature = "exact")]
-            tokenizer: crate::protocol::Cl100k::default(),
+            tokenizer: Tokenizer::new(config.request.prompt_tokens),
+            unread: VecDeque::new(),
             config,
         };
         let pool = router.sources.pool(&router.config);
@@ -138,7 +140,7 @@ impl Router {
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..wish };
                 let endpoint = wish.endpoint;
-                let stage = Stage::Reading { wish, received: 0 };
+                let stage = Stage::Reading { body: Body::of(&wish), wish };
                 self.records.insert(id, Box::new(Record::scheduled(id, stage, now, endpoint, &headers)));
                 self.guard.watch(id, now);
                 self.adjust_tick();
@@ -146,38 +148,42 @@ impl Router {
             }
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..wish };
-                let body = wish.read_body.then(Vec::new);
-                self.records.insert(id, Box::new(Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers)));
-                self.schedule(id, wish, body.as_deref(), now)
+                let record = Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers);
+                self.records.insert(id, Box::new(record));
+                if !wish.read_body {
+                    return self.schedule(id, wish, None, now);
+                }
+                let body = Body::of(&wish);
+                self.schedule_read(id, wish, body, now)
             }
         }
     }
 
     /// A part of a request's body came; all parts so far are in the buffer.
     pub fn on_request_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) -> Next {
-        match self.records.get_mut(&id).map(|record| &mut record.stage) {
-            Some(Stage::Reading { received, .. }) => {
-                // Later parts come in any Envoy; the first shows that it lets us read.
-                self.guard.body_seen();
-                *received = size;
-                if end_of_stream { self.read_body(id) } else { Next::Wait }
-            }
-            Some(Stage::Naming { .. }) => {
-                self.guard.body_seen();
-                self.look_for_name(id, Some(size), end_of_stream)
-            }
-            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
-            Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
-        }
+        let Some(body) = self.records.get_mut(&id).and_then(|record| record.stage.body()) else {
+            return self.whether(id);
+        };
+        // Later parts come in any Envoy; the first shows that it lets us read.
+        self.guard.body_seen();
+        body.received(size, end_of_stream);
+        self.read_arrived(id)
     }
 
     /// A request's trailers came: its body is complete.
     pub fn on_request_trailers(&mut self, id: RequestId) -> Next {
+        let Some(body) = self.records.get_mut(&id).and_then(|record| record.stage.body()) else {
+            return self.whether(id);
+        };
+        body.ended();
+        self.read_arrived(id)
+    }
+
+    /// Whether the parts of a request that is not being read go on.
+    fn whether(&self, id: RequestId) -> Next {
         match self.records.get(&id).map(|record| &record.stage) {
-            Some(Stage::Reading { .. }) => self.read_body(id),
-            Some(Stage::Naming { .. }) => self.look_for_name(id, None, true),
-            Some(Stage::Early(_) | Stage::Waiting | Stage::Refused) => Next::Wait,
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
+            Some(_) => Next::Wait,
         }
     }
 
@@ -188,6 +194,7 @@ impl Router {
                 break;
             }
         }
+        self.read_in_turn();
         let actions = self.dispatcher.look_again(host::now());
         self.perform(actions, None);
     }
@@ -202,6 +209,8 @@ impl Router {
         self.release_early(now);
         self.follow_retries(now);
         self.meet_replicas(now);
+        // In case that a message was lost.
+        self.read_unread();
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
             self.learning.share(&self.store, &self.keys, now);
@@ -219,37 +228,6 @@ impl Router {
         self.dispatcher.leave();
     }
 
-    fn read_body(&mut self, id: RequestId) -> Next {
-        self.guard.forget(id);
-        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
-        record.is_read = true;
-        let Stage::Reading { wish, received } = std::mem::replace(&mut record.stage, Stage::Waiting) else {
-            return Next::Wait;
-        };
-        let body = host::buffer(Buffer::RequestBody, received).unwrap_or_default();
-        self.schedule(id, wish, Some(&body), host::now())
-    }
-
-    /// Requests whose bodies Envoy does not let the filter read go on by their headers.
-    fn release_unread(&mut self, now: Instant) {
-        for id in self.guard.give_up(now) {
-            let Some(record) = self.records.get_mut(&id) else { continue };
-            if matches!(record.stage, Stage::Naming { .. }) {
-                if host::set_effective_context(id.0).is_ok() && self.pass_named(id, None) == Next::Go {
-                    let _ = host::resume_request();
-                }
-                continue;
-            }
-            let Stage::Reading { wish, .. } = std::mem::replace(&mut record.stage, Stage::Waiting) else { continue };
-            if host::set_effective_context(id.0).is_err() {
-                continue;
-            }
-            if self.schedule(id, wish, None, now) == Next::Go {
-                let _ = host::resume_request();
-            }
-        }
-    }
-
     /// Often enough to meet other gateways in time, and to ask for the first pods and profiles.
     fn idle_tick(&self) -> Duration {
         let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
@@ -259,7 +237,10 @@ impl Router {
     }
 
     pub(super) fn adjust_tick(&mut self) {
-        let busy = self.dispatcher.waiting() > 0 || self.guard.is_watching() || !self.early.is_empty();
+        let busy = self.dispatcher.waiting() > 0
+            || self.guard.is_watching()
+            || !self.early.is_empty()
+            || !self.unread.is_empty();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;

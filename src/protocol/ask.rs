@@ -4,21 +4,19 @@ mod content;
 mod document;
 mod error;
 mod parameters;
+mod reader;
 #[cfg(test)]
 mod tests;
-
-use serde::de::DeserializeSeed;
+mod text;
 
 pub use self::error::BodyError;
+pub use self::reader::AskReader;
 use super::endpoint::Endpoint;
 use super::tokens::TokenCounter;
 
 /// The most outputs that one request is taken to generate: far above what anyone asks for in earnest, so that a number
 /// made up by a client cannot charge it with more than this.
 pub const CHOICES_MAX: u32 = 1024;
-
-/// In UTF-8; some clients write it before what they send.
-const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// What a request asks of a model server, as far as it matters for scheduling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +53,13 @@ pub struct PromptSize {
 // === impl Ask ===
 
 impl Ask {
-    /// Reads a request's body, in one pass after the check of its UTF-8.
-    ///
-    /// Texts are measured in place; fields that do not matter are skipped unseen. Of a key that is there twice the last
-    /// one counts. Wrong types are left to the model server to judge, except where the request could not be scheduled
-    /// as the client means it: in the model's name, the prompt itself and the numbers that limit the output.
+    /// Reads a request's body that is there whole, as [`AskReader`] does.
     ///
     /// # Errors
     /// A [`BodyError`] that says what is wrong and what was expected.
     pub fn read(endpoint: Endpoint, body: &[u8], counter: Option<&dyn TokenCounter>) -> Result<Self, BodyError> {
-        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-        let body = std::str::from_utf8(body).map_err(|error| BodyError::NotUtf8 { at_byte: error.valid_up_to() })?;
-        let mut json = serde_json::Deserializer::from_str(body);
-        let document = document::Document { endpoint, counter };
-        let fields = document.deserialize(&mut json).map_err(|error| BodyError::of_json(&error, body))?;
-        json.end().map_err(|error| BodyError::of_json(&error, body))?;
-        fields.judge(endpoint)
+        let mut reader = AskReader::new(endpoint);
+        reader.feed(body, counter);
+        reader.finish(counter)
     }
 }

@@ -1,9 +1,6 @@
 //! JSON values as far as this crate looks into them.
 
-use std::borrow::Cow;
 use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The kind of a JSON value, for messages that say what was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,22 +20,16 @@ pub enum Kind {
     Object,
 }
 
-/// A value of which only scalars are kept; arrays and objects are skipped.
+/// A value of which only scalars are kept, long texts not whole.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Scalar<'de> {
+pub(super) enum Scalar {
     #[default]
     Null,
     Boolean(bool),
     Number(f64),
-    Text(Cow<'de, str>),
+    Text(String),
     Array,
     Object,
-}
-
-/// Reads an array to its end.
-pub(super) fn drain<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
 }
 
 // === impl Kind ===
@@ -58,7 +49,7 @@ impl fmt::Display for Kind {
 
 // === impl Scalar ===
 
-impl Scalar<'_> {
+impl Scalar {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Null => Kind::Null,
@@ -68,46 +59,5 @@ impl Scalar<'_> {
             Self::Array => Kind::Array,
             Self::Object => Kind::Object,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Scalar<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Scalar::Null)
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-                Ok(Scalar::Boolean(value))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-                Ok(Scalar::Number(value as f64))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-                Ok(Scalar::Number(value as f64))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-                Ok(Scalar::Number(value))
-            }
-            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Borrowed(value)))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Owned(value.to_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                drain(seq).map(|()| Scalar::Array)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Object)
-            }
-        }
-        deserializer.deserialize_any(Reader)
     }
 }

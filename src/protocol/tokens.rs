@@ -1,9 +1,43 @@
 //! Counting the tokens of a text, where the configuration wants them counted instead of estimated.
 
+/// The longest text that is tokenized in one go. The tokenizer's time grows with the square of a run without a
+/// boundary, and its regular expression gives up (by a panic) on runs of white space of a million characters.
+const PIECE_BYTES: usize = 1024;
+
 /// Counts tokens. Prompts are measured part by part, and their counts are added up.
 pub trait TokenCounter {
-    /// Tokens of `text`; `None` where they cannot be told.
-    fn tokens_of(&self, text: &str) -> Option<u32>;
+    /// Tokens of `piece`, one of those of a text; `None` where they cannot be told.
+    fn tokens_of(&self, piece: &str) -> Option<u32>;
+}
+
+/// A text in pieces of at most [`PIECE_BYTES`], cut where cl100k cuts too (before the space that leads a word) unless there is
+/// no such place. The last piece is left: its place to be cut may be in what follows.
+pub(super) struct Pieces<'a>(pub(super) &'a str);
+
+// === impl Pieces ===
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (piece, rest) = self.0.split_at_checked(self.cut()?)?;
+        self.0 = rest;
+        Some(piece)
+    }
+}
+
+impl Pieces<'_> {
+    fn cut(&self) -> Option<usize> {
+        if self.0.len() <= PIECE_BYTES {
+            return None;
+        }
+        let window = self.0.get(..self.0.floor_char_boundary(PIECE_BYTES)).unwrap_or(self.0);
+        let leads_a_word = |&(at, _): &(usize, &str)| {
+            let next = window.get(at.saturating_add(1)..).and_then(|rest| rest.chars().next());
+            at > 0 && next.is_some_and(|next| !next.is_whitespace())
+        };
+        Some(window.rmatch_indices(' ').find(leads_a_word).map_or(window.len(), |(at, _)| at))
+    }
 }
 
 #[cfg(feature = "exact")]
@@ -14,10 +48,6 @@ mod exact {
 
     use super::TokenCounter;
 
-    /// The longest text that is tokenized in one go. The tokenizer's time grows with the square of a run without a
-    /// boundary, and its regular expression gives up (by a panic) on runs of white space of a million characters.
-    const PIECE_BYTES: usize = 1024;
-
     /// `cl100k_base`, built on first use (tens of milliseconds, 15 MB).
     #[derive(Default)]
     pub struct Cl100k(OnceLock<Option<CoreBPE>>);
@@ -25,58 +55,29 @@ mod exact {
     // === impl Cl100k ===
 
     impl TokenCounter for Cl100k {
-        fn tokens_of(&self, text: &str) -> Option<u32> {
+        fn tokens_of(&self, piece: &str) -> Option<u32> {
             let tokenizer = self.0.get_or_init(|| tiktoken_rs::cl100k_base().ok()).as_ref()?;
-            let tokens = Pieces(text).map(|piece| tokenizer.encode_ordinary(piece).len()).sum::<usize>();
-            u32::try_from(tokens).ok()
-        }
-    }
-
-    /// A text in pieces of at most [`PIECE_BYTES`], cut where cl100k cuts too (before the space that leads a word)
-    /// unless there is no such place.
-    struct Pieces<'a>(&'a str);
-
-    // === impl Pieces ===
-
-    impl<'a> Iterator for Pieces<'a> {
-        type Item = &'a str;
-
-        fn next(&mut self) -> Option<&'a str> {
-            if self.0.is_empty() {
-                return None;
-            }
-            let (piece, rest) = match self.0.split_at_checked(self.cut()) {
-                Some(halves) => halves,
-                None => (self.0, ""),
-            };
-            self.0 = rest;
-            Some(piece)
-        }
-    }
-
-    impl Pieces<'_> {
-        fn cut(&self) -> usize {
-            if self.0.len() <= PIECE_BYTES {
-                return self.0.len();
-            }
-            let window = self.0.get(..self.0.floor_char_boundary(PIECE_BYTES)).unwrap_or(self.0);
-            let leads_a_word = |&(at, _): &(usize, &str)| {
-                at > 0 && window.get(at + 1..).and_then(|rest| rest.chars().next()).is_some_and(|c| !c.is_whitespace())
-            };
-            window.rmatch_indices(' ').find(leads_a_word).map_or(window.len(), |(at, _)| at)
+            u32::try_from(tokenizer.encode_ordinary(piece).len()).ok()
         }
     }
 
     #[cfg(test)]
     mod tests {
+        use super::super::Pieces;
         use super::*;
+
+        /// Tokens of a text of any length.
+        fn tokens_of(text: &str) -> Option<u32> {
+            let (counter, mut pieces) = (Cl100k::default(), Pieces(text));
+            let counted: Option<u32> = pieces.by_ref().map(|piece| counter.tokens_of(piece)).sum();
+            Some(counted? + counter.tokens_of(pieces.0)?)
+        }
 
         #[test]
         fn counts_are_those_of_cl100k_base() {
             // Well-known encodings: "hello world" is [15339, 1917], "tiktoken is great!" has six tokens.
-            let counter = Cl100k::default();
             for (text, tokens) in [("", 0), ("hello world", 2), ("tiktoken is great!", 6)] {
-                assert_eq!(counter.tokens_of(text), Some(tokens), "{text}");
+                assert_eq!(tokens_of(text), Some(tokens), "{text}");
             }
         }
 
@@ -85,17 +86,15 @@ mod exact {
             let text = "The quick  brown fox,\n  jumps over 1234567 lazy dogs; naïve café 東京 🦀.\n\n".repeat(100);
             let whole = tiktoken_rs::cl100k_base().unwrap().encode_ordinary(&text).len();
             assert!(Pieces(&text).count() > 5);
-            assert_eq!(Pieces(&text).collect::<String>(), text);
-            assert_eq!(Cl100k::default().tokens_of(&text), Some(u32::try_from(whole).unwrap()));
+            let mut pieces = Pieces(&text);
+            assert_eq!(pieces.by_ref().collect::<String>() + pieces.0, text);
+            assert_eq!(tokens_of(&text), Some(u32::try_from(whole).unwrap()));
         }
 
         #[test]
         fn a_long_run_without_a_boundary_is_cut_and_counted() {
             for run in [" ", "a", "\n", "é"] {
-                assert!(
-                    Cl100k::default().tokens_of(&run.repeat(100_000)).is_some_and(|tokens| tokens > 100),
-                    "{run:?}"
-                );
+                assert!(tokens_of(&run.repeat(100_000)).is_some_and(|tokens| tokens > 100), "{run:?}");
             }
         }
     }

@@ -53,6 +53,9 @@ impl Cluster {
     }
 }
 
+/// The name that the pods serve.
+pub const SERVED_MODEL: &str = "llama";
+
 /// Where the shipped configuration names the file that the profiles' listener serves.
 const PROFILES_FILE: &str = "static_resources/listeners/profiles/filter_chains/0/filters/0/typed_config/route_config/\
                              virtual_hosts/0/routes/0/direct_response/body/filename";
@@ -62,7 +65,7 @@ fn start_pods() -> Result<Pods> {
         let spec = EngineSpec::new(gpu, MODEL).with_context(|| format!("the model does not fit a {}", gpu.name()))?;
         Ok(PodOptions {
             name: format!("{}-{index}", gpu.name()),
-            served_model: "llama".into(),
+            served_model: SERVED_MODEL.into(),
             spec,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         })
@@ -80,7 +83,8 @@ fn filter(policy: &str, addresses: &[SocketAddr]) -> Value {
         "pool": "demo",
         "policy": policy,
         "classes": Class::DEMO.map(class),
-        "slo": {"default": {"e2e_per_output_token": "50ms"}},
+        // The profiles state the objective that they were measured for, and a model's goes before it.
+        "models": {SERVED_MODEL: {"slo": {"ttft": "2s", "tpot": "50ms"}}},
         "profiles": {"http": {"cluster": "profiles", "path": "/profiles.json"}},
         "pods": {"static": pods},
     })

@@ -102,7 +102,7 @@ fn setup(flags: &Flags) -> Setup {
         rate_per_s: flags.rate,
         seconds: flags.seconds as f64,
         seed: flags.seed,
-        slo: "end-to-end latency at most 50 ms per output token",
+        slo: "the first token within 2 s, the others 50 ms apart",
         pods: cluster::GPUS.map(Gpu::name).to_vec(),
         model: cluster::MODEL.name(),
         envoy_workers: flags.workers,

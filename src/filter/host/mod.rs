@@ -108,10 +108,16 @@ pub fn set_tick_period(period: Duration) {
     unsafe { ffi::proxy_set_tick_period_milliseconds(period_ms) };
 }
 
-/// Bytes of a buffer. `None` if there is none.
+/// The first bytes of a buffer. `None` if there is none.
 pub fn buffer(buffer: Buffer, size: usize) -> Option<Vec<u8>> {
+    part(buffer, 0, size)
+}
+
+/// Bytes of a buffer, from `start` on. `None` if there is none, or if it ends before.
+pub fn part(buffer: Buffer, start: usize, size: usize) -> Option<Vec<u8>> {
     // SAFETY: `returned` passes valid pointers.
-    let bytes = returned(|data, length| unsafe { ffi::proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) });
+    let bytes =
+        returned(|data, length| unsafe { ffi::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) });
     bytes.ok()
 }
 

@@ -1,15 +1,10 @@
 //! Measures texts, images and what cannot be measured wherever a request's content holds them.
 
-mod json_text;
-
-use std::fmt;
 use std::ops::AddAssign;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::document::Shape;
+use super::text::sum;
 use crate::protocol::json::{Kind, Scalar};
-use crate::protocol::tokens::TokenCounter;
 
 /// Sums over a value and all within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,40 +28,26 @@ pub(super) struct Measured {
     pub(super) items: u32,
 }
 
-/// Reads content of any shape that an inference API has: a string, a part (`text`, `content`, `output`, an image), an
-/// array of these, token ids. Message, content part, block and tool call are one to it: an object whose texts count.
-#[derive(Clone, Copy)]
-pub(super) struct Measure<'a> {
-    pub(super) counter: Option<&'a dyn TokenCounter>,
-    /// Whether texts under any key count, as in documents, and not only under those of messages.
-    pub(super) all_keys: bool,
+/// A message, part, block or tool call, as far as it has come: an object whose texts count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Object {
+    /// The key of what comes.
+    key: Key,
+    /// Arrays around it, within the object around it.
+    pub(super) arrays: u32,
+    tally: Tally,
+    title: Tally,
+    data: Tally,
+    part: Part,
+    has_other: bool,
 }
 
-/// Reads a value that a chat template writes into the prompt as JSON, such as the definitions of tools.
-#[derive(Clone, Copy)]
-pub(super) struct MeasureJson<'a>(pub(super) Option<&'a dyn TokenCounter>);
-
-/// The keys of a message, part or block that matter.
-#[derive(serde::Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
+/// The keys of such an object that matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Key {
     /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning, documents.
-    #[serde(
-        alias = "arguments",
-        alias = "content",
-        alias = "function",
-        alias = "function_call",
-        alias = "output",
-        alias = "reasoning",
-        alias = "reasoning_content",
-        alias = "refusal",
-        alias = "summary",
-        alias = "thinking",
-        alias = "tool_calls"
-    )]
     Text,
     /// What a document or a speaker is called.
-    #[serde(alias = "context", alias = "name")]
     Title,
     /// The arguments of Anthropic's tool calls.
     Input,
@@ -75,37 +56,24 @@ enum Key {
     /// The text of such a source, or what is encoded in base64.
     Data,
     Type,
-    #[serde(alias = "image", alias = "input_image")]
     ImageUrl,
     /// Sound, films and files, whether or not a part also says so by its type; and what only the server can read.
-    #[serde(
-        alias = "audio",
-        alias = "audio_url",
-        alias = "encrypted_content",
-        alias = "file",
-        alias = "file_data",
-        alias = "file_id",
-        alias = "file_url",
-        alias = "input_audio",
-        alias = "video",
-        alias = "video_url"
-    )]
     Sound,
-    // Labels, which no template writes as they are.
-    #[serde(alias = "role", alias = "tool_call_id", alias = "call_id", alias = "cache_control", alias = "signature")]
-    Id,
-    #[serde(other)]
+    /// Labels, which no template writes as they are.
+    Label,
+    #[default]
     Other,
 }
 
 /// What the type of a part says of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     Image,
     /// It cannot be measured.
     Other,
     /// Of a source: its data is text.
     PlainText,
+    #[default]
     Unknown,
 }
 
@@ -122,7 +90,7 @@ impl AddAssign for Tally {
         self.characters = self.characters.saturating_add(other.characters);
         self.images = self.images.saturating_add(other.images);
         self.others = self.others.saturating_add(other.others);
-        self.text_tokens = self.text_tokens.zip(other.text_tokens).map(|(a, b)| a.saturating_add(b));
+        self.text_tokens = sum(self.text_tokens, other.text_tokens);
         self.token_ids = self.token_ids.saturating_add(other.token_ids);
     }
 }
@@ -133,139 +101,113 @@ impl Tally {
         self.text_tokens.map(|tokens| tokens.saturating_add(self.token_ids)).filter(|&tokens| tokens > 0)
     }
 
-    fn of_text(characters: u64, text: &str, counter: Option<&dyn TokenCounter>) -> Self {
-        let text_tokens = if text.is_empty() { Some(0) } else { counter.and_then(|counter| counter.tokens_of(text)) };
-        Self { characters, text_tokens, ..Self::default() }
+    pub(super) fn add_text(&mut self, characters: usize, tokens: Option<u32>) {
+        self.characters = self.characters.saturating_add(u64::try_from(characters).unwrap_or(u64::MAX));
+        self.text_tokens = sum(self.text_tokens, tokens);
+    }
+
+    pub(super) fn add_token_id(&mut self) {
+        self.token_ids = self.token_ids.saturating_add(1);
     }
 }
 
-// === impl Measured ===
+// === impl Object ===
 
-impl Measured {
-    fn of(kind: Kind) -> Self {
-        Self { kind, ..Self::default() }
+impl Object {
+    /// One in so many arrays.
+    pub(super) fn within(arrays: u32) -> Self {
+        Self { arrays, ..Self::default() }
     }
-}
 
-// === impl MeasureJson ===
-
-impl<'de> DeserializeSeed<'de> for MeasureJson<'_> {
-    type Value = Measured;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Measured, D::Error> {
-        let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-        let text = raw.get();
-        if matches!(text, "null" | "[]" | "{}" | "\"\"") {
-            return Ok(Measured::default());
+    /// A key came.
+    pub(super) fn enter(&mut self, name: &[u8]) {
+        self.key = Key::of(name);
+        if self.key == Key::Data {
+            self.data = Tally::default();
         }
-        let tally = Tally::of_text(json_text::characters(text), text, self.0);
-        Ok(Measured { kind: Kind::Object, tally, items: 1 })
-    }
-}
-
-// === impl Measure ===
-
-impl<'de> DeserializeSeed<'de> for Measure<'_> {
-    type Value = Measured;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Measured, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Measure<'_> {
-    type Value = Measured;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
     }
 
-    fn visit_unit<E>(self) -> Result<Measured, E> {
-        Ok(Measured::of(Kind::Null))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Measured, E> {
-        Ok(Measured::of(Kind::Boolean))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Measured, E> {
-        Ok(Measured { kind: Kind::Number, tally: Tally { token_ids: 1, ..Tally::default() }, items: 0 })
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Measured, E> {
-        Ok(Measured::of(Kind::Number))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Measured, E> {
-        Ok(Measured::of(Kind::Number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Measured, E> {
-        let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
-        Ok(Measured { kind: Kind::String, tally: Tally::of_text(characters, text, self.counter), items: 1 })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Measured, A::Error> {
-        let mut array = Measured::of(Kind::Array);
-        while let Some(element) = seq.next_element_seed(self)? {
-            array.tally += element.tally;
-            if element.kind != Kind::Number {
-                array.items = array.items.saturating_add(1);
-            }
+    /// How the value of the key is read; `None` where it does not matter.
+    pub(super) fn shape(&self, all_keys: bool) -> Option<Shape> {
+        match self.key {
+            Key::Text | Key::Source | Key::Title | Key::Data => Some(Shape::Measured { all_keys }),
+            Key::Other if all_keys => Some(Shape::Measured { all_keys }),
+            Key::Input => Some(Shape::Json),
+            Key::Type | Key::ImageUrl | Key::Sound => Some(Shape::Scalar),
+            Key::Label | Key::Other => None,
         }
-        Ok(array)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Measured, A::Error> {
-        let (mut tally, mut title, mut data) = (Tally::default(), Tally::default(), Tally::default());
-        let (mut part, mut others) = (Part::Unknown, 0);
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Text | Key::Source => tally += map.next_value_seed(self)?.tally,
-                Key::Other if self.all_keys => tally += map.next_value_seed(self)?.tally,
-                Key::Title => title += map.next_value_seed(self)?.tally,
-                Key::Input => tally += map.next_value_seed(MeasureJson(self.counter))?.tally,
-                Key::Data => data = map.next_value_seed(self)?.tally,
-                Key::Type => part = Part::of(&map.next_value()?),
-                Key::ImageUrl if holds_something(&mut map)? => part = part.or(Part::Image),
-                Key::Sound if holds_something(&mut map)? => others = 1,
-                Key::ImageUrl | Key::Sound => {}
-                Key::Id | Key::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+    /// The sums that the value of the key is added to.
+    pub(super) fn tally(&mut self) -> &mut Tally {
+        match self.key {
+            Key::Title => &mut self.title,
+            Key::Data => &mut self.data,
+            _ => &mut self.tally,
         }
-        match part {
+    }
+
+    /// The value of the key says of what kind this is.
+    pub(super) fn tell(&mut self, value: &Scalar) {
+        let holds_something = match value {
+            Scalar::Null => false,
+            Scalar::Text(text) => !text.is_empty(),
+            _ => true,
+        };
+        match self.key {
+            Key::Type => self.part = Part::of(value),
+            Key::ImageUrl if holds_something => self.part = self.part.or(Part::Image),
+            Key::Sound if holds_something => self.has_other = true,
+            _ => {}
+        }
+    }
+
+    /// All of it has come.
+    pub(super) fn measure(self) -> Tally {
+        let Self { mut tally, mut has_other, .. } = self;
+        match self.part {
             Part::Image => tally.images = tally.images.saturating_add(1),
             // A document that is plain text, or made of parts, is measured by these.
-            Part::Other if tally == Tally::default() => others = 1,
-            Part::PlainText => tally += data,
+            Part::Other if tally == Tally::default() => has_other = true,
+            Part::PlainText => tally += self.data,
             Part::Other | Part::Unknown => {}
         }
-        tally += title;
-        tally.others = tally.others.saturating_add(others);
+        tally += self.title;
+        tally.others = tally.others.saturating_add(u32::from(has_other));
         // Numbers in messages are no token ids.
         tally.token_ids = 0;
-        Ok(Measured { kind: Kind::Object, tally, items: 1 })
+        tally
     }
 }
 
-/// Whether the value that comes is not null, nor an empty string.
-fn holds_something<'de, A: MapAccess<'de>>(map: &mut A) -> Result<bool, A::Error> {
-    Ok(match map.next_value::<Scalar<'de>>()? {
-        Scalar::Null => false,
-        Scalar::Text(text) => !text.is_empty(),
-        _ => true,
-    })
+// === impl Key ===
+
+impl Key {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"text" | b"arguments" | b"content" | b"function" | b"function_call" | b"output" | b"reasoning"
+            | b"reasoning_content" | b"refusal" | b"summary" | b"thinking" | b"tool_calls" => Self::Text,
+            b"title" | b"context" | b"name" => Self::Title,
+            b"input" => Self::Input,
+            b"source" => Self::Source,
+            b"data" => Self::Data,
+            b"type" => Self::Type,
+            b"image_url" | b"image" | b"input_image" => Self::ImageUrl,
+            b"sound" | b"audio" | b"audio_url" | b"encrypted_content" | b"file" | b"file_data" | b"file_id"
+            | b"file_url" | b"input_audio" | b"video" | b"video_url" => Self::Sound,
+            b"id" | b"role" | b"tool_call_id" | b"call_id" | b"cache_control" | b"signature" => Self::Label,
+            _ => Self::Other,
+        }
+    }
 }
 
 // === impl Part ===
 
 impl Part {
     /// Of OpenAI's chat and responses, of Anthropic's messages, of vLLM's and SGLang's own parts.
-    fn of(part_type: &Scalar<'_>) -> Self {
+    fn of(part_type: &Scalar) -> Self {
         let Scalar::Text(name) = part_type else { return Self::Unknown };
-        match name.as_ref() {
+        match name.as_str() {
             "image_url" | "input_image" | "image" | "computer_screenshot" | "image_embeds" => Self::Image,
             "input_audio" | "audio_url" | "audio" | "video_url" | "input_video" | "video" | "file" | "input_file"
             | "document" | "item_reference" | "reasoning" | "container_upload" | "redacted_thinking" => Self::Other,

@@ -1,36 +1,25 @@
 //! The top level of a request's body: which field is read how, and which of its types are refused.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-
-use super::content::{Measure, MeasureJson, Measured};
+use super::content::Measured;
 use super::parameters::Parameters;
 use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{Kind, Scalar};
-use crate::protocol::tokens::TokenCounter;
-
-/// Reads a request's body into its [`Fields`].
-pub(super) struct Document<'a> {
-    pub(super) endpoint: Endpoint,
-    pub(super) counter: Option<&'a dyn TokenCounter>,
-}
 
 /// The fields that matter, as they are. None of them is judged before the end: only the last of duplicates counts.
-#[derive(Default)]
-pub(super) struct Fields<'de> {
-    model: Scalar<'de>,
-    max_tokens: Scalar<'de>,
-    max_completion_tokens: Scalar<'de>,
-    max_output_tokens: Scalar<'de>,
-    n: Scalar<'de>,
-    best_of: Scalar<'de>,
-    stream: Scalar<'de>,
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    model: Scalar,
+    max_tokens: Scalar,
+    max_completion_tokens: Scalar,
+    max_output_tokens: Scalar,
+    n: Scalar,
+    best_of: Scalar,
+    stream: Scalar,
     /// Where it goes on from what the server stores.
-    stored: [Scalar<'de>; 2],
+    stored: [Scalar; 2],
     /// SGLang's and TGI's parameters.
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
     messages: Measured,
     system: Measured,
     prompt: Measured,
@@ -42,22 +31,20 @@ pub(super) struct Fields<'de> {
     texts: [Measured; 6],
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Field {
+/// A key of the top level that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
     Model,
     MaxTokens,
     MaxCompletionTokens,
     MaxOutputTokens,
-    // TGI's and SGLang's, and llama-server's.
-    #[serde(alias = "n_predict")]
+    /// TGI's and SGLang's, and llama-server's.
     MaxNewTokens,
     N,
     BestOf,
     Stream,
     PreviousResponseId,
     Conversation,
-    #[serde(alias = "parameters")]
     SamplingParams,
     Messages,
     System,
@@ -72,91 +59,96 @@ enum Field {
     Queries,
     Texts,
     Text,
-    // Scores have a left side and a right one.
-    #[serde(rename = "text_1", alias = "data_1", alias = "queries_1")]
+    /// Scores have a left side and a right one.
     Text1,
-    #[serde(rename = "text_2", alias = "data_2", alias = "items")]
     Text2,
     Inputs,
     InputIds,
-    #[serde(other)]
-    Other,
 }
 
-// === impl Document ===
-
-impl<'de> DeserializeSeed<'de> for Document<'_> {
-    type Value = Fields<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields<'de>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Document<'_> {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::default();
-        let measure = Measure { counter: self.counter, all_keys: false };
-        let measure_all = Measure { all_keys: true, ..measure };
-        let measure_json = MeasureJson(self.counter);
-        while let Some(field) = map.next_key::<Field>()? {
-            if field.is_of_prompts() && !field.is_prompt_of(self.endpoint) {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let [tools, functions, documents, suffix, template] = &mut fields.beside;
-            let [query, queries, texts, text_1, text_2, text] = &mut fields.texts;
-            match field {
-                Field::Model => fields.model = map.next_value()?,
-                Field::MaxTokens => fields.max_tokens = map.next_value()?,
-                Field::MaxCompletionTokens => fields.max_completion_tokens = map.next_value()?,
-                Field::MaxOutputTokens | Field::MaxNewTokens => fields.max_output_tokens = map.next_value()?,
-                Field::N => fields.n = map.next_value()?,
-                Field::BestOf => fields.best_of = map.next_value()?,
-                Field::Stream => fields.stream = map.next_value()?,
-                Field::PreviousResponseId => fields.stored[0] = map.next_value()?,
-                Field::Conversation => fields.stored[1] = map.next_value()?,
-                Field::SamplingParams => fields.parameters = map.next_value()?,
-                Field::Messages => fields.messages = map.next_value_seed(measure)?,
-                Field::System => fields.system = map.next_value_seed(measure)?,
-                // A prompt that the server stores, of which only the variables are here.
-                Field::Prompt if self.endpoint == Endpoint::Responses => {
-                    *template = map.next_value_seed(measure_all)?;
-                    if template.kind == Kind::Object {
-                        template.tally.others = template.tally.others.saturating_add(1);
-                    }
-                }
-                Field::Prompt => fields.prompt = map.next_value_seed(measure)?,
-                Field::Input | Field::Inputs | Field::InputIds => fields.input = map.next_value_seed(measure)?,
-                Field::Instructions => fields.instructions = map.next_value_seed(measure)?,
-                Field::Tools => *tools = map.next_value_seed(measure_json)?,
-                Field::Functions => *functions = map.next_value_seed(measure_json)?,
-                Field::Documents => *documents = map.next_value_seed(measure_all)?,
-                Field::Suffix => *suffix = map.next_value_seed(measure)?,
-                Field::Query => *query = map.next_value_seed(measure_all)?,
-                Field::Queries => *queries = map.next_value_seed(measure_all)?,
-                Field::Texts => *texts = map.next_value_seed(measure_all)?,
-                Field::Text1 => *text_1 = map.next_value_seed(measure_all)?,
-                Field::Text2 => *text_2 = map.next_value_seed(measure_all)?,
-                Field::Text => *text = map.next_value_seed(measure)?,
-                Field::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(fields)
-    }
+/// How the value of a field is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// What is no scalar is not looked into.
+    Scalar,
+    /// By the texts under the keys of messages, or under any.
+    Measured {
+        all_keys: bool,
+    },
+    /// As JSON, as a chat template writes it.
+    Json,
+    Parameters,
 }
 
 // === impl Field ===
 
 impl Field {
+    /// A key's, if `endpoint` has anything to say by it.
+    pub(super) fn of(key: &[u8], endpoint: Endpoint) -> Option<Self> {
+        let field = match key {
+            b"model" => Self::Model,
+            b"max_tokens" => Self::MaxTokens,
+            b"max_completion_tokens" => Self::MaxCompletionTokens,
+            b"max_output_tokens" => Self::MaxOutputTokens,
+            b"max_new_tokens" | b"n_predict" => Self::MaxNewTokens,
+            b"n" => Self::N,
+            b"best_of" => Self::BestOf,
+            b"stream" => Self::Stream,
+            b"previous_response_id" => Self::PreviousResponseId,
+            b"conversation" => Self::Conversation,
+            b"sampling_params" | b"parameters" => Self::SamplingParams,
+            b"messages" => Self::Messages,
+            b"system" => Self::System,
+            b"prompt" => Self::Prompt,
+            b"input" => Self::Input,
+            b"instructions" => Self::Instructions,
+            b"tools" => Self::Tools,
+            b"functions" => Self::Functions,
+            b"documents" => Self::Documents,
+            b"suffix" => Self::Suffix,
+            b"query" => Self::Query,
+            b"queries" => Self::Queries,
+            b"texts" => Self::Texts,
+            b"text" => Self::Text,
+            b"text_1" | b"data_1" | b"queries_1" => Self::Text1,
+            b"text_2" | b"data_2" | b"items" => Self::Text2,
+            b"inputs" => Self::Inputs,
+            b"input_ids" => Self::InputIds,
+            _ => return None,
+        };
+        (!field.is_of_prompts() || field.is_prompt_of(endpoint)).then_some(field)
+    }
+
+    pub(super) fn shape(self, endpoint: Endpoint) -> Shape {
+        match self {
+            Self::SamplingParams => Shape::Parameters,
+            Self::Tools | Self::Functions => Shape::Json,
+            Self::Documents | Self::Query | Self::Queries | Self::Texts | Self::Text1 | Self::Text2 => {
+                Shape::Measured { all_keys: true }
+            }
+            // A prompt that the server stores, of which only the variables are here.
+            Self::Prompt => Shape::Measured { all_keys: endpoint == Endpoint::Responses },
+            Self::Messages
+            | Self::System
+            | Self::Input
+            | Self::Instructions
+            | Self::Suffix
+            | Self::Text
+            | Self::Inputs
+            | Self::InputIds => Shape::Measured { all_keys: false },
+            Self::Model
+            | Self::MaxTokens
+            | Self::MaxCompletionTokens
+            | Self::MaxOutputTokens
+            | Self::MaxNewTokens
+            | Self::N
+            | Self::BestOf
+            | Self::Stream
+            | Self::PreviousResponseId
+            | Self::Conversation => Shape::Scalar,
+        }
+    }
+
     /// Whether it holds a prompt, or a part of one, for some endpoint.
     fn is_of_prompts(self) -> bool {
         !matches!(
@@ -168,7 +160,6 @@ impl Field {
                 | Self::N
                 | Self::BestOf
                 | Self::Stream
-                | Self::Other
         )
     }
 
@@ -198,7 +189,53 @@ impl Field {
 
 // === impl Fields ===
 
-impl Fields<'_> {
+impl Fields {
+    /// The value of a field that is a scalar has come.
+    pub(super) fn set_scalar(&mut self, field: Field, value: Scalar) {
+        match field {
+            Field::Model => self.model = value,
+            Field::MaxTokens => self.max_tokens = value,
+            Field::MaxCompletionTokens => self.max_completion_tokens = value,
+            Field::MaxOutputTokens | Field::MaxNewTokens => self.max_output_tokens = value,
+            Field::N => self.n = value,
+            Field::BestOf => self.best_of = value,
+            Field::Stream => self.stream = value,
+            Field::PreviousResponseId => self.stored[0] = value,
+            Field::Conversation => self.stored[1] = value,
+            _ => {}
+        }
+    }
+
+    /// A field's value has come and was measured.
+    pub(super) fn set_measured(&mut self, field: Field, endpoint: Endpoint, value: Measured) {
+        let [tools, functions, documents, suffix, template] = &mut self.beside;
+        let [query, queries, texts, text_1, text_2, text] = &mut self.texts;
+        match field {
+            Field::Messages => self.messages = value,
+            Field::System => self.system = value,
+            Field::Prompt if endpoint == Endpoint::Responses => {
+                *template = value;
+                if template.kind == Kind::Object {
+                    template.tally.others = template.tally.others.saturating_add(1);
+                }
+            }
+            Field::Prompt => self.prompt = value,
+            Field::Input | Field::Inputs | Field::InputIds => self.input = value,
+            Field::Instructions => self.instructions = value,
+            Field::Tools => *tools = value,
+            Field::Functions => *functions = value,
+            Field::Documents => *documents = value,
+            Field::Suffix => *suffix = value,
+            Field::Query => *query = value,
+            Field::Queries => *queries = value,
+            Field::Texts => *texts = value,
+            Field::Text1 => *text_1 = value,
+            Field::Text2 => *text_2 = value,
+            Field::Text => *text = value,
+            _ => {}
+        }
+    }
+
     /// What the fields ask for, or the first of them that is refused.
     pub(super) fn judge(self, endpoint: Endpoint) -> Result<Ask, BodyError> {
         if endpoint != Endpoint::Any {
@@ -265,22 +302,22 @@ impl Fields<'_> {
 }
 
 /// A name; none where it is absent, null or empty.
-fn name(field: &'static str, value: Scalar<'_>) -> Result<Option<String>, BodyError> {
+fn name(field: &'static str, value: Scalar) -> Result<Option<String>, BodyError> {
     match value {
         Scalar::Null => Ok(None),
-        Scalar::Text(name) => Ok(Some(name.into_owned()).filter(|name| !name.is_empty())),
+        Scalar::Text(name) => Ok(Some(name).filter(|name| !name.is_empty())),
         other => Err(BodyError::WrongType { field, found: other.kind(), expected: "a string" }),
     }
 }
 
 /// A number of at least 1; less is as if it were absent.
-fn positive(field: &'static str, value: &Scalar<'_>) -> Result<Option<u32>, BodyError> {
+fn positive(field: &'static str, value: &Scalar) -> Result<Option<u32>, BodyError> {
     Ok(limit(field, value)?.filter(|number| *number > 0))
 }
 
 /// A number, rounded down and saturating; less than zero is as if it were absent, since that is how servers write "no
 /// limit". Digits in a string are a number, as they are to servers that validate with pydantic.
-fn limit(field: &'static str, value: &Scalar<'_>) -> Result<Option<u32>, BodyError> {
+fn limit(field: &'static str, value: &Scalar) -> Result<Option<u32>, BodyError> {
     let number = match value {
         Scalar::Null => return Ok(None),
         Scalar::Number(number) => Some(*number),

@@ -43,22 +43,6 @@ impl BodyError {
             Self::NotUtf8 { .. } | Self::NotJson { .. } | Self::NotAnObject { .. } => None,
         }
     }
-
-    /// From the parser's error. Only the document's own type can be one of "data": no field is typed while parsing.
-    pub(super) fn of_json(error: &serde_json::Error, body: &str) -> Self {
-        if error.is_data() {
-            let found = match body.trim_ascii_start().bytes().next() {
-                Some(b'[') => Kind::Array,
-                Some(b'"') => Kind::String,
-                Some(b'n') => Kind::Null,
-                Some(b't' | b'f') => Kind::Boolean,
-                Some(b'{') => Kind::Object,
-                Some(_) | None => Kind::Number,
-            };
-            return Self::NotAnObject { found };
-        }
-        Self::NotJson { reason: error.to_string() }
-    }
 }
 
 impl fmt::Display for BodyError {

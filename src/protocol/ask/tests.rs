@@ -142,7 +142,69 @@ fn nearly_json() -> impl Strategy<Value = String> {
     prop::collection::vec(token, 0..24).prop_map(|tokens| format!("{{{}", tokens.concat()))
 }
 
+/// Reads a body in pieces: each begins with what was left of the one before.
+fn read_in_pieces(
+    endpoint: Endpoint,
+    body: &[u8],
+    size: usize,
+    counter: Option<&dyn TokenCounter>,
+) -> Result<Ask, BodyError> {
+    let mut reader = AskReader::new(endpoint);
+    let (mut read, mut given) = (0, 0);
+    while given < body.len() {
+        given = body.len().min(given + size);
+        read += reader.feed(&body[read..given], counter);
+    }
+    reader.finish(counter)
+}
+
+#[test]
+fn every_body_of_the_table_is_read_the_same_wherever_it_is_cut() {
+    let table: Vec<Value> = serde_json::from_str(include_str!("../testdata/asks.json")).unwrap();
+    for case in &table {
+        let body = case["body"].as_str().map_or_else(|| case["body"].to_string(), ToOwned::to_owned);
+        let endpoint = endpoint(case["endpoint"].as_str().unwrap());
+        let whole = Ask::read(endpoint, body.as_bytes(), Some(&Quarters));
+        for size in [1, 2, 3, 7, 16] {
+            let pieces = read_in_pieces(endpoint, body.as_bytes(), size, Some(&Quarters));
+            assert_eq!(pieces, whole, "{} in pieces of {size}", case["name"]);
+        }
+    }
+}
+
+#[test]
+fn a_character_that_is_cut_at_the_end_is_not_utf8() {
+    for at in 1..4 {
+        let body = [b"{\"a\":1}", &"🦀".as_bytes()[..at]].concat();
+        for size in [1, 5, 100] {
+            let error = read_in_pieces(Endpoint::ChatCompletions, &body, size, None).unwrap_err();
+            assert_eq!(error, BodyError::NotUtf8 { at_byte: 7 }, "{at} bytes of it, in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_counted_in_the_same_pieces_wherever_they_are_cut() {
+    let body =
+        json!({"messages": [{"content": "The quick brown fox é東🦀\n ".repeat(300)}], "tools": ["x y ".repeat(999)]});
+    let body = body.to_string();
+    let whole = Ask::read(Endpoint::ChatCompletions, body.as_bytes(), Some(&Quarters));
+    for size in [1, 100, 1_000, 4_096] {
+        assert_eq!(read_in_pieces(Endpoint::ChatCompletions, body.as_bytes(), size, Some(&Quarters)), whole);
+    }
+}
+
 proptest! {
+    #[test]
+    fn cuts_do_not_matter(text in nearly_json(), bytes in prop::collection::vec(any::<u8>(), 0..60), size in 1_usize..9) {
+        for endpoint in ENDPOINTS {
+            for body in [text.as_bytes(), &bytes, &[text.as_bytes(), &bytes].concat()] {
+                let whole = Ask::read(endpoint, body, Some(&Quarters));
+                prop_assert_eq!(read_in_pieces(endpoint, body, size, Some(&Quarters)), whole);
+            }
+        }
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in nearly_json()) {
         for endpoint in ENDPOINTS {

@@ -1,7 +1,6 @@
 //! Skips what does not matter, eight bytes at a time: embeddings are megabytes of numbers.
 
-const EACH: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use crate::protocol::words::{EACH, zeros};
 
 /// What follows up to the next quote, brace or bracket, that one included.
 pub(super) fn to_structure(bytes: &[u8]) -> &[u8] {
@@ -24,11 +23,6 @@ const fn has_structure(word: u64) -> bool {
     let braces = word | (0x20 * EACH);
     let found = zeros(word ^ (0x22 * EACH)) | zeros(braces ^ (0x7b * EACH)) | zeros(braces ^ (0x7d * EACH));
     found != 0
-}
-
-/// Not zero if any byte is zero.
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EACH) & !word & HIGH
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
 use tokio::time::Instant;
 
 use super::record::{Fate, Routing};
+use crate::cluster::SERVED_MODEL;
 use evaluation::workload::Arrival;
 
 /// A word that makes up prompts.
@@ -68,7 +69,7 @@ fn body(arrival: Arrival) -> Value {
     let mut text = WORD.repeat((characters / WORD.len() as f64).ceil() as usize);
     text.truncate(characters as usize);
     json!({
-        "model": "llama",
+        "model": SERVED_MODEL,
         "messages": [{"role": "user", "content": text}],
         "max_tokens": arrival.class.max_tokens(),
         "stream": true,

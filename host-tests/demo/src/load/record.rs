@@ -7,11 +7,11 @@ use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::{Outcome, Slo};
 
 use evaluation::completed::Completed;
-use evaluation::objectives::SLO_A;
+use evaluation::objectives::SLO_B2;
 use evaluation::workload::Arrival;
 
 /// What is counted as kept.
-pub const SLO: Slo = SLO_A;
+pub const SLO: Slo = SLO_B2;
 
 /// A request, how it was routed, and how it ended.
 #[derive(Clone, Debug)]

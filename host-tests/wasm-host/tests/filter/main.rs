@@ -1,6 +1,7 @@
 //! The real filter on the host: several VMs, time, faults, races.
 
 mod attainment;
+mod bodies;
 mod bounds;
 mod callouts;
 mod clock;

@@ -92,6 +92,56 @@ fn a_clients_own_choice_of_a_pod_never_goes_upstream() {
     assert_eq!(passed.pod(), Some(address(0)));
 }
 
+// === forms ===
+
+fn form(model: &str) -> String {
+    let head = "content-disposition: form-data; name";
+    format!("--x\r\n{head}=\"file\"\r\n\r\nsound\r\n--x\r\n{head}=\"model\"\r\n\r\n{model}\r\n--x--\r\n")
+}
+
+#[test]
+fn a_form_on_a_configured_path_of_any_kind_waits_its_turn() {
+    let mut config = filter(1, 1);
+    config["request"]["paths"] = json!(["/v1/chat/completions", "/v1/audio/transcriptions"]);
+    let world = world(&config, 1);
+    let post = |body: &str| {
+        let request = world.worker(0).request().to("POST", "/v1/audio/transcriptions");
+        let request = request.header("content-type", "multipart/form-data; boundary=x");
+        request.chunks(body.as_bytes().chunks(9).map(<[u8]>::to_vec)).send()
+    };
+    let body = form("m");
+    let (runs, waits) = (post(&body), post(&body));
+    assert_eq!([runs.is_running(), waits.is_running()], [true, false]);
+    runs.finish();
+    world.settle();
+    assert_arrived_whole(&waits, &body);
+    waits.finish();
+    assert_eq!(post(&form("unknown")).header("x-slo-router-reason").as_deref(), Some("model_not_found"));
+    world.assert_idle();
+}
+
+#[test]
+fn a_form_without_a_boundary_on_such_a_path_is_400() {
+    let mut config = filter(1, 1);
+    config["request"]["paths"] = json!(["/v1/audio/transcriptions"]);
+    let world = world(&config, 1);
+    let request = world.worker(0).request().to("POST", "/v1/audio/transcriptions");
+    let stream = request.header("content-type", "multipart/form-data").body(form("m")).send();
+    assert_eq!((stream.status(), stream.header("x-slo-router-reason").as_deref()), (Some(400), Some("body_invalid")));
+}
+
+#[test]
+fn a_client_that_leaves_while_its_body_is_read_leaves_nothing() {
+    let world = world(&filter(1, 1), 1);
+    let body = format!("{{\"x\":[{}1]}}", "[],".repeat(100_000));
+    let stream = world.chat(0).chunks([body.into()]).send();
+    assert!(stream.is_paused(), "it is read in turns");
+    stream.client_reset();
+    world.settle();
+    assert!(stream.upstream_headers().is_none());
+    world.assert_idle();
+}
+
 // === inspect: headers ===
 
 #[test]

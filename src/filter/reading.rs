@@ -1,0 +1,331 @@
+//! Reads the bodies of requests while they come, a bounded part in each callback.
+//!
+//! Envoy hands a body over in pieces of any size: what another filter has buffered comes at once. Reading a mebibyte takes
+//! milliseconds, in which the worker serves nobody else. So a callback reads what takes it about half of one, and what is left
+//! follows in callbacks of its own, each asked for by a message to this VM itself.
+
+use super::host::{self, Buffer};
+use super::intent::Wish;
+use super::record::Stage;
+use super::router::{Next, Router};
+use crate::config::PromptTokens;
+use crate::protocol::{Ask, AskReader, NameReader, Named, NamingBody, PromptSize, Refusal, TokenCounter};
+use crate::scheduling::request::RequestId;
+use crate::scheduling::time::Instant;
+
+/// What a callback spends on reading, in WebAssembly instructions as estimated below; a piece may go beyond it.
+const WORK: u64 = 1_000_000;
+/// What is copied from Envoy at once. The longest head of a part of a form fits in.
+const PIECE: usize = 16 * 1024;
+/// What is read before the work is looked at again: of JSON, and where tokens are counted.
+const SLICE: usize = 2 * 1024;
+const COUNTED_SLICE: usize = 1024;
+
+/// Instructions for a step of a reader at most, and for each byte in some way.
+const STEP: u64 = 250;
+const BYTE: u64 = 30;
+const COUNTED_BYTE: u64 = 200;
+const SCANNED_BYTE: u64 = 100;
+const FORM_STEP: u64 = 200;
+const FORM_BYTE: u64 = 8;
+
+/// A body is searched for a name up to here: less than Envoy keeps of it by default, which it would answer with a 413 beyond.
+const MOST_SEARCHED: usize = 768 * 1024;
+
+/// A body that is being read.
+#[derive(Debug)]
+pub struct Body {
+    reader: Reader,
+    /// Bytes that have come, and those of them that were read.
+    received: usize,
+    read: usize,
+    is_whole: bool,
+}
+
+/// What a body says that was read.
+#[derive(Debug)]
+pub struct Said {
+    /// What it asks for.
+    pub ask: Ask,
+    /// Its size.
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Ask(Box<AskReader>),
+    Name(Box<NameReader>),
+}
+
+/// How far a body was read in a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// More has come.
+    Unread,
+    /// More may come.
+    UpToDate,
+    /// As far as it is to be.
+    Done,
+}
+
+/// Counts tokens where the configuration says so.
+pub struct Tokenizer {
+    #[cfg(feature = "exact")]
+    counter: Option<crate::protocol::Cl100k>,
+}
+
+// === impl Tokenizer ===
+
+impl Tokenizer {
+    #[cfg(feature = "exact")]
+    pub fn new(wanted: PromptTokens) -> Self {
+        Self { counter: (wanted == PromptTokens::Exact).then(Default::default) }
+    }
+
+    #[cfg(not(feature = "exact"))]
+    pub fn new(_: PromptTokens) -> Self {
+        Self {}
+    }
+
+    fn counter(&self) -> Option<&dyn TokenCounter> {
+        #[cfg(feature = "exact")]
+        return self.counter.as_ref().map(|counter| counter as &dyn TokenCounter);
+        #[cfg(not(feature = "exact"))]
+        None
+    }
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Of a request that is scheduled.
+    pub fn of(wish: &Wish) -> Self {
+        let reader = match &wish.form {
+            Some(form) => Reader::Name(Box::new(NameReader::new(form.clone()))),
+            None => Reader::Ask(Box::new(AskReader::new(wish.endpoint))),
+        };
+        Self::new(reader)
+    }
+
+    /// Of a request that is not scheduled, of which only the model's name matters.
+    pub fn naming(body: NamingBody) -> Self {
+        Self::new(Reader::Name(Box::new(NameReader::new(body))))
+    }
+
+    fn new(reader: Reader) -> Self {
+        Self { reader, received: 0, read: 0, is_whole: false }
+    }
+
+    /// So much of it has come.
+    pub fn received(&mut self, size: usize, is_whole: bool) {
+        self.received = size;
+        self.is_whole |= is_whole;
+    }
+
+    /// All of it has come.
+    pub fn ended(&mut self) {
+        self.is_whole = true;
+    }
+
+    fn read_on(&mut self, counter: Option<&dyn TokenCounter>) -> Progress {
+        let mut work = 0_u64;
+        while self.read < self.received && !self.reader.is_wrong() {
+            let size = PIECE.min(self.received.saturating_sub(self.read));
+            let piece = host::part(Buffer::RequestBody, self.read, size).unwrap_or_default();
+            let (read, cost) = self.reader.feed_in_slices(&piece, WORK.saturating_sub(work), counter);
+            self.read = self.read.saturating_add(read);
+            work = work.saturating_add(cost);
+            if self.reader.is_done() {
+                return Progress::Done;
+            }
+            if work >= WORK && self.read < self.received {
+                return if self.is_searched_enough() { Progress::Done } else { Progress::Unread };
+            }
+            if read == 0 {
+                break;
+            }
+        }
+        if self.is_whole || self.is_searched_enough() { Progress::Done } else { Progress::UpToDate }
+    }
+
+    /// Whether it is to be held no longer for a name, lest it outgrow what Envoy keeps.
+    fn is_searched_enough(&self) -> bool {
+        matches!(self.reader, Reader::Name(_)) && !self.is_whole && self.received >= MOST_SEARCHED
+    }
+
+    fn said(self, counter: Option<&dyn TokenCounter>) -> Result<Said, Refusal> {
+        let bytes = u64::try_from(self.received).unwrap_or(u64::MAX);
+        match self.reader {
+            Reader::Ask(reader) => reader.finish(counter).map(|ask| Said { ask, bytes }).map_err(Refusal::BodyInvalid),
+            Reader::Name(_) => {
+                // Of a form nothing tells how long the prompt is.
+                let prompt = PromptSize { others: 1, ..PromptSize::default() };
+                let model = self.name();
+                let ask =
+                    Ask { model, prompt, max_output_tokens: None, choices: 1, answered_choices: 1, stream: false };
+                Ok(Said { ask, bytes })
+            }
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        match &self.reader {
+            Reader::Name(reader) => match reader.named() {
+                Named::Model(name) => Some(name.clone()),
+                Named::NotYet | Named::Nothing => None,
+            },
+            Reader::Ask(_) => None,
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// Takes a piece until that was so much work; returns how much of it was read, and the work that it was.
+    fn feed_in_slices(&mut self, piece: &[u8], most: u64, counter: Option<&dyn TokenCounter>) -> (usize, u64) {
+        let slice = match self {
+            Self::Name(reader) if reader.is_form() => PIECE,
+            _ if counter.is_some() => COUNTED_SLICE,
+            _ => SLICE,
+        };
+        let (mut read, mut work) = (0_usize, 0_u64);
+        while read < piece.len() && work < most {
+            let rest = piece.get(read..).unwrap_or_default();
+            let slice = rest.get(..slice.min(rest.len())).unwrap_or_default();
+            let count = self.feed(slice, counter, &mut work);
+            if count == 0 {
+                break;
+            }
+            read = read.saturating_add(count);
+        }
+        (read, work)
+    }
+
+    /// Takes a slice; returns how much of it was read, and adds the work that it was.
+    fn feed(&mut self, slice: &[u8], counter: Option<&dyn TokenCounter>, work: &mut u64) -> usize {
+        let steps_before = self.steps();
+        let (read, step, byte) = match self {
+            Self::Ask(reader) => {
+                (reader.feed(slice, counter), STEP, if counter.is_some() { COUNTED_BYTE } else { BYTE })
+            }
+            Self::Name(reader) if reader.is_form() => (reader.feed(slice), FORM_STEP, FORM_BYTE),
+            Self::Name(reader) => (reader.feed(slice), FORM_STEP, SCANNED_BYTE),
+        };
+        let bytes = u64::try_from(slice.len()).unwrap_or(u64::MAX).saturating_mul(byte);
+        let steps = self.steps().saturating_sub(steps_before).saturating_mul(step);
+        *work = work.saturating_add(bytes).saturating_add(steps);
+        read
+    }
+
+    fn steps(&self) -> u64 {
+        match self {
+            Self::Ask(reader) => reader.steps(),
+            Self::Name(reader) => reader.steps(),
+        }
+    }
+
+    /// Whether it is refused, whatever follows; its client is told once all of it has come.
+    fn is_wrong(&self) -> bool {
+        matches!(self, Self::Ask(reader) if reader.is_wrong())
+    }
+
+    /// Whether the rest says nothing more.
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Name(reader) if *reader.named() != Named::NotYet)
+    }
+}
+
+// === impl Router ===
+
+impl Router {
+    /// More of a body has come.
+    pub(super) fn read_arrived(&mut self, id: RequestId) -> Next {
+        let unread = self.unread.len();
+        let next = self.read_on(id);
+        if self.unread.len() > unread {
+            self.dispatcher.ask_for_a_turn(host::now());
+            self.adjust_tick();
+        }
+        next
+    }
+
+    /// Reads what has come of a body, or a part of it, and lets its request go on once that was enough. Its stream is the effective
+    /// context.
+    fn read_on(&mut self, id: RequestId) -> Next {
+        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        let Some(body) = record.stage.body() else { return Next::Wait };
+        match body.read_on(self.tokenizer.counter()) {
+            Progress::UpToDate => return Next::Wait,
+            Progress::Unread => {
+                if !self.unread.contains(&id) {
+                    self.unread.push_back(id);
+                }
+                return Next::Wait;
+            }
+            Progress::Done => {}
+        }
+        record.is_read = body.is_whole;
+        self.guard.forget(id);
+        match std::mem::replace(&mut record.stage, Stage::Waiting) {
+            Stage::Reading { wish, body } => self.schedule_read(id, wish, body, host::now()),
+            Stage::Naming { body, subset } => {
+                self.records.remove(&id);
+                self.pass_now(id, body.name(), subset, host::now())
+            }
+            _ => Next::Wait,
+        }
+    }
+
+    /// Schedules a request whose body was read.
+    pub(super) fn schedule_read(&mut self, id: RequestId, wish: Wish, body: Body, now: Instant) -> Next {
+        match body.said(self.tokenizer.counter()) {
+            Ok(said) => self.schedule(id, wish, Some(said), now),
+            Err(refusal) => self.refuse_record(id, &refusal),
+        }
+    }
+
+    /// Reads on in the body that has waited longest for it, in a turn that was asked for; asks for the next.
+    pub(super) fn read_in_turn(&mut self) {
+        self.read_unread();
+        if !self.unread.is_empty() {
+            self.dispatcher.ask_for_a_turn(host::now());
+        }
+    }
+
+    /// Reads on in the body that has waited longest for it.
+    pub(super) fn read_unread(&mut self) {
+        while let Some(id) = self.unread.pop_front() {
+            if self.records.contains_key(&id) && host::set_effective_context(id.0).is_ok() {
+                if self.read_on(id) == Next::Go {
+                    let _ = host::resume_request();
+                }
+                return;
+            }
+        }
+    }
+
+    /// Requests whose bodies Envoy does not let the filter read go on by their headers.
+    pub(super) fn release_unread(&mut self, now: Instant) {
+        for id in self.guard.give_up(now) {
+            let Some(record) = self.records.get_mut(&id) else { continue };
+            if host::set_effective_context(id.0).is_err() {
+                continue;
+            }
+            let next = match std::mem::replace(&mut record.stage, Stage::Waiting) {
+                Stage::Reading { wish, .. } => self.schedule(id, wish, None, now),
+                Stage::Naming { subset, .. } => {
+                    self.records.remove(&id);
+                    self.pass_now(id, None, subset, now)
+                }
+                stage => {
+                    record.stage = stage;
+                    continue;
+                }
+            };
+            if next == Next::Go {
+                let _ = host::resume_request();
+            }
+        }
+    }
+}
