@@ -39,6 +39,8 @@ def configured(pods, change, ports):
     pods_cluster, profiles_cluster = resources["clusters"]
 
     shipped["admin"] = endpoint(ports["admin"])
+    # Histograms are read back sooner than after Envoy's 5 s.
+    shipped["stats_flush_interval"] = "0.1s"
     gateway.update(endpoint(ports["gateway"]))
     profiles.update(endpoint(ports["profiles"]))
     served = [{"endpoint": endpoint(int(pod["address"].rpartition(":")[2]))} for pod in pods]
@@ -110,7 +112,7 @@ class Gateway:
 
     def metrics(self):
         """The metrics as they are once the filter's next tick has reported them, a quarter of a second later."""
-        time.sleep(0.4)
+        time.sleep(0.6)
         return self.metrics_now()
 
     def metrics_now(self):
