@@ -14,6 +14,19 @@ GENERATING = {
     "own completions": ("/completions", {"prompt": TEXT}, "n_predict", b'"content":"'),
     "own chat": ("/chat/completions", {"messages": MESSAGES}, "max_tokens", b'"delta":{"content":"'),
 }
+TOOL = {"type": "function", "function": {"name": "paint", "parameters": {"type": "object", "properties": {}}}}
+SCHEMA = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
+# What changes the form of answers: the API, more fields, and whether the parts of the stream have an order.
+FORMS = {
+    "progress": ("chat", {"return_progress": True}, True),
+    "likelihoods": ("chat", {"logprobs": True, "top_logprobs": 2, "timings_per_token": True}, True),
+    "tools": ("chat", {"tools": [TOOL]}, True),
+    "a schema": ("chat", {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}, True),
+    "two choices": ("chat", {"n": 2}, False),
+    "own likelihoods": ("own completion", {"n_probs": 2, "return_tokens": True}, True),
+    "two prompts": ("completions", {"prompt": ["one", "two"]}, False),
+    "own two prompts": ("own completion", {"prompt": ["one", "two"]}, False),
+}
 # Path and body of what has no output.
 JUDGING = {
     "embeddings": ("/v1/embeddings", {"model": "embed", "input": ["one", "two words"]}),

@@ -1,6 +1,7 @@
 """The servers, once for all tests, and a gateway for each file of tests."""
 
 import contextlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,8 +14,16 @@ from gateway import DEPLOYMENT, Gateway, free_port, pod
 from model_server import SLOTS
 from tap import Tap
 
+# LiteLLM goes by the prices that it carries, instead of asking for new ones as it is imported.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
 # A server's model, and what it is started for.
-SERVERS = {"chat-0": ("smollm2", "generate"), "chat-1": ("smollm2", "generate"), "embed": ("embed", "embed"), "rank": ("rank", "rerank")}
+SERVERS = {
+    "chat-0": ("smollm2", "generate"),
+    "chat-1": ("smollm2", "generate"),
+    "embed": ("embed", "embed"),
+    "rank": ("rank", "rerank"),
+}
 # What llama.cpp serves beside the paths that are scheduled by default.
 OWN_PATHS = ["/completion", "/completions", "/chat/completions", "/infill", "/embedding", "/v1/rerank"]
 SCHEDULED = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"]

@@ -1,4 +1,4 @@
-"""Envoy with `envoy/standalone.yaml` as it is shipped, but for ports, pods and what a test changes of the filter's JSON."""
+"""Envoy with the shipped `envoy/standalone.yaml`, but for ports, pods and what a test changes of the filter's JSON."""
 
 import json
 import os
@@ -82,7 +82,9 @@ class Gateway:
         (folder / "envoy.yaml").write_text(yaml.safe_dump(self._configuration))
         self.log = folder / "envoy.log"
         options = ["--log-path", self.log, "--concurrency", "1", "--use-dynamic-base-id"]
-        self._envoy = subprocess.Popen([ENVOY, "-c", folder / "envoy.yaml", *options], cwd=ROOT, stdin=subprocess.DEVNULL)
+        self._envoy = subprocess.Popen(
+            [ENVOY, "-c", folder / "envoy.yaml", *options], cwd=ROOT, stdin=subprocess.DEVNULL
+        )
         try:
             self._wait_until_ready()
         except BaseException:

@@ -20,6 +20,8 @@ def parameters(port, model, use):
     found.model_alias = {model}
     found.port = port
     found.n_parallel = SLOTS
+    # Seconds; the least that there is.
+    found.sse_ping_interval = 1
     found.n_ctx = 2048 * SLOTS
     # More threads than cores wait for each other in a busy loop.
     found.cpuparams.n_threads = found.cpuparams_batch.n_threads = 1

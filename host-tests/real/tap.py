@@ -75,7 +75,7 @@ class Tap:
 
 
 def pump(source, sink, note):
-    """Notes and forwards until the source ends, then ends the sink's side; what was cut on one side is cut on the other."""
+    """Notes and forwards until the source ends, then ends the sink's side; a cut on one side cuts the other."""
     try:
         while piece := source.recv(65536):
             note(piece)

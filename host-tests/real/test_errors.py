@@ -6,7 +6,10 @@ from calls import GENERATING, generating
 
 HOT = {"temperature": "hot"}
 REFUSED = {
-    **{f"{name}: a temperature that is a text": (400, path, {**body, **HOT}) for name, (path, body, *_) in GENERATING.items()},
+    **{
+        f"{name}: a temperature that is a text": (400, path, {**body, **HOT})
+        for name, (path, body, *_) in GENERATING.items()
+    },
     "completions: no prompt": (400, "/v1/completions", {}),
     "completions: a prompt longer than the context": (400, "/v1/completions", {"prompt": "word " * 4000}),
     "responses: no input": (400, "/v1/responses", {}),
@@ -17,7 +20,11 @@ REFUSED = {
 }
 # What llama.cpp calls its own error, and which is the client's.
 CALLED_ITS_OWN = {
-    "an image for a model of text": {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]},
+    "an image for a model of text": {
+        "messages": [
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}
+        ]
+    },
     "a message without its role": {"messages": [{"content": "x"}]},
 }
 
@@ -49,7 +56,9 @@ def test_a_path_that_the_server_lacks(tapped, taps):
 
 
 def test_both_chat_servers_serve_afterwards(tapped):
-    pods = {tapped.post(*generating(name, tokens=2)).headers["x-slo-router-pod"] for _ in range(3) for name in GENERATING}
+    pods = {
+        tapped.post(*generating(name, tokens=2)).headers["x-slo-router-pod"] for _ in range(3) for name in GENERATING
+    }
     assert len(pods) == 2
 
 

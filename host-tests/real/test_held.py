@@ -14,7 +14,12 @@ from model_server import SLOTS
 CLIENTS = 12
 ROUNDS = 4
 CHAT_SERVERS = 2
-END = {"responses": b"response.completed", "messages": b"message_stop", "own completion": b'"stop":true', "own completions": b'"stop":true'}
+END = {
+    "responses": b"response.completed",
+    "messages": b"message_stop",
+    "own completion": b'"stop":true',
+    "own completions": b'"stop":true',
+}
 
 
 def answered(gateway, name, stream):
@@ -43,7 +48,7 @@ def test_bursts_are_answered_without_one_503(gateway, stream):
 
 
 def test_one_client_after_another_on_the_slots_that_close(gateway):
-    """Each answer's end lets the next request go at once, onto the server that is just closing that answer's connection."""
+    """Each answer's end lets the next request go, to the server that is just closing that answer's connection."""
     kinds = itertools.islice(itertools.cycle([("completions", True), ("own completion", True)]), CLIENTS * ROUNDS)
     assert {reply.status for reply in burst(gateway, kinds)} == {200}
 
@@ -52,7 +57,7 @@ def leave(gateway, body):
     """Posts and closes the connection as soon as a byte of the answer is there, or a half second has passed."""
     address, content = urllib.parse.urlsplit(gateway.url), http_wire.encoded(body)
     with socket.create_connection((address.hostname, address.port), timeout=0.5) as connection:
-        head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+        head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n\r\n"
         connection.sendall(head.encode() + content)
         try:
             connection.recv(1)

@@ -26,7 +26,9 @@ def test_what_has_no_output(gateway, name):
         assert_placed_at_once(gateway.post(*JUDGING[name]))
 
 
-@pytest.mark.parametrize("objective", [{"x_slo_e2e_ms": "1"}, {"x_slo_ttft_ms": "1", "x_slo_tpot_ms": "1"}, {"x_slo_e2e_ms": "60000"}])
+@pytest.mark.parametrize(
+    "objective", [{"x_slo_e2e_ms": "1"}, {"x_slo_ttft_ms": "1", "x_slo_tpot_ms": "1"}, {"x_slo_e2e_ms": "60000"}]
+)
 def test_whatever_the_objective(gateway, objective):
     for tokens in (1, 16):
         assert_placed_at_once(gateway.post(*generating("chat", tokens), **objective))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls import GENERATING, generating
+from calls import FORMS, GENERATING, generating
 from gateway import DEPLOYMENT, Gateway, pod
 
 TOKENS = 24
@@ -11,10 +11,10 @@ MS_PER_TOKEN = 10
 NEAR = {"rel": 0.1, "abs": 15.0}
 
 
-def timed(gateway, taps, name):
+def timed(gateway, taps, name, **more):
     """Streams once: the exchange as the tap saw it, the reply, and what the filter's histograms grew by."""
     before = gateway.metrics()
-    reply = gateway.post(*generating(name, TOKENS, stream=True))
+    reply = gateway.post(*generating(name, TOKENS, stream=True, **more))
     after = gateway.metrics()
     exchange = max((it for tap in taps.values() for it in tap.exchanges), key=lambda it: it.asked_at)
 
@@ -41,6 +41,19 @@ def test_the_times_are_those_that_the_server_took_itself(tapped, taps, name):
     near = {"rel": 0.2, "abs": 40.0}
     assert grown("ttft_ms") == pytest.approx(timings["prompt_ms"], **near)
     assert grown("e2e_ms") == pytest.approx(timings["prompt_ms"] + timings["predicted_ms"], **near)
+
+
+@pytest.mark.parametrize("name", ["chat", "completions", "own completion"])
+def test_pings_and_progress_are_no_first_token(tapped, taps, name):
+    prompt = "Name three colours. " * 100
+    more = {"messages": [{"role": "user", "content": prompt}]} if name == "chat" else {"prompt": prompt}
+    exchange, reply, grown = timed(tapped, taps, name, return_progress=True, **more)
+    prompt_ms = reply.events()[-1]["timings"]["prompt_ms"]
+    assert grown("ttft_ms") == pytest.approx(prompt_ms, **NEAR)
+    assert exchange.ms_until(b"\n\n") < 0.2 * prompt_ms
+    # The server pings when it has said nothing for a second; a fast machine has read the prompt by then.
+    if prompt_ms > 2000:
+        assert exchange.ms_until(b"\n:\n") < 0.9 * prompt_ms
 
 
 # === how long answers are ===
@@ -110,3 +123,14 @@ def test_the_tokens_are_those_that_the_server_told(judging, name, stream):
         # Some texts end before their limit.
         assert TOKENS // 2 < told <= TOKENS
     assert predicted(judging, name, model) == told
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("name", ["two choices", "two prompts", "own two prompts"])
+def test_the_tokens_of_several_answers_are_those_of_one(judging, name, stream):
+    """llama.cpp tells the tokens of one of the answers, whichever ended last, as if they were all."""
+    api, more, _ = FORMS[name]
+    model = f"{name}-{stream}".replace(" ", "-")
+    reply = judging.post(*generating(api, TOKENS, model=model, stream=stream, ignore_eos=True, **more))
+    assert reply.status == 200
+    assert predicted(judging, api, model) == TOKENS
