@@ -14,7 +14,8 @@ pub struct Usage {
     pub completion_tokens: Option<u32>,
     /// Tokens of the prompt that came from a cache.
     pub cached_tokens: Option<u32>,
-    /// All this is of one answer, however many there are: llama-server tells `timings` and `usage` of one of them.
+    /// All this is of one answer, however many there are: llama-server tells `timings` and `usage` of one of them, and
+    /// of an array of answers each tells its own.
     pub is_of_one: bool,
 }
 
