@@ -49,7 +49,7 @@ def servers(tmp_path_factory):
             log = (tmp_path_factory.getbasetemp() / f"{name}.log").open("w")
             command = [sys.executable, script, str(ports[name]), model, use]
             processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log))
-        for process, port in zip(processes, ports.values()):
+        for process, port in zip(processes, ports.values(), strict=True):
             wait_until_up(process, f"http://127.0.0.1:{port}")
         yield ports
     finally:
@@ -96,5 +96,5 @@ def tapped(taps):
 def nothing_is_left(request):
     """After every case nothing runs and nothing waits."""
     yield
-    for name in {"gateway", "tapped"} & set(request.fixturenames):
+    for name in {"gateway", "tapped", "by_output", "by_prompt"} & set(request.fixturenames):
         request.getfixturevalue(name).assert_idle()
