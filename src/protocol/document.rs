@@ -1,6 +1,6 @@
 //! A JSON document of any size, read as it passes.
 
-use super::scan::Scanner;
+use super::scan::{Key, Scanner, Sink, Value};
 use super::told::{Fault, Told};
 use super::usage::Usage;
 
@@ -9,7 +9,14 @@ use super::usage::Usage;
 #[derive(Debug, Default)]
 pub struct DocumentReader {
     scanner: Scanner,
+    each: Each,
+}
+
+/// A document, or an array of them: so llama-server and SGLang answer several prompts on paths of their own.
+#[derive(Debug, Default)]
+struct Each {
     told: Told,
+    is_array: bool,
 }
 
 // === impl DocumentReader ===
@@ -17,22 +24,41 @@ pub struct DocumentReader {
 impl DocumentReader {
     /// Takes the next bytes of the document, split anywhere.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.scanner.feed(chunk, &mut self.told);
+        self.scanner.feed(chunk, &mut self.each);
     }
 
     /// The document has ended. Says whether it was whole.
     pub fn finish(&mut self) -> bool {
-        self.scanner.finish(&mut self.told)
+        self.scanner.finish(&mut self.each)
     }
 
-    /// The usage, as far as it was told.
+    /// The usage, as far as it was told; of an array, that of its longest answer.
     pub fn usage(&self) -> Usage {
-        self.told.counts.usage()
+        let usage = self.each.told.counts.usage();
+        Usage { is_of_one: usage.is_of_one || self.each.is_array, ..usage }
     }
 
     /// The error that it is.
     pub fn fault(&self) -> Option<Fault> {
-        self.told.fault(false)
+        self.each.told.fault(false)
+    }
+}
+
+// === impl Each ===
+
+impl Sink for Each {
+    fn open(&mut self, path: &[Key], is_object: bool) -> bool {
+        let path = if let [Key::Item, within @ ..] = path {
+            self.is_array = true;
+            within
+        } else {
+            path
+        };
+        self.told.open(path, is_object)
+    }
+
+    fn scalar(&mut self, path: &[Key], value: Value<'_>) {
+        self.told.scalar(path.strip_prefix(&[Key::Item]).unwrap_or(path), value);
     }
 }
 
@@ -82,13 +108,28 @@ mod tests {
             format!(r#"{{"text":"{quoted}"}}"#),
             format!(r#"{{"metadata":{{{USAGE}}}}}"#),
             format!(r#"{{"choices":[{{"message":{{{USAGE}}}}}]}}"#),
-            format!(r#"[{{{USAGE}}}]"#),
+            format!(r#"[[{{{USAGE}}}]]"#),
             r#"{"a \"usage":{"prompt_tokens":7}}"#.to_owned(),
             r#"{"usage":null}"#.to_owned(),
             r#"{"text":"usage"}"#.to_owned(),
         ] {
             assert_eq!(read([document.as_bytes()]), (None, None, None, true), "{document}");
         }
+    }
+
+    #[test]
+    fn an_array_tells_of_one_answer_each() {
+        for document in [
+            r#"[{"content":"a","timings":{"prompt_n":2,"predicted_n":3}},{"content":"b","timings":{"prompt_n":2,"predicted_n":2}}]"#,
+            r#"[{"text":"a","meta_info":{"completion_tokens":2}},{"text":"b","meta_info":{"completion_tokens":3}}]"#,
+        ] {
+            let mut reader = DocumentReader::default();
+            reader.feed(document.as_bytes());
+            assert!(reader.finish(), "{document}");
+            assert_eq!((reader.usage().generated(2), reader.usage().prompts(2)), (Some(6), None), "{document}");
+        }
+        let failed = r#"[{"content":"a"},{"error":{"code":500,"message":"no"}}]"#;
+        assert_eq!(read([failed.as_bytes()]).2, Some(Fault { status: Some(500) }));
     }
 
     #[test]

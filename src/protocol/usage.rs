@@ -10,10 +10,13 @@ const PLAUSIBLE_TOKENS_MAX: f64 = (1 << 24) as f64;
 pub struct Usage {
     /// Tokens of the prompt, whether they came from a cache or not.
     pub prompt_tokens: Option<u32>,
-    /// Tokens that were generated, all choices together.
+    /// Tokens that were generated, all choices together unless `is_of_one`.
     pub completion_tokens: Option<u32>,
     /// Tokens of the prompt that came from a cache.
     pub cached_tokens: Option<u32>,
+    /// All this is of one answer, however many there are: llama-server tells `timings` and `usage` of one of them, and
+    /// of an array of answers each tells its own.
+    pub is_of_one: bool,
 }
 
 /// The counts that were told, each by its name: a stream may tell them in different events.
@@ -28,9 +31,26 @@ pub(super) struct Counts {
     input: Option<u32>,
     cache_read: Option<u32>,
     cache_creation: Option<u32>,
-    /// llama-server's `timings`: without what came from a cache.
+    /// llama-server's `timings`: without what came from a cache; always of one answer.
     prompt_n: Option<u32>,
     cache_n: Option<u32>,
+    predicted_n: Option<u32>,
+}
+
+// === impl Usage ===
+
+impl Usage {
+    /// Tokens that were generated in all `answers` together, where the server told any.
+    pub fn generated(&self, answers: u32) -> Option<u32> {
+        let told = self.completion_tokens.filter(|tokens| *tokens > 0)?;
+        Some(if self.is_of_one { told.saturating_mul(answers.max(1)) } else { told })
+    }
+
+    /// Tokens of the prompts of all `answers`; `None` where the server tells those of one answer, of which the others may
+    /// have had prompts of their own.
+    pub fn prompts(&self, answers: u32) -> Option<u32> {
+        self.prompt_tokens.filter(|_| !self.is_of_one || answers <= 1)
+    }
 }
 
 // === impl Counts ===
@@ -41,9 +61,8 @@ impl Counts {
     pub(super) fn take(&mut self, path: &[Key], value: Value<'_>) {
         let slot = match path {
             [Key::PromptTokens] => &mut self.prompt,
-            [Key::CompletionTokens | Key::OutputTokens | Key::PredictedN | Key::GeneratedTokens] => {
-                &mut self.completion
-            }
+            [Key::CompletionTokens | Key::OutputTokens | Key::GeneratedTokens] => &mut self.completion,
+            [Key::PredictedN] => &mut self.predicted_n,
             [Key::TotalTokens] => &mut self.total,
             [Key::InputTokens] => &mut self.input,
             [Key::CacheReadInputTokens] => &mut self.cache_read,
@@ -57,12 +76,9 @@ impl Counts {
         };
         let count = plausible(value);
         // Several places tell the output, some of them zero, and it only grows.
-        *slot = if matches!(path, [Key::CompletionTokens | Key::OutputTokens | Key::PredictedN | Key::GeneratedTokens])
-        {
-            count.max(*slot)
-        } else {
-            count.or(*slot)
-        };
+        let grows =
+            matches!(path, [Key::CompletionTokens | Key::OutputTokens | Key::PredictedN | Key::GeneratedTokens]);
+        *slot = if grows { count.max(*slot) } else { count.or(*slot) };
     }
 
     /// Both together; what `later` tells replaces what `self` tells, but for the output, which only grows.
@@ -77,6 +93,7 @@ impl Counts {
             cache_creation: later.cache_creation.or(self.cache_creation),
             prompt_n: later.prompt_n.or(self.prompt_n),
             cache_n: later.cache_n.or(self.cache_n),
+            predicted_n: later.predicted_n.max(self.predicted_n),
         }
     }
 
@@ -88,20 +105,22 @@ impl Counts {
         let told = [self.prompt, self.input.map(|tokens| tokens + apart), by_timings];
         let prompt_tokens = told.into_iter().flatten().find(|tokens| *tokens > 0);
         let of_total = |other: Option<u32>| self.total?.checked_sub(other.unwrap_or(0)).filter(|tokens| *tokens > 0);
-        let completion_tokens = self.completion.filter(|tokens| *tokens > 0);
+        let completion_tokens = self.completion.max(self.predicted_n).filter(|tokens| *tokens > 0);
         let prompt_tokens = prompt_tokens.or_else(|| of_total(completion_tokens));
         Usage {
             prompt_tokens,
             completion_tokens: completion_tokens
                 .or_else(|| prompt_tokens.and_then(|tokens| of_total(Some(tokens))))
-                .or(self.completion),
+                .or(self.completion.max(self.predicted_n)),
             cached_tokens: self.cached.or(self.cache_read).or(self.cache_n).zip(prompt_tokens).map(|(a, b)| a.min(b)),
+            // A server that told the sum of all would tell more.
+            is_of_one: self.predicted_n.is_some_and(|of_one| self.completion.is_none_or(|told| told <= of_one)),
         }
     }
 
     /// Tokens generated so far, where the server says so along the way.
     pub(super) fn completion_tokens(self) -> u32 {
-        self.completion.unwrap_or(0)
+        self.completion.max(self.predicted_n).unwrap_or(0)
     }
 }
 
@@ -168,6 +187,23 @@ mod tests {
             let usage = usage(json);
             assert_eq!((usage.prompt_tokens, usage.completion_tokens), (prompt, completion), "{json}");
         }
+    }
+
+    /// As llama-server answers two choices of 24 tokens, plain and streamed.
+    #[test]
+    fn what_timings_tell_is_of_one_answer() {
+        for (json, prompts, generated) in [
+            (r#"{"completion_tokens": 24, "prompt_tokens": 32, "prompt_n": 32, "predicted_n": 24}"#, None, Some(48)),
+            (r#"{"prompt_n": 32, "cache_n": 0, "predicted_n": 24}"#, None, Some(48)),
+            (r#"{"completion_tokens": 48, "prompt_tokens": 32, "predicted_n": 24}"#, Some(32), Some(48)),
+            (r#"{"completion_tokens": 48, "prompt_tokens": 32}"#, Some(32), Some(48)),
+            (r#"{"completion_tokens": 0, "prompt_tokens": 32, "predicted_n": 0}"#, None, None),
+        ] {
+            let usage = usage(json);
+            assert_eq!((usage.prompts(2), usage.generated(2)), (prompts, generated), "{json}");
+        }
+        let alone = usage(r#"{"prompt_n": 32, "predicted_n": 24}"#);
+        assert_eq!((alone.prompts(1), alone.generated(1)), (Some(32), Some(24)));
     }
 
     #[test]

@@ -8,7 +8,8 @@ const STREAM: ResponseFacts<'_> = ResponseFacts {
 };
 const DOCUMENT: ResponseFacts<'_> =
     ResponseFacts { content_type: Some("Application/JSON"), content_encoding: Some("identity"), ..STREAM };
-const USAGE: Usage = Usage { prompt_tokens: Some(7), completion_tokens: Some(3), cached_tokens: None };
+const USAGE: Usage =
+    Usage { prompt_tokens: Some(7), completion_tokens: Some(3), cached_tokens: None, is_of_one: false };
 
 fn at(micros: u64) -> Instant {
     Instant::from_micros(micros)
