@@ -50,11 +50,11 @@
 //!
 //! # Cost
 //!
-//! A pass reckons the [`RECKONED`] pods of each deployment with the fewest requests, and computes gains on the [`SHORTLIST`] least burdened
+//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the [`SHORTLIST`] least burdened
 //! of them. A newcomer's own chances are computed first; what it takes from those there only where that could still be the best
 //! place, and only over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]). What was computed
 //! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams and ends at
-//! [`MOST_WORK`]: of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
+//! [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
 //! are. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
@@ -65,6 +65,7 @@ mod placing;
 mod pod;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::time::Duration;
 
@@ -76,6 +77,7 @@ pub use self::late::Lateness;
 use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
+use self::work::{least_busy, most_judged, work_before};
 use super::least_request::LeastRequest;
 use super::{Decision, Pass, Policy};
 use crate::scheduling::pool::Deployment;
@@ -85,23 +87,8 @@ use crate::scheduling::speeds::{Speed, Speeds, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
-/// Pods of each deployment that a pass reckons: those with the fewest requests.
-const RECKONED: usize = 16;
-
 /// Pods of each deployment that a pass considers for a request: of those, the least burdened.
 const SHORTLIST: usize = 4;
-
-/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them: less than a millisecond.
-const MOST_WORK: usize = 780;
-
-/// A request that is offered costs about as much as so many of them, whether it is judged or not.
-const OFFER_WORK: usize = 3;
-
-/// Requests that a pass judges at least.
-const LEAST_JUDGED: usize = 3;
-
-/// Runs on the pods that a pass reckons, beyond the first of each deployment.
-const MOST_RECKONED_RUNS: usize = 256;
 
 /// What waits is judged again after this time: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -261,8 +248,7 @@ impl Policy for Attainment {
         }
         let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
         let offered = judged.len();
-        let work =
-            outlooks.iter().flatten().map(Outlook::work).sum::<usize>() + OFFER_WORK.saturating_mul(waiting.len());
+        let work = work_before(&outlooks, waiting.len());
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
         let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work);
@@ -307,12 +293,6 @@ pub fn watch(view: &View<'_>, first: usize, speeds: &mut Speeds, now: Instant) -
     0
 }
 
-/// Requests that a pass may judge on pods that go on like this, after so much work.
-fn most_judged(outlooks: &[Option<Outlook>], work: usize) -> usize {
-    let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
-    MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
-}
-
 /// Tokens that requests have in a pod's cache halfway through their answers, on average.
 fn usual_context(requests: &[&Request]) -> f64 {
     let tokens = |request: &&Request| {
@@ -326,24 +306,6 @@ fn usual_context(requests: &[&Request]) -> f64 {
 pub fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
-}
-
-/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may reckon.
-fn least_busy(view: &View<'_>) -> Vec<usize> {
-    let pods = view.pool().pods();
-    let mut positions: Vec<usize> = (0..pods.len()).collect();
-    positions.sort_by_key(|position| view.state(*position).in_flight);
-    let mut counts = vec![0_usize; view.pool().deployments().len()];
-    let mut runs = 0_usize;
-    positions.retain(|position| {
-        let count = pods.get(*position).and_then(|pod| counts.get_mut(pod.deployment));
-        count.is_some_and(|count| {
-            *count += 1;
-            runs = runs.saturating_add(view.runs(*position).len());
-            *count == 1 || (*count <= RECKONED && runs <= MOST_RECKONED_RUNS)
-        })
-    });
-    positions
 }
 
 // === impl Pressure ===

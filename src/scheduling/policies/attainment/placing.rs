@@ -1,8 +1,9 @@
 //! The choices of a pass: which request goes where next.
 
+use super::SHORTLIST;
 use super::late::Budget;
 use super::outlook::{Effect, Newcomer, Outlook};
-use super::{MOST_WORK, SHORTLIST};
+use super::work::MOST_WORK;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;

@@ -1,0 +1,49 @@
+//! What a pass may cost: less than a millisecond, whatever waits and runs.
+
+use super::outlook::Outlook;
+use crate::scheduling::view::View;
+
+/// Pods of each deployment that a pass reckons: those with the fewest requests.
+const RECKONED: usize = 16;
+
+/// Runs on the pods that a pass reckons, beyond the first of each deployment.
+const MOST_RECKONED_RUNS: usize = 256;
+
+/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them: less than a millisecond.
+pub(super) const MOST_WORK: usize = 780;
+
+/// A request that is offered costs about as much as so many of them, whether it is judged or not.
+const OFFER_WORK: usize = 3;
+
+/// Requests that a pass judges at least.
+const LEAST_JUDGED: usize = 3;
+
+/// What seeing these pods and being offered so many requests cost, in looks at single streams.
+pub(super) fn work_before(outlooks: &[Option<Outlook>], offered: usize) -> usize {
+    let seen: usize = outlooks.iter().flatten().map(Outlook::work).sum();
+    seen.saturating_add(OFFER_WORK.saturating_mul(offered))
+}
+
+/// Requests that a pass may judge on pods that go on like this, after so much work.
+pub(super) fn most_judged(outlooks: &[Option<Outlook>], work: usize) -> usize {
+    let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
+    MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
+}
+
+/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may reckon.
+pub(super) fn least_busy(view: &View<'_>) -> Vec<usize> {
+    let pods = view.pool().pods();
+    let mut positions: Vec<usize> = (0..pods.len()).collect();
+    positions.sort_by_key(|position| view.state(*position).in_flight);
+    let mut counts = vec![0_usize; view.pool().deployments().len()];
+    let mut runs = 0_usize;
+    positions.retain(|position| {
+        let count = pods.get(*position).and_then(|pod| counts.get_mut(pod.deployment));
+        count.is_some_and(|count| {
+            *count += 1;
+            runs = runs.saturating_add(view.runs(*position).len());
+            *count == 1 || (*count <= RECKONED && runs <= MOST_RECKONED_RUNS)
+        })
+    });
+    positions
+}
