@@ -1,7 +1,9 @@
 //! How fast the deployments are: learned online from every answer, with the profile as the start.
 //!
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context ([`step`]). The coefficients are
-//! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]).
+//! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]). What prompts cost shows in
+//! first tokens, too. Where all requests are off by one factor, everything has
+//! changed by it, and that is taken up within some dozens of answers.
 
 mod capacity;
 mod deviation;

@@ -23,7 +23,8 @@
 //! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is known, and while its best gain is at most 0.1·w·P: what it would take from others is better kept. Of those
 //!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
 //!
-//! A request that is held may become late. It goes where it costs the others nothing and would have been served well had it just
+//! A request that is held may become late, and one that needs luck even on an idle pod is lost from the start: pods kept empty for such would serve
+//! next to none of them. It goes where it costs the others nothing and would have been served well had it just
 //! come, and else when the seconds that it is late are worth what it costs, within a budget ([`late`]). On an idle pod
 //! nobody loses, so none is left idle while something waits for it. So that no class is given up as a whole, however dear the others are, the first request of one
 //! of which none was placed for [`STARVED_AFTER`] goes where it costs least. `queue.max_wait` bounds every wait.
