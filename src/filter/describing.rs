@@ -67,7 +67,6 @@ impl Router {
             weight: weight.unwrap_or_default(),
             policy: wish.policy,
             shape,
-            choices: ask.map_or(1, |ask| ask.choices),
             streamed: ask.is_some_and(|ask| ask.stream),
             lengths,
             slo: wish.slo.or(class_slo).or(model_slo),

@@ -43,10 +43,8 @@ pub struct Arrival {
     pub weight: Weight,
     /// How to place it.
     pub policy: PolicyName,
-    /// Its prompt and the estimate of its output, all choices together.
+    /// Its prompt and the estimate of its output.
     pub shape: Shape,
-    /// How many choices are generated; 0 is taken for 1.
-    pub choices: u32,
     /// Whether it is known that its answer will be streamed.
     pub streamed: bool,
     /// How long its answer may be, for the policies that go by more than the estimate; `None` where that is not known.
@@ -117,15 +115,6 @@ pub struct Request {
 /// objectives: clients choose these, and each footprint costs a look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
-
-// === impl Arrival ===
-
-impl Arrival {
-    /// The shape of one choice, by which objectives are judged: choices are generated side by side.
-    pub fn shape_of_each(&self) -> Shape {
-        Shape { output_tokens: self.shape.output_tokens.div_ceil(self.choices.max(1)), ..self.shape }
-    }
-}
 
 // === impl Weight ===
 

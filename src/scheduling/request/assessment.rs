@@ -6,7 +6,6 @@ use super::{Arrival, Prospect, Request, Unjudged};
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::{Audience, Deployment, Pool};
-use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::{Slo, SloKind, latest_start};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
@@ -74,7 +73,7 @@ impl Request {
                 cost: profile.map_or(0.0, |profile| profile.cost),
             });
         }
-        let slos = self.prospects.iter().filter_map(|prospect| prospect.slo?.target(self.arrival.shape_of_each()));
+        let slos = self.prospects.iter().filter_map(|prospect| prospect.slo?.target(self.arrival.shape));
         if let Some(target) = slos.max() {
             self.latest_start = self.arrival.at.after(target);
         }
@@ -92,16 +91,11 @@ impl Request {
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
             let Some(slo) = self.objective(own_slo, how) else { continue };
             let learned = speeds.and_then(|speeds| speeds.of(deployment.id)).filter(|speed| speed.is_good());
-            let capacity_of = |shape: Shape| {
-                learned.and_then(|speed| speed.model().capacity(&slo, shape.rounded(), &speed.computed_shares()))
-            };
-            // Room is taken by all choices; what one of them takes is the time that it needs.
-            let each = self.arrival.shape_of_each();
-            let capacity = capacity_of(self.arrival.shape);
-            let of_each = if each == self.arrival.shape { capacity } else { capacity_of(each) };
-            if let Some((capacity, of_each)) = capacity.zip(of_each) {
-                let expected_s = if slo.kind() == Some(SloKind::Ttft) { of_each.ttft_s } else { of_each.e2e_s };
-                let target = slo.target(each).unwrap_or_default();
+            let shape = self.arrival.shape.rounded();
+            let capacity = learned.and_then(|speed| speed.model().capacity(&slo, shape, &speed.computed_shares()));
+            if let Some(capacity) = capacity {
+                let expected_s = if slo.kind() == Some(SloKind::Ttft) { capacity.ttft_s } else { capacity.e2e_s };
+                let target = slo.target(self.arrival.shape).unwrap_or_default();
                 self.prospects.push(Prospect {
                     deployment: position,
                     deployment_id: deployment.id,
@@ -121,7 +115,7 @@ impl Request {
                 infeasible.push(whole_pod(position, deployment, slo, profile.cost));
                 continue;
             };
-            let Some(latest_start) = latest_start(&slo, each, profile, self.arrival.at) else { continue };
+            let Some(latest_start) = latest_start(&slo, self.arrival.shape, profile, self.arrival.at) else { continue };
             self.clamped |= cell.clamped;
             self.foreign_slo |= own_slo.is_some_and(|own| own != slo);
             let prospect = Prospect {
@@ -148,7 +142,7 @@ impl Request {
 
     /// The request's objective, else that of the profile, else the configuration's, as far as it says anything of it.
     fn objective(&self, of_profile: Option<Slo>, how: &Assessment) -> Option<Slo> {
-        self.arrival.slo.or(of_profile).or(how.default_slo)?.applied_to(self.arrival.shape_of_each())
+        self.arrival.slo.or(of_profile).or(how.default_slo)?.applied_to(self.arrival.shape)
     }
 
     /// The fallback policy works by counts; what it places is charged all the same, since it takes room from others.
@@ -172,7 +166,7 @@ impl Request {
                 cost: profile.map_or(0.0, |profile| profile.cost),
             });
         }
-        let target = self.objective(None, how).and_then(|slo| slo.target(self.arrival.shape_of_each()));
+        let target = self.objective(None, how).and_then(|slo| slo.target(self.arrival.shape));
         if let Some(target) = target {
             self.latest_start = self.arrival.at.after(target);
         }

@@ -51,18 +51,6 @@ fn the_latest_start_is_that_of_the_deployment_with_most_slack() {
 }
 
 #[test]
-fn choices_take_the_room_of_all_and_the_time_of_one() {
-    let slo = Some(Slo { e2e_per_output_token: Some(secs(1)), ..Slo::default() });
-    for (pool, seconds) in [(two_speeds(), 9), (pool(&[("d", 1, None)]), 10)] {
-        for choices in [0, 1, 4] {
-            let shape = Shape { output_tokens: 10 * choices.max(1), ..arrival(1, 0, START).shape };
-            let request = assess(Arrival { slo, shape, choices, ..arrival(1, 0, START) }, &pool);
-            assert_eq!(request.latest_start, START.after(secs(seconds)), "{choices} choices");
-        }
-    }
-}
-
-#[test]
 fn a_request_deserves_the_pods_where_it_is_in_time_and_once_late_those_where_it_comes_nearest() {
     let request = assess(arrival(1, 0, START), &two_speeds());
     let deployments = |seconds| -> Vec<usize> {

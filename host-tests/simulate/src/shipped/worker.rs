@@ -122,7 +122,6 @@ impl Worker {
             weight: class.and_then(|class| self.weights.get(class).copied()).unwrap_or_default(),
             policy: self.policy,
             shape: Shape { output_tokens, input_tokens },
-            choices: 1,
             streamed: answering.streamed,
             lengths,
             slo: Some(*slo),
