@@ -22,7 +22,7 @@ use crate::shared::store::Store;
 const OFFERED: (usize, usize) = (128, 8);
 /// Looks of requests at pods after which a pass goes on another time.
 const MOST_LOOKS: usize = 16_000;
-/// What a look at a request that runs counts, for a policy that looks at them.
+/// Looks that one at a request that runs counts as, for a policy that looks at them.
 const LOOKS_OF_RUN: usize = 8;
 
 /// How often a pass decides again after other VMs took the room; then it is left to the next one.

@@ -41,7 +41,7 @@ pub struct Wish {
     pub encoding: Option<String>,
     /// Whether its body can be read and is to be.
     pub read_body: bool,
-    /// How its body is written, where that is a form.
+    /// The form of its body, where it is one.
     pub form: Option<NamingBody>,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,

@@ -13,11 +13,11 @@ use crate::protocol::{Ask, AskReader, NameReader, Named, NamingBody, PromptSize,
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 
-/// What a callback spends on reading, in WebAssembly instructions as estimated below; a piece may go beyond it.
+/// Most that a callback spends on reading, in WebAssembly instructions as estimated below; a piece may go beyond it.
 const WORK: u64 = 1_000_000;
-/// What is copied from Envoy at once. The longest head of a part of a form fits in.
+/// Bytes copied from Envoy at once. The longest head of a part of a form fits in.
 const PIECE: usize = 16 * 1024;
-/// What is read before the work is looked at again: of JSON, and where tokens are counted.
+/// Bytes read before the work is looked at again: of JSON, and where tokens are counted.
 const SLICE: usize = 2 * 1024;
 const COUNTED_SLICE: usize = 1024;
 
@@ -42,10 +42,10 @@ pub struct Body {
     is_whole: bool,
 }
 
-/// What a body says that was read.
+/// A body's content, as far as it was read.
 #[derive(Debug)]
 pub struct Said {
-    /// What it asks for.
+    /// The request that it states.
     pub ask: Ask,
     /// Its size.
     pub bytes: u64,
@@ -57,7 +57,7 @@ enum Reader {
     Name(Box<NameReader>),
 }
 
-/// How far a body was read in a callback.
+/// The state of a body after a callback read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     /// More has come.
@@ -148,7 +148,7 @@ impl Body {
         if self.is_whole || self.is_searched_enough() { Progress::Done } else { Progress::UpToDate }
     }
 
-    /// Whether it is to be held no longer for a name, lest it outgrow what Envoy keeps.
+    /// True once it is to be held no longer for a name, lest it outgrow what Envoy keeps.
     fn is_searched_enough(&self) -> bool {
         matches!(self.reader, Reader::Name(_)) && !self.is_whole && self.received >= MOST_SEARCHED
     }
@@ -225,12 +225,12 @@ impl Reader {
         }
     }
 
-    /// Whether it is refused, whatever follows; its client is told once all of it has come.
+    /// True if it is refused, whatever follows; its client is told once all of it has come.
     fn is_wrong(&self) -> bool {
         matches!(self, Self::Ask(reader) if reader.is_wrong())
     }
 
-    /// Whether the rest says nothing more.
+    /// True if the rest says nothing more.
     fn is_done(&self) -> bool {
         matches!(self, Self::Name(reader) if *reader.named() != Named::NotYet)
     }

@@ -50,14 +50,14 @@ pub enum Stage {
     Reading {
         /// What its headers say.
         wish: Wish,
-        /// What was read of it.
+        /// The part that was read.
         body: Body,
     },
     /// It waits for the first list of pods.
     Early(Plan),
     /// It will not be scheduled; its body is coming, which may name a model.
     Naming {
-        /// What was read of it.
+        /// The part that was read.
         body: Body,
         /// The pods that it may go to; `None` for all.
         subset: Option<Subset>,

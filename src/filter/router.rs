@@ -179,7 +179,7 @@ impl Router {
         self.read_arrived(id)
     }
 
-    /// Whether the parts of a request that is not being read go on.
+    /// Says if the parts of a request that is not being read go on.
     fn whether(&self, id: RequestId) -> Next {
         match self.records.get(&id).map(|record| &record.stage) {
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,

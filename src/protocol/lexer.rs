@@ -39,7 +39,7 @@ pub(super) trait Sink {
     fn end_skipped(&mut self, written: usize);
 }
 
-/// How a value is read.
+/// A way to read a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Care {
     /// With all that it holds; of a text or number only the length.
@@ -65,9 +65,9 @@ pub(super) enum Word<'a> {
 #[derive(Debug)]
 pub(super) struct Lexer {
     state: State,
-    /// Whether the value that is being read is looked into.
+    /// True if the value that is being read is looked into.
     is_read: bool,
-    /// Whether the text or number that is being read is wanted itself.
+    /// True if the text or number that is being read is wanted itself.
     is_kept: bool,
     is_raw: bool,
     is_key: bool,
@@ -75,7 +75,7 @@ pub(super) struct Lexer {
     /// The innermost container, of those that are open.
     is_object: bool,
     nest: Nest,
-    /// How many containers were open where a value began that is not read.
+    /// The number of containers that were open where a value began that is not read.
     skipped_at: usize,
     /// Characters of the text that is being read, or of the value that is not.
     characters: usize,
@@ -206,7 +206,7 @@ impl Lexer {
         Err(std::mem::take(&mut self.failure))
     }
 
-    /// Whether it is no JSON, whatever follows.
+    /// True if it is no JSON, whatever follows.
     pub(super) fn has_failed(&self) -> bool {
         self.state == State::Failed
     }
@@ -300,7 +300,7 @@ impl Lexer {
         bytes
     }
 
-    /// What stands before `rest` is wrong.
+    /// The text before `rest` is wrong.
     #[cold]
     fn fail_after(&mut self, wrong: &str, rest: &[u8]) {
         let column = self.end.saturating_sub(rest.len()).saturating_sub(self.line_start);

@@ -97,7 +97,7 @@ impl NameReader {
         }
     }
 
-    /// What was found so far.
+    /// The findings so far.
     pub fn named(&self) -> &Named {
         &self.named
     }
@@ -107,7 +107,7 @@ impl NameReader {
         self.steps
     }
 
-    /// Whether it looks for the name in a form, of which it reads little.
+    /// True if it looks for the name in a form, of which it reads little.
     pub fn is_form(&self) -> bool {
         matches!(self.body, NamingBody::Form { .. })
     }
@@ -163,7 +163,7 @@ fn in_form(piece: &[u8], delimiter: &[u8], steps: &mut u64) -> (usize, Named) {
     (piece.len().saturating_sub(kept), Named::NotYet)
 }
 
-/// Where the next delimiter stands.
+/// The position of the next delimiter.
 fn next_part(bytes: &[u8], delimiter: &[u8], steps: &mut u64) -> Option<usize> {
     let first = delimiter.first().copied().unwrap_or_default();
     memchr::memchr_iter(first, bytes).find(|at| {

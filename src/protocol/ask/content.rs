@@ -127,7 +127,7 @@ impl Object {
         }
     }
 
-    /// How the value of the key is read; `None` where it does not matter.
+    /// The way the value of the key is read; `None` where it does not matter.
     pub(super) fn shape(&self, all_keys: bool) -> Option<Shape> {
         match self.key {
             Key::Text | Key::Source | Key::Title | Key::Data => Some(Shape::Measured { all_keys }),

@@ -66,10 +66,10 @@ pub(super) enum Field {
     InputIds,
 }
 
-/// How the value of a field is read.
+/// The way the value of a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// What is no scalar is not looked into.
+    /// Arrays and objects are not looked into.
     Scalar,
     /// By the texts under the keys of messages, or under any.
     Measured {

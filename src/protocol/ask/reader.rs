@@ -32,11 +32,11 @@ pub struct AskReader {
     has_begun: bool,
     /// Bytes of a character whose rest has not come.
     is_cut: bool,
-    /// What follows these bytes is not UTF-8.
+    /// The bytes after these are not UTF-8.
     is_broken: bool,
 }
 
-/// What was read so far.
+/// The part read so far.
 #[derive(Debug, Default)]
 struct Measuring {
     fields: Fields,
@@ -106,7 +106,7 @@ impl AskReader {
         piece.len()
     }
 
-    /// Whether it is wrong, whatever follows.
+    /// True if it is wrong, whatever follows.
     pub fn is_wrong(&self) -> bool {
         self.is_broken || self.lexer.has_failed()
     }
@@ -137,7 +137,7 @@ impl AskReader {
 // === impl Measuring ===
 
 impl Measuring {
-    /// How the value that comes is read, by where it stands; `None` where it does not matter.
+    /// The way the value that comes is read, by where it stands; `None` where it does not matter.
     fn shape(&self) -> Option<Shape> {
         let (_, shape) = self.field?;
         match (shape, self.objects.last()) {

@@ -7,7 +7,7 @@ use crate::protocol::tokens::{Pieces, TokenCounter};
 pub(super) struct TokenSum {
     /// Tokens so far; `None` where any could not be counted.
     tokens: Option<u32>,
-    /// What was not counted yet, for want of what follows.
+    /// Bytes not counted yet, for want of those that follow.
     pending: String,
 }
 

@@ -7,7 +7,7 @@ const WRONG: &str = "invalid number";
 const FLOAT_BYTES: usize = 20;
 const TOO_LONG: &str = "number out of range";
 
-/// What of a number came last.
+/// The part of a number that came last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Number {
     Minus,
@@ -33,7 +33,7 @@ impl Number {
         }
     }
 
-    /// Whether it may end here.
+    /// True if it may end here.
     pub(super) fn is_whole(self) -> bool {
         matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::Exponent)
     }

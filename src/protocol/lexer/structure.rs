@@ -1,4 +1,4 @@
-//! What stands between scalars: white space, commas, colons, brackets and braces, and the first bytes of values.
+//! The text between scalars: white space, commas, colons, brackets and braces, and the first bytes of values.
 
 use super::number::Number;
 use super::{Care, Letters, Lexer, Sink, State};

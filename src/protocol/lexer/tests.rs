@@ -6,7 +6,7 @@ use super::*;
 /// Reads everything but the values of two keys, and builds the document again.
 #[derive(Default)]
 struct Builder {
-    /// What is open, with the key of the value that comes in each.
+    /// The containers that are open, with the key of the value that comes in each.
     open: Vec<(Value, String)>,
     key: String,
     text: Vec<u8>,

@@ -75,7 +75,7 @@ struct Prefill {
     step_s: f64,
     /// When it will be computed, by what is known of caches.
     done_at: Instant,
-    /// What else was on the pod: requests and their tokens of context.
+    /// The others on the pod then: requests and their tokens of context.
     requests: f64,
     context_tokens: f64,
     /// No other prompt was expected to be computed there first.
@@ -85,7 +85,7 @@ struct Prefill {
 /// A prompt that takes less than so many iterations says nothing of caches: its first token comes with the next one either way.
 const TELLING_STEPS: f64 = 2.0;
 
-/// What a first token tells of how fast prompts are computed, against an answer of usual length.
+/// The weight of what a first token tells of how fast prompts are computed, against an answer of usual length.
 const PREFILL_WEIGHT: f64 = 0.5;
 
 // === impl Speeds ===

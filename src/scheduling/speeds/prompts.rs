@@ -60,7 +60,7 @@ impl Prompts {
         self.all.add(computed_share);
     }
 
-    /// Whether the servers tell how much they had in their caches.
+    /// True once the servers tell how much they had in their caches.
     pub(super) fn are_told(&self) -> bool {
         self.told
     }

@@ -53,7 +53,7 @@ pub struct Speed {
 enum Lesson {
     /// What its steps took on a pod.
     Steps(PodId, Sample),
-    /// What the iterations took in which a prompt was computed.
+    /// The time of the iterations in which a prompt was computed.
     Prefill(PodId, Sample),
     /// How much of its prompt was computed.
     Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
@@ -66,7 +66,7 @@ pub struct Learned {
     /// The best fit; `None` before the first lesson.
     model: Option<StepModel>,
     lessons: u32,
-    /// How many times as long as the start says everything takes, as far as that was seen in all lessons at once.
+    /// The factor by which everything takes longer than the start says, as far as that was seen in all lessons at once.
     slowness: f64,
     /// Pods that are slower or faster than the others.
     deviations: Deviations,
@@ -233,12 +233,12 @@ impl Learned {
         self.model = Some(self.sums.solve(&prior.slower_by(self.slowness)));
     }
 
-    /// How much a lesson counts that is so far off, ln.
+    /// The share that a lesson counts which is so far off, ln.
     fn credibility(&self, off: f64) -> f64 {
         (OUTLIER * self.error / off.abs()).min(1.0)
     }
 
-    /// What all lessons of late have in common and the model lacks, ln: pods that have warmed up, or a clock that is throttled, change
+    /// The part that all lessons of late have in common and the model lacks, ln: pods that have warmed up, or a clock that is throttled, change
     /// everything by one factor. Less than [`SMALLEST_COMMON`] is left to the fit, which knows at which loads it was seen.
     fn common(&self) -> f64 {
         (self.bias.abs() - SMALLEST_COMMON).max(0.0).copysign(self.bias)

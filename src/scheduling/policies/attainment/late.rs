@@ -48,7 +48,7 @@ pub struct Lateness {
 pub(super) struct Budget {
     lateness: Lateness,
     credit: f64,
-    /// What decisions of one moment change if their requests are placed. Another worker may take the room first, and then they
+    /// Changes by the decisions of one moment, if their requests are placed. Another worker may take the room first, and then they
     /// come to nothing and are made again: a decision alone must neither save nor spend.
     pending: Vec<(RequestId, f64)>,
     decided_at: Instant,
@@ -94,7 +94,7 @@ impl Budget {
         &self.lateness
     }
 
-    /// What placing a request costs that would not be placed for its own objectives. `at_best`: the probability that one like it,
+    /// The price of placing a request that would not be placed for its own objectives. `at_best`: the probability that one like it,
     /// that just came, keeps them on an idle pod; `serves_well`: whether its pod would serve such a newcomer well, and those there
     /// lose little.
     pub(super) fn price(effect: &Effect, at_best: f64, serves_well: bool) -> f64 {

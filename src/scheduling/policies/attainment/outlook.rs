@@ -44,7 +44,7 @@ pub(super) struct Outlook {
 struct Sample {
     /// Positions, and what each is expected to keep without a newcomer, by weight.
     kept: Vec<(usize, f64)>,
-    /// How many requests each stands for.
+    /// Requests that each stands for.
     of: f64,
 }
 
@@ -53,7 +53,7 @@ struct Sample {
 pub(super) struct Newcomer {
     /// Its effect, if they lost nothing.
     pub effect: Effect,
-    /// How the pod goes on with it.
+    /// The pod's pace with it.
     pub pace: Pace,
 }
 
@@ -167,7 +167,7 @@ impl Outlook {
         Effect { loss: kept.iter().map(loses).sum::<f64>() * of, ..*effect }
     }
 
-    /// How many of those there that takes a look at.
+    /// The number of those there that this takes a look at.
     pub(super) fn work_of(&self, newcomer: &Newcomer) -> usize {
         self.in_question(newcomer).kept.len()
     }
@@ -177,13 +177,13 @@ impl Outlook {
         if is_within { &self.at_risk } else { &self.keeping }
     }
 
-    /// What it cost to see it, in looks at single streams; a look at whether one keeps its objectives counts as two that only add
+    /// The work of seeing it, in looks at single streams; a look at whether one keeps its objectives counts as two that only add
     /// it up.
     pub(super) fn work(&self) -> usize {
         (self.occupancy.streams.len() >> 1).saturating_add(self.keeping.kept.len().saturating_mul(2))
     }
 
-    /// How many of them a usual newcomer puts at risk.
+    /// The number of requests there that a usual newcomer puts at risk.
     pub(super) fn at_risk(&self) -> usize {
         self.at_risk.kept.len()
     }

@@ -41,7 +41,7 @@ struct Waiting<'r> {
     known: Vec<Known>,
 }
 
-/// What is known of a request on a pod: as little as the choice needs.
+/// Knowledge of a request on a pod: as little as the choice needs.
 #[derive(Clone, Copy, Debug)]
 enum Known {
     /// Nothing, since the pod changed.
@@ -129,7 +129,7 @@ impl<'r> Placing<'r> {
         self.sort();
     }
 
-    /// Where the gain of the request at `index` is largest, if it is more than `most` somewhere.
+    /// The place where the gain of the request at `index` is largest, if it is more than `most` somewhere.
     fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<Place> {
         let Self { now, waiting, outlooks, order, work } = self;
         let Waiting { request, known, .. } = waiting.get_mut(index)?;

@@ -1,4 +1,4 @@
-//! What a pass may cost: less than a millisecond, whatever waits and runs.
+//! Bounds on the work of a pass: less than a millisecond, whatever waits and runs.
 
 use super::outlook::Outlook;
 use crate::scheduling::view::View;
@@ -18,7 +18,7 @@ const OFFER_WORK: usize = 3;
 /// Requests that a pass judges at least.
 const LEAST_JUDGED: usize = 3;
 
-/// What seeing these pods and being offered so many requests cost, in looks at single streams.
+/// The work of seeing these pods and being offered so many requests, in looks at single streams.
 pub(super) fn work_before(outlooks: &[Option<Outlook>], offered: usize) -> usize {
     let seen: usize = outlooks.iter().flatten().map(Outlook::work).sum();
     seen.saturating_add(OFFER_WORK.saturating_mul(offered))
