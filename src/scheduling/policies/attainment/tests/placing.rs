@@ -235,6 +235,22 @@ fn no_class_waits_in_vain_for_ever() {
     assert_eq!([waited_s(1), waited_s(2)], [Some(10), Some(10)]);
 }
 
+/// Pods that are slow for a while, as they warm up: 25 ms for a token where 20 are asked for.
+#[test]
+fn what_needs_luck_even_on_an_idle_pod_is_not_held_for_one() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let tight = Slo { e2e_per_output_token: Some(Duration::from_millis(20)), ..Slo::default() };
+    let asking = |objective: Slo| {
+        let arrival = Arrival { slo: Some(objective), ..request(1, 100, 100, START, &pool).arrival };
+        assess(arrival, &pool)
+    };
+    let busy: Vec<Run> = runs(10, 4_000)
+        .into_iter()
+        .map(|run| Run { slo: tight, placed_at: START, progress: Progress::Prefilling, ..run })
+        .collect();
+    assert_eq!(placed(&pool, vec![busy], &[&asking(tight)], START), [(1, 0)]);
+}
+
 fn occupancy(on: &[Run]) -> Occupancy {
     Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START)
 }
