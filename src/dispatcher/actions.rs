@@ -75,8 +75,10 @@ pub enum End {
     Finished(Outcome),
     /// The pod answered that the request was wrong.
     Answered,
-    /// The pod refused, reset before headers, or answered 5xx or an error without any output.
+    /// The pod refused, reset before headers, answered 502 and above, or nothing of what was asked for.
     PodFailed,
+    /// The pod answered 500, or told an error without any output: its failure, or the request's that it calls its own.
+    Erred,
     /// The pod broke off, or told an error amid its output.
     BrokeOff,
     /// The pod has no room for so long.

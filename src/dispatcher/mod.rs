@@ -227,7 +227,7 @@ impl<S: Store> Dispatcher<S> {
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
         let Some(run) = self.running.get_mut(id) else { return };
-        self.signs.note(run.pod, now);
+        self.signs.note(run.pod, tokens > 0, now);
         let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),

@@ -16,9 +16,20 @@ use crate::shared::store::Store;
 /// A client that leaves sooner than this after its request went to a pod shows nothing of that pod.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// So long after its last good word a pod that answers 500 is taken to serve others all the same. A dead engine's streams
+/// end with it.
+const SERVES: Duration = Duration::from_secs(1);
+
 /// When each pod last said anything to this VM.
 #[derive(Debug, Default)]
-pub(super) struct Signs(FnvHashMap<PodId, Instant>);
+pub(super) struct Signs(FnvHashMap<PodId, Said>);
+
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    anything: Instant,
+    /// Output, or the end of an answer that was as it should be.
+    well: Option<Instant>,
+}
 
 // === impl Signs ===
 
@@ -28,14 +39,20 @@ impl Signs {
         self.0.retain(|known, _| pool.pods().iter().any(|pod| pod.id == *known));
     }
 
-    /// A pod said something.
-    pub(super) fn note(&mut self, pod: PodId, now: Instant) {
-        self.0.insert(pod, now);
+    /// A pod said something; well, where it was output.
+    pub(super) fn note(&mut self, pod: PodId, is_well: bool, now: Instant) {
+        let before = self.0.get(&pod).and_then(|said| said.well);
+        self.0.insert(pod, Said { anything: now, well: if is_well { Some(now) } else { before } });
+    }
+
+    /// Whether a pod gave output of late.
+    fn serves(&self, pod: PodId, now: Instant) -> bool {
+        self.0.get(&pod).and_then(|said| said.well).is_some_and(|at| now.since(at) < SERVES)
     }
 
     /// Whether a pod has been silent since then while another was not.
     fn is_silent(&self, pod: PodId, since: Instant) -> bool {
-        let said_anything = |known: PodId| self.0.get(&known).is_some_and(|at| *at > since);
+        let said_anything = |known: PodId| self.0.get(&known).is_some_and(|said| said.anything > since);
         !said_anything(pod) && self.0.keys().any(|other| *other != pod && said_anything(*other))
     }
 }
@@ -52,6 +69,9 @@ impl<S: Store> Dispatcher<S> {
             End::Finished(_) => Sign::Well,
             End::Answered | End::ModelMissing => Sign::There,
             End::PodFailed => Sign::Failed,
+            // What it does for others it would do for this one too: the fault may be the request's.
+            End::Erred if self.signs.serves(run.pod, now) => Sign::Erred,
+            End::Erred => Sign::Failed,
             End::BrokeOff => Sign::BrokeOff,
             End::NoRoom(time) => Sign::Full(time),
             End::Unanswered(after) if after >= PATIENCE && self.signs.is_silent(run.pod, now.before(after)) => {
@@ -59,8 +79,8 @@ impl<S: Store> Dispatcher<S> {
             }
             End::Unanswered(_) | End::Abandoned => Sign::Nothing,
         };
-        if !matches!(end, End::PodFailed | End::Unanswered(_) | End::Abandoned) {
-            self.signs.note(run.pod, now);
+        if !matches!(end, End::PodFailed | End::Erred | End::Unanswered(_) | End::Abandoned) {
+            self.signs.note(run.pod, matches!(end, End::Finished(_)), now);
         }
         let audience = pool.audience(&run.arrival.model);
         let serving = || audience.pods().iter().filter_map(|position| Some(pool.pods().get(*position)?.id)).collect();

@@ -38,7 +38,7 @@ impl Verdict {
             (Some(529), _) => (full(), Ending::Failed),
             // It does not do this at all, which says nothing of what else it does.
             (Some(501), _) => (End::Answered, Ending::ClientError),
-            (Some(500..), _) => (of_failure(record.is_reused), Ending::Failed),
+            (Some(500..), _) => (of_failure(record), Ending::Failed),
             (Some(404), _) if lacks_model => (End::ModelMissing, Ending::ClientError),
             (Some(400..), _) => (End::Answered, Ending::ClientError),
             (Some(_), protocol::End::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
@@ -64,16 +64,21 @@ fn of_fault(Fault { status }: Fault, has_output: bool) -> (End, Ending) {
         Some(501) => (End::Answered, Ending::Failed),
         Some(400..=499) => (End::Answered, Ending::ClientError),
         Some(_) | None if has_output => (End::BrokeOff, Ending::Failed),
-        Some(_) | None => (End::PodFailed, Ending::Failed),
+        Some(500) | None => (End::Erred, Ending::Failed),
+        Some(_) => (End::PodFailed, Ending::Failed),
     }
 }
 
 /// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept open after an answer
 /// just as a request is sent into it: that is no failure.
-fn of_failure(is_reused: bool) -> End {
+fn of_failure(record: &Record) -> End {
     let flags = flags();
-    let is_closed = flags & RESET != 0 && is_reused;
-    if is_closed || flags & NOT_ASKED != 0 { End::Abandoned } else { End::PodFailed }
+    let is_closed = flags & RESET != 0 && record.is_reused;
+    match record.status {
+        _ if is_closed || flags & NOT_ASKED != 0 => End::Abandoned,
+        Some(500) => End::Erred,
+        _ => End::PodFailed,
+    }
 }
 
 fn flags() -> u64 {

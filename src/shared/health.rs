@@ -1,5 +1,5 @@
 //! Which pods fail. A pod that refuses, resets before headers, answers 5xx or an error within a 200 is out for a second,
-//! doubling up to half a minute, then probed by one request; so is one that breaks off or stays silent again and again. One
+//! doubling up to half a minute, then probed by one request; so is one that breaks off or stays silent again and again, or errs in a good part of what it does. One
 //! that says that it is full is out for as long as it says. Never more than half of the pool is out.
 
 mod missing;
@@ -47,10 +47,12 @@ pub enum Sign {
     Well,
     /// It answered that the request was wrong: it is there, which says nothing of what else it does.
     There,
-    /// It refused, reset before headers, or failed before any output.
+    /// It refused, reset before headers, or failed before any output while it served nobody else.
     Failed,
     /// It broke off.
     BrokeOff,
+    /// It answered 500 while it served others.
+    Erred,
     /// It said nothing while others answered.
     Silent,
     /// It has no room for so long.
@@ -108,8 +110,8 @@ impl Failing {
         match sign {
             Sign::Nothing => None,
             Sign::Well => {
-                let cleared = self.suspects.clear(id);
-                self.back(id, now).or(cleared.then_some(Change::Noted))
+                let changed = self.suspects.answered_well(id);
+                self.back(id, now).or(changed.then_some(Change::Noted))
             }
             Sign::There => {
                 let cleared = self.suspects.heard(id);
@@ -120,7 +122,7 @@ impl Failing {
                 self.suspects.heard(id);
                 self.full(id, time, pool, now)
             }
-            Sign::BrokeOff | Sign::Silent => {
+            Sign::BrokeOff | Sign::Erred | Sign::Silent => {
                 let is_known = self.pods.iter().any(|pod| pod.id == id);
                 let is_enough = self.suspects.count(id, sign, pool);
                 let failed = (is_known || is_enough).then(|| self.failed(id, pool, now)).flatten();

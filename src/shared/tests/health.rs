@@ -161,6 +161,21 @@ fn a_pod_that_breaks_off_again_and_again_is_out() {
 }
 
 #[test]
+fn a_pod_that_serves_others_is_out_once_it_errs_in_more_than_a_third_of_its_answers() {
+    for (good_between, out) in [(0, Some(3)), (1, Some(5)), (2, None)] {
+        let (pods, mut failing) = (pods(2), Failing::default());
+        let errors = (1..=50).find(|_| {
+            let change = failing.note(pods[0], Sign::Erred, &pods, START);
+            for _ in 0..good_between {
+                failing.note(pods[0], Sign::Well, &pods, START);
+            }
+            change == Some(Change::Out)
+        });
+        assert_eq!(errors, out, "{good_between} good answers after each error");
+    }
+}
+
+#[test]
 fn a_probe_that_breaks_off_leaves_the_pod_out() {
     let pods = pods(2);
     let mut failing = Failing::default();

@@ -36,6 +36,23 @@ fn a_pod_that_stays_silent_while_others_answer_is_out() {
 }
 
 #[test]
+fn an_error_within_a_second_of_output_for_others_may_be_the_requests() {
+    for (since_output_ms, out) in [(900, false), (1_100, true)] {
+        let mut dispatcher = dispatcher(settings(), pool(&[("a", 2, Some(profile(&[(0.125, 1.0)], 10.0)))]));
+        let placed: Vec<_> = (0..4).flat_map(|id| dispatcher.submit(arrival(id, 0, START), START)).collect();
+        let pod = |action: &Action| match action {
+            Action::Forward(id, placement) => (*id, placement.address),
+            Action::Refuse(..) => panic!("not placed"),
+        };
+        let (streamed, address) = pod(&placed[0]);
+        let same = placed[1..].iter().map(pod).find(|(_, other)| *other == address).expect("four on two pods");
+        dispatcher.progress(streamed, 1, START);
+        let change = dispatcher.finish(same.0, &End::Erred, START.after(Duration::from_millis(since_output_ms)));
+        assert_eq!(change == Some(Change::Out), out, "{since_output_ms} ms");
+    }
+}
+
+#[test]
 fn a_pod_without_a_model_takes_requests_for_others() {
     let mut dispatcher = dispatcher(settings(), pool(&[("a", 2, Some(profile(&[(0.125, 1.0)], 10.0)))]));
     let ask = |dispatcher: &mut Dispatcher<_>, id, name: &str| {
