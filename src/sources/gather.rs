@@ -10,7 +10,7 @@ use crate::scheduling::profile::without_nan;
 /// Of a text that is no JSON, so much is shown.
 const SHOWN_CHARS: usize = 60;
 
-/// What was gathered so far.
+/// Profiles that were gathered so far.
 #[derive(Default)]
 pub(super) struct Gather {
     /// Entries of a profile document, as JSON.

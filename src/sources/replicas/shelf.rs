@@ -1,4 +1,4 @@
-//! What gateways need of a store: slots that all of them can read, and that expire.
+//! Store as gateways need it: slots that all of them can read, and that expire.
 
 use std::time::Duration;
 
@@ -30,9 +30,9 @@ pub trait Shelf {
 /// A request to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Where to, and what is expected.
+    /// Path, media type and entity tag of the request.
     pub request: Request,
-    /// What is posted; nothing for a GET.
+    /// Body to post; empty for a GET.
     pub body: Vec<u8>,
 }
 
