@@ -96,7 +96,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// What is wrong first, with its path, its value and what is allowed there.
+    /// The first fault, with its path, its value and what is allowed there.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         // Inline profiles are AIBrix's files, which hold bare `NaN`.
         let strict = crate::scheduling::profile::without_nan(text);

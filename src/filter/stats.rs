@@ -1,6 +1,7 @@
 //! Metrics. Labels are part of the name, as `_label=value_`; the shipped configurations' `stats_tags` take them out.
 //!
-//! What is counted goes to the proxy with the next tick: told at once, it would cost each request some host calls.
+//! Increments and values go to the proxy with the next tick: sent at once, they would cost each
+//! request some host calls.
 
 use fnv::FnvHashMap;
 

@@ -90,7 +90,7 @@ impl Digest {
     ///
     /// # Errors
     ///
-    /// Why it cannot be taken.
+    /// The reason why it cannot be taken.
     pub fn decode(text: &str, pool: &str) -> Result<Self, DigestError> {
         if text.len() > MAX_CHARS {
             return Err(DigestError::TooLong(text.len()));

@@ -113,7 +113,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Why not, in words for whoever runs the server.
+    /// The reason why not, in words for whoever runs the server.
     pub fn judge(&self, head: Head<'_>) -> Result<Verdict, FetchError> {
         match head.status {
             None => return Err(FetchError::NoAnswer(None)),

@@ -36,7 +36,7 @@ pub trait Fetch {
     ///
     /// # Errors
     ///
-    /// Why it is not what was asked for. That ends the fetch.
+    /// The reason why it is not what was asked for. That ends the fetch.
     fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError>;
 }
 

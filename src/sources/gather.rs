@@ -46,7 +46,7 @@ impl Gather {
     ///
     /// # Errors
     ///
-    /// What is wrong with the document as a whole. Its entries are read later, one by one.
+    /// The fault of the document as a whole. Its entries are read later, one by one.
     pub(super) fn add_document(&mut self, text: &[u8], namespace: &str) -> Result<(), JsonError> {
         let text = without_nan(text);
         match json::read(&text)? {

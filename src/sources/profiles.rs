@@ -51,7 +51,8 @@ struct Document<'a> {
 ///
 /// # Errors
 ///
-/// What cannot be read as a whole. What is wrong with one entry is in [`ProfileDocument::rejected`].
+/// A document that cannot be read as a whole. Faults of single entries are in
+/// [`ProfileDocument::rejected`].
 pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     let document = &*without_nan(document);
     match json::read(document)? {

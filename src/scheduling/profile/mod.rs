@@ -80,8 +80,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// What is not JSON of this form; axes that are not two, empty, or not strictly ascending positive numbers; a matrix
-    /// of another size than the axes say; negative values. The message names field, cell, value and what was expected.
+    /// A text that is not JSON of this form; axes that are not two, empty, or not strictly
+    /// ascending positive numbers; a matrix of another size than the axes say; negative values. The
+    /// message names field, cell, value and what was expected.
     pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
         serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
     }

@@ -56,7 +56,7 @@ impl Round {
     ///
     /// # Errors
     ///
-    /// Why it is not what was asked for. That ends the round.
+    /// The reason why it is not what was asked for. That ends the round.
     pub fn read(&mut self, body: &[u8], now: Instant) -> Result<Turn, FetchError> {
         match &mut self.step {
             Step::Look => {

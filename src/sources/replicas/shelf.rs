@@ -13,7 +13,7 @@ pub trait Shelf {
     ///
     /// # Errors
     ///
-    /// Why it is none.
+    /// The reason why it is none.
     fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError>;
 
     /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is said.
@@ -23,7 +23,7 @@ pub trait Shelf {
     ///
     /// # Errors
     ///
-    /// Why it says neither.
+    /// The reason why it says neither.
     fn written(&self, body: &[u8]) -> Result<bool, FetchError>;
 }
 

@@ -1,8 +1,9 @@
 //! Requests that will miss their objectives: the worth of serving them soon, and what it may cost
 //! the others.
 //!
-//! What has missed its objectives gains nothing in attainment, wherever it goes. If that were all, it would be starved while load
-//! lasts, and be late by a minute where a second would have done. So an answer is worth less with each second that it is late:
+//! A request that has missed its objectives gains nothing in attainment, wherever it goes. If that
+//! were all, it would be starved while load lasts, and be late by a minute where a second would
+//! have done. So an answer is worth less with each second that it is late:
 //!
 //! ```text
 //! utility(lateness) = 1                        kept

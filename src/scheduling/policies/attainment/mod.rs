@@ -39,7 +39,7 @@
 //! # Stability
 //!
 //! There are two feedbacks. *Load*: a placement makes its pod's iterations longer, so the next request finds its gain there smaller.
-//! What is in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
+//! The load in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
 //! but that between workers (20 ms, a fraction of an iteration), and the gain falls with each request more: like least-request it
 //! settles at equal marginal gains, and an imbalance of k requests between identical pods is undone by the next k. It needs a model in
 //! which requests cost something; where the fit saw no such cost, pace costs decide nothing, and chance does. *Learning*: the
