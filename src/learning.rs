@@ -1,5 +1,5 @@
-//! What is learned from the responses that pass: how long a model's answers are, and how many characters its tokens
-//! have. Shared by the VMs of a pool, one value for each model.
+//! Facts learned from the responses that pass: how long a model's answers are, and how many
+//! characters its tokens have. Shared by the VMs of a pool, one value for each model.
 
 mod labels;
 
@@ -19,7 +19,7 @@ use crate::shared::{Keys, Store, update};
 const COLD_CHARACTERS_PER_TOKEN: f64 = 4.24;
 /// Bytes of a request's body per token before anything is known: its text and the JSON around it.
 const COLD_BYTES_PER_TOKEN: f64 = 5.0;
-/// How many requests the cold ratios weigh as, in tokens: some prompts outvote them.
+/// Weight of the cold ratios, in tokens: some prompts outvote them.
 const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
 /// Of shorter prompts, most tokens may be those that the chat template adds.
 const LEAST_CHARACTERS: u64 = 400;
@@ -27,19 +27,19 @@ const LEAST_CHARACTERS: u64 = 400;
 const CHARACTERS_PER_TOKEN: (f64, f64) = (0.5, 32.0);
 /// Events with output per token before anything is known.
 const COLD_EVENTS_PER_TOKEN: f64 = 1.0;
-/// How many tokens that weighs as: an answer or two show better.
+/// Weight of that, in tokens: an answer or two show better.
 const COLD_WEIGHT_EVENTS: f64 = 20.0;
 /// Old ratios fade: what lies this many tokens back weighs half.
 const HALF_LIFE_TOKENS: f64 = 1_000_000.0;
 
-/// Completions that lie this long back tell nothing any more of what comes: traffic changes, and what is refused because of
-/// them teaches nothing new.
+/// Age from which completions say nothing any more of what comes: traffic changes, and what is
+/// refused because of them teaches nothing new.
 const MOST_AGE: Duration = Duration::from_secs(3600);
 
-/// How output lengths are estimated.
+/// Rule by which output lengths are estimated, and its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prediction {
-    /// By which rule.
+    /// The rule.
     pub kind: PredictionKind,
     /// Output tokens before anything is known.
     pub cold_tokens: u32,
@@ -56,7 +56,7 @@ pub enum PredictionKind {
     Draw,
 }
 
-/// What a response showed.
+/// Measurements from one response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Tokens in and out of one answer, and when it ended, where there is an output and it is known.
@@ -67,11 +67,11 @@ pub struct Sample {
     pub characters: Option<u64>,
     /// Bytes of the request's body, likewise.
     pub bytes: Option<u64>,
-    /// Events with output and the tokens in them, where the server told these.
+    /// Events with output and the tokens in them, where the server reported these.
     pub events: Option<(u32, u32)>,
 }
 
-/// What is known of all models of a pool, as one VM sees it.
+/// Knowledge of all models of a pool, as one VM has it.
 #[derive(Debug)]
 pub struct Learning {
     prediction: Prediction,
@@ -182,7 +182,8 @@ impl Learning {
         })
     }
 
-    /// How long answers to prompts of this length are; memoryless before anything is known.
+    /// Returns the distribution of the lengths of answers to prompts of this length; memoryless
+    /// before anything is known.
     pub fn lengths(
         &mut self,
         model: &str,
@@ -283,7 +284,7 @@ impl Ratio {
     }
 }
 
-/// Whether so many tokens can be those of a text of so many characters or bytes.
+/// Returns `true` if so many tokens can be those of a text of so many characters or bytes.
 fn is_text(units: u64, tokens: u32) -> bool {
     let (least, most) = CHARACTERS_PER_TOKEN;
     let (units, tokens) = (units as f64, f64::from(tokens));

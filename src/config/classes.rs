@@ -21,7 +21,7 @@ pub struct Class {
     /// The model that its requests name.
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     pub model: Option<String>,
-    /// What keeping the objective of one of its requests is worth; above 0. The class `default` has 1.
+    /// Worth of keeping the objective of one of its requests; above 0. The class `default` has 1.
     #[serde(default, deserialize_with = "weight")]
     pub weight: Weight,
     /// The objective of its requests.
@@ -45,7 +45,7 @@ fn weight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Weight, D::Error
     number::positive(deserializer).map(|weight| Weight::new(weight).unwrap_or_default())
 }
 
-/// What must hold of each class, and of all together.
+/// Checks each class, and all of them together.
 pub(super) fn check(classes: &[Class]) -> Result<(), JsonError> {
     for (index, class) in classes.iter().enumerate() {
         if class.name == DEFAULT_CLASS {

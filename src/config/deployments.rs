@@ -1,4 +1,4 @@
-//! What operators know of deployments.
+//! Facts that operators state of deployments.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::json::{JsonError, number};
 use crate::scheduling::deployment::DeploymentName;
 
-/// What is known of a deployment.
+/// Facts stated of one deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeploymentConfig {

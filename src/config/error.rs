@@ -1,14 +1,15 @@
-//! Why a configuration was refused.
+//! Error of a configuration that was refused.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::json::JsonError;
 
-/// How much of a text is looked at to tell what it is; protobuf's tags and lengths stand at its start.
+/// Length of the part of a text by which its kind is recognized; protobuf's tags and lengths stand
+/// at its start.
 const HEAD_BYTES: usize = 64;
 
-/// Why a configuration was refused.
+/// Reason why a configuration was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     kind: Kind,
@@ -27,8 +28,8 @@ enum Kind {
 // === impl ConfigError ===
 
 impl ConfigError {
-    /// What is wrong with a text that cannot be read. Envoy hands a `google.protobuf.Struct` on as raw protobuf, which
-    /// its documentation does not say, so that mistake is recognized.
+    /// Error for a text that cannot be read. Envoy hands a `google.protobuf.Struct` on as raw
+    /// protobuf, which its documentation does not say, so that mistake is recognized.
     pub(super) fn of_text(text: &[u8], error: JsonError) -> Self {
         let kind = if text.trim_ascii().is_empty() {
             Kind::Empty
@@ -41,7 +42,8 @@ impl ConfigError {
     }
 }
 
-/// Whether there are control characters at the start, other than white space; a text of JSON has none outside strings.
+/// Returns `true` if there are control characters at the start, other than white space; a text of
+/// JSON has none outside strings.
 fn is_binary(text: &[u8]) -> bool {
     text.iter().take(HEAD_BYTES).any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
 }

@@ -54,35 +54,37 @@ pub struct Config {
     pub allowed_strategies: Vec<PolicyName>,
     /// Serves what has no usable profile or SLO, and what is not scheduled at all.
     pub fallback_policy: FallbackPolicy,
-    /// How requests are read.
+    /// Paths and bodies of requests, and the measure of their prompts.
     pub request: RequestConfig,
-    /// A GET of this path is answered by whether requests can be placed; `None` for none.
+    /// Path of the readiness check: a GET is answered by whether requests can be placed; `None` for
+    /// none.
     pub ready_path: Option<String>,
-    /// What is known of models, by the name in requests. A model that is not here may be served all the same.
+    /// Facts stated of models, by the name in requests. A model that is not here may be served all
+    /// the same.
     pub models: BTreeMap<String, Model>,
     /// The model of requests that name none.
     pub default_model: Option<String>,
     /// The classes; the first that matches a request is its class.
     pub classes: Vec<Class>,
-    /// What is known of deployments.
+    /// Facts stated of deployments.
     pub deployments: BTreeMap<DeploymentName, DeploymentConfig>,
     /// Objectives, and what they are used for.
     pub slo: SloConfig,
-    /// How output lengths are estimated.
+    /// Rule by which output lengths are estimated.
     pub prediction: Prediction,
-    /// What a pod holds where no profile says it.
+    /// Capacity of a pod where no profile states it.
     pub capacity: CapacityConfig,
-    /// How requests wait.
+    /// Limits of the queue.
     pub queue: QueueConfig,
-    /// Where profiles come from.
+    /// Sources of profiles.
     pub profiles: ProfileSources,
-    /// Where pods come from.
+    /// Sources of pods.
     pub pods: PodSources,
-    /// Where other gateways that serve the same pods are met, if there are any.
+    /// Store shared with other gateways that serve the same pods, if there are any.
     pub replicas: Option<ReplicaSource>,
-    /// How the choice reaches Envoy's cluster.
+    /// Headers by which the choice reaches Envoy's cluster.
     pub upstream: UpstreamConfig,
-    /// What clients are told.
+    /// Details that responses show to clients.
     pub response: ResponseConfig,
     fingerprint: u64,
 }
@@ -94,7 +96,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// What is wrong first, with its path, its value and what is allowed there.
+    /// The first fault, with its path, its value and what is allowed there.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         // Inline profiles are AIBrix's files, which hold bare `NaN`.
         let strict = crate::scheduling::profile::without_nan(text);
@@ -107,7 +109,7 @@ impl Config {
         self.fingerprint
     }
 
-    /// What of it concerns the scheduling of requests.
+    /// Returns the settings that concern the scheduling of requests.
     pub fn dispatch_settings(&self) -> Settings {
         Settings {
             pool: self.pool.clone(),
@@ -129,13 +131,15 @@ impl Config {
         }
     }
 
-    /// Whether requests may ask for a policy that goes by what runs on each pod, or by speeds that are learned from it.
+    /// Returns `true` if requests may ask for a policy that goes by what runs on each pod, or by
+    /// speeds that are learned from it.
     pub fn looks_at_runs(&self) -> bool {
         let learns = |policy: &PolicyName| policy.needs_profile() && self.profiles.correct;
         self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs() || learns(policy))
     }
 
-    /// What `slo.default` does not do, in a line, where profiles state objectives of their own.
+    /// Returns a warning, in a line, where profiles state objectives of their own, which go before
+    /// `slo.default`.
     pub fn hidden_default<'a>(&self, profiles: impl IntoIterator<Item = &'a ProfileEntry>) -> Option<String> {
         self.slo.default?;
         let hiding = profiles.into_iter().filter(|entry| !entry.profile.slo.is_empty());
@@ -146,7 +150,7 @@ impl Config {
         })
     }
 
-    /// What the configuration comes to, in one line for the log at start.
+    /// Sums up the configuration in one line, for the log at start.
     pub fn summary(&self) -> String {
         summary::Summary(self).to_string()
     }

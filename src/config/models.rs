@@ -11,7 +11,7 @@ use crate::json::JsonError;
 use crate::json::text::{self, ModelName, Rule};
 use crate::scheduling::slo::Slo;
 
-/// What is known of a model.
+/// Facts stated of one model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
@@ -31,7 +31,7 @@ pub(super) enum Served<'a> {
     Only(BTreeSet<&'a str>),
 }
 
-/// What must hold of models together: names that can be, and bases that exist and are no adapters themselves.
+/// Checks models together: names that can be, and bases that exist and are no adapters themselves.
 pub(super) fn check(models: &BTreeMap<String, Model>, served: &Served<'_>) -> Result<(), JsonError> {
     for (name, model) in models {
         if !ModelName::allows(name) {
@@ -51,8 +51,8 @@ pub(super) fn check(models: &BTreeMap<String, Model>, served: &Served<'_>) -> Re
 // === impl Served ===
 
 impl<'a> Served<'a> {
-    /// What these pods serve, and what is an adapter of it. The configuration knows all names only if it knows all pods,
-    /// and each says its own.
+    /// Returns the models that these pods serve, and their adapters. The configuration knows all
+    /// names only if it knows all pods, and each says its own.
     pub(super) fn by(models: &'a BTreeMap<String, Model>, pods: &'a PodSources) -> Self {
         if pods.fetched().is_some() || pods.fixed.iter().any(|pod| pod.models.is_empty()) {
             return Self::Any;
@@ -61,7 +61,7 @@ impl<'a> Served<'a> {
         Self::Only(names.map(String::as_str).collect())
     }
 
-    /// Whether a model that is named at `path` can be served, if there is one.
+    /// Checks that a model that is named at `path` can be served, if there is one.
     pub(super) fn check(&self, path: impl fmt::Display, model: Option<&str>) -> Result<(), JsonError> {
         match (self, model) {
             (Self::Only(names), Some(model)) if !names.contains(model) => {

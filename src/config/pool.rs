@@ -1,4 +1,4 @@
-//! Where profiles and pods come from, and what is said to upstream and downstream.
+//! Sources of profiles and pods, and what is said to upstream and downstream.
 
 use serde::Deserialize;
 
@@ -11,11 +11,11 @@ use crate::sources::kubernetes::KubernetesSource;
 use crate::sources::webdis::WebdisSource;
 use crate::sources::{Source, pods, profiles};
 
-/// Where profiles come from: the configuration, and at most one source that is asked.
+/// Sources of profiles: the configuration, and at most one source that is asked.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileSources {
-    /// Whether what responses show corrects what profiles say of a deployment's speed.
+    /// `true` where what responses show corrects what profiles say of a deployment's speed.
     pub correct: bool,
     /// A document that a server has.
     #[serde(deserialize_with = "json::optional_object")]
@@ -31,7 +31,7 @@ pub struct ProfileSources {
     pub inline: Vec<ProfileEntry>,
 }
 
-/// Where pods come from: the configuration, and at most one source that is asked.
+/// Sources of pods: the configuration, and at most one source that is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PodSources {
@@ -44,33 +44,35 @@ pub struct PodSources {
     /// The endpoints of Envoy's clusters.
     #[serde(deserialize_with = "json::optional_object")]
     envoy: Option<EnvoySource>,
-    /// What the API server of Kubernetes knows.
+    /// Pods that the API server of Kubernetes knows.
     #[serde(deserialize_with = "json::optional_object")]
     kubernetes: Option<KubernetesSource>,
 }
 
-/// How the choice reaches Envoy's cluster.
+/// Headers by which the choice reaches Envoy's cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// The request header that names the pod as `ip:port`, in lower case.
     #[serde(deserialize_with = "text::one::<text::HeaderName, _>")]
     pub header: String,
-    /// How many other pods the header names after it, in the order in which retries should try them.
+    /// Number of other pods that the header names after it, in the order in which retries should
+    /// try them.
     pub alternatives: u8,
     /// Headers that name one other pod each, in that order, for a cluster that reads one address of a header
     /// (`ORIGINAL_DST`): its upstream filters put the next one in the first's place before each try.
     #[serde(deserialize_with = "text::list::<text::HeaderName, _>")]
     pub alternative_headers: Vec<String>,
-    /// Whether a gateway before the filter may narrow down the pods of a request.
+    /// `true` where a gateway before the filter may narrow down the pods of a request.
     pub subset_hint: bool,
 }
 
-/// What clients are told.
+/// Details that responses show to clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResponseConfig {
-    /// Whether responses name their pod (`x-slo-router-pod`), which shows the pool's addresses.
+    /// `true` where responses name their pod (`x-slo-router-pod`), which shows the pool's
+    /// addresses.
     pub show_pod: bool,
 }
 
@@ -82,7 +84,7 @@ impl ProfileSources {
         self.asked().into_iter().find_map(|(_, source)| source)
     }
 
-    /// Whether the profiles go together.
+    /// Checks that the profiles go together.
     pub(super) fn check(&self) -> Result<(), JsonError> {
         at_most_one("profiles", self.asked())?;
         match profiles::duplicate(&self.inline) {
@@ -130,7 +132,7 @@ impl PodSources {
         self.asked().into_iter().find_map(|(_, source)| source)
     }
 
-    /// Whether there are pods, and they go together.
+    /// Checks that there are pods, and that they go together.
     pub(super) fn check(&self) -> Result<(), JsonError> {
         at_most_one("pods", self.asked())?;
         if self.fixed.is_empty() && self.fetched().is_none() {
@@ -163,7 +165,7 @@ impl Default for UpstreamConfig {
 }
 
 impl UpstreamConfig {
-    /// How many other pods are named for retries, in whichever way.
+    /// Returns the number of other pods that are named for retries, in whichever way.
     pub fn named_alternatives(&self) -> usize {
         usize::from(self.alternatives).max(self.alternative_headers.len())
     }
@@ -173,7 +175,7 @@ impl UpstreamConfig {
         std::iter::once(&self.header).chain(&self.alternative_headers).map(String::as_str)
     }
 
-    /// Whether the alternatives are named in one way, and each header for one thing.
+    /// Checks that the alternatives are named in one way, and each header for one thing.
     pub(super) fn check(&self) -> Result<(), JsonError> {
         let path = "upstream.alternative_headers";
         if self.alternatives > 0 && !self.alternative_headers.is_empty() {

@@ -1,4 +1,4 @@
-//! How requests are read.
+//! Reading of requests: which are scheduled, and how their prompts are measured.
 
 use serde::Deserialize;
 
@@ -8,22 +8,23 @@ use crate::json::{JsonError, text};
 pub const DEFAULT_PATHS: [&str; 5] =
     ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"];
 
-/// How requests are read.
+/// Paths and bodies of requests, and the measure of their prompts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestConfig {
-    /// What of a request is looked at.
+    /// Part of a request that is read.
     pub inspect: Inspect,
     /// A POST on one of these is scheduled.
     #[serde(deserialize_with = "text::list::<text::Path, _>")]
     pub paths: Vec<String>,
-    /// How prompts are measured.
+    /// Measure of prompts.
     pub prompt_tokens: PromptTokens,
-    /// What each image of a prompt counts, in tokens, and each sound, film, file and stored conversation.
+    /// Tokens that each image of a prompt counts, and each sound, film, file and stored
+    /// conversation.
     pub image_tokens: u32,
 }
 
-/// What of a request is looked at.
+/// Part of a request that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Inspect {
@@ -34,7 +35,7 @@ pub enum Inspect {
     Headers,
 }
 
-/// How prompts are measured.
+/// Measure of prompts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PromptTokens {
@@ -48,7 +49,7 @@ pub enum PromptTokens {
 // === impl RequestConfig ===
 
 impl RequestConfig {
-    /// Whether prompts can be measured as asked, in this build and with what is looked at.
+    /// Checks that prompts can be measured as asked, in this build and with the part that is read.
     pub(super) fn check(&self) -> Result<(), JsonError> {
         let expected = match (self.prompt_tokens, self.inspect) {
             (PromptTokens::Estimate, _) => return Ok(()),

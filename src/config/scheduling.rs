@@ -1,4 +1,4 @@
-//! How requests are estimated, held and placed.
+//! Settings by which requests are estimated, held and placed.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ struct PredictionDocument {
     cold: Option<u32>,
 }
 
-/// What a pod holds where no profile says it.
+/// Capacity of a pod where no profile states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CapacityConfig {
@@ -38,7 +38,7 @@ pub struct CapacityConfig {
     pub default_concurrency: Option<f64>,
 }
 
-/// How requests wait.
+/// Limits of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
@@ -48,7 +48,7 @@ pub struct QueueConfig {
     /// The longest that one waits.
     #[serde(deserialize_with = "duration::at_least_us::<_, 1_000>")]
     pub max_wait: Duration,
-    /// What becomes of requests that cannot meet their objective any more.
+    /// Treatment of requests that cannot meet their objective any more.
     pub late: LatePolicy,
 }
 
@@ -65,12 +65,12 @@ impl From<FallbackPolicy> for PolicyName {
 
 // === impl PredictionDocument ===
 
-/// How output lengths are estimated. For `#[serde(deserialize_with)]`.
+/// Reads the rule by which output lengths are estimated. For `#[serde(deserialize_with)]`.
 pub(super) fn prediction<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Prediction, D::Error> {
     json::object(deserializer).map(|document: PredictionDocument| document.into())
 }
 
-/// How output lengths are estimated where the configuration does not say.
+/// Rule by which output lengths are estimated where the configuration states none.
 pub(super) fn default_prediction() -> Prediction {
     PredictionDocument { kind: PredictionKind::default(), cold: None }.into()
 }

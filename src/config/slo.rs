@@ -15,13 +15,13 @@ pub struct SloConfig {
     /// The objective of requests for which nothing else states one.
     #[serde(deserialize_with = "optional_slo")]
     pub default: Option<Slo>,
-    /// Whether requests may state their own in headers.
+    /// `true` where requests may state their own in headers.
     pub allow_headers: bool,
-    /// What becomes of requests that no deployment can serve in time, even when idle.
+    /// Treatment of requests that no deployment can serve in time, even when idle.
     pub infeasible: Infeasible,
-    /// Which of the deployments that can keep an objective is taken.
+    /// Preference among the deployments that can keep an objective.
     pub prefer: Prefer,
-    /// What a second of lateness costs under `slo-attainment`, in kept objectives.
+    /// Cost of a second of lateness under `slo-attainment`, in kept objectives.
     #[serde(deserialize_with = "number::from_zero_to::<_, 1>")]
     pub late_cost_per_s: f64,
     /// The share of kept objectives that `slo-attainment` may give up to serve late requests sooner.
@@ -29,7 +29,7 @@ pub struct SloConfig {
     pub late_budget: f64,
 }
 
-/// What becomes of requests that no deployment can serve in time, even when idle.
+/// Treatment of requests that no deployment can serve in time, even when idle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Infeasible {
@@ -86,7 +86,7 @@ impl Default for SloConfig {
 }
 
 impl SloConfig {
-    /// How much lateness counts.
+    /// Returns the weight of lateness.
     pub(super) fn lateness(&self) -> Lateness {
         Lateness { cost_per_s: self.late_cost_per_s, budget: self.late_budget }
     }

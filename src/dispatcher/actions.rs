@@ -1,4 +1,4 @@
-//! What the dispatcher asks of its caller, and what it is told.
+//! Actions that the dispatcher asks of its caller, and ends of requests that it is notified of.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::{RequestId, Unjudged};
 use crate::scheduling::slo::{Outcome, Slo};
 
-/// What is to be done with a request.
+/// Action on a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Send it to a pod.
@@ -19,7 +19,7 @@ pub enum Action {
     Refuse(RequestId, RefusalReason, RetryAfter),
 }
 
-/// Where a request goes, and why.
+/// Choice of a pod for a request, with its reasons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
     /// The pod.
@@ -32,26 +32,26 @@ pub struct Placement {
     pub policy: PolicyName,
     /// Set if no profile judged the request.
     pub unjudged: Option<Unjudged>,
-    /// How long it waited.
+    /// Time that it waited.
     pub waited: Duration,
     /// The objective that holds for it there.
     pub slo: Option<Slo>,
-    /// What it takes of the pod.
+    /// Load that it puts on the pod.
     pub load: Load,
-    /// Whether it could not meet its objective any more when it was placed.
+    /// `true` where it could not meet its objective any more when it was placed.
     pub late: bool,
-    /// Whether no deployment could ever have met its objective.
+    /// `true` where no deployment could ever have met its objective.
     pub infeasible: bool,
-    /// Whether its shape lies outside a profile's axes.
+    /// `true` where its shape lies outside a profile's axes.
     pub clamped: bool,
-    /// Whether its objective is another than its profile was measured for.
+    /// `true` where its objective is another than its profile was measured for.
     pub foreign_slo: bool,
 }
 
-/// When to try again; `None` where waiting does not help.
+/// Time after which to try again; `None` where waiting does not help.
 pub type RetryAfter = Option<Duration>;
 
-/// Why a request is refused.
+/// Reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalReason {
     /// No pod serves its model.
@@ -68,7 +68,7 @@ pub enum RefusalReason {
     Late,
 }
 
-/// How a placed request ended.
+/// End of a placed request.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
     /// The pod answered; the outcome is what the client saw.
@@ -91,7 +91,7 @@ pub enum End {
     Abandoned,
 }
 
-/// What all VMs of a pool hold together, in this gateway.
+/// Survey of all VMs of a pool together, in this gateway.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Requests that wait.
@@ -105,29 +105,29 @@ pub struct Survey {
     /// Gateways that this one knows of, itself included; 0 while it does not know what the others do. `None` where it is
     /// configured to be alone.
     pub replicas: Option<u32>,
-    /// How fast deployments are, those that are known.
+    /// Speeds of the deployments, those that are known.
     pub speeds: Vec<SurveyedSpeed>,
 }
 
-/// How fast a deployment is.
+/// Speed of a deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurveyedSpeed {
-    /// Which one.
+    /// Name of the deployment.
     pub deployment: DeploymentName,
-    /// How many times as long iterations take as its profile says.
+    /// Factor by which iterations take longer than its profile says.
     pub of_profile: f64,
-    /// How many times as long as on the others they take on its slowest pod.
+    /// Factor by which they take longer on its slowest pod than on the others.
     pub slowest_pod: f64,
     /// Mean relative error of what is predicted.
     pub error: f64,
-    /// Whether placements go by it.
+    /// `true` where placements go by it.
     pub is_relied_on: bool,
 }
 
 // === impl RefusalReason ===
 
 impl RefusalReason {
-    /// Whether the request may pass if it is sent again later.
+    /// Returns `true` if the request may pass if it is sent again later.
     pub fn is_temporary(self) -> bool {
         matches!(self, Self::QueueFull | Self::WaitedTooLong | Self::Late)
     }

@@ -1,5 +1,5 @@
-//! What runs on the pods, request by request, and how fast they are, for policies that go by it: this VM's part of it is
-//! told to the other VMs, theirs is read.
+//! Exchange of per-request in-flight state and learned speeds between VMs, for policies that go by
+//! them: this VM publishes its part, and reads the others'.
 //!
 //! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
 //! more than they are worth: the ledger, which is exact, has the counts meanwhile.
@@ -30,7 +30,7 @@ const EVERY: Duration = Duration::from_millis(20);
 /// Requests of other VMs after which no more are read for one view.
 const READ_AT_ONCE: usize = 300;
 
-/// How often what was learned is exchanged.
+/// Interval at which what was learned is exchanged.
 const LEARNED_EVERY: Duration = Duration::from_millis(250);
 
 /// See the module.
@@ -40,7 +40,7 @@ pub(super) struct Company {
     crowd: Crowd,
     /// By seat, so that all is looked at in the same order.
     others: BTreeMap<u8, Other>,
-    /// Whether the others do not know yet what runs here.
+    /// `true` where the others do not know yet what runs here.
     is_untold: bool,
     told_at: Option<Instant>,
     /// The pod that is looked at next, while the last look is not through.
@@ -48,12 +48,13 @@ pub(super) struct Company {
     exchanged_at: Option<Instant>,
 }
 
-/// What another VM has told.
+/// State that another VM has published.
 #[derive(Debug)]
 struct Other {
     owner: Ticket,
     version: u32,
-    /// When it was read last. For each by itself: a directory that is taken from memory may lack some.
+    /// Instant of its last reading. For each by itself: a directory that is taken from memory may
+    /// lack some.
     read_at: Instant,
     placed: Vec<Placed>,
 }
@@ -66,7 +67,7 @@ impl Company {
         Self { speeds: Speeds::new(learns), ..Self::default() }
     }
 
-    /// How fast the deployments of the pool are, those that are known.
+    /// Returns the speeds of the pool's deployments, those that are known.
     pub(super) fn speeds(&self, pool: &Pool) -> Vec<SurveyedSpeed> {
         let known = pool.deployments().iter().enumerate().filter_map(|(position, deployment)| {
             let speed = self.speeds.of(deployment.id)?;
@@ -144,7 +145,7 @@ impl Company {
         view.tell_runs(self.crowd.runs());
     }
 
-    /// How many requests the other VMs have told of.
+    /// Counts the requests that the other VMs have published.
     #[cfg(test)]
     pub(super) fn elsewhere(&self) -> usize {
         self.others.values().map(|other| other.placed.len()).sum()

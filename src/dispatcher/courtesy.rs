@@ -1,14 +1,15 @@
-//! How long this VM gives way to a request that waits in another gateway.
+//! Back-off before a request that waits in another gateway.
 //!
-//! That gateway cannot be woken: it sees free room when it looks next. So room is left to it for as long as that takes, and no
-//! longer: a claim that was not taken up by then is passed over for a while, or the room would lie idle.
+//! That gateway cannot be woken: it sees free room at its next poll. So room is left to it for as
+//! long as that takes, and no longer: a claim that was not taken up by then is passed over for a
+//! while, or the room would lie idle.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::scheduling::time::Instant;
 
-/// How long a claim is passed over.
+/// Time for which a claim is passed over.
 const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 
 /// See the module.
@@ -33,7 +34,7 @@ impl Courtesy {
         Self { gives_way_for: interval.saturating_mul(4), given: HashMap::new() }
     }
 
-    /// Whether to give way to a claim, now.
+    /// Returns `true` while this VM is to give way to a claim.
     pub(super) fn grants(&mut self, name: (u64, u64), now: Instant) -> bool {
         self.given.retain(|_, given| now.since(given.last) < PASSED_OVER_FOR);
         let given = self.given.entry(name).or_insert(Given { first: now, last: now });

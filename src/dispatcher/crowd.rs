@@ -1,5 +1,5 @@
-//! What runs on each pod of the pool, request by request, kept up to date as requests come and go here and in other VMs: a pass
-//! that put it together anew would pay for all that runs.
+//! Runs on each pod of the pool, request by request, kept up to date as requests come and go here
+//! and in other VMs: a pass that put it together anew would pay for all that runs.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::scheduling::request::RequestId;
 use crate::scheduling::run::Run;
 use crate::scheduling::view::OnPods;
 
-/// Tells runs apart: the seat of the VM that told of it, none for this one, and the request there.
+/// Key of a run: the seat of the VM that reported it, none for this one, and the request there.
 pub(super) type Key = (Option<u8>, RequestId);
 
 /// See the module.
@@ -38,7 +38,7 @@ impl Crowd {
         Self { pool, runs: on_pods.into(), keys }
     }
 
-    /// What runs on each pod.
+    /// Returns the runs on each pod.
     pub(super) fn runs(&self) -> OnPods {
         self.runs.clone()
     }

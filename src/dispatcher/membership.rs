@@ -22,7 +22,7 @@ pub(super) struct Membership<S> {
     keys: Keys,
     generation: Generation,
     has_replicas: bool,
-    /// What is known of other gateways, and the number by which the board called for it.
+    /// Outlook on other gateways, and the number by which the board called for it.
     outlook: (u64, Option<Rc<Outlook>>),
     seat: Option<Seat>,
     published: Published,
@@ -35,7 +35,7 @@ struct Seat {
     heartbeat: Instant,
 }
 
-/// What the directory says of this VM's queue.
+/// Entry of the directory for this VM's queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Published {
     waiting: u32,
@@ -51,7 +51,7 @@ impl<S: Store> Membership<S> {
         Self { board, keys, generation, has_replicas, outlook, seat: None, published: Published::default() }
     }
 
-    /// What tells this VM from the others, once it has a seat.
+    /// Returns the ticket of this VM's seat, once it has one.
     pub(super) fn ticket(&self) -> Option<Ticket> {
         self.seat.map(|seat| seat.ticket)
     }
@@ -66,13 +66,14 @@ impl<S: Store> Membership<S> {
         &self.keys
     }
 
-    /// What all VMs have published by now.
+    /// Reads what all VMs have published by now.
     pub(super) fn read(&mut self) -> Reading {
         let board = self.board.read();
         self.reading(board)
     }
 
-    /// What they most likely have: good for taking room, which shows whether they had.
+    /// Returns what they most likely have published: good for taking room, which shows whether they
+    /// had.
     pub(super) fn recall(&mut self) -> Reading {
         let board = self.board.recall();
         self.reading(board)
@@ -108,7 +109,7 @@ impl<S: Store> Membership<S> {
         let _ = self.board.update(|board| (board.outlook != number).then(|| board.outlook = number));
     }
 
-    /// Who was there when this VM last read or wrote.
+    /// Returns the directory as this VM last read or wrote it.
     pub(super) fn known_directory(&self) -> &Directory {
         &self.board.known().directory
     }

@@ -51,39 +51,40 @@ use crate::shared::directory::{Generation, Seat};
 use crate::shared::health::Change;
 use crate::shared::{Keys, Store};
 
-/// How many requests one call forwards or refuses at most. Envoy runs what follows from each nested on one stack, which
-/// overflows at some 250.
+/// Most requests that one call forwards or refuses. Envoy runs what follows from each nested on one
+/// stack, which overflows at some 250.
 pub const MOST_ACTIONS: usize = 64;
 
 /// Requests that a call judges by a new pool, of those that wait and of those that run.
 const JUDGED_AT_ONCE: usize = 64;
 
-/// How to schedule; from the configuration.
+/// Settings of the scheduling; from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Names the pool in shared data.
     pub pool: String,
     /// Tells configurations of the pool apart.
     pub fingerprint: u64,
-    /// How requests are judged.
+    /// Rules by which requests are judged.
     pub assessment: Assessment,
-    /// Whether requests that no deployment can serve in time are refused.
+    /// `true` where requests that no deployment can serve in time are refused.
     pub reject_infeasible: bool,
-    /// What policies are told.
+    /// Preferences that policies take.
     pub preferences: Preferences,
-    /// How many requests wait at most, over all VMs.
+    /// Most requests that wait, over all VMs.
     pub max_waiting: u32,
-    /// How long a request waits at most.
+    /// Longest time that a request waits.
     pub max_wait: Duration,
-    /// What becomes of late ones.
+    /// Treatment of late ones.
     pub late: LatePolicy,
-    /// Whether requests may ask for a policy that goes by what runs on each pod, or by speeds that are learned from it.
+    /// `true` where requests may ask for a policy that goes by what runs on each pod, or by speeds
+    /// that are learned from it.
     pub looks_at_runs: bool,
-    /// Whether what responses show corrects what profiles say of speeds.
+    /// `true` where what responses show corrects what profiles say of speeds.
     pub corrects_profiles: bool,
-    /// How many pods are named beside the one that a request goes to, for retries.
+    /// Number of pods that are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
-    /// How often other gateways tell what they do, where others serve the same pods.
+    /// Interval at which other gateways report what they do, where others serve the same pods.
     pub replicas: Option<Duration>,
 }
 
@@ -136,12 +137,12 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// How many requests wait here.
+    /// Number of requests that wait here.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// How many requests run that were placed here.
+    /// Number of requests that run and were placed here.
     pub fn in_flight(&self) -> usize {
         self.running.len()
     }
@@ -283,8 +284,8 @@ impl<S: Store> Dispatcher<S> {
         Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
     }
 
-    /// What all VMs hold; told only in one of them, the one on the lowest seat. Where none has a seat (any more), all
-    /// tell the same.
+    /// Surveys all VMs; returns `None` in all but one of them, the one on the lowest seat. Where
+    /// none has a seat (any more), all return the same.
     pub fn survey(&mut self, now: Instant) -> Option<Survey> {
         let reading = self.membership.read();
         let directory = &reading.board.directory;

@@ -18,27 +18,27 @@ use crate::shared::directory::Seat;
 use crate::shared::ledger::Column;
 use crate::shared::store::Store;
 
-/// How many requests a round offers to the policies, at most and where pods are many.
+/// Most requests that a round offers to the policies, in general and where pods are many.
 const OFFERED: (usize, usize) = (128, 8);
 /// Looks of requests at pods after which a pass goes on another time.
 const MOST_LOOKS: usize = 16_000;
 /// Looks that one at a request that runs counts as, for a policy that looks at them.
 const LOOKS_OF_RUN: usize = 8;
 
-/// How often a pass decides again after other VMs took the room; then it is left to the next one.
+/// Most rounds of a pass after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
 
 /// A decision with what it was based on.
 pub(super) struct Decided {
     pub(super) request: RequestId,
     pub(super) pod: Pod,
-    /// Whether the request shows that the pod is back.
+    /// `true` where the request shows that the pod is back.
     pub(super) probe: bool,
     /// Other pods that could take it, the best first.
     pub(super) alternatives: Vec<SocketAddr>,
 }
 
-/// Whose claim it is.
+/// Owner of a claim.
 #[derive(Clone, Copy)]
 enum Claimant<'a> {
     /// A VM of this gateway: it can be woken.
@@ -50,7 +50,7 @@ enum Claimant<'a> {
 // === impl Claimant ===
 
 impl Claimant<'_> {
-    /// Which of two equal claims comes first.
+    /// Key by which equal claims are ordered.
     fn order(&self) -> (bool, u64) {
         match self {
             Self::Vm(seat) => (false, seat.ticket.slot.into()),

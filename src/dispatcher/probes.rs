@@ -18,14 +18,14 @@ const OF_REFUSED: u32 = 8;
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     refused: u32,
-    /// When the last one was let through, or the first was refused.
+    /// Instant at which the last one was let through, or the first was refused.
     since: Option<Instant>,
 }
 
 // === impl Probes ===
 
 impl Probes {
-    /// Whether the request at hand is let through.
+    /// Returns `true` if the request at hand is let through.
     fn next(&mut self, now: Instant) -> bool {
         let is_due = now.since(*self.since.get_or_insert(now)) >= EVERY;
         self.refused = self.refused.saturating_add(1);
@@ -40,7 +40,8 @@ impl Probes {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// Whether an infeasible request is let through: were its answer short, it could be in time.
+    /// Returns `true` if an infeasible request is let through: were its answer short, it could be
+    /// in time.
     pub(super) fn is_worth_a_probe(&mut self, request: &Request, now: Instant) -> bool {
         let shape = Shape { output_tokens: 1, ..request.arrival.shape };
         let shortest = Arrival { shape, ..request.arrival.clone() };

@@ -1,4 +1,4 @@
-//! What all VMs have published, as read for one round of a pass.
+//! Reading of what all VMs have published, for one round of a pass.
 
 use std::rc::Rc;
 
@@ -18,15 +18,15 @@ use crate::shared::outlook::{Outlook, Wanted};
 /// See the module.
 pub(super) struct Reading {
     pub(super) board: Rc<Board>,
-    /// Which one: room is taken only while it is the last.
+    /// Number of the reading: room is taken only while it is the last.
     pub(super) number: noticeboard::Reading,
-    /// Whether a newer configuration is in force: only its pods take new work.
+    /// `true` where a newer configuration is in force: only its pods take new work.
     pub(super) is_outdated: bool,
-    /// What is known of other gateways, where there are any.
+    /// Outlook on other gateways, where there are any.
     pub(super) outlook: Option<Rc<Outlook>>,
 }
 
-/// What the other VMs run on each pod: summed up once for each reading.
+/// Load of the other VMs on each pod: summed up once for each reading.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     number: Option<noticeboard::Reading>,
@@ -38,18 +38,18 @@ pub(super) struct Tally {
 // === impl Reading ===
 
 impl Reading {
-    /// What is known of other gateways, where there are any.
+    /// Returns the outlook on other gateways, where there are any.
     pub(super) fn outlook(&self) -> Option<&Outlook> {
         self.outlook.as_deref()
     }
 
-    /// What waits most urgently in other gateways, most urgent first.
+    /// Returns the most urgent requests that wait in other gateways, most urgent first.
     pub(super) fn wanted(&self, now: Instant) -> &[Wanted] {
         self.outlook().map(|outlook| outlook.claims(now)).unwrap_or_default()
     }
 
-    /// The pool with the states of its pods: what the other VMs published, what runs here, and what other gateways told.
-    /// `tally` keeps what is the same from view to view.
+    /// Returns the pool with the states of its pods: what the other VMs published, what runs here,
+    /// and what other gateways reported. `tally` keeps what is the same from view to view.
     pub(super) fn view<'a>(
         &self,
         pool: &'a Rc<Pool>,
@@ -114,7 +114,7 @@ impl Reading {
 // === impl Tally ===
 
 impl Tally {
-    /// What the other VMs run on each pod, in the order of the pool.
+    /// Returns the load of the other VMs on each pod, in the order of the pool.
     fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<Ticket>, now: Instant) -> &[Entry] {
         let others: Vec<Ticket> = reading.board.directory.others(own, now).map(|seat| seat.ticket).collect();
         if self.number != Some(reading.number) || !Rc::ptr_eq(&self.pool, pool) || self.others != others {

@@ -1,4 +1,4 @@
-//! What this gateway tells others of itself, and what it learns of them.
+//! Exchange with other gateways: what this one reports of itself, and what it learns of them.
 
 use super::{Action, Dispatcher};
 use crate::scheduling::time::Instant;
@@ -8,7 +8,7 @@ use crate::shared::outlook::Outlook;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// What all VMs of this gateway run, and what waits there most urgently.
+    /// Returns what all VMs of this gateway run, and the most urgent request that waits there.
     pub fn to_tell(&mut self, now: Instant) -> (Column, Option<Waiting>) {
         let board = self.membership.read().board;
         let waiting = board.most_urgent_claim(now).map(|claim| Waiting::of(claim, now));

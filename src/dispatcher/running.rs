@@ -17,7 +17,7 @@ pub(super) struct Running {
     /// In their order, which is that of sums over them in all VMs and simulations.
     runs: BTreeMap<RequestId, Run>,
     columns: FnvHashMap<DeploymentId, Column>,
-    /// Whether the board could not be told of the last change.
+    /// `true` where the last change could not be written to the board.
     pub(super) unpublished: bool,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Run {
     pub(super) pod: PodId,
     pub(super) deployment: DeploymentId,
     pub(super) load: Load,
-    /// What came, to charge it anew when profiles change.
+    /// Arrival of the request, to charge it anew when profiles change.
     pub(super) arrival: Arrival,
     /// As policies may know it, where one may ask for it.
     pub(super) seen: Option<scheduling::run::Run>,
@@ -70,12 +70,12 @@ impl Running {
         self.runs.get_mut(&id)
     }
 
-    /// What runs here as policies may know it, and where.
+    /// Returns what runs here as policies may know it, and where.
     pub(super) fn seen(&self) -> impl Iterator<Item = (RequestId, PodId, DeploymentId, &scheduling::run::Run)> {
         self.runs.iter().filter_map(|(id, run)| Some((*id, run.pod, run.deployment, run.seen.as_ref()?)))
     }
 
-    /// What runs, by request.
+    /// Returns a run by its request.
     pub(super) fn get(&self, id: RequestId) -> Option<&Run> {
         self.runs.get(&id)
     }
@@ -100,12 +100,12 @@ impl Running {
         rest.next().and(last)
     }
 
-    /// What runs here on the pods of a deployment.
+    /// Returns the load of what runs here on the pods of a deployment.
     pub(super) fn column(&self, deployment: DeploymentId) -> Column {
         self.columns.get(&deployment).cloned().unwrap_or_default()
     }
 
-    /// What runs here, by deployment.
+    /// Returns the load of what runs here, by deployment.
     pub(super) fn columns(&self) -> impl Iterator<Item = (DeploymentId, &Column)> {
         self.columns.iter().map(|(deployment, column)| (*deployment, column))
     }

@@ -1,4 +1,4 @@
-//! What the ends of requests show of their pods.
+//! Signs of the pods' health in the ends of requests.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// end with it.
 const SERVES: Duration = Duration::from_secs(1);
 
-/// When each pod last said anything to this VM.
+/// Instants at which each pod last sent anything to this VM.
 #[derive(Debug, Default)]
 pub(super) struct Signs(FnvHashMap<PodId, Said>);
 
@@ -45,12 +45,12 @@ impl Signs {
         self.0.insert(pod, Said { anything: now, well: if is_well { Some(now) } else { before } });
     }
 
-    /// Whether a pod gave output of late.
+    /// Returns `true` if a pod gave output of late.
     fn serves(&self, pod: PodId, now: Instant) -> bool {
         self.0.get(&pod).and_then(|said| said.well).is_some_and(|at| now.since(at) < SERVES)
     }
 
-    /// Whether a pod has been silent since then while another was not.
+    /// Returns `true` if a pod has been silent since then while another was not.
     fn is_silent(&self, pod: PodId, since: Instant) -> bool {
         let said_anything = |known: PodId| self.0.get(&known).is_some_and(|said| said.anything > since);
         !said_anything(pod) && self.0.keys().any(|other| *other != pod && said_anything(*other))

@@ -39,8 +39,9 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// Whether the aged request of this VM may have a pod drained: of all VMs only the one that aged first, so that
-    /// requests that waited too long never take more than one pod from those that still can be in time.
+    /// Returns `true` if the aged request of this VM may have a pod drained: of all VMs only the
+    /// one that aged first, so that requests that waited too long never take more than one pod from
+    /// those that still can be in time.
     pub(super) fn may_reserve(&self, (_, since): (&Request, Instant), directory: &Directory, now: Instant) -> bool {
         let own = self.membership.ticket();
         directory

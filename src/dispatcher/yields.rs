@@ -1,4 +1,4 @@
-//! How often this VM gave way to a claim that was not taken up.
+//! Count of how often this VM gave way to a claim that was not taken up.
 //!
 //! A claim describes what would be placed, not all that its policy considers. Where the two differ, the owner looks, places
 //! nothing and claims on; giving way again and again would leave the room idle.
@@ -13,7 +13,7 @@ use crate::shared::directory::Ticket;
 /// Times to give way to one claim before it is passed over.
 const PATIENCE: u32 = 3;
 
-/// How long a claim is passed over.
+/// Time for which a claim is passed over.
 const PASSED_OVER_FOR: Duration = Duration::from_millis(100);
 
 /// See the module.
@@ -30,7 +30,7 @@ struct Given {
 // === impl Yields ===
 
 impl Yields {
-    /// Whether to give way to a claim once more; counts it if so.
+    /// Returns `true` if this VM is to give way to a claim once more; counts it if so.
     pub(super) fn grants(&mut self, ticket: Ticket, urgency: Urgency, now: Instant) -> bool {
         let given = self.0.entry(ticket.slot).or_insert(Given { urgency, times: 0, last: now });
         let is_other = given.urgency.arrival != urgency.arrival || given.urgency.latest_start != urgency.latest_start;

@@ -1,4 +1,5 @@
-//! What is to be known of a request to place it: its model, its lengths, its class and its objective.
+//! Description of a request, as placing it needs it: its model, its lengths, its class and its
+//! objective.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -95,7 +96,7 @@ impl Router {
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
     }
 
-    /// How long each answer may be, for a policy that asks for it.
+    /// Returns the distribution of each answer's length, for a policy that asks for it.
     fn lengths(&mut self, label: &str, input: u32, endpoint: Endpoint, ask: Option<&Ask>) -> OutputLengths {
         if !endpoint.has_output() {
             return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
@@ -113,7 +114,7 @@ impl Router {
         label
     }
 
-    /// What runs of a model counts by its new name.
+    /// Counts a model's records under its new name.
     fn relabel(&mut self, model: &str, label: &Rc<str>) {
         let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
         facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(label));

@@ -23,7 +23,7 @@ pub struct Early {
     ids: VecDeque<(RequestId, Instant)>,
 }
 
-/// What is to become of such a request.
+/// Course of such a request once the pods are known.
 #[derive(Debug)]
 pub enum Plan {
     /// It passes, for this model if that is known, among these pods.
@@ -35,7 +35,7 @@ pub enum Plan {
 // === impl Early ===
 
 impl Early {
-    /// Whether any waits.
+    /// Returns `true` if none waits.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -44,7 +44,7 @@ impl Early {
 // === impl Router ===
 
 impl Router {
-    /// Whether a request that came then may wait for the first list of pods.
+    /// Returns `true` if a request that came then may wait for the first list of pods.
     pub(super) fn may_expect_pods(&self, arrived_at: Instant, now: Instant) -> bool {
         let is_first_in_time = now.since(arrived_at) < PATIENCE.min(self.config.queue.max_wait);
         is_first_in_time && self.early.ids.len() < usize::try_from(self.config.queue.max_requests).unwrap_or(usize::MAX)

@@ -101,7 +101,7 @@ extern "C" fn proxy_on_delete(context: u32) {
     VM.with(|vm| vm.delete(context));
 }
 
-/// What is none of ours goes on.
+/// Tells Envoy to pause or to go on; an unknown stream goes on.
 fn action(next: Option<Next>) -> u32 {
     if next == Some(Next::Wait) { PAUSE } else { CONTINUE }
 }

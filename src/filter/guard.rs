@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 
-/// How long a body is waited for in a VM that has never seen one.
+/// Longest wait for a body in a VM that has never seen one.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// See the module.
@@ -40,7 +40,7 @@ impl Guard {
         self.watched.remove(&id);
     }
 
-    /// Whether any request waits for the first body.
+    /// Returns `true` while a request waits for the first body.
     pub fn is_watching(&self) -> bool {
         !self.watched.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What a request's headers say: pass it, schedule it, or refuse it.
+//! Reading of a request's headers: pass it, schedule it, or refuse it.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use crate::scheduling::policies::PolicyName;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::subset::Subset;
 
-/// What becomes of a request.
+/// Course of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
-    /// It is none of ours: it goes on by the fallback policy.
+    /// It is not for this filter: it goes on by the fallback policy.
     Pass(Passing),
     /// It asks whether the filter is ready.
     Ready,
@@ -22,10 +22,10 @@ pub enum Intent {
     Refuse(Refusal, Endpoint),
 }
 
-/// What the headers of a request that is scheduled say.
+/// Facts in the headers of a request that is scheduled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
-    /// How to read its body.
+    /// API that it speaks, by which its body is read.
     pub endpoint: Endpoint,
     /// The policy that it asks for, or the default.
     pub policy: PolicyName,
@@ -37,9 +37,9 @@ pub struct Wish {
     pub path_model: Option<String>,
     /// Bytes of its body, where they are announced.
     pub bytes: Option<u64>,
-    /// How its body is compressed, if it is.
+    /// Compression of its body, if there is any.
     pub encoding: Option<String>,
-    /// Whether its body can be read and is to be.
+    /// `true` where its body can be read and is to be.
     pub read_body: bool,
     /// The form of its body, where it is one.
     pub form: Option<NamingBody>,
@@ -49,7 +49,7 @@ pub struct Wish {
     pub classes: Vec<usize>,
 }
 
-/// What tells the model of a request that is not scheduled.
+/// Sources of the model of a request that is not scheduled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Passing {
     /// Its header.
@@ -145,7 +145,7 @@ fn model_of(headers: &Headers) -> Option<String> {
     headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned)
 }
 
-/// How the body is compressed, if it is.
+/// Returns the compression of the body, if there is any.
 fn encoding_of(headers: &Headers) -> Option<String> {
     let encoding = headers.get("content-encoding")?;
     let encoding = encoding.trim();

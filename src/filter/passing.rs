@@ -17,8 +17,9 @@ use crate::scheduling::time::Instant;
 const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset";
 
 impl Router {
-    /// What is not scheduled goes to a pod of the fallback policy's choice, or where Envoy's own balancing sends it. Where the
-    /// pods serve different models and its body names one, it is held until the name has come.
+    /// Passes a request that is not scheduled to a pod of the fallback policy's choice, or to
+    /// Envoy's own balancing. Where the pods serve different models and its body names one, it is
+    /// held until the name has come.
     pub(super) fn pass_by(&mut self, id: RequestId, passing: Passing, subset: Option<Subset>, now: Instant) -> Next {
         let Passing { model, body } = passing;
         if self.pods_are_unknown() && self.may_expect_pods(now, now) {
@@ -59,8 +60,8 @@ impl Router {
         Next::Go
     }
 
-    /// Whether nothing is known of the pods yet: their source has not answered so far. One that answered that there are
-    /// none is believed.
+    /// Returns `true` while nothing is known of the pods: their source has not answered so far. One
+    /// that answered that there are none is believed.
     pub(super) fn pods_are_unknown(&self) -> bool {
         self.sources.awaits_pods() && self.dispatcher.pool().pods().is_empty()
     }

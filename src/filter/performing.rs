@@ -90,8 +90,8 @@ impl Router {
         }
     }
 
-    /// When to come again, at random between the time that it takes and twice that: many who are refused at once must not come
-    /// back together.
+    /// Draws the time after which to come again, at random between the time that it takes and twice
+    /// that: many who are refused at once must not come back together.
     fn spread(&mut self, retry_after: Duration) -> Duration {
         let most = retry_after.max(LEAST_SPREAD).as_secs_f64();
         retry_after.saturating_add(Duration::from_secs_f64(self.jitter.f64() * most))

@@ -17,38 +17,38 @@ use crate::scheduling::time::Instant;
 /// See the module.
 #[derive(Debug)]
 pub struct Record {
-    /// Which request.
+    /// Number of the request in this VM.
     pub id: RequestId,
-    /// When its headers came.
+    /// Instant at which its headers came.
     pub arrived_at: Instant,
-    /// How far it is.
+    /// Stage that it has reached.
     pub stage: Stage,
     /// The API that it speaks, where it is one that is scheduled.
     pub endpoint: Option<Endpoint>,
-    /// Its headers that look like an objective and are none, for its client to be told.
+    /// Headers that look like an objective and are none, to be reported to its client.
     pub ignored: Option<Box<str>>,
-    /// Whether all of it has come.
+    /// `true` once all of it has come.
     pub is_read: bool,
-    /// What was read of it, once it was.
+    /// Facts that were read of it, once they were.
     pub facts: Option<Facts>,
     /// Reads its response as it passes.
     pub observer: Option<ResponseObserver>,
     /// Status of the response.
     pub status: Option<u16>,
-    /// Whether it was sent into a connection that was used before.
+    /// `true` where it was sent into a connection that was used before.
     pub is_reused: bool,
-    /// For how long the pod said that it has no room, if it did.
+    /// Time for which the pod said that it has no room, if it did.
     pub retry_after: Option<Duration>,
-    /// Whether the response came to its end.
+    /// `true` once the response came to its end.
     pub complete: bool,
 }
 
-/// How far a request is.
+/// Stage of a request.
 #[derive(Debug)]
 pub enum Stage {
     /// Its body is coming.
     Reading {
-        /// What its headers say.
+        /// Facts in its headers.
         wish: Wish,
         /// The part that was read.
         body: Body,
@@ -72,7 +72,7 @@ pub enum Stage {
     Refused,
 }
 
-/// What was read of a request: enough to learn from its response.
+/// Facts that were read of a request: enough to learn from its response.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The model that it asks for.
@@ -83,7 +83,7 @@ pub struct Facts {
     pub class: Option<usize>,
     /// The API that it speaks.
     pub endpoint: Endpoint,
-    /// How many outputs it asks for.
+    /// Number of outputs that it asks for.
     pub choices: u32,
     /// Its prompt and the estimate of its output, all choices together.
     pub shape: Shape,

@@ -1,4 +1,5 @@
-//! Callouts to meet other gateways: one VM at a time looks at what they told and tells them what all VMs of this one do.
+//! Callouts to exchange state with other gateways: one VM at a time reads what they reported and
+//! reports what all VMs of this one do.
 
 use super::host;
 use super::router::Router;
@@ -21,7 +22,7 @@ pub struct Replicas {
 
 struct Meeting {
     round: Round,
-    /// When it began, and what ran here then: the others know of that.
+    /// Instant at which it began, with what ran here then: the others know of that.
     told_at: Instant,
     told: Column,
     ask: Ask,

@@ -184,7 +184,8 @@ impl Router {
         }
     }
 
-    /// What the client saw; where the server did not say how much it generated, what passed or was expected stands for it.
+    /// Returns the result that the client saw; where the server did not say how much it generated,
+    /// what passed or was expected stands for it.
     fn outcome(&mut self, record: &Record, observed: &Observed, now: Instant) -> Outcome {
         let usage = observed.usage;
         let mut shape = Shape::default();
@@ -230,7 +231,8 @@ fn tell(record: &Record, placement: &Placement, observed: &Observed, change: Cha
     }
 }
 
-/// Whether a 404 is one for want of a model, not one for want of a path: FastAPI, llama-server and others write these so.
+/// Returns `true` if a 404 is one for want of a model, not one for want of a path: FastAPI,
+/// llama-server and others write those so.
 fn names_model(refusal: &[u8]) -> bool {
     const OF_PATHS: [&[u8]; 4] = [br#""Not Found""#, b"File Not Found", b"404 page not found", b"<html"];
     !OF_PATHS.iter().any(|text| refusal.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text)))
@@ -245,12 +247,13 @@ fn served_by(told: &str) -> Option<SocketAddr> {
     str::from_utf8(&address).ok()?.parse().ok()
 }
 
-/// Whether the answer is the filter's own, whose status stands for another.
+/// Returns `true` if the answer is the filter's own, whose status stands for another.
 fn is_kept_bad_request() -> bool {
     host::headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
 }
 
-/// For how long a pod says that it has no room, in seconds or milliseconds; dates are not read.
+/// Returns the time for which a pod says that it has no room, in seconds or milliseconds; dates are
+/// not read.
 fn retry_after(headers: &Headers) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"))?;

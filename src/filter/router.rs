@@ -37,10 +37,10 @@ const IDLE_TICK: Duration = Duration::from_millis(250);
 /// Messages taken from the mailbox at once: all say the same.
 const MOST_MESSAGES: usize = 64;
 
-/// Whether a stream goes on.
+/// Decision on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It does.
+    /// It goes on.
     Go,
     /// It is held, or was answered.
     Wait,
@@ -64,7 +64,7 @@ pub struct Router {
     pub(super) early: Early,
     /// Requests that were sent to a pod and have no answer yet.
     pub(super) unanswered: VecDeque<RequestId>,
-    /// Whether a policy may ask for more than sums.
+    /// `true` where a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
     /// For what decides nothing.

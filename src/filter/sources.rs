@@ -17,14 +17,14 @@ use crate::shared::store::is_news;
 use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
 use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
 
-/// What the sources of a configuration gave so far.
+/// Results so far of a configuration's sources.
 pub struct Sources {
     profiles: Option<Source>,
     pods: Option<Source>,
     fetched_profiles: Vec<ProfileEntry>,
-    /// What the source of pods said last; `None` until it has said anything.
+    /// Last answer of the source of pods; `None` until it has answered.
     fetched_pods: Option<Vec<PodSpec>>,
-    /// Whether the profiles are others than at the last tick.
+    /// `true` where the profiles are others than at the last tick.
     has_new_profiles: bool,
 }
 
@@ -39,14 +39,14 @@ struct Source {
 
 struct Fetching {
     fetch: Box<dyn Fetch>,
-    /// What was asked last, and the callout that asks it.
+    /// Last request, and the callout that sends it.
     request: Request,
     token: u32,
 }
 
-/// What an answer comes to.
+/// Result of an answer.
 pub(super) enum Answer {
-    /// This, and what its server tells it from others by.
+    /// A document, and its entity tag.
     Body(Vec<u8>, Option<String>),
     /// The document in force.
     Unchanged,
@@ -70,12 +70,12 @@ impl Sources {
         }
     }
 
-    /// Whether the source of pods has not answered so far.
+    /// Returns `true` while the source of pods has not answered.
     pub fn awaits_pods(&self) -> bool {
         self.pods.is_some() && self.fetched_pods.is_none()
     }
 
-    /// Whether a source has given nothing so far.
+    /// Returns `true` while a source has given nothing.
     pub fn awaits_any(&self) -> bool {
         self.awaits_pods() || self.profiles.as_ref().is_some_and(|source| !source.document.is_seen())
     }
@@ -271,8 +271,8 @@ impl Source {
         }
     }
 
-    /// What to put into force of a document, with the last good version of what is bad of it, and what that is; an error
-    /// if it is not good enough.
+    /// Returns the part of a document to put into force, with the last good version of what is bad
+    /// of it, and a complaint of that; an error if it is not good enough.
     fn check<'a>(
         &self,
         bytes: &'a [u8],

@@ -1,6 +1,7 @@
 //! Metrics. Labels are part of the name, as `_label=value_`; the shipped configurations' `stats_tags` take them out.
 //!
-//! What is counted goes to the proxy with the next tick: told at once, it would cost each request some host calls.
+//! Increments and values go to the proxy with the next tick: sent at once, they would cost each
+//! request some host calls.
 
 use fnv::FnvHashMap;
 
@@ -32,24 +33,24 @@ pub struct Stats {
 /// Names and values of a metric's labels; none has more than two.
 type Labels = [Option<(&'static str, &'static str)>; 2];
 
-/// Why a request was left to Envoy's own balancing, as metrics and headers say it.
+/// Reason why a request was left to Envoy's own balancing, as metrics and headers say it.
 pub const NO_PODS: &str = "no-pods";
 
 const NO_LABELS: Labels = [None; 2];
 
-/// A counter, and what it was not told yet.
+/// A counter, and its increments that are not flushed yet.
 struct Counted {
     counter: Counter,
     untold: u32,
 }
 
-/// A histogram, and what it was not told yet.
+/// A histogram, and its values that are not flushed yet.
 struct Observed {
     histogram: Histogram,
     untold: Vec<u64>,
 }
 
-/// How a request that was placed ended, for its client.
+/// End of a request that was placed, for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// Its objective was kept.
@@ -148,7 +149,7 @@ impl Stats {
         self.count("source_errors_total", [Some(("source", source)), Some(("reason", reason))]);
     }
 
-    /// What all VMs together hold.
+    /// Records the state of all VMs together.
     pub fn survey(&mut self, survey: &Survey) {
         self.waiting.record(u64::from(survey.waiting));
         self.in_flight.record(u64::from(survey.in_flight));
@@ -239,7 +240,8 @@ impl Ending {
     }
 }
 
-/// Why a request was placed by the fallback policy, as metrics and headers say it.
+/// Returns the reason why a request was placed by the fallback policy, as metrics and headers say
+/// it.
 pub const fn reason_of(unjudged: Unjudged) -> &'static str {
     match unjudged {
         Unjudged::NoProfile => "no-profile",

@@ -1,4 +1,4 @@
-//! What the end of a placed request says of its pod and of how its client fared.
+//! Verdict at the end of a placed request: the sign for its pod, and how its client fared.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::stats::Ending;
 use crate::dispatcher::End;
 use crate::protocol::{self, Fault, Observed};
 
-/// How long a pod is taken to be full that does not say for how long.
+/// Time for which a pod is taken to be full that states none.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// Envoy's response flags UC (the connection to the pod broke) and UR (the pod reset the stream).

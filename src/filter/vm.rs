@@ -1,4 +1,4 @@
-//! What lives in one VM: a [`Router`] for each configuration, and which of them each stream belongs to.
+//! State of one VM: a [`Router`] for each configuration, and which of them each stream belongs to.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

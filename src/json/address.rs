@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 ///
 /// # Errors
 ///
-/// What is no address, or reaches no single pod.
+/// A text that is no address, or reaches no single pod.
 pub fn unicast<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().ok().filter(is_unicast).ok_or_else(|| {

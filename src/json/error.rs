@@ -1,9 +1,9 @@
-//! Why a text was refused.
+//! Error of a text that was refused.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a text was refused, and where.
+/// Reason why a text was refused, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     /// Such as `classes[0].slo.ttft`; empty for the text as a whole.
@@ -16,7 +16,7 @@ pub struct JsonError {
 // === impl JsonError ===
 
 impl JsonError {
-    /// What serde says of the value at `path`.
+    /// Error that serde reports for the value at `path`.
     pub(super) fn read(path: String, error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let message = error.to_string();
@@ -38,7 +38,7 @@ impl JsonError {
         Self { path: path.to_string(), message: reason.to_string(), position: None }
     }
 
-    /// Whether the text is no JSON at all.
+    /// Returns `true` if the text is no JSON at all.
     pub fn is_syntax(&self) -> bool {
         self.position.is_some()
     }

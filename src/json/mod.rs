@@ -22,7 +22,8 @@ use self::object::Object;
 ///
 /// # Errors
 ///
-/// What is not JSON, not an object, or not as `T` wants it; anything but white space behind it.
+/// A text that is not JSON, not an object, or not as `T` wants it; anything but white space behind
+/// it.
 pub fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -6,16 +6,16 @@ use std::marker::PhantomData;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 
-/// What a string must be like.
+/// Rule for a string.
 pub trait Rule {
     /// In words, for errors.
     const EXPECTED: &'static str;
 
-    /// Whether this string is.
+    /// Returns `true` if the rule allows this string.
     fn allows(text: &str) -> bool;
 }
 
-/// What can stand in a metric's name: pools and classes.
+/// Label of a pool or class, as it can stand in a metric's name.
 pub struct Label;
 
 /// A model as clients name it.

@@ -17,9 +17,10 @@ const LONGEST_NAME: usize = 256;
 pub(super) const NEW_MODELS: &str = "new";
 /// The name of the rest.
 pub(super) const OTHER_MODELS: &str = "other";
-/// How much answers are worth halves with each such time without another.
+/// Half-life of a name's answers while it is not used.
 const HALF_LIFE: Duration = Duration::from_secs(600);
-/// Where all are taken, one name at most changes in such a time: what is shared under a name is never quite freed.
+/// Shortest time between two changes where all are taken: what is shared under a name is never
+/// quite freed.
 const CHANGE_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
@@ -35,12 +36,12 @@ struct Use {
     used_at: Instant,
 }
 
-/// What came of a name that asked for a history of its own.
+/// Answer to a name that asked for a history of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Admitted {
     /// The name to learn under.
     pub(super) label: Rc<str>,
-    /// Whether it is new here.
+    /// `true` where the name is new here.
     pub(super) is_new: bool,
     /// The name that it took the place of.
     pub(super) dropped: Option<Rc<str>>,

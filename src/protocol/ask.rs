@@ -1,4 +1,4 @@
-//! What a request asks for, measured without keeping its text.
+//! Content of a request, measured without keeping its text.
 
 mod content;
 mod document;
@@ -18,20 +18,22 @@ use super::tokens::TokenCounter;
 /// made up by a client cannot charge it with more than this.
 pub const CHOICES_MAX: u32 = 1024;
 
-/// What a request asks of a model server, as far as it matters for scheduling.
+/// Content of a request to a model server, as far as it matters for scheduling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The model's name; `None` where the body has none, or an empty one.
     pub model: Option<String>,
-    /// How long the prompt is.
+    /// Length of the prompt.
     pub prompt: PromptSize,
     /// The client's limit of output tokens, per output.
     pub max_output_tokens: Option<u32>,
-    /// How many outputs are generated: `n` or `best_of`, times the prompts of a batch. From 1 to [`CHOICES_MAX`].
+    /// Number of outputs that are generated: `n` or `best_of`, times the prompts of a batch. From 1
+    /// to [`CHOICES_MAX`].
     pub choices: u32,
-    /// How many of them are answered, which are those that usage counts: without the rest of `best_of`.
+    /// Number of outputs that are answered, which are those that usage counts: without the rest of
+    /// `best_of`.
     pub answered_choices: u32,
-    /// Whether the response shall be streamed.
+    /// `true` where the response shall be streamed.
     pub stream: bool,
 }
 
@@ -42,7 +44,8 @@ pub struct PromptSize {
     pub characters: u64,
     /// Images.
     pub images: u32,
-    /// What has a length that the body does not tell: audio, video, files, conversations that the server stores.
+    /// Parts whose length the body does not tell: audio, video, files, conversations that the
+    /// server stores.
     pub others: u32,
     /// Messages that a chat template will wrap, system prompts included; zero for plain prompts.
     pub messages: u32,

@@ -1,4 +1,4 @@
-//! Which API a request speaks, told by its path.
+//! API that a request speaks, recognized by its path.
 
 use std::borrow::Cow;
 
@@ -31,7 +31,7 @@ pub struct EndpointPaths(Vec<(String, Endpoint)>);
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// Whether its answers are generated, token by token.
+    /// Returns `true` if its answers are generated, token by token.
     pub fn has_output(self) -> bool {
         !matches!(self, Self::Embeddings | Self::Pooling)
     }

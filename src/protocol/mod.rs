@@ -1,4 +1,5 @@
-//! What clients and model servers say on the wire, read once into types that cannot hold nonsense. Pure: no host calls.
+//! Messages of clients and model servers, read once into types that cannot hold nonsense. Pure: no
+//! host calls.
 //!
 //! - Requests: [`Endpoint`] from the path, [`Ask`] from the body, an SLO from the headers ([`slo_from_headers`]).
 //! - Responses: [`ResponseObserver`] over [`SseReader`] and [`DocumentReader`].

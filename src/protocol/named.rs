@@ -10,7 +10,7 @@ const HEAD_BYTES: usize = 8 * 1024;
 /// The longest boundary; RFC 2046 allows 70 bytes.
 const BOUNDARY_BYTES: usize = 200;
 
-/// How a body that names a model is written.
+/// Format of a body that names a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamingBody {
     /// JSON.
@@ -22,7 +22,7 @@ pub enum NamingBody {
     },
 }
 
-/// What was found of a name so far.
+/// State of the search for a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Named {
     /// It.
@@ -172,7 +172,7 @@ fn next_part(bytes: &[u8], delimiter: &[u8], steps: &mut u64) -> Option<usize> {
     })
 }
 
-/// Whether a part's head is that of the field `model`.
+/// Returns `true` if a part's head is that of the field `model`.
 fn is_model(head: &[u8]) -> bool {
     let Ok(head) = str::from_utf8(head) else { return false };
     head.lines().any(|line| {

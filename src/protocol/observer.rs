@@ -1,4 +1,5 @@
-//! What a response tells while it passes: when its first token came, how much it has put out, what it cost, how it ended.
+//! Observation of a response while it passes: when its first token came, how much it has put out,
+//! what it cost, how it ended.
 
 use super::document::DocumentReader;
 use super::endpoint::Endpoint;
@@ -7,10 +8,11 @@ use super::told::Fault;
 use super::usage::Usage;
 use crate::scheduling::time::Instant;
 
-/// How much of a refusal is kept: enough to tell a model that is missing from a path that is.
+/// Length of the beginning of a refusal that is kept: enough to tell a model that is missing from a
+/// path that is.
 const REFUSAL_BYTES: usize = 512;
 
-/// What a response's headers say about its body, and of which API it is.
+/// Headers of a response that tell what its body is, and the API that it answers.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseFacts<'a> {
     /// The request's.
@@ -33,26 +35,26 @@ pub struct ResponseObserver {
     last_chunk_at: Option<Instant>,
 }
 
-/// What a whole response has told.
+/// Measurements from a whole response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// When the first event with output came, or the first byte of a stream that is compressed; `None` for a response that
-    /// is not streamed.
+    /// Instant of the first event with output, or of the first byte of a stream that is compressed;
+    /// `None` for a response that is not streamed.
     pub first_token_at: Option<Instant>,
     /// Events with output; zero for a response that is not streamed or cannot be read.
     pub output_events: u32,
-    /// What it cost, as far as the server said so.
+    /// Tokens that it cost, as far as the server said so.
     pub usage: Usage,
     /// Bytes of the body.
     pub bytes: u64,
-    /// How it ended.
+    /// End of the response.
     pub end: End,
 }
 
-/// What has come of an answer that is under way.
+/// Output so far of an answer that is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputSoFar {
-    /// Tokens, as the server tells along the way; zero where it does not.
+    /// Tokens, as the server reports along the way; zero where it does not.
     pub told_tokens: u32,
     /// Events with output.
     pub events: u32,
@@ -65,7 +67,7 @@ impl OutputSoFar {
     }
 }
 
-/// How a response ended.
+/// End of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// It came to its end.
@@ -87,7 +89,7 @@ enum Body {
     Refusal(Vec<u8>),
     /// Compressed, an error, or of another type: bytes are all that can be counted.
     Opaque {
-        /// When bytes come still says something.
+        /// `true` where the times at which bytes come still say something.
         streamed: bool,
     },
 }
@@ -100,7 +102,7 @@ impl ResponseObserver {
         Self { endpoint: facts.endpoint, body: Body::of(facts), bytes: 0, first_token_at: None, last_chunk_at: None }
     }
 
-    /// Whether it matters when parts of the body come.
+    /// Returns `true` while it matters when parts of the body come.
     pub fn is_timed(&self) -> bool {
         match &self.body {
             Body::Stream(_) | Body::Untyped => true,
@@ -109,7 +111,7 @@ impl ResponseObserver {
         }
     }
 
-    /// Whether anything is learned from what comes of the body.
+    /// Returns `true` while anything is learned from the body.
     pub fn is_read(&self) -> bool {
         match &self.body {
             Body::Opaque { .. } => self.is_timed(),
@@ -149,7 +151,7 @@ impl ResponseObserver {
         }
     }
 
-    /// When the first token came, if it has.
+    /// Returns the instant of the first token, if it has come.
     pub fn first_token_at(&self) -> Option<Instant> {
         self.first_token_at
     }
@@ -192,8 +194,8 @@ impl ResponseObserver {
     }
 }
 
-/// What is behind the last event of an answer that it takes to its end is of no matter; one of an API that is not known
-/// may not say when it ends.
+/// Judges how a stream ended. Bytes behind the last event of an answer that it takes to its end are
+/// of no matter; a stream of an API that is not known may not say when it ends.
 fn end_of(stream: &SseReader, endpoint: Endpoint, complete: bool) -> End {
     let is_foreign = endpoint == Endpoint::Any && !stream.is_known() && stream.events() > 0;
     match stream.fault() {
@@ -234,7 +236,7 @@ impl Body {
         }
     }
 
-    /// What begins so; `None` for what says nothing.
+    /// Recognizes a body by its first bytes; `None` for bytes that say nothing.
     fn by_first_bytes(chunk: &[u8]) -> Option<Self> {
         let text = chunk.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(chunk).trim_ascii_start();
         let is_stream = [&b"data:"[..], b"event:", b":"].iter().any(|field| text.starts_with(field));

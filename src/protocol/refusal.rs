@@ -1,4 +1,4 @@
-//! What the filter answers itself: requests that it does not pass on.
+//! Refusals: local replies to requests that the filter does not pass on.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::slo_headers::SloHeaderError;
 /// Values from outside are quoted up to this many characters.
 const QUOTE_CHARACTERS_MAX: usize = 100;
 
-/// Why a request is refused.
+/// Reason why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The `routing-strategy` header names none that exists.
@@ -44,19 +44,19 @@ pub enum Refusal {
     },
     /// As many requests wait as may.
     QueueFull {
-        /// When the load ahead will have made room.
+        /// Time until the load ahead will have made room.
         retry_after: Duration,
     },
     /// The request has waited for the longest time that it may.
     WaitedTooLong {
-        /// How long it has waited.
+        /// Time that it has waited.
         waited: Duration,
-        /// When the load ahead will have made room.
+        /// Time until the load ahead will have made room.
         retry_after: Duration,
     },
     /// The request cannot meet its objective any more, and the configuration rejects such requests.
     Late {
-        /// When the load ahead will have made room.
+        /// Time until the load ahead will have made room.
         retry_after: Duration,
     },
     /// No deployment can meet the request's objective even when idle, and the configuration rejects such requests.

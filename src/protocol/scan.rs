@@ -12,7 +12,7 @@ pub(super) use self::key::Key;
 
 /// The deepest level whose scalars are told; what lies deeper is skipped.
 const DEPTH_MAX: usize = 12;
-/// How much of a scalar is told.
+/// Longest part of a scalar that is handed on.
 const TOKEN_BYTES: usize = 256;
 /// The bytes of a byte order mark, in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
@@ -41,7 +41,7 @@ pub(super) struct Scanner {
     /// The keys of the value that comes next and of all that it stands in; `depth` of them are in force.
     path: [Key; DEPTH_MAX],
     depth: usize,
-    /// Whether each of the containers is an object, by bit.
+    /// Kind of each of the containers, by bit: 1 for an object.
     objects: u32,
     /// A string that begins now is a key.
     expects_key: bool,
@@ -49,7 +49,7 @@ pub(super) struct Scanner {
     skipped: u32,
     token: [u8; TOKEN_BYTES],
     length: usize,
-    /// Whether a value has begun, and whether anything stands where nothing may.
+    /// `true` once a value has begun, and once anything stands where nothing may.
     begun: bool,
     broken: bool,
 }
@@ -119,12 +119,12 @@ impl Scanner {
         self.has_ended() && !self.broken
     }
 
-    /// Whether a value has begun.
+    /// Returns `true` once a value has begun.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether a whole value has come.
+    /// Returns `true` once a whole value has come.
     pub(super) fn has_ended(&self) -> bool {
         self.begun && self.depth == 0 && self.skipped == 0 && self.state == State::Between
     }
@@ -173,7 +173,7 @@ impl Scanner {
         self.expects_key = false;
     }
 
-    /// What comes is the next key of an object or element of an array.
+    /// Expects the next key of an object or element of an array.
     fn next_member(&mut self) {
         let Some(level) = self.depth.checked_sub(1) else {
             self.broken = true;
@@ -278,7 +278,7 @@ const fn is_of_word(byte: u8) -> bool {
 // === impl Value ===
 
 impl Value<'_> {
-    /// Whether it says nothing: an empty string, `null` or `false`.
+    /// Returns `true` if it says nothing: an empty string, `null` or `false`.
     pub(super) fn is_nothing(self) -> bool {
         matches!(self, Self::Text(b"") | Self::Word(b"null" | b"false"))
     }

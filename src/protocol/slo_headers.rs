@@ -14,7 +14,7 @@ pub struct SloHeaderError {
     pub header: &'static str,
     /// Its value, as received.
     pub value: String,
-    /// What it may hold.
+    /// Values that it may hold, in words.
     pub expected: &'static str,
 }
 

@@ -20,7 +20,8 @@ const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 /// fails: what it cannot read tells nothing.
 #[derive(Debug, Default)]
 pub struct SseReader {
-    /// How many bytes of a byte order mark the stream began with; more than it has, once anything else came.
+    /// Number of bytes of a byte order mark that the stream began with; more than it has, once
+    /// anything else came.
     mark: usize,
     line: Line,
     /// The last byte was `\r`, so that a `\n` now belongs to it.
@@ -114,17 +115,17 @@ impl SseReader {
         self.counts.usage()
     }
 
-    /// Whether the answer has come to its end.
+    /// Returns `true` once the answer has come to its end.
     pub fn has_end(&self) -> bool {
         self.has_end || self.is_done
     }
 
-    /// Whether nothing comes any more that a client waits for.
+    /// Returns `true` once nothing comes any more that a client waits for.
     pub fn is_done(&self) -> bool {
         self.is_done
     }
 
-    /// Whether its dialect is one that says when an answer ends.
+    /// Returns `true` if its dialect is one that says when an answer ends.
     pub fn is_known(&self) -> bool {
         self.is_known
     }

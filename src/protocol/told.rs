@@ -1,4 +1,4 @@
-//! What one event of a stream, or a whole document, tells: output, an end, an error, usage.
+//! Reading of one event of a stream, or of a whole document: output, an end, an error, usage.
 //!
 //! One reader for all dialects, by what they have in common:
 //! - OpenAI's chat and completions, with vLLM, SGLang, llama-server and TensorRT-LLM: `choices[].delta`, `.message` or
@@ -28,13 +28,13 @@ pub(super) struct Told {
     /// An output ended, and why was said.
     is_last: bool,
     has_error: bool,
-    /// What the error's code, or else its type, stands for.
+    /// Status that the error's code, or else its type, stands for.
     code: Option<u16>,
     type_code: Option<u16>,
     pub(super) counts: Counts,
 }
 
-/// What the `type` of an event says.
+/// Kind of an event by its `type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
     #[default]
@@ -55,28 +55,28 @@ pub struct Fault {
 // === impl Told ===
 
 impl Told {
-    /// Whether it is an object: nothing else tells anything.
+    /// Returns `true` if it is an object: nothing else is read.
     pub(super) fn is_object(&self) -> bool {
         self.is_object
     }
 
-    /// Whether it is of a dialect that says when it ends.
+    /// Returns `true` if it is of a dialect that says when it ends.
     pub(super) fn is_known(&self) -> bool {
         self.is_known
     }
 
-    /// Whether it carries output: a token or a few, of text, reasoning or a tool call. Not the role that opens a
-    /// message, nor pings, usage and what ends it.
+    /// Returns `true` if it carries output: a token or a few, of text, reasoning or a tool call.
+    /// Not the role that opens a message, nor pings, usage and what ends it.
     pub(super) fn is_output(&self) -> bool {
         self.has_text || self.has_bare_text && !self.has_type || self.has_delta && self.kind == Kind::Delta
     }
 
-    /// Whether it ends the answer, or one of its outputs.
+    /// Returns `true` if it ends the answer, or one of its outputs.
     pub(super) fn is_end(&self) -> bool {
         self.is_last || self.kind == Kind::End
     }
 
-    /// Whether nothing is to come behind it.
+    /// Returns `true` if nothing is to come behind it.
     pub(super) fn is_done(&self) -> bool {
         self.is_done_mark || self.kind == Kind::End
     }

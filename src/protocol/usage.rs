@@ -5,7 +5,7 @@ use super::scan::{Key, Value};
 /// Above this a count is a defect of the server, not a length: no model has a context of 16 million tokens.
 const PLAUSIBLE_TOKENS_MAX: f64 = (1 << 24) as f64;
 
-/// What a response cost, as far as the server said so.
+/// Tokens that a response cost, as far as the server said so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens of the prompt, whether they came from a cache or not.
@@ -97,8 +97,8 @@ impl Counts {
         }
     }
 
-    /// What they say together. No prompt has no tokens, so zero says nothing of it; a half that is missing follows from
-    /// the sum.
+    /// Returns the usage that the counts make together. No prompt has no tokens, so zero says
+    /// nothing of it; a half that is missing follows from the sum.
     pub(super) fn usage(self) -> Usage {
         let apart = self.cache_read.unwrap_or(0) + self.cache_creation.unwrap_or(0);
         let by_timings = self.prompt_n.map(|tokens| tokens + self.cache_n.unwrap_or(0));

@@ -1,9 +1,11 @@
-//! What one gateway may take of a pod's room where several gateways take from it, each seeing late what the others took.
+//! Share of a pod's room that one gateway may take where several gateways take from it, each seeing
+//! late what the others took.
 //!
-//! Between two looks at the others a gateway takes its share of the room that it saw free, so that all of them together take
-//! no more than there was; less what the others may have taken that it did not see, since at their last look they did
-//! not see what it took itself. A share that is less than a request is drawn by lot, or a room for fewer requests than there are
-//! gateways would stay empty.
+//! Between two polls of the others a gateway takes its share of the room that it saw free, so that
+//! all of them together take no more than there was; less what the others may have taken that it
+//! did not see, since at their last poll they did not see what it took itself. A share that is less
+//! than a request is drawn at random, or a room for fewer requests than there are gateways would
+//! stay empty.
 
 use super::load::Load;
 
@@ -22,20 +24,20 @@ enum Rule {
     Apart { own: Load, gateways: u32, is_own: bool },
 }
 
-/// What a gateway knew of a pod when it last looked.
+/// Knowledge that a gateway had of a pod at its last poll of the others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Looked {
-    /// What it ran itself, and told.
+    /// Load that it put there itself, as it reported.
     pub told: Load,
-    /// What it had told the time before.
+    /// Load that it had reported the time before.
     pub earlier: Load,
-    /// What the others ran.
+    /// Load that the others put there.
     pub elsewhere: Load,
-    /// How many gateways there were, it included.
+    /// Number of gateways, it included.
     pub gateways: u32,
-    /// How many of them ran anything or had requests that waited, it included.
+    /// Number of gateways that ran anything or had requests that waited, it included.
     pub active: u32,
-    /// Drawn by this gateway for this pod and this look.
+    /// Drawn by this gateway for this pod and this poll.
     pub lot: Lot,
 }
 
@@ -46,7 +48,7 @@ pub struct Lot(pub u32);
 // === impl Allowance ===
 
 impl Allowance {
-    /// Where this gateway saw this at its last look, and runs `own` now.
+    /// Allowance of a gateway that saw this at its last poll, and runs `own` now.
     pub fn between_looks(looked: Looked, own: Load) -> Self {
         let Looked { told, earlier, elsewhere, gateways, active, lot } = looked;
         let taken = told.minus(earlier);
@@ -58,13 +60,14 @@ impl Allowance {
         Self(Rule::Together { left, free, active, lot })
     }
 
-    /// Where what the others run is unknown, and this gateway runs `own`. Each pod is some gateway's own (`is_own`), for what
-    /// is less than a request in each share, and for requests that need more than a share.
+    /// Allowance where what the others run is unknown, and this gateway runs `own`. Each pod is
+    /// some gateway's own (`is_own`), for what is less than a request in each share, and for
+    /// requests that need more than a share.
     pub fn apart(own: Load, gateways: u32, is_own: bool) -> Self {
         Self(Rule::Apart { own, gateways, is_own })
     }
 
-    /// Whether so much may be taken.
+    /// Returns `true` if so much may be taken.
     pub fn allows(self, load: Load) -> bool {
         match self.0 {
             Rule::Any => true,
@@ -94,7 +97,8 @@ impl Allowance {
 // === impl Lot ===
 
 impl Lot {
-    /// Whether it is below `free`/`load`/`active`: so that as many gateways win, on average, as there is room for.
+    /// Returns `true` if it is below `free`/`load`/`active`: so that as many gateways win, on
+    /// average, as there is room for.
     fn wins(self, free: Load, load: Load, active: u32) -> bool {
         let needed = u128::from(self.0) * u128::from(load.as_micro()) * u128::from(active.max(1));
         needed < u128::from(free.as_micro()) << 32
@@ -111,7 +115,8 @@ mod tests {
         Load::from_micro(micro)
     }
 
-    /// What gateways with endless demand for requests of `load` run after some looks, each in its turn.
+    /// Load of gateways with endless demand for requests of `load` after some polls, each in its
+    /// turn.
     fn filled(gateways: usize, load: Load, turns: usize) -> Load {
         let count = u32::try_from(gateways).unwrap();
         let (mut own, mut told) = (vec![Load::ZERO; gateways], vec![[Load::ZERO; 2]; gateways]);
@@ -160,7 +165,8 @@ mod tests {
         assert!(allowance.allows(micro(200_000)));
     }
 
-    /// How many requests gateways take that know nothing of each other, of which the first owns the pod.
+    /// Counts the requests that gateways take that know nothing of each other, of which the first
+    /// owns the pod.
     fn apart(gateways: u32, load: Load) -> Vec<usize> {
         let taken = |gateway| {
             let mut allowance = Allowance::apart(Load::ZERO, gateways, gateway == 0);

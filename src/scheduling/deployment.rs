@@ -14,7 +14,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 #[serde(try_from = "String")]
 pub struct DeploymentName(String);
 
-/// What names no deployment.
+/// Error of a text that names no deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidDeploymentName(String);
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Load(u32);
 
-/// What a product of floats may lack of the whole number that it stands for.
+/// Largest shortfall of a product of floats from the whole number that it stands for.
 const FLOAT_NOISE_MICRO: f64 = 1e-6;
 
 // === impl Load ===
@@ -43,7 +43,7 @@ impl Load {
         f64::from(self.0) / 1e6
     }
 
-    /// Whether `self` and `more` together stay within a pod's capacity.
+    /// Returns `true` if `self` and `more` together stay within a pod's capacity.
     pub fn fits(self, more: Self) -> bool {
         self + more <= Self::CAPACITY
     }

@@ -35,7 +35,7 @@ pub struct ModelId(u64);
 pub struct Pod {
     /// Its identity.
     pub id: PodId,
-    /// Where Envoy reaches it.
+    /// Address by which Envoy reaches it.
     pub address: SocketAddr,
     /// The same, as a header names it: written once, not for each request.
     pub destination: Rc<str>,
@@ -71,10 +71,10 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PodSpec {
-    /// Where it listens.
+    /// Address at which it listens.
     #[serde(deserialize_with = "address::unicast")]
     pub address: SocketAddr,
-    /// Whose pod it is.
+    /// Name of its deployment.
     pub deployment: DeploymentName,
     /// The names it serves; empty if it serves any.
     #[serde(default, deserialize_with = "text::list::<text::ModelName, _>", skip_serializing_if = "Vec::is_empty")]
@@ -85,17 +85,17 @@ pub struct PodSpec {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileEntry {
-    /// Whose pods were measured.
+    /// Name of the deployment whose pods were measured.
     pub deployment: DeploymentName,
-    /// With which model; `None` for any.
+    /// Model that they ran; `None` for any.
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     pub model: Option<String>,
-    /// What was measured.
+    /// Measurements.
     #[serde(deserialize_with = "json::object")]
     pub profile: Profile,
 }
 
-/// What a profile is for; at most one entry of a document has the same.
+/// Deployment and model that a profile is for; at most one entry of a document has the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub struct ProfileKey {
     /// As [`ProfileEntry::deployment`].
@@ -145,7 +145,7 @@ impl DeploymentId {
 // === impl ProfileEntry, ProfileKey ===
 
 impl ProfileEntry {
-    /// What the profile is for.
+    /// Returns the deployment and model that the profile is for.
     pub fn key(&self) -> ProfileKey {
         ProfileKey { deployment: self.deployment.clone(), model: self.model.clone() }
     }
@@ -227,7 +227,7 @@ impl Pool {
         self
     }
 
-    /// Whether some pods serve models that others do not.
+    /// Returns `true` if some pods serve models that others do not.
     pub fn tells_models_apart(&self) -> bool {
         self.pods.windows(2).any(|pair| matches!(pair, [one, other] if one.models != other.models))
     }
@@ -261,7 +261,7 @@ impl Pool {
         }
     }
 
-    /// Whether any pod serves `model`.
+    /// Returns `true` if any pod serves `model`.
     pub fn serves(&self, model: &Model) -> bool {
         !self.audience(model).pods().is_empty()
     }

@@ -24,7 +24,7 @@ const MOST_SETTLED: usize = 64;
 /// Requests of one lane that a pass looks at.
 const MOST_OF_LANE: usize = 40;
 
-/// What becomes of requests that cannot meet their objective any more.
+/// Treatment of requests that cannot meet their objective any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LatePolicy {
@@ -42,7 +42,7 @@ pub enum LatePolicy {
 pub struct Urgency {
     /// Late requests go behind the others, unless configured otherwise.
     pub late: bool,
-    /// Until when it can start and still meet its objective.
+    /// Latest instant at which it can start and still meet its objective.
     pub latest_start: Instant,
     /// First come first served among equals.
     pub arrival: Instant,
@@ -85,17 +85,17 @@ impl Queue {
         Self { late_policy, max_wait, ..Self::default() }
     }
 
-    /// How many wait.
+    /// Number of requests that wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How long one pod would take for all that waits.
+    /// Time that one pod would take for all that waits.
     pub fn work(&self) -> Duration {
         self.work
     }
 
-    /// Whether none waits.
+    /// Returns `true` if none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -158,7 +158,7 @@ impl Queue {
         }
     }
 
-    /// Whether some are to be judged anew.
+    /// Returns `true` if some are to be judged anew.
     pub fn is_outdated(&self) -> bool {
         !self.outdated.is_empty()
     }
@@ -172,7 +172,7 @@ impl Queue {
         self.waiting.get(&id).map(|waiting| &waiting.request)
     }
 
-    /// How urgent a request is at `now`.
+    /// Returns the urgency of a request at `now`.
     pub fn urgency(&self, request: &Request, now: Instant) -> Urgency {
         Urgency {
             late: self.late_policy == LatePolicy::Last && request.is_late(now),
@@ -255,7 +255,7 @@ impl Queue {
         self.by_arrival.range(..end).map(|(_, id)| *id)
     }
 
-    /// Whether a request has.
+    /// Returns `true` if a request has waited longer than `max_wait`.
     pub fn is_expired(&self, request: &Request, now: Instant) -> bool {
         request.arrival.at < now.before(self.max_wait)
     }
@@ -271,8 +271,9 @@ impl Queue {
         self.infeasible.iter().copied()
     }
 
-    /// How long a request waits before it may reserve a pod: half its slack while that is less than a quarter of
-    /// `max_wait`, since at its full slack the reserved pod would drain too late for it; hopeless ones that quarter.
+    /// Returns the time that a request waits before it may reserve a pod: half its slack while that
+    /// is less than a quarter of `max_wait`, since at its full slack the reserved pod would drain
+    /// too late for it; hopeless ones that quarter.
     fn patience(&self, request: &Request) -> Duration {
         let quarter = self.max_wait.mul_f64(0.25);
         let half_slack = request.original_slack().mul_f64(0.5);

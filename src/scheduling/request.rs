@@ -1,4 +1,4 @@
-//! What the scheduler knows of a request, assessed once at arrival and again when the pool changes.
+//! Request as the scheduler knows it, assessed once at arrival and again when the pool changes.
 
 mod assessment;
 
@@ -24,30 +24,31 @@ use super::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u32);
 
-/// What keeping the objective of a request is worth, against 1 for one of no class.
+/// Worth of keeping the objective of a request, against 1 for one of no class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Weight(f64);
 
-/// What arrives: everything about a request that does not depend on the pool.
+/// Arrival of a request: everything about it that does not depend on the pool.
 #[derive(Clone, Debug, Default)]
 pub struct Arrival {
-    /// Which one.
+    /// Number of the request.
     pub id: RequestId,
-    /// When its headers reached the gateway.
+    /// Instant at which its headers reached the gateway.
     pub at: Instant,
-    /// What it asks for.
+    /// Model that it asks for.
     pub model: Model,
     /// Position of its class in the configuration.
     pub class: usize,
-    /// What its class is worth.
+    /// Worth of its class.
     pub weight: Weight,
-    /// How to place it.
+    /// Policy that places it.
     pub policy: PolicyName,
     /// Its prompt and the estimate of its output.
     pub shape: Shape,
-    /// Whether it is known that its answer will be streamed.
+    /// `true` where it is known that its answer will be streamed.
     pub streamed: bool,
-    /// How long its answer may be, for the policies that go by more than the estimate; `None` where that is not known.
+    /// Distribution of its answer's length, for the policies that go by more than the estimate;
+    /// `None` where that is not known.
     pub lengths: Option<OutputLengths>,
     /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
     pub slo: Option<Slo>,
@@ -55,7 +56,7 @@ pub struct Arrival {
     pub subset: Option<Subset>,
 }
 
-/// What a request would be on the pods of one deployment.
+/// Prospect of a request on the pods of one deployment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prospect {
     /// Position in [`Pool::deployments`](super::pool::Pool::deployments).
@@ -64,11 +65,12 @@ pub struct Prospect {
     pub deployment_id: DeploymentId,
     /// The share of a pod that it would take.
     pub load: Load,
-    /// Whether the deployment must not be filled above its capacity.
+    /// `true` where the deployment must not be filled above its capacity.
     pub bounded: bool,
     /// Highest rate (requests/s) that a pod sustains in requests of this shape, where a profile says so.
     pub rate_per_s: Option<f64>,
-    /// Until when it can start here and still meet its objective; `None` without an objective or a profile.
+    /// Latest instant at which it can start here and still meet its objective; `None` without an
+    /// objective or a profile.
     pub latest_start: Option<Instant>,
     /// The objective that holds here.
     pub slo: Option<Slo>,
@@ -76,7 +78,7 @@ pub struct Prospect {
     pub cost: f64,
 }
 
-/// Why a request is not judged by a profile.
+/// Reason why a request is not judged by a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unjudged {
     /// No deployment that serves the model has a profile from which a pending load follows.
@@ -90,7 +92,7 @@ pub enum Unjudged {
 /// A request as policies see it.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What arrived. Its policy may be the fallback, see [`Request::unjudged`].
+    /// Arrival of the request. Its policy may be the fallback, see [`Request::unjudged`].
     pub arrival: Arrival,
     /// The policy in force.
     pub policy: PolicyName,
@@ -98,7 +100,8 @@ pub struct Request {
     pub audience: Rc<Audience>,
     /// One for each deployment that may run it, in the order of the pool.
     pub prospects: Vec<Prospect>,
-    /// Until when it can start somewhere and still meet its objective ([`Instant::FAR_FUTURE`] without one).
+    /// Latest instant at which it can start somewhere and still meet its objective
+    /// ([`Instant::FAR_FUTURE`] without one).
     pub latest_start: Instant,
     /// Set if the fallback policy places it.
     pub unjudged: Option<Unjudged>,
@@ -139,7 +142,8 @@ impl Default for Weight {
 // === impl Prospect ===
 
 impl Prospect {
-    /// Whether a request that starts now on this deployment can be expected to meet its objective.
+    /// Returns `true` if a request that starts now on this deployment can be expected to meet its
+    /// objective.
     pub fn is_in_time(&self, now: Instant) -> bool {
         self.latest_start.is_some_and(|latest| latest >= now)
     }
@@ -148,7 +152,7 @@ impl Prospect {
 // === impl Request ===
 
 impl Request {
-    /// Whether it can no longer meet its objective anywhere.
+    /// Returns `true` if it can no longer meet its objective anywhere.
     pub fn is_late(&self, now: Instant) -> bool {
         self.infeasible || self.latest_start < now
     }
@@ -158,7 +162,8 @@ impl Request {
         if self.infeasible { Duration::ZERO } else { self.latest_start.since(self.arrival.at) }
     }
 
-    /// How long a whole pod of the deployment that serves it fastest takes for it: 1/λ, zero where no profile tells.
+    /// Returns the time that a whole pod of the deployment that serves it fastest takes for it:
+    /// 1/λ, zero where no profile tells.
     pub fn work(&self) -> Duration {
         let fastest = self.prospects.iter().filter_map(|prospect| prospect.rate_per_s).fold(0.0, f64::max);
         Duration::try_from_secs_f64(1.0 / fastest).unwrap_or_default()
@@ -169,7 +174,7 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
-    /// What it would be on a pod if it went there now.
+    /// Returns its run on a pod if it went there now.
     pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
         Run {
             prompt_tokens: self.arrival.shape.input_tokens,
@@ -189,8 +194,8 @@ impl Request {
         self.prospects.iter().filter(move |prospect| prospect.latest_start == best || prospect.is_in_time(now))
     }
 
-    /// How much earlier than its latest start it must start on each of the deployments to be in time there, to the
-    /// millisecond; `None` where no profile tells.
+    /// Returns by how much earlier than its latest start it must start on each of the deployments
+    /// to be in time there, to the millisecond; `None` where no profile tells.
     pub fn leads(&self) -> impl Iterator<Item = Option<Duration>> {
         self.prospects.iter().map(|prospect| {
             let lead = self.latest_start.since(prospect.latest_start?);
@@ -198,7 +203,7 @@ impl Request {
         })
     }
 
-    /// Which other requests it shares its fate with.
+    /// Identifies the other requests that share its fate.
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
         (self.policy, self.audience.id(), self.arrival.class, self.infeasible).hash(&mut hasher);

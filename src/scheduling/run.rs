@@ -12,21 +12,21 @@ use super::time::Instant;
 pub struct Run {
     /// Tokens of its prompt.
     pub prompt_tokens: u32,
-    /// When it came to the gateway: its objective counts from there.
+    /// Instant at which it came to the gateway: its objective counts from there.
     pub arrived_at: Instant,
-    /// When it was forwarded to its pod.
+    /// Instant at which it was forwarded to its pod.
     pub placed_at: Instant,
-    /// How far its answer is.
+    /// Progress of its answer.
     pub progress: Progress,
-    /// What it is to keep; nothing if that is empty.
+    /// Objective that it is to keep; nothing if that is empty.
     pub slo: Slo,
-    /// How long its answer may be, where a policy asked.
+    /// Distribution of its answer's length, where a policy asked.
     pub lengths: Option<OutputLengths>,
-    /// What keeping its objective is worth.
+    /// Worth of keeping its objective.
     pub weight: Weight,
 }
 
-/// What has been seen of an answer.
+/// Progress of an answer, as far as it has been seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
     /// Nothing, and nothing need be before its end: an answer that is not streamed.
@@ -36,11 +36,11 @@ pub enum Progress {
     Prefilling,
     /// It is streamed.
     Decoding {
-        /// When its first token came.
+        /// Instant of its first token.
         first_token_at: Instant,
         /// Tokens of it that had come by `seen_at`.
         tokens: u32,
-        /// When the last of them came.
+        /// Instant of the last of them.
         seen_at: Instant,
     },
 }

@@ -8,7 +8,8 @@ use super::profile::Profile;
 use super::shape::Shape;
 use super::time::Instant;
 
-/// What a request must meet; all that are set must hold. All times count from arrival at the gateway, so waiting counts.
+/// Objective of a request; all parts that are set must hold. All times count from arrival at the
+/// gateway, so waiting counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slo {
     /// Time to first token.
@@ -42,7 +43,7 @@ pub enum SloKind {
     E2e,
 }
 
-/// How a request went, as its client saw it.
+/// Outcome of a request, as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Tokens in and out, as the model server counted them.
@@ -59,12 +60,13 @@ pub struct Outcome {
 // === impl Slo ===
 
 impl Slo {
-    /// Whether nothing is promised.
+    /// Returns `true` if nothing is promised.
     pub fn is_empty(&self) -> bool {
         self.kind().is_none()
     }
 
-    /// What of it says anything of a request with so many output tokens: without any, nothing per output token does.
+    /// Returns the part of it that says anything of a request with so many output tokens: without
+    /// any, nothing per output token does.
     #[must_use]
     pub fn applied_to(self, shape: Shape) -> Option<Self> {
         let applied = match shape.output_tokens {
@@ -103,8 +105,8 @@ impl Slo {
         paces.chain(self.tpot).min()
     }
 
-    /// Whether every objective that is set held. A mean time between tokens needs two of them, so an answer of one
-    /// token keeps any [`Slo::tpot`].
+    /// Returns `true` if every objective that is set held. A mean time between tokens needs two of
+    /// them, so an answer of one token keeps any [`Slo::tpot`].
     pub fn kept(&self, outcome: &Outcome) -> bool {
         let Outcome { shape, ttft, e2e, .. } = *outcome;
         let within = |actual: Duration, limit: Option<Duration>| limit.is_none_or(|limit| actual <= limit);
@@ -147,8 +149,9 @@ pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> 
     Some(slo.target(shape)?.as_secs_f64() - waited.as_secs_f64() - expected.as_secs_f64())
 }
 
-/// When a request must start at the latest to be expected to meet its target on a deployment with this profile:
-/// arrival + target − expected, in the past if it never could. `None` as for [`slack_s`].
+/// Returns the latest instant at which a request must start to be expected to meet its target on a
+/// deployment with this profile: arrival + target − expected, in the past if it never could. `None`
+/// as for [`slack_s`].
 pub fn latest_start(slo: &Slo, shape: Shape, profile: &Profile, arrival: Instant) -> Option<Instant> {
     Some(arrival.offset_seconds(slack_s(slo, shape, profile, Duration::ZERO)?))
 }

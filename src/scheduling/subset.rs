@@ -16,7 +16,7 @@ impl Subset {
         Self(entries.filter_map(endpoint).collect())
     }
 
-    /// Whether a pod at this address is meant.
+    /// Returns `true` if it names a pod at this address.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.0.iter().any(|(ip, port)| *ip == address.ip() && port.is_none_or(|port| port == address.port()))
     }

@@ -14,8 +14,8 @@ use super::time::Instant;
 /// The moment at which tests begin: long enough after zero that nothing lies before it.
 pub(crate) const START: Instant = Instant::from_micros(3_600_000_000);
 
-/// What a request of one shape is on a deployment: the share of a pod that it takes (0: infeasible), and the mean time
-/// from its start to its end, in seconds.
+/// Load and latency of a request of one shape on a deployment: the share of a pod that it takes (0:
+/// infeasible), and the mean time from its start to its end, in seconds.
 pub(crate) type Cell = (f64, f64);
 
 /// A profile in which the k-th shape (see [`shape`]) is the k-th of `cells`, with an end-to-end objective
@@ -70,7 +70,7 @@ pub(crate) fn urgent(id: u32, k: usize, at: Instant, e2e: std::time::Duration) -
     Arrival { slo: Some(Slo { e2e: Some(e2e), ..Slo::default() }), ..arrival(id, k, at) }
 }
 
-/// What arrived, as the pool's profiles judge it.
+/// Assesses an arrival by the pool's profiles.
 pub(crate) fn assess(arrival: Arrival, pool: &Pool) -> Request {
     Request::assess(arrival, pool, &Assessment::default())
 }

@@ -9,11 +9,12 @@ use super::request::{Prospect, Request, RequestId};
 use super::run::Run;
 use super::time::Instant;
 
-/// How full a late request may make a pod, where a policy holds what finds no room. What is left is for the requests that come and
-/// can still be in time. Beyond saturation less keeps as much, just below it the late ones then wait for nothing.
+/// Load to which a late request may fill a pod, where a policy holds what finds no room. What is
+/// left is for the requests that come and can still be in time. Beyond saturation less keeps as
+/// much, just below it the late ones then wait for nothing.
 const LATE_TO: Load = Load::from_micro(800_000);
 
-/// Whether a pod takes requests.
+/// Health of a pod: the requests that it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Health {
     /// It does.
@@ -25,18 +26,18 @@ pub enum Health {
     Out,
 }
 
-/// What a pass knows of one pod.
+/// State of one pod, as a pass knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodState {
     /// Sum of the pending loads of what runs on it, over all VMs.
     pub load: Load,
     /// Requests in flight on it, over all VMs.
     pub in_flight: u32,
-    /// Whether it takes requests.
+    /// Health of the pod.
     pub health: Health,
     /// Another VM's request that has waited too long has it drained.
     pub reserved: bool,
-    /// What of its room this gateway may take, where others take from it too.
+    /// Share of its room that this gateway may take, where others take from it too.
     pub allowance: Allowance,
 }
 
@@ -45,17 +46,18 @@ pub struct PodState {
 pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
-    /// What runs on each pod, where the pass was told.
+    /// Requests on each pod, where the pass was given them.
     runs: OnPods,
     /// Models that pods were found to lack.
     missing: Vec<(PodId, ModelId)>,
     /// A pod that drains for a request of this VM.
     reservation: Option<(RequestId, usize)>,
-    /// Whether the deployments' bounds do not count, since what is placed is not counted by them.
+    /// `true` where the deployments' bounds do not count, since what is placed is not counted by
+    /// them.
     is_unbounded: bool,
 }
 
-/// What runs on each pod, in the order of the pool. Clones share it until one is changed.
+/// Requests on each pod, in the order of the pool. Clones share it until one is changed.
 #[derive(Clone, Debug, Default)]
 pub struct OnPods(Rc<Vec<Rc<Vec<Run>>>>);
 
@@ -66,31 +68,32 @@ pub struct Candidate<'v> {
     pub position: usize,
     /// The pod.
     pub pod: &'v Pod,
-    /// What runs on it.
+    /// State of the pod.
     pub state: PodState,
-    /// What the request would be on it.
+    /// Prospect of the request there.
     pub prospect: &'v Prospect,
 }
 
 // === impl PodState ===
 
 impl PodState {
-    /// Whether the pod is up, or waits for a request that shows whether it is.
+    /// Returns `true` if the pod is up, or waits for a request that shows whether it is.
     pub fn takes(&self) -> bool {
         self.health != Health::Out
     }
 
-    /// Whether it has room for so much more, and this gateway may take it.
+    /// Returns `true` if it has room for so much more, and this gateway may take it.
     pub fn has_room_for(&self, load: Load) -> bool {
         self.load.fits(load) && self.allowance.allows(load)
     }
 
-    /// Whether it is empty enough for so much more that comes too late for its objective.
+    /// Returns `true` if it is empty enough for so much more that comes too late for its objective.
     pub fn has_room_for_late(&self, load: Load) -> bool {
         self.has_room_for(load) && self.stays_within(load, LATE_TO)
     }
 
-    /// Whether it is filled no further than to `most` with so much more; an idle pod takes anything.
+    /// Returns `true` if so much more fills it no further than to `most`; an idle pod takes
+    /// anything.
     pub fn stays_within(&self, load: Load, most: Load) -> bool {
         self.load == Load::ZERO || self.load + load <= most
     }
@@ -99,7 +102,7 @@ impl PodState {
 // === impl OnPods ===
 
 impl OnPods {
-    /// What runs on the pod at `position`.
+    /// Returns the requests on the pod at `position`.
     pub fn at(&self, position: usize) -> &[Run] {
         self.0.get(position).map(|runs| runs.as_slice()).unwrap_or_default()
     }
@@ -147,7 +150,7 @@ impl<'a> View<'a> {
         self.missing.extend(missing);
     }
 
-    /// What runs on the pod at `position`, those included that the pass has placed.
+    /// Returns the requests on the pod at `position`, those included that the pass has placed.
     pub fn runs(&self, position: usize) -> &[Run] {
         self.runs.at(position)
     }
@@ -159,7 +162,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is known of the pod at `position`.
+    /// Returns the state of the pod at `position`.
     pub fn state(&self, position: usize) -> PodState {
         self.states.get(position).copied().unwrap_or_default()
     }
@@ -178,7 +181,7 @@ impl<'a> View<'a> {
         Some(position)
     }
 
-    /// Whether the pod at `position` drains for a request, of this VM or another.
+    /// Returns `true` if the pod at `position` drains for a request, of this VM or another.
     pub fn is_reserved(&self, position: usize) -> bool {
         self.state(position).reserved || self.reservation.is_some_and(|(_, reserved)| reserved == position)
     }
@@ -193,7 +196,8 @@ impl<'a> View<'a> {
         Some(Candidate { position, pod, state, prospect })
     }
 
-    /// Whether a candidate has room for a request; pods that drain for another one have none.
+    /// Returns `true` if a candidate has room for a request; pods that drain for another one have
+    /// none.
     pub fn has_room(&self, request: &Request, candidate: &Candidate<'_>) -> bool {
         !candidate.prospect.bounded
             || (candidate.state.has_room_for(candidate.prospect.load) && !self.is_kept_from(request, candidate))
@@ -221,7 +225,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether as many requests run on it as its deployment's bound lets.
+    /// Returns `true` if as many requests run on it as its deployment's bound lets.
     fn is_full(&self, pod: &Pod, state: PodState) -> bool {
         let deployment = self.pool.deployments().get(pod.deployment).filter(|_| !self.is_unbounded);
         deployment.and_then(|deployment| deployment.max_concurrent_requests).is_some_and(|most| state.in_flight >= most)

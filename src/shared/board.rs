@@ -1,5 +1,5 @@
-//! The board: the one value in which the VMs of a pool meet. Who is there and what waits with them, what runs where, which
-//! pods fail.
+//! The board: the one value that the VMs of a pool share. It holds their seats and claims, the load
+//! of each pod, and the pods that fail.
 //!
 //! It is one value because what a placement reads and writes must agree: one compare-and-swap then takes room, and shows
 //! that no claim, no seat and no verdict on a pod changed meanwhile. It grows with the pods that are busy and the VMs that
@@ -17,15 +17,15 @@ use crate::scheduling::time::Instant;
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Board {
-    /// Who is there.
+    /// Seats of the VMs, with what waits there.
     pub directory: Directory,
-    /// Which pods fail.
+    /// Pods that fail.
     pub failing: Failing,
     /// The number of the [outlook](super::outlook) on other gateways that is in force; 0 where there is none yet.
     pub outlook: u64,
     /// The pods of the newest configuration.
     pub newest_pods: Vec<PodId>,
-    /// What runs where; a deployment on which nothing runs has none.
+    /// Load by deployment and VM; a deployment on which nothing runs has no ledger.
     ledgers: Vec<(DeploymentId, Ledger)>,
 }
 
@@ -38,13 +38,13 @@ impl Board {
         claims.min_by_key(|claim| claim.urgency)
     }
 
-    /// What some VMs run, by deployment.
+    /// Returns the columns of the VMs that `counts` admits, each with its deployment.
     pub fn columns_of(&self, counts: impl Fn(Ticket) -> bool) -> impl Iterator<Item = (DeploymentId, &Column)> {
         let columns = self.ledgers.iter().flat_map(|(id, ledger)| ledger.columns().map(|column| (*id, column)));
         columns.filter(move |(_, (ticket, _))| counts(*ticket)).map(|(id, (_, column))| (id, column))
     }
 
-    /// What all VMs that live run on any pod.
+    /// Returns the load of each pod, summed over all VMs that live.
     pub fn running(&self, now: Instant) -> Column {
         let mut sum = Column::new();
         for (_, column) in self.columns_of(|ticket| self.directory.lives(ticket, now)) {

@@ -14,9 +14,9 @@ use crate::scheduling::view::View;
 pub struct Claim {
     /// Its place in the order.
     pub urgency: Urgency,
-    /// What it would take of a pod, for each deployment that may run it.
+    /// Load that it would put on a pod, for each deployment that may run it.
     pub loads: Vec<(DeploymentId, Load)>,
-    /// Since when it may reserve a pod, if it may.
+    /// Instant since which it may reserve a pod, if it may.
     pub aged_since: Option<Instant>,
     /// The pod that drains for it.
     pub reserved: Option<PodId>,

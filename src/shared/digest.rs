@@ -1,4 +1,5 @@
-//! What one gateway tells the others of itself: what it runs on which pod, and its most urgent waiting request.
+//! Digest that one gateway publishes for the others: its load on each pod, and its most urgent
+//! waiting request.
 //!
 //! Gateways share no clock, so times are told as seen from the moment of telling. As text, a digest is its format's version,
 //! a hash of the pool's name and its content in [postcard]'s coding, in the letters of base64 that no path or query has
@@ -41,7 +42,7 @@ pub struct Digest {
     pub gateway: u64,
     /// Counts its digests: one that stays the same is of a gateway that fell silent.
     pub sequence: u64,
-    /// What it runs.
+    /// Load and number of its requests, by pod.
     pub running: Column,
     /// The most urgent request that waits there.
     pub waiting: Option<Waiting>,
@@ -60,7 +61,7 @@ pub struct Waiting {
     reserved: Option<PodId>,
 }
 
-/// Why a text is no digest.
+/// Reason why a text is no digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigestError {
     /// It has so many characters, more than [`MAX_CHARS`].
@@ -89,7 +90,7 @@ impl Digest {
     ///
     /// # Errors
     ///
-    /// Why it cannot be taken.
+    /// The reason why it cannot be taken.
     pub fn decode(text: &str, pool: &str) -> Result<Self, DigestError> {
         if text.len() > MAX_CHARS {
             return Err(DigestError::TooLong(text.len()));

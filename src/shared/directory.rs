@@ -1,4 +1,5 @@
-//! Who is there: each VM that schedules holds a numbered seat, with a heartbeat, its mailbox and its claim.
+//! Directory of the VMs that schedule: each holds a numbered seat, with a heartbeat, its mailbox
+//! and its claim.
 //!
 //! A VM that dies leaves no message. Its heartbeat stops, and after [`DEAD_AFTER`] the others drop its seat and with it
 //! the load that it had published. A VM that only stalled finds its seat gone and takes a new one.
@@ -10,17 +11,18 @@ use serde::{Deserialize, Serialize};
 use super::claim::Claim;
 use crate::scheduling::time::Instant;
 
-/// How often a VM says that it lives.
+/// Period of a VM's heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// How long a silent VM is believed to live.
+/// Time for which a silent VM is believed to live.
 pub const DEAD_AFTER: Duration = Duration::from_secs(2);
 
-/// How long others leave room to a VM that was woken for its claim: longer than a wake-up takes (some 0.1 ms), short
-/// enough that a stalled VM blocks nobody.
+/// Time for which others leave room to a VM that was woken for its claim: longer than a wake-up
+/// takes (some 0.1 ms), short enough that a stalled VM blocks nobody.
 pub const YIELD_FOR: Duration = Duration::from_millis(5);
 
-/// How long a VM that was woken and did not look is left alone: it stalls, or the message was lost.
+/// Time for which a VM that was woken and did not react is left alone: it stalls, or the message
+/// was lost.
 const WAKE_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// The seats of a pool.
@@ -34,24 +36,24 @@ pub struct Directory {
 /// A configuration of the pool. While an update is under way two are in force, the older for what still drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
-    /// When it was accepted; each VM has a time of its own for it.
+    /// Instant at which it was accepted; each VM has a time of its own for it.
     pub since: Instant,
-    /// Tells it from others.
+    /// Distinguishes it from others.
     pub fingerprint: u64,
 }
 
 /// One VM's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
-    /// Which one.
+    /// Number and epoch of the seat.
     pub ticket: Ticket,
-    /// When the VM last said that it lives.
+    /// Instant of the VM's last heartbeat.
     pub heartbeat: Instant,
-    /// Where to wake it.
+    /// Mailbox by which the VM is woken.
     pub mailbox: Option<u32>,
-    /// When it was woken for its claim, until it has looked.
+    /// Instant at which it was woken for its claim, until it has reacted.
     pub woken: Option<Instant>,
-    /// How many requests wait there.
+    /// Number of requests that wait there.
     pub waiting: u32,
     /// The most urgent of them.
     pub claim: Option<Claim>,
@@ -86,7 +88,7 @@ impl Directory {
         }
     }
 
-    /// Whether requests come under a newer configuration than this one.
+    /// Returns `true` if requests come under a newer configuration than this one.
     pub fn is_outdated(&self, generation: Generation) -> bool {
         self.newest.is_some_and(|newest| newest.fingerprint != generation.fingerprint)
     }
@@ -113,7 +115,7 @@ impl Directory {
         self.seats.iter_mut().find(|seat| seat.ticket == ticket)
     }
 
-    /// Whether the VM with this ticket lives.
+    /// Returns `true` if the VM with this ticket lives.
     pub fn lives(&self, ticket: Ticket, now: Instant) -> bool {
         self.seat(ticket).is_some_and(|seat| seat.lives(now))
     }
@@ -123,7 +125,7 @@ impl Directory {
         self.seats.iter().filter(move |seat| Some(seat.ticket) != own && seat.lives(now))
     }
 
-    /// How many requests wait in VMs other than `own`.
+    /// Counts the requests that wait in VMs other than `own`.
     pub fn waiting_elsewhere(&self, own: Option<Ticket>, now: Instant) -> u32 {
         self.others(own, now).fold(0, |sum, seat| sum.saturating_add(seat.waiting))
     }
@@ -136,12 +138,12 @@ impl Seat {
         now.since(self.heartbeat) < DEAD_AFTER
     }
 
-    /// Whether to wake it: nobody did, or so long ago that the message must be lost.
+    /// Returns `true` if it may be woken: nobody did, or so long ago that the message must be lost.
     pub fn may_be_woken(&self, now: Instant) -> bool {
         self.woken.is_none_or(|woken| now.since(woken) >= WAKE_AGAIN_AFTER)
     }
 
-    /// Whether others leave it room: it was woken just now and has not looked yet.
+    /// Returns `true` while others leave it room: it was woken just now and has not reacted yet.
     pub fn is_yielded_to(&self, now: Instant) -> bool {
         self.woken.is_some_and(|woken| now.since(woken) < YIELD_FOR)
     }

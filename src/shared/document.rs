@@ -31,12 +31,12 @@ pub struct SharedDocument {
     seen: Option<(usize, u64)>,
 }
 
-/// What came of a fetch, for the one VM that did it to tell.
+/// Outcome of a fetch, for the one VM that did it to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Concluded {
     /// The document differs from the last one.
     pub changed: bool,
-    /// What is wrong, or that nothing is any more, differs from what was last said, by whichever VM.
+    /// The complaint, or its absence, differs from what any VM reported last.
     pub news: bool,
 }
 
@@ -47,7 +47,7 @@ struct State {
     version: u64,
     /// Nobody else fetches before this.
     leased_until: Instant,
-    /// When it was last fetched, or tried to be.
+    /// Instant of the last fetch, successful or not.
     fetched_at: Option<Instant>,
     /// Fetches that gave nothing before the first document.
     failures: u32,
@@ -69,11 +69,11 @@ struct Document {
 /// A good document.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Good<'a> {
-    /// What it says.
+    /// Content of the document.
     pub bytes: &'a [u8],
-    /// By what its server tells it from others, if it does.
+    /// Entity tag by which its server distinguishes it from other versions, if it sends one.
     pub etag: Option<&'a str>,
-    /// What is wrong with parts of it, if anything is.
+    /// Fault of parts of it, if there is any.
     pub complaint: Option<&'a str>,
 }
 
@@ -85,7 +85,7 @@ impl SharedDocument {
         Self { kind, fingerprint, seen: None }
     }
 
-    /// Whether a document was taken here.
+    /// Returns `true` if a document was taken here.
     pub fn is_seen(&self) -> bool {
         self.seen.is_some()
     }

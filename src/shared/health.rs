@@ -1,6 +1,7 @@
-//! Which pods fail. A pod that refuses, resets before headers, answers 5xx or an error within a 200 is out for a second,
-//! doubling up to half a minute, then probed by one request; so is one that breaks off or stays silent again and again, or errs in a good part of what it does. One
-//! that says that it is full is out for as long as it says. Never more than half of the pool is out.
+//! Health of pods. A pod that refuses, resets before headers, answers 5xx or an error within a 200
+//! is out for a second, doubling up to half a minute, then probed by one request; so is one that
+//! breaks off or stays silent again and again, or errs in a good part of what it does. One that
+//! says that it is full is out for as long as it says. Never more than half of the pool is out.
 
 mod missing;
 mod suspects;
@@ -15,9 +16,9 @@ use crate::scheduling::pool::PodId;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
 
-/// How long a pod is out after its first failure.
+/// Time for which a pod is out after its first failure.
 const FIRST_OUT: Duration = Duration::from_secs(1);
-/// How long it is out at most.
+/// Longest time for which a pod is out.
 const LONGEST_OUT: Duration = Duration::from_secs(30);
 
 /// The pods that fail; usually none.
@@ -40,7 +41,7 @@ struct FailingPod {
     probed_until: Option<Instant>,
 }
 
-/// What an answer, or its lack, shows of a pod.
+/// Sign of a pod's health: an answer, or its lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// It answered well.
@@ -61,7 +62,7 @@ pub enum Sign {
     Nothing,
 }
 
-/// What became of a pod.
+/// Change of a pod's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is out, for the first time in a row.
@@ -79,12 +80,12 @@ pub enum Change {
 // === impl Failing ===
 
 impl Failing {
-    /// Whether no pod is out.
+    /// Returns `true` if no pod is out.
     pub fn is_empty(&self) -> bool {
         self.pods.is_empty()
     }
 
-    /// How many pods are out or probed.
+    /// Number of pods that are out or probed.
     pub fn len(&self) -> usize {
         self.pods.len()
     }
@@ -94,7 +95,7 @@ impl Failing {
         self.pods.iter().map(|pod| pod.id)
     }
 
-    /// Whether a pod takes requests.
+    /// Health of a pod: it takes requests, one probe or nothing.
     pub fn health(&self, id: PodId, now: Instant) -> Health {
         match self.pods.iter().find(|pod| pod.id == id) {
             None => Health::Up,
@@ -170,7 +171,8 @@ impl Failing {
             .then_some(Change::Out)
     }
 
-    /// What runs on it may end meanwhile without a word on new requests, so only a probe shows that it has room again.
+    /// Takes a full pod out until a probe shows room: its requests may end meanwhile without a sign
+    /// that new ones fit.
     fn full(&mut self, id: PodId, time: Duration, pool: &[PodId], now: Instant) -> Option<Change> {
         let time = time.min(LONGEST_OUT);
         let out_until = now.after(time);

@@ -19,12 +19,12 @@ impl Keys {
         Self { prefix: format!("slo-router/{FORMAT}/{pool}") }
     }
 
-    /// Where the VMs meet.
+    /// Key of the board that all VMs read and write.
     pub fn board(&self) -> String {
         format!("{}/board", self.prefix)
     }
 
-    /// What is known of other gateways.
+    /// Key of the outlook on other gateways.
     pub fn outlook(&self) -> String {
         format!("{}/outlook", self.prefix)
     }
@@ -34,22 +34,23 @@ impl Keys {
         format!("{}/mailbox/{slot}", self.prefix)
     }
 
-    /// What was learned of a model's lengths.
+    /// Key of a model's learned output lengths.
     pub fn lengths(&self, model: &str) -> String {
         format!("{}/lengths/{model}", self.prefix)
     }
 
-    /// What the VM on a slot runs.
+    /// Key of the runs of the VM on a slot.
     pub fn runs(&self, slot: u8) -> String {
         format!("{}/runs/{slot}", self.prefix)
     }
 
-    /// What was learned of a deployment's speed.
+    /// Key of a deployment's learned speed.
     pub fn learned(&self, deployment: DeploymentId) -> String {
         format!("{}/speed/{:016x}", self.prefix, deployment.as_u64())
     }
 
-    /// Where a source stands: its version and who fetches it. `cell` is one of a few, reused by configurations.
+    /// Key of a source's state: its version and who fetches it. `cell` is one of a few, reused by
+    /// configurations.
     pub fn source(&self, kind: &str, cell: usize) -> String {
         format!("{}/source/{kind}/{cell}", self.prefix)
     }

@@ -1,4 +1,4 @@
-//! What runs on the pods of one deployment: each VM has a column with the sums of its own requests.
+//! Load of one deployment's pods: each VM has a column with the sums of its own requests.
 //!
 //! Columns are absolute, so writing one again changes nothing; a dead VM's column is left out.
 
@@ -10,16 +10,16 @@ use super::directory::Ticket;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::PodId;
 
-/// What runs on the pods of one deployment.
+/// Load of one deployment's pods, by VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     columns: Vec<(Ticket, Column)>,
 }
 
-/// What runs on pods: one VM's part, or a sum.
+/// Load by pod: one VM's part, or a sum.
 pub type Column = BTreeMap<PodId, Entry>;
 
-/// What runs on one pod.
+/// Load and number of requests of one pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Sum of pending loads in millionths of a pod; wide enough never to saturate, so adding and taking cancel out.
@@ -47,7 +47,7 @@ impl Ledger {
         self.columns.retain(|(owner, _)| lives(*owner));
     }
 
-    /// Whether nothing runs.
+    /// Returns `true` if nothing runs.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
@@ -66,7 +66,8 @@ impl Entry {
         Load::from_micro(u32::try_from(self.load_micro).unwrap_or(u32::MAX))
     }
 
-    /// Whether it can be the sum of requests: there is one at least, and none takes more than a whole pod.
+    /// Returns `true` if it can be the sum of requests: there is one at least, and none takes more
+    /// than a whole pod.
     pub(super) fn is_sound(&self) -> bool {
         self.count > 0 && self.load_micro <= u64::from(self.count).saturating_mul(Load::CAPACITY.as_micro().into())
     }

@@ -1,5 +1,5 @@
-//! What Envoy's VMs share: one VM per worker, each with a queue and a table of streams of its own, and between them
-//! shared data with compare-and-swap and mailboxes.
+//! State shared by Envoy's VMs: one VM per worker, each with a queue and a table of streams of its
+//! own, and between them shared data with compare-and-swap and mailboxes.
 //!
 //! Gateways share nothing but what they tell each other: a [`digest`](digest::Digest) each, kept in a [`roster`](roster::Roster)
 //! and summed up in an [`outlook`](outlook::Outlook) for all VMs.

@@ -19,7 +19,7 @@ pub struct Noticeboard<S> {
     board: Rc<Board>,
     /// The number of the value that `board` is, as read or expected; `None` where it is no value that was stored.
     version: Option<u32>,
-    /// Whether the last expectation held.
+    /// `true` where the last expectation held.
     undisturbed: bool,
     readings: Reading,
 }
@@ -64,7 +64,7 @@ impl<S: Store> Noticeboard<S> {
         &self.board
     }
 
-    /// Which reading [`Self::known`] goes back to.
+    /// Returns the reading that [`Self::known`] goes back to.
     pub fn reading(&self) -> Reading {
         self.readings
     }

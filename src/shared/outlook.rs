@@ -1,4 +1,4 @@
-//! What the VMs of a gateway know of the other gateways, written by whichever VM looks.
+//! Outlook of a gateway's VMs on the other gateways, written by whichever VM polls the store.
 //!
 //! It is a value of its own beside the [board](super::board), which says which one is in force: the board is written with every
 //! placement and every end, and this is as large as all pods that others keep busy.
@@ -23,23 +23,23 @@ use crate::scheduling::time::Instant;
 pub struct Outlook {
     /// Good until then.
     pub expires_at: Instant,
-    /// How many gateways there are, this one included.
+    /// Number of gateways, this one included.
     pub gateways: u32,
-    /// How many of them come before this one.
+    /// Number of gateways that come before this one.
     pub rank: u32,
-    /// How many to reckon with when this has run out.
+    /// Number of gateways to assume when this has expired.
     pub reckoned: u32,
-    /// What the others run.
+    /// Load of the others, by pod.
     pub elsewhere: Column,
-    /// What this one ran when it told them.
+    /// Load of this one in its last report to them.
     pub told: Column,
-    /// What it ran when it told them the time before.
+    /// Load of this one in the report before.
     pub earlier: Column,
-    /// How many gateways run anything or have requests that wait, this one included.
+    /// Number of gateways that run anything or have requests that wait, this one included.
     pub active: u32,
     /// Another number with each look, and in each gateway.
     pub draw: u64,
-    /// What waits most urgently in others, most urgent first.
+    /// Most urgent requests that wait in others, most urgent first.
     pub claims: Vec<Wanted>,
 }
 
@@ -61,7 +61,7 @@ pub struct Wanted {
     pub claim: Claim,
 }
 
-/// How a gateway stands to the others.
+/// Standing of a gateway to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It knows what they do.
@@ -78,30 +78,31 @@ impl Outlook {
         Self { reckoned, rank, ..Self::default() }
     }
 
-    /// Whether the others are known.
+    /// Returns [`Standing::Together`] while the others are known.
     pub fn standing(&self, now: Instant) -> Standing {
         if now < self.expires_at { Standing::Together } else { Standing::Apart }
     }
 
-    /// How many gateways there are, this one included; 0 where that is not known.
+    /// Returns the number of gateways, this one included; 0 where that is not known.
     pub fn gateways_seen(&self, now: Instant) -> u32 {
         if self.standing(now) == Standing::Together { self.gateways } else { 0 }
     }
 
-    /// What the others run on a pod.
+    /// Returns the load of the others on a pod.
     pub fn elsewhere(&self, pod: PodId, now: Instant) -> Entry {
         let known = self.standing(now) == Standing::Together;
         self.elsewhere.get(&pod).copied().filter(|_| known).unwrap_or_default()
     }
 
-    /// How many gateways are taken to run as much as this one, itself included: where the others are not known, all. Policies
-    /// that go by how many requests a pod runs know no share of it.
+    /// Returns the number of gateways that are taken to run as much as this one, itself included:
+    /// where the others are not known, all. Policies that go by how many requests a pod runs know
+    /// no share of it.
     pub fn alike(&self, now: Instant) -> u32 {
         if self.standing(now) == Standing::Together { 1 } else { self.reckoned.max(1) }
     }
 
-    /// What may be taken of a pod on which this gateway runs `own` now. `place`: the pod's position in its deployment, and
-    /// how many it has.
+    /// Returns the share that may be taken of a pod on which this gateway runs `own` now. `place`:
+    /// the pod's position in its deployment, and how many it has.
     pub fn allowance(&self, pod: PodId, place: (usize, usize), own: Load, now: Instant) -> Allowance {
         match self.standing(now) {
             Standing::Together => {
@@ -120,7 +121,7 @@ impl Outlook {
         }
     }
 
-    /// What waits most urgently in others, most urgent first.
+    /// Returns the most urgent requests that wait in others, most urgent first.
     pub fn claims(&self, now: Instant) -> &[Wanted] {
         match self.standing(now) {
             Standing::Together => &self.claims,
@@ -135,7 +136,8 @@ impl Outlook {
         Lot(u32::try_from(hasher.finish() >> 32).unwrap_or_default())
     }
 
-    /// Whether a pod is this gateway's own: each is some gateway's, and each gateway has one of each deployment.
+    /// Returns `true` for this gateway's own pods: each is some gateway's, and each gateway has one
+    /// of each deployment.
     fn owns(&self, (position, pods): (usize, usize)) -> bool {
         let (rank, gateways) = (self.rank as usize, self.reckoned.max(1) as usize);
         if gateways <= pods {

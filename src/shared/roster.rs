@@ -1,4 +1,4 @@
-//! Who the other gateways are, and which slot of the store is this one's.
+//! Roster of the other gateways, and this one's slot of the store.
 //!
 //! The store has a fixed number of slots, each of which holds one gateway's digest until it expires: so the others are found
 //! without a search, there are never more than so many, and the dead ones go by themselves. A gateway takes the lowest free slot,
@@ -34,16 +34,16 @@ pub struct Roster {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Other {
     digest: Digest,
-    /// When this digest was first seen.
+    /// Instant at which this digest was first seen.
     told: Instant,
 }
 
-/// Where to write.
+/// Slot to write, and its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The slot.
     pub slot: usize,
-    /// Whether it must be free: it is not this gateway's yet, or not any more.
+    /// `true` where it must be free: it is not this gateway's yet, or not any more.
     pub if_free: bool,
 }
 
@@ -65,7 +65,7 @@ impl Roster {
         store::encode(self)
     }
 
-    /// What this gateway tells next.
+    /// Makes the digest that this gateway publishes next.
     pub fn digest(&mut self, running: Column, waiting: Option<super::digest::Waiting>) -> Digest {
         self.sequence = self.sequence.wrapping_add(1);
         Digest { gateway: self.gateway, sequence: self.sequence, running, waiting }
@@ -99,7 +99,8 @@ impl Roster {
         }
     }
 
-    /// Where this gateway may write by what it saw: its own slot, or the free ones that it may try, in this order.
+    /// Returns the slots that this gateway may write, by what it saw: its own, or the free ones
+    /// that it may try, in this order.
     pub fn places(&self, slots: &[Option<String>]) -> Vec<Place> {
         let is_free = |slot: usize| slots.get(slot).is_some_and(Option::is_none);
         let own = self.slot.filter(|slot| *slot < slots.len());
@@ -120,7 +121,7 @@ impl Roster {
         self.slot = None;
     }
 
-    /// How many gateways there are, this one included.
+    /// Counts the gateways, this one included.
     pub fn gateways(&self) -> u32 {
         u32::try_from(self.others.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
@@ -134,8 +135,8 @@ impl Roster {
         u32::try_from(before).unwrap_or(u32::MAX)
     }
 
-    /// What the others do, for all VMs of this gateway. `told`: what this one ran when it told them. `expected`: how many
-    /// gateways there are at least.
+    /// Sums up the others, for all VMs of this gateway. `told`: what this one ran when it reported
+    /// to them. `expected`: how many gateways there are at least.
     pub fn outlook(&self, told: Column, expected: u32, margin: Duration, expires_at: Instant) -> Outlook {
         let mut elsewhere = Column::new();
         for (pod, entry) in self.others.iter().flat_map(|other| &other.digest.running) {

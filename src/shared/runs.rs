@@ -1,4 +1,5 @@
-//! What one VM runs, request by request: for policies that go by more than sums. Each VM writes its own value, and no other.
+//! Requests in flight of one VM, one by one: for policies that go by more than sums. Each VM writes
+//! its own value, and no other.
 
 use std::rc::Rc;
 
@@ -21,16 +22,16 @@ pub struct Placed {
     pub pod: PodId,
     /// The pod's deployment.
     pub deployment: DeploymentId,
-    /// What is known of it.
+    /// State of its run.
     pub run: Run,
 }
 
 /// The value.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Runs {
-    /// Whose it is: what a VM left that had the seat before is worth nothing.
+    /// Ticket of the VM that wrote it: a value left by the seat's last holder is worth nothing.
     pub owner: Option<Ticket>,
-    /// How long answers are; requests that came together have the same.
+    /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
     runs: Vec<Told>,
 }
@@ -83,7 +84,7 @@ impl Runs {
         Self { owner: Some(owner), curves: known.into_iter().map(|curve| curve.sketch()).collect(), runs }
     }
 
-    /// What it tells.
+    /// Returns the runs that it holds.
     pub fn into_placed(self) -> impl Iterator<Item = Placed> {
         let curves: Vec<Rc<LengthDistribution>> = self.curves.into_iter().map(Rc::new).collect();
         self.runs.into_iter().map(move |told| {

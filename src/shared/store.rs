@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 /// creates it if it is missing and changes nothing if it is not: the safe way to create.
 pub const NEVER: u32 = u32::MAX;
 
-/// How often an update is tried again before the caller goes on without it. Each failure means that another VM made
-/// progress, so with 256 VMs at most this is only reached by a defect.
+/// Most tries of an update before the caller goes on without it. Each failure means that another VM
+/// made progress, so with 256 VMs at most this is only reached by a defect.
 pub(super) const TRIES: usize = 256;
 
 /// Room for most values.
@@ -79,7 +79,7 @@ where
     Err(Contended)
 }
 
-/// Whether this is news: no VM has said it last.
+/// Returns `true` if this is news: no VM has said it last.
 pub fn is_news(store: &impl Store, key: &str, text: &str) -> bool {
     let mut hasher = FnvHasher::default();
     hasher.write(text.as_bytes());

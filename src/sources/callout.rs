@@ -1,4 +1,5 @@
-//! Callouts: what is sent to one of Envoy's clusters, and whether the answer is worth reading.
+//! Callouts: requests to one of Envoy's clusters, and the check of an answer before its body is
+//! read.
 
 use std::error::Error;
 use std::fmt;
@@ -14,12 +15,12 @@ pub const MAX_BODY_BYTES: usize = 8 << 20;
 /// The largest answer that is searched for the reason of its status.
 pub const MAX_REASON_BYTES: usize = 64 << 10;
 
-/// Of a reason that a server gives, so much is told.
+/// Longest part of a server's reason that is reported.
 const REASON_CHARS: usize = 300;
 
 const USER_AGENT: &str = concat!("slo-router/", env!("CARGO_PKG_VERSION"));
 
-/// Whom a source asks, and how often.
+/// Server that a source asks, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Callout {
     /// Envoy's cluster that answers.
@@ -28,7 +29,7 @@ pub struct Callout {
     pub authority: String,
     /// From the start of one fetch to the next.
     pub interval: Duration,
-    /// How long one answer may take.
+    /// Longest time that one answer may take.
     pub timeout: Duration,
 }
 
@@ -39,33 +40,33 @@ pub struct Request {
     pub path: String,
     /// The media type asked for.
     pub accept: &'static str,
-    /// What was fetched last, where the server may answer that it is still the same.
+    /// Entity tag of the last document, where the server may answer that it is still the same.
     pub etag: Option<String>,
 }
 
-/// What an answer's headers say.
+/// Status, content type and length of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head<'a> {
     /// `None` where there are no headers at all, which is how Envoy reports a reset.
     pub status: Option<u16>,
     /// The media type.
     pub content_type: Option<&'a str>,
-    /// Whether the server answered, and not Envoy in its place.
+    /// `true` where the server answered, and not Envoy in its place.
     pub is_servers: bool,
     /// Length of the body.
     pub body_bytes: usize,
 }
 
-/// What to do with an answer.
+/// Verdict on an answer by its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Read its body.
     Read,
-    /// What was fetched last still holds.
+    /// The document that was fetched last still holds.
     Unchanged,
 }
 
-/// Why a fetch gave nothing.
+/// Reason why a fetch gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
     /// The callout could not be sent, for this reason.
@@ -107,12 +108,12 @@ impl Request {
         headers
     }
 
-    /// Whether the answer to this request is worth copying into the VM. A callout that ran into its timeout has status
-    /// 504.
+    /// Judges by its headers if an answer to this request is worth copying into the VM. A callout
+    /// that ran into its timeout has status 504.
     ///
     /// # Errors
     ///
-    /// Why not, in words for whoever runs the server.
+    /// The reason why not, in words for whoever runs the server.
     pub fn judge(&self, head: Head<'_>) -> Result<Verdict, FetchError> {
         match head.status {
             None => return Err(FetchError::NoAnswer(None)),

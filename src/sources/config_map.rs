@@ -10,7 +10,7 @@ use super::gather::Gather;
 use super::kubernetes::{ObjectName, expect};
 use crate::json::{self, text};
 
-/// Which ConfigMap, and who has it.
+/// ConfigMap with profiles, and the server that has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "ConfigMapDocument")]
 pub struct ConfigMapSource {

@@ -15,7 +15,7 @@ use crate::json::{self, text};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::pool::PodSpec;
 
-/// Which clusters are listed, and by whom.
+/// Clusters whose pods are listed, and the admin interface that lists them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "EnvoyDocument")]
 pub struct EnvoySource {
@@ -30,13 +30,13 @@ pub struct EnvoySource {
 pub struct Cluster {
     /// Its name.
     name: String,
-    /// Whose pods they are.
+    /// Deployment of their pods.
     deployment: DeploymentOf,
     /// The names that they serve; empty if they serve any.
     models: Vec<String>,
 }
 
-/// How the deployment of an endpoint is known.
+/// Rule by which the deployment of an endpoint is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum DeploymentOf {
     /// All are of this one.
@@ -118,7 +118,7 @@ struct HealthStatus {
     excluded_via_immediate_hc_fail: bool,
 }
 
-/// What endpoint discovery says; `DEGRADED` ones still serve.
+/// Health as endpoint discovery reports it; `DEGRADED` ones still serve.
 #[derive(Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum EdsHealth {

@@ -12,7 +12,7 @@ use super::http::HttpSource;
 use super::kubernetes::KubernetesSource;
 use super::webdis::WebdisSource;
 
-/// Where a pod or profile document comes from.
+/// Origin of a pod or profile document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A server that has the document itself.
@@ -29,18 +29,18 @@ pub enum Source {
 
 /// A fetch that is under way.
 pub trait Fetch {
-    /// What to ask next.
+    /// Returns the request to send next.
     fn request(&self) -> Request;
 
     /// Reads the answer to that, which has status 200.
     ///
     /// # Errors
     ///
-    /// Why it is not what was asked for. That ends the fetch.
+    /// The reason why it is not what was asked for. That ends the fetch.
     fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError>;
 }
 
-/// What came of an answer.
+/// Result of reading an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// There is more to ask.
@@ -49,19 +49,19 @@ pub enum Progress {
     Done(Fetched),
 }
 
-/// What a fetch comes to.
+/// Result of a fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// A pod or profile document, as [`pods`](super::pods) or [`profiles`](super::profiles) read it.
     pub document: Vec<u8>,
-    /// What was left out of it, and why.
+    /// Parts that were left out of it, with reasons.
     pub complaints: Vec<String>,
 }
 
 // === impl Source ===
 
 impl Source {
-    /// Whom it asks.
+    /// Server that it asks, and how often.
     pub fn callout(&self) -> &Callout {
         match self {
             Self::Http(source) => &source.callout,

@@ -10,7 +10,7 @@ use crate::scheduling::profile::without_nan;
 /// Of a text that is no JSON, so much is shown.
 const SHOWN_CHARS: usize = 60;
 
-/// What was gathered so far.
+/// Profiles that were gathered so far.
 #[derive(Default)]
 pub(super) struct Gather {
     /// Entries of a profile document, as JSON.
@@ -46,7 +46,7 @@ impl Gather {
     ///
     /// # Errors
     ///
-    /// What is wrong with the document as a whole. Its entries are read later, one by one.
+    /// The fault of the document as a whole. Its entries are read later, one by one.
     pub(super) fn add_document(&mut self, text: &[u8], namespace: &str) -> Result<(), JsonError> {
         let text = without_nan(text);
         match json::read(&text)? {

@@ -6,11 +6,11 @@ use super::callout::{Callout, FetchError, Request, callout_document};
 use super::fetch::{Fetch, Fetched, Progress};
 use crate::json::text;
 
-/// Where a document is fetched from.
+/// Server and path that a document is fetched from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "HttpDocument")]
 pub struct HttpSource {
-    /// Who serves it.
+    /// Server of the document.
     pub callout: Callout,
     /// Path and query.
     pub path: String,

@@ -1,5 +1,5 @@
-//! Where profiles and pods come from: the requests to send, and what their answers say. Pure: who sends them, and when,
-//! is decided elsewhere.
+//! Sources of profiles and pods: the requests to send, and the reading of their answers. Pure: who
+//! sends them, and when, is decided elsewhere.
 //!
 //! A [`Source`] begins a [`Fetch`], which names one request after another and reads their answers, until it has made a
 //! document: one that [`pods`] or [`profiles`] read. So the one VM that fetches passes on what the others need, and not

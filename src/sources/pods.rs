@@ -37,7 +37,7 @@ pub fn write(pods: impl IntoIterator<Item = PodSpec>) -> Vec<u8> {
     serde_json::to_vec(&Written { pods: pods.into_iter().collect() }).unwrap_or_default()
 }
 
-/// What must hold of pods together; `path` is where they stand.
+/// Checks rules that span several pods; `path` is where they stand.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ use crate::scheduling::deployment::{DEFAULT_NAMESPACE, InvalidDeploymentName};
 use crate::scheduling::pool::{ProfileEntry, ProfileKey};
 use crate::scheduling::profile::{Profile, without_nan};
 
-/// What a document says: the good profiles, and why the others are none.
+/// Content of a document: the good profiles, and why the others are none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProfileDocument {
     /// The profiles to take.
@@ -24,9 +24,9 @@ pub struct ProfileDocument {
 /// An entry of a document that cannot be taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RejectedProfile {
-    /// Whose profile it was to be, where that can be read.
+    /// Deployment and model of the profile, where they can be read.
     pub key: Option<ProfileKey>,
-    /// What is wrong.
+    /// Fault of the entry.
     pub error: JsonError,
 }
 
@@ -51,7 +51,8 @@ struct Document<'a> {
 ///
 /// # Errors
 ///
-/// What cannot be read as a whole. What is wrong with one entry is in [`ProfileDocument::rejected`].
+/// A document that cannot be read as a whole. Faults of single entries are in
+/// [`ProfileDocument::rejected`].
 pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     let document = &*without_nan(document);
     match json::read(document)? {
@@ -132,7 +133,7 @@ fn reject_duplicates<'a>(entries: impl Iterator<Item = &'a str>) -> ProfileDocum
 // === impl ProfileDocument ===
 
 impl ProfileDocument {
-    /// What is wrong with the document, if anything is.
+    /// Returns the faults of the document, if there are any.
     pub fn complaint(&self) -> Option<String> {
         let errors: Vec<String> = self.rejected.iter().map(|rejected| rejected.error.to_string()).collect();
         (!errors.is_empty()).then(|| errors.join("; "))

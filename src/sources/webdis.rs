@@ -27,7 +27,7 @@ const BATCH: usize = 50;
 /// Keys at most.
 const MAX_KEYS: usize = 10_000;
 
-/// Which Webdis.
+/// Webdis server, and the namespace of bare keys.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "WebdisDocument")]
 pub struct WebdisSource {
@@ -69,7 +69,7 @@ struct Got {
     mget: Outcome<Vec<Option<String>>>,
 }
 
-/// What a command of Redis gives: its reply, or an error as `[false, "ERR …"]`.
+/// Result of a command of Redis: its reply, or an error as `[false, "ERR …"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Outcome<T> {

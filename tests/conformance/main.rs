@@ -1,4 +1,5 @@
-//! What AIBrix's SLO router computes, the core computes too; where it differs on purpose, the test says so.
+//! Conformance with AIBrix's SLO router: what it computes, the core computes too; where it differs
+//! on purpose, the test says so.
 //!
 //! Left out on purpose: AIBrix's request traces and their keys (written for its GPU optimizer), its pools of recycled
 //! request records, and how it finds a pod's deployment and port in Kubernetes, which have no counterpart here. What else is

@@ -1,4 +1,4 @@
-//! Which pod: AIBrix's least-load (push and pull) and pack-load.
+//! Choice of a pod: AIBrix's least-load (push and pull) and pack-load.
 //!
 //! Left out, because we build otherwise: ties go to the last pod in AIBrix (to the first when it packs), here to any, so
 //! that the VMs of a gateway do not all pick the same one; pods without an address and pods whose utilisation cannot be read

@@ -1,4 +1,4 @@
-//! What one VM does.
+//! Behaviour of one VM.
 
 mod pods;
 

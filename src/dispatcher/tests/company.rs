@@ -1,4 +1,4 @@
-//! What VMs tell each other of what they run and have learned, for a policy that goes by it.
+//! Exchange between VMs of what they run and have learned, for a policy that goes by it.
 
 use std::time::Duration;
 

@@ -48,7 +48,8 @@ fn dispatcher<S: Store>(store: S, pods: u8) -> Dispatcher<S> {
     dispatcher
 }
 
-/// What one VM does when another places a request while it places its own, both having served before.
+/// Runs one VM that places a request while another places its own, both having served before;
+/// returns the actions of each.
 fn race(pods: u8) -> (Vec<Action>, Vec<Action>) {
     let store = Interrupted::default();
     let mut one = dispatcher(store.clone(), pods);

@@ -1,4 +1,5 @@
-//! What several gateways do together: each is one VM with a memory of its own, and they meet when the test says so.
+//! Behaviour of several gateways: each is one VM with a memory of its own, and they exchange when
+//! the test says so.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -252,7 +253,7 @@ fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
     assert_eq!(board_bytes(0), board_bytes(200));
 }
 
-/// What runs on each pod that one gateway placed there, by the pod's number.
+/// Counts on each pod the requests that one gateway placed there, by the pod's number.
 fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
     let dispatcher = &gateways.dispatchers[gateway];
     let count = |pod: &crate::scheduling::pool::Pod| {

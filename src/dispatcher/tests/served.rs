@@ -32,7 +32,7 @@ fn at(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
 
-/// How many more requests find room, and where.
+/// Places more requests while they find room; returns where.
 fn fill(dispatcher: &mut Dispatcher<Memory>, first: u32) -> Vec<String> {
     let mut pods = Vec::new();
     for id in first.. {

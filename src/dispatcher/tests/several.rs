@@ -1,4 +1,4 @@
-//! What several VMs do together.
+//! Behaviour of several VMs together.
 
 use std::rc::Rc;
 use std::time::Duration;

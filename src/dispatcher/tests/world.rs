@@ -60,7 +60,7 @@ pub(super) struct Vm {
     stalled_until: Instant,
 }
 
-/// What became of a request.
+/// State or end of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Fate {
     Waiting {

@@ -6,7 +6,7 @@ use super::ffi;
 
 /// Below Envoy's own threshold nothing arrives in its log.
 const MOST: LevelFilter = LevelFilter::Info;
-/// What the ABI calls critical: a panic ends the VM.
+/// Level that the ABI calls critical: a panic ends the VM.
 const CRITICAL: u32 = 5;
 
 struct ProxyLog;

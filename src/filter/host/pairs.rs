@@ -8,7 +8,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     bytes: Vec<u8>,
-    /// Where each name and its value stand.
+    /// Positions of each name and its value.
     places: Vec<(Range<usize>, Range<usize>)>,
 }
 

@@ -11,7 +11,7 @@ use crate::protocol::json::{Kind, Scalar};
 pub(super) struct Tally {
     pub(super) characters: u64,
     pub(super) images: u32,
-    /// What has a length that nothing here tells: audio, video, files, what the server stores.
+    /// Parts whose length nothing here tells: audio, video, files, what the server stores.
     pub(super) others: u32,
     /// Tokens of all texts; `None` once there is a text whose tokens were not counted.
     pub(super) text_tokens: Option<u32>,
@@ -47,11 +47,11 @@ pub(super) struct Object {
 enum Key {
     /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning, documents.
     Text,
-    /// What a document or a speaker is called.
+    /// Name of a document or a speaker.
     Title,
     /// The arguments of Anthropic's tool calls.
     Input,
-    /// Where Anthropic's images and documents come from.
+    /// Source of Anthropic's images and documents.
     Source,
     /// The text of such a source, or what is encoded in base64.
     Data,
@@ -65,7 +65,7 @@ enum Key {
     Other,
 }
 
-/// What the type of a part says of it.
+/// Kind of a part by its type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     Image,

@@ -16,7 +16,7 @@ pub(super) struct Fields {
     n: Scalar,
     best_of: Scalar,
     stream: Scalar,
-    /// Where it goes on from what the server stores.
+    /// References to stored conversations from which the request goes on.
     stored: [Scalar; 2],
     /// SGLang's and TGI's parameters.
     pub(super) parameters: Parameters,
@@ -25,7 +25,8 @@ pub(super) struct Fields {
     prompt: Measured,
     input: Measured,
     instructions: Measured,
-    /// What a template writes into the prompt beside these: definitions of tools, documents, what follows a gap.
+    /// Texts that a template writes into the prompt beside these: definitions of tools, documents,
+    /// what follows a gap.
     beside: [Measured; 5],
     /// The texts of rerankers and classifiers.
     texts: [Measured; 6],
@@ -149,7 +150,7 @@ impl Field {
         }
     }
 
-    /// Whether it holds a prompt, or a part of one, for some endpoint.
+    /// Returns `true` if it holds a prompt, or a part of one, for some endpoint.
     fn is_of_prompts(self) -> bool {
         !matches!(
             self,
@@ -163,7 +164,7 @@ impl Field {
         )
     }
 
-    /// Whether `endpoint` has its prompt, or a part of it, in this field.
+    /// Returns `true` if `endpoint` has its prompt, or a part of it, in this field.
     fn is_prompt_of(self, endpoint: Endpoint) -> bool {
         use Endpoint::{Any, ChatCompletions, Completions, Embeddings, Messages, Pooling, Responses};
         match self {
@@ -236,7 +237,7 @@ impl Fields {
         }
     }
 
-    /// What the fields ask for, or the first of them that is refused.
+    /// Returns the request that the fields make, or the first of them that is refused.
     pub(super) fn judge(self, endpoint: Endpoint) -> Result<Ask, BodyError> {
         if endpoint != Endpoint::Any {
             expect_kind("messages", &self.messages, &[Kind::Array], "an array of messages")?;

@@ -1,4 +1,4 @@
-//! Why a request's body cannot be scheduled.
+//! Errors of a body that cannot be scheduled.
 
 use std::fmt;
 
@@ -14,21 +14,21 @@ pub enum BodyError {
     },
     /// Not JSON, or deeper than 128 levels where it matters.
     NotJson {
-        /// What is wrong, with line and column.
+        /// Fault of the text, with line and column.
         reason: String,
     },
     /// JSON, but not an object.
     NotAnObject {
-        /// What it is instead.
+        /// Kind of the value that stands there.
         found: Kind,
     },
     /// A field that matters has a type that it cannot have.
     WrongType {
         /// The field.
         field: &'static str,
-        /// What it holds.
+        /// Kind of its value.
         found: Kind,
-        /// What it may hold.
+        /// Kinds that it may hold, in words.
         expected: &'static str,
     },
 }

@@ -16,7 +16,7 @@ fn endpoint(name: &str) -> Endpoint {
     }
 }
 
-/// What a table's entry expects; what it does not name is as in an empty request.
+/// Expected result of a table's entry; fields that it does not name are as in an empty request.
 fn expected(ask: &Value) -> Ask {
     let number = |name: &str| ask[name].as_u64().map(|number| u32::try_from(number).unwrap());
     Ask {

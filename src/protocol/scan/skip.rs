@@ -2,7 +2,7 @@
 
 use crate::protocol::words::{EACH, zeros};
 
-/// What follows up to the next quote, brace or bracket, that one included.
+/// Returns the rest from the next quote, brace or bracket on.
 pub(super) fn to_structure(bytes: &[u8]) -> &[u8] {
     let mut words = bytes.chunks_exact(8);
     let mut skipped = 0_usize;
@@ -18,7 +18,7 @@ pub(super) fn to_structure(bytes: &[u8]) -> &[u8] {
     at.and_then(|at| rest.get(at..)).unwrap_or_default()
 }
 
-/// Whether any of eight bytes is one of those. The brackets are braces but for one bit.
+/// Returns `true` if any of eight bytes is one of those. The brackets are braces but for one bit.
 const fn has_structure(word: u64) -> bool {
     let braces = word | (0x20 * EACH);
     let found = zeros(word ^ (0x22 * EACH)) | zeros(braces ^ (0x7b * EACH)) | zeros(braces ^ (0x7d * EACH));

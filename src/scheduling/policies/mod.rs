@@ -31,27 +31,27 @@ pub trait Policy {
     fn placed(&mut self, _request: RequestId) {}
 }
 
-/// What a pass has beside the pool and the queue.
+/// Context of a pass, beside the pool and the queue.
 #[derive(Debug)]
 pub struct Pass<'a> {
     /// Monotonic time of the pass.
     pub now: Instant,
     /// For ties and random choices.
     pub rng: &'a mut fastrand::Rng,
-    /// How fast the deployments are.
+    /// Speeds of the deployments.
     pub speeds: &'a mut Speeds,
 }
 
-/// What a policy makes of a request.
+/// Decision of a policy on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Which request.
+    /// Number of the request.
     pub request: RequestId,
     /// Position of its pod in the pool.
     pub pod: usize,
 }
 
-/// How deployments are preferred while several can meet the objective.
+/// Preference among deployments while several can meet the objective.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefer {
@@ -62,12 +62,12 @@ pub enum Prefer {
     Cheapest,
 }
 
-/// What policies are told by the configuration.
+/// Preferences that policies take from the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Preferences {
-    /// Which deployment the pull policies prefer.
+    /// Preference of the pull policies among deployments.
     pub prefer: Prefer,
-    /// How much lateness counts for `slo-attainment`.
+    /// Weight of lateness for `slo-attainment`.
     pub lateness: Lateness,
 }
 
@@ -83,8 +83,8 @@ pub fn build(name: PolicyName, Preferences { prefer, lateness }: Preferences) ->
     }
 }
 
-/// Where a policy that pushes may put a request: anywhere, unless no profile judges it and the operator gave a limit
-/// for that case.
+/// Returns the pods to which a policy that pushes may put a request: all, unless no profile judges
+/// it and the operator gave a limit for that case.
 fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Item = Candidate<'v>> + 'v> {
     let is_bounded = request.unjudged.is_some() || request.policy == PolicyName::SloAttainment;
     if is_bounded { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }

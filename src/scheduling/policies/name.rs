@@ -1,4 +1,4 @@
-//! What the policies are called in configurations, headers and metrics.
+//! Names of the policies in configurations, headers and metrics.
 
 use std::error::Error;
 use std::fmt;
@@ -58,12 +58,12 @@ impl PolicyName {
         }
     }
 
-    /// Whether it goes by what runs on each pod, request by request.
+    /// Returns `true` if it goes by what runs on each pod, request by request.
     pub const fn looks_at_runs(self) -> bool {
         matches!(self, Self::SloAttainment)
     }
 
-    /// Whether it goes by pending load or slack, which follow from a profile.
+    /// Returns `true` if it goes by pending load or slack, which follow from a profile.
     pub const fn needs_profile(self) -> bool {
         !matches!(self, Self::SloAttainment | Self::LeastRequest | Self::Random)
     }

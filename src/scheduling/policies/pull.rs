@@ -23,9 +23,9 @@ use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Candidate, View};
 
-/// How full packing makes a pod before it starts the next. On a full pod the objective is kept by the mean request, so nearly
-/// every second one misses it; the emptier, the fewer, and the more pods are in use. This costs some half a point
-/// (evaluation/README.md).
+/// Load to which packing fills a pod before it starts the next. On a full pod the objective is kept
+/// by the mean request, so nearly every second one misses it; the emptier, the fewer, and the more
+/// pods are in use. This costs some half a point (evaluation/README.md).
 const PACKED_TO: Load = Load::from_micro(450_000);
 
 /// See the module.
@@ -79,7 +79,8 @@ impl Pull {
         chosen.map(|candidate| candidate.position)
     }
 
-    /// Which of two deployments is tried first, where they are tried one by one.
+    /// Compares two deployments by the order in which they are tried, where they are tried one by
+    /// one.
     fn compare(&self, a: &Prospect, b: &Prospect, now: Instant) -> Ordering {
         let by_slack = b.latest_start.cmp(&a.latest_start);
         match self.prefer {

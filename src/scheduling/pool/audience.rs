@@ -33,7 +33,7 @@ pub(super) struct Audiences {
     deployment_of: Vec<usize>,
     /// The pods that serve any model.
     unlisted: Vec<usize>,
-    /// What lists a name: positions of pods, and of deployments with a profile for it.
+    /// Listings by name: positions of pods that list it, and of deployments with a profile for it.
     listed: FnvHashMap<String, Listing>,
     /// Those that were asked for, by what lists the model and its base.
     known: RefCell<FnvHashMap<(AudienceId, AudienceId), Rc<Audience>>>,
@@ -64,7 +64,7 @@ impl Audience {
         &self.deployments
     }
 
-    /// Whether the pod at `position` is among them.
+    /// Returns `true` if the pod at `position` is among them.
     pub fn contains(&self, position: usize) -> bool {
         // Where all pods are, each stands at its own position.
         self.pods.get(position) == Some(&position) || self.pods.binary_search(&position).is_ok()

@@ -13,7 +13,7 @@ pub struct Completion {
     pub input_tokens: u32,
     /// Tokens of the answer.
     pub output_tokens: u32,
-    /// When the answer was complete.
+    /// Instant at which the answer was complete.
     pub completed_at: Instant,
 }
 

@@ -1,5 +1,6 @@
-//! Where in a long ascending list of lengths one of them is, in a step or two: halving the list would touch a cache line at each
-//! half, and hundreds of such lists are in use at once, one for each moment in which requests were placed.
+//! Index into a long ascending list of lengths, which finds the place of one of them in a step or
+//! two: halving the list would touch a cache line at each half, and hundreds of such lists are in
+//! use at once, one for each moment in which requests were placed.
 
 /// Places of an index, at most.
 const PLACES: u32 = 256;
@@ -7,7 +8,7 @@ const PLACES: u32 = 256;
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Index {
-    /// How many lengths are below each multiple of 2^`shift`.
+    /// Number of lengths below each multiple of 2^`shift`.
     below: Box<[u16]>,
     shift: u32,
     all: usize,

@@ -27,7 +27,7 @@ use super::History;
 use super::index::Index;
 use crate::scheduling::shape::log2_bucket;
 
-/// How many completions the distribution over all buckets counts for in each bucket.
+/// Weight of the distribution over all buckets in each bucket, in completions.
 const PSEUDO_COUNT: f64 = 15.0;
 
 /// Steps of a sketch.
@@ -48,14 +48,14 @@ pub struct Running {
     pub output_so_far: u32,
 }
 
-/// How long answers to prompts of one input bucket are.
+/// Distribution of the lengths of answers to prompts of one input bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LengthDistribution {
     /// By ascending length.
     steps: Vec<Step>,
     /// The longest observation, of an answer that ended or of one that runs.
     longest: u32,
-    /// Where in many steps a length is; none for few.
+    /// Index of the steps; none for few.
     #[serde(skip)]
     index: Option<Index>,
     /// The same in few steps; none where they are few.
@@ -72,7 +72,7 @@ struct Step {
     longer: f64,
 }
 
-/// What one request tells of its length.
+/// Observation of one request's length.
 #[derive(Clone, Copy)]
 struct Observation {
     input_bucket: u8,
@@ -107,8 +107,9 @@ impl LengthDistribution {
         Some(Self::new(shrunk(&product_limit(&observations), completions, overall), longest))
     }
 
-    /// What is known before any completion: the median alone. Lengths are then taken to be memoryless, which says least
-    /// beyond a median: however long an answer is already, it is expected to go on as long again.
+    /// Distribution before any completion, from the median alone. Lengths are then taken to be
+    /// memoryless, which says least beyond a median: however long an answer is already, it is
+    /// expected to go on as long again.
     pub fn memoryless(median: u32) -> Self {
         const STEPS: u32 = 64;
         let length = |longer: f64| (f64::from(median) * -longer.log2()).round() as u32;

@@ -1,4 +1,5 @@
-//! How long an answer will be: estimated once, when its request arrives, from the lengths of recent answers.
+//! Prediction of an answer's length: estimated once, when its request arrives, from the lengths of
+//! recent answers.
 
 mod draw;
 mod history;

@@ -1,11 +1,12 @@
-//! How long the answer to one request may be.
+//! Distribution of the length of the answer to one request.
 
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::LengthDistribution;
 
-/// What a length is taken to go on by, as a share of what there is, where it has outgrown all that was ever seen.
+/// Share of what there is by which a length is taken to go on, where it has outgrown all that was
+/// ever seen.
 const UNSEEN_TAIL: f64 = 0.25;
 
 /// A survival so small that nothing can be divided by it.
@@ -41,7 +42,7 @@ impl OutputLengths {
         &self.curve
     }
 
-    /// Where they are cut off.
+    /// Returns the length at which they are cut off.
     pub fn most_tokens(&self) -> u32 {
         self.most
     }

@@ -40,7 +40,7 @@ impl Axis {
         self.0.iter().copied()
     }
 
-    /// How many ticks there are.
+    /// Number of ticks.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -71,7 +71,7 @@ impl Axis {
         }
     }
 
-    /// How far each tick lies from the one at `index`, as the difference of their log2.
+    /// Returns the distance of each tick from the one at `index`, as the difference of their log2.
     pub(super) fn distances_log2(&self, index: usize) -> impl Iterator<Item = f64> {
         let origin = self.0.get(index).or(self.0.last()).map_or(0.0, |tick| tick.log2());
         self.0.iter().map(move |tick| tick.log2() - origin)

@@ -1,20 +1,20 @@
-//! Why a profile was refused.
+//! Error of a profile that was refused.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a profile was refused, in words for whoever wrote or measured it.
+/// Reason why a profile was refused, in words for whoever wrote or measured it.
 #[derive(Debug)]
 pub enum ProfileError {
     /// Not JSON, or not of a profile's form.
     Json(serde_json::Error),
     /// A value that no profile can have.
     Invalid {
-        /// Where it stands, such as `tputs[3][0]`.
+        /// Place of the value, such as `tputs[3][0]`.
         field: String,
-        /// What stands there.
+        /// Value that stands there.
         found: String,
-        /// What may stand there.
+        /// Values that may stand there.
         expected: String,
     },
 }

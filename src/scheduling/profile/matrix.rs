@@ -1,4 +1,4 @@
-//! What was measured in each cell of a profile.
+//! Measurements in each cell of a profile.
 
 use super::axis::Axis;
 use super::{Cell, ProfileError};

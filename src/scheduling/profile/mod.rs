@@ -1,4 +1,5 @@
-//! What a deployment sustains: a profile measured offline, and the questions the scheduler asks of it.
+//! Capacity of a deployment: a profile measured offline, and the questions the scheduler asks of
+//! it.
 //!
 //! The format is AIBrix's (`gen_profile`): matrices over (output tokens, input tokens). A request's [`Cell`] is the
 //! nearest tick of both axes in log2 space, clamped at the ends, without interpolation. By Little's law a pod that
@@ -34,7 +35,7 @@ pub struct Profile {
     pub gpu: String,
     /// Price per GPU and unit of time, in the operator's own currency; comparable between profiles only.
     pub cost: f64,
-    /// When it was measured, in seconds since 1970 (wall clock).
+    /// Time at which it was measured, in seconds since 1970 (wall clock).
     pub created_s: Option<f64>,
     /// The SLO under which the rates hold; empty if the profile states none.
     pub slo: Slo,
@@ -52,11 +53,12 @@ pub struct Cell {
     pub row: usize,
     /// Index of the tick of input tokens.
     pub column: usize,
-    /// Whether the shape lay beyond the measured range of an axis, so that the cell may be far from the truth.
+    /// `true` where the shape lay beyond the measured range of an axis, so that the cell may be far
+    /// from the truth.
     pub clamped: bool,
 }
 
-/// What was measured in one cell.
+/// Measurements in one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measurement {
     /// Tokens of each answer.
@@ -78,8 +80,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// What is not JSON of this form; axes that are not two, empty, or not strictly ascending positive numbers; a matrix
-    /// of another size than the axes say; negative values. The message names field, cell, value and what was expected.
+    /// A text that is not JSON of this form; axes that are not two, empty, or not strictly
+    /// ascending positive numbers; a matrix of another size than the axes say; negative values. The
+    /// message names field, cell, value and what was expected.
     pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
         serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
     }
@@ -160,7 +163,8 @@ impl Profile {
         })
     }
 
-    /// Whether the profile has latencies, without which there is no pending load (AIBrix's old format).
+    /// Returns `true` if the profile has latencies, without which there is no pending load
+    /// (AIBrix's old format).
     pub fn has_pending_load(&self) -> bool {
         self.e2e.is_some()
     }

@@ -21,15 +21,16 @@ pub(super) type Place = (Instant, Instant, RequestId);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Whether its requests differ in what placing them gains.
+    /// `true` where its requests differ in what placing them gains.
     is_judged: bool,
-    /// By how much a request must be early to be in time on each of its deployments: the least and the most of them.
+    /// Times by which a request must be early to be in time on each of its deployments: the least
+    /// and the most of them.
     leads: Vec<(Duration, Duration)>,
     places: BTreeSet<Place>,
     by_arrival: BTreeSet<(Instant, RequestId)>,
     /// The last that came up in turn.
     turn: Place,
-    /// How many orders had their turn so far, but for the first.
+    /// Number of orders that had their turn so far, but for the first.
     rounds: usize,
 }
 

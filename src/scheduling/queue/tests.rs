@@ -44,7 +44,7 @@ fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Qu
     queue
 }
 
-/// What a pass looks at, in its order.
+/// Returns the requests that a pass is offered, in its order.
 fn offered(queue: &mut Queue, now: Instant) -> Vec<u32> {
     queue.offer(now, 128).into_iter().map(|id| id.0).collect()
 }

@@ -1,4 +1,5 @@
-//! How a request is judged: what it would be on each deployment, by profiles, by what was learned of speeds, or by neither.
+//! Assessment of a request: its load and latest start on each deployment, by profiles, by what was
+//! learned of speeds, or by neither.
 
 use std::rc::Rc;
 
@@ -10,12 +11,12 @@ use crate::scheduling::slo::{Slo, SloKind, latest_start};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 
-/// How to assess requests; from the configuration.
+/// Rules for the assessment of requests; from the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Assessment {
     /// The objective where neither request, class, model nor profile has one.
     pub default_slo: Option<Slo>,
-    /// How many requests a pod without a profile runs at once; `None`: as many as come.
+    /// Number of requests that a pod without a profile runs at once; `None`: as many as come.
     pub default_concurrency: Option<f64>,
     /// The policy for requests that no profile can judge.
     pub fallback_policy: PolicyName,

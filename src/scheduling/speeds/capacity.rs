@@ -1,4 +1,5 @@
-//! What a pod holds by the step model: the share of it that a request takes, and how long a request takes on a full one.
+//! Capacity of a pod by the step model: the share of it that a request takes, and how long a
+//! request takes on a full one.
 //!
 //! On a pod in a steady state each of n requests stalls all others once, by its prompt, while it makes its o tokens. So the
 //! time per output token is
@@ -19,30 +20,34 @@ use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
 
-/// How full a pod is taken to be where a request that waits is asked how long it would take: nearly full, since that is how it finds
-/// one. Were pods taken to be emptier, requests would still count as in time that are not any more by the time they end, and in overload
-/// take the room of all that could be; at 1 whatever waits would count as late at once, and pods be left idle for it.
+/// Fullness that a pod is taken to have where a request that waits is asked how long it would take:
+/// nearly full, since that is how it finds one. Were pods taken to be emptier, requests would still
+/// count as in time that are not any more by the time they end, and in overload take the room of
+/// all that could be; at 1 whatever waits would count as late at once, and pods be left idle for
+/// it.
 const USUAL_FULLNESS: f64 = 0.85;
 
-/// How much more than at τ = T a full pod holds. Just below saturation, where it matters, 1 keeps two points less, and 1.3 no more.
+/// Factor by which a full pod holds more than at τ = T. Just below saturation, where it matters, 1
+/// keeps two points less, and 1.3 no more.
 const PEAK: f64 = 1.15;
 
-/// What a request is on a pod by the step model.
+/// Load and times of a request on a pod by the step model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity {
     /// The share of the pod that it takes.
     pub load: Load,
-    /// How long it is expected to take, s.
+    /// Time that it is expected to take, s.
     pub e2e_s: f64,
-    /// How long until its first token, s.
+    /// Time until its first token, s.
     pub ttft_s: f64,
     /// Highest rate of such requests on a pod, 1/s.
     pub rate_per_s: f64,
 }
 
 impl StepModel {
-    /// What a request of this shape is on such a pod; `None` where the objective asks for no pace, or for one that not even
-    /// an idle pod has. `computed`: what prefix caches leave of prompts.
+    /// Returns load and times of a request of this shape on such a pod; `None` where the objective
+    /// asks for no pace, or for one that not even an idle pod has. `computed`: what prefix caches
+    /// leave of prompts.
     pub fn capacity(&self, slo: &Slo, shape: Shape, computed: &ComputedShares) -> Option<Capacity> {
         let output_tokens = f64::from(shape.output_tokens.max(1));
         let input_tokens = f64::from(shape.input_tokens);

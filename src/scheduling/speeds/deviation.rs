@@ -28,14 +28,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::scheduling::pool::PodId;
 
-/// How fast a pod's effect follows the residuals that it shows.
+/// Rate at which a pod's effect follows the residuals that it shows.
 const POD_GAIN: f64 = 0.05;
-/// How fast it goes back to none, so that what all pods have in common is the model's.
+/// Rate at which it goes back to none, so that what all pods have in common is the model's.
 const POD_FADE: f64 = 0.002;
 /// Bounds of a pod's effect: twice as fast, or three times as slow, as the deployment.
 const POD_LEAST: f64 = -0.7;
 const POD_MOST: f64 = 1.1;
-/// How fast a level follows.
+/// Rate at which a level follows.
 const LEVEL_GAIN: f64 = 0.15;
 /// Bands of requests in flight: octaves, the last one open.
 const BANDS: usize = 10;
@@ -89,7 +89,8 @@ impl Deviations {
         }
     }
 
-    /// How many times as long as on its like an iteration takes on a pod; 1 within what residuals of this mean size explain.
+    /// Returns the factor by which an iteration takes longer on a pod than on its like; 1 within
+    /// what residuals of this mean size explain.
     pub(super) fn factor_of(&self, pod: PodId, mean_residual: f64) -> f64 {
         let effect = self.pods.get(&pod).copied().unwrap_or_default();
         let sure = (effect.abs() - NOISE * mean_residual).max(0.0);

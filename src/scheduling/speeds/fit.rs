@@ -48,7 +48,7 @@ const USUAL_STEP: f64 = 2.0;
 /// Variance of relative residuals that the prior is weighed against: 14 %.
 const RESIDUAL_VARIANCE: f64 = 0.02;
 
-/// What one request, or one cell of a profile, shows.
+/// Observation from one request, or from one cell of a profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
     /// n: requests on the pod, on average.
@@ -59,7 +59,7 @@ pub(super) struct Sample {
     pub prefill_tokens_per_step: f64,
     /// Seconds per step.
     pub step_s: f64,
-    /// How much it tells: 1 for an answer of usual length.
+    /// Weight of the observation: 1 for an answer of usual length.
     pub weight: f64,
 }
 
@@ -84,12 +84,12 @@ impl Sample {
         (steps / 100.0).min(2.0)
     }
 
-    /// What the model says it should have been.
+    /// Returns the time per step by the model.
     pub(super) fn expected_s(&self, model: &StepModel) -> f64 {
         model.step_s(self.requests, self.context_tokens) + model.per_prefill_token_s * self.prefill_tokens_per_step
     }
 
-    /// Whether it is one that a server may produce.
+    /// Returns `true` if it is one that a server may produce.
     pub(super) fn is_sane(&self) -> bool {
         [self.requests, self.context_tokens, self.prefill_tokens_per_step, self.weight]
             .iter()

@@ -1,4 +1,4 @@
-//! What a pod did between two moments: the means that explain how long a request's decoding took.
+//! Meter of a pod between two moments: the means that explain how long a request's decoding took.
 //!
 //! The levels (requests n, context K) are followed by dead reckoning from event to event and corrected at each pass; their
 //! integrals over time are exact sums of trapezia. So a request costs two readings, however long it runs.
@@ -12,7 +12,7 @@ const STALL_WINDOW_S: f64 = 6.0;
 /// The most that ρ can be: beyond, no pace follows from it.
 const MOST_STALLED: f64 = 0.6;
 
-/// What is on a pod.
+/// Levels of a pod: its requests and their context.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Levels {
     /// n.
@@ -31,7 +31,7 @@ pub(super) struct Meter {
     totals: Totals,
     /// Stalls of the prompts that came, fading.
     stalls_s: f64,
-    /// When all prompts that came are computed, one after the other.
+    /// Instant at which all prompts that came are computed, one after the other.
     prefill_until: Instant,
 }
 
@@ -44,7 +44,7 @@ struct Totals {
     prefill_tokens: f64,
 }
 
-/// What a meter stood at.
+/// Reading of a meter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     at: Instant,
@@ -104,7 +104,7 @@ impl Meter {
         self.levels.context_tokens
     }
 
-    /// When all prompts that came will be computed.
+    /// Returns the instant at which all prompts that came will be computed.
     pub(super) fn prefill_until(&self) -> Instant {
         self.prefill_until
     }
@@ -119,12 +119,12 @@ impl Meter {
         (self.stalls_s / STALL_WINDOW_S).min(MOST_STALLED)
     }
 
-    /// What it stands at.
+    /// Reads the meter.
     pub(super) fn read(&self) -> Reading {
         Reading { at: self.at, totals: self.totals }
     }
 
-    /// What the pod did since a reading, in which a request made so many steps.
+    /// Returns the pod's means since a reading, in which a request made so many steps.
     pub(super) fn since(&self, from: &Reading, steps: f64) -> Sample {
         let seconds = self.at.seconds_since(from.at);
         Sample {

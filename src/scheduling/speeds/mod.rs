@@ -1,4 +1,4 @@
-//! How fast the deployments are: learned online from every answer, with the profile as the start.
+//! Speeds of the deployments: learned online from every answer, with the profile as the start.
 //!
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context ([`step`]). The coefficients are
 //! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]). What prompts cost shows in
@@ -56,14 +56,14 @@ struct Lesson {
     deployment: DeploymentId,
     prompt_tokens: f64,
     prefill: Prefill,
-    /// When its pod's meter was read: when it was placed or, better, at its first token.
+    /// Reading of its pod's meter: when it was placed or, better, at its first token.
     from: Reading,
     streamed: bool,
     /// Tokens of its answer by then.
     tokens: u32,
 }
 
-/// What the prompt of a request was expected to take when it was placed.
+/// Time that the prompt of a request was expected to take when it was placed.
 #[derive(Clone, Copy, Debug)]
 struct Prefill {
     placed_at: Instant,
@@ -73,7 +73,7 @@ struct Prefill {
     whole_s: f64,
     /// An iteration.
     step_s: f64,
-    /// When it will be computed, by what is known of caches.
+    /// Instant at which it will be computed, by what is known of caches.
     done_at: Instant,
     /// The others on the pod then: requests and their tokens of context.
     requests: f64,
@@ -112,7 +112,7 @@ impl Speeds {
         }
     }
 
-    /// How fast a deployment is.
+    /// Returns the speed of a deployment.
     pub fn of(&self, deployment: DeploymentId) -> Option<&Speed> {
         self.speeds.get(&deployment)
     }
@@ -122,15 +122,17 @@ impl Speeds {
         self.speeds.iter_mut().map(|(deployment, speed)| (*deployment, speed))
     }
 
-    /// Corrects a pod's meter by what was seen on it; the share of time in which prompts stall it.
+    /// Updates a pod's meter by what was seen on it; returns the share of time in which prompts
+    /// stall it.
     pub fn see(&mut self, pod: PodId, levels: Levels, now: Instant) -> f64 {
         let meter = self.meter(pod, now);
         meter.correct(levels);
         meter.stalled_share()
     }
 
-    /// What was seen on a pod of a deployment: so many tokens in its cache, and whether it is late to begin a prompt. How many
-    /// it has room for, as far as that is known; else infinitely many.
+    /// Takes what was seen on a pod of a deployment: so many tokens in its cache, and whether it is
+    /// late to begin a prompt. Returns how many it has room for, as far as that is known; else
+    /// infinitely many.
     pub fn room(&mut self, deployment: DeploymentId, tokens: f64, late: bool, now: Instant) -> f64 {
         if !self.learns {
             return f64::INFINITY;

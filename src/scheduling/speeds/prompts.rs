@@ -11,9 +11,10 @@ use crate::scheduling::shape::log2_bucket;
 
 /// Buckets of prompts' lengths, by powers of two; the last one is open.
 const BUCKETS: usize = 20;
-/// How much of what was learned of a bucket fades with one more prompt.
+/// Share of what was learned of a bucket that fades with one more prompt.
 const FADE: f64 = 0.03;
-/// How many prompts what is known of all lengths weighs in a bucket, and that nothing is cached weighs in all.
+/// Weight of the prior, in prompts: of all lengths together in a bucket, and of no cache in all of
+/// them.
 const PRIOR_PROMPTS: f64 = 1.0;
 
 /// The share of prompts that is computed, by their length. See the module.
@@ -21,7 +22,7 @@ const PRIOR_PROMPTS: f64 = 1.0;
 pub(super) struct Prompts {
     buckets: [Sums; BUCKETS],
     all: Sums,
-    /// Whether the servers tell it.
+    /// `true` once the servers report it.
     told: bool,
 }
 
@@ -36,7 +37,7 @@ struct Sums {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ComputedShares([f64; BUCKETS]);
 
-/// Where a share is known from.
+/// Evidence from which a share is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// The server told it.

@@ -1,4 +1,5 @@
-//! How many tokens of context a pod of a deployment holds in its cache, learned from requests that it did not begin in time.
+//! Room of a deployment's pods: the tokens of context that one holds in its cache, learned from
+//! requests that it did not begin in time.
 //!
 //! No profile and no response says how large a cache is. But a pod whose cache is full begins no more prompts: while one has
 //! been due for long, what the others hold is about all that there is room for. Since a pod may be late for other reasons, and
@@ -6,10 +7,10 @@
 
 use crate::scheduling::time::Instant;
 
-/// How fast it follows what was seen on pods that were late, per second.
+/// Rate at which it follows what was seen on pods that were late, per second.
 const FOLLOWED_PER_S: f64 = 0.5;
 
-/// How fast it grows while nothing is late, per second.
+/// Rate at which it grows while nothing is late, per second.
 const GROWTH_PER_S: f64 = 0.01;
 
 /// See the module.
@@ -22,7 +23,8 @@ pub(super) struct Room {
 // === impl Room ===
 
 impl Room {
-    /// What is known after a look at a pod with so many tokens in its cache; `late`: it has not begun a prompt in time.
+    /// Returns the estimate after an observation of a pod with so many tokens in its cache; `late`:
+    /// it has not begun a prompt in time.
     pub(super) fn seen(known: Option<Self>, tokens: f64, late: bool, now: Instant) -> Option<Self> {
         let Some(Self { tokens: before, at }) = known else { return late.then_some(Self { tokens, at: now }) };
         let seconds = now.seconds_since(at).max(0.0);

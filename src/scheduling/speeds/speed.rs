@@ -1,4 +1,4 @@
-//! How fast a deployment is, as far as it is known, and whether that can be relied on.
+//! Speed of a deployment, as far as it is known, and whether that can be relied on.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use super::step::{FREE_TOKENS, StepModel};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::{Measurement, Profile};
 
-/// How much of what was learned fades with one more lesson of weight 1: 500 of them count.
+/// Share of what was learned that fades with one more lesson of weight 1: 500 of them count.
 const FADE: f64 = 0.002;
-/// How fast error and bias follow those of single requests.
+/// Rate at which error and bias follow those of single requests.
 const ERROR_GAIN: f64 = 0.05;
 /// The error of a model from which nothing was predicted yet.
 const FIRST_ERROR: f64 = 0.15;
@@ -27,39 +27,39 @@ const SHIFT_GAIN: f64 = 0.1;
 const MOST_SLOWNESS: f64 = 100.0;
 /// Requests from which a model without a profile is learned.
 const ENOUGH: u32 = 30;
-/// What lies further from the model than so many times its error tells less.
+/// Multiple of the model's error beyond which an observation counts less.
 const OUTLIER: f64 = 3.0;
 /// The largest error of a single request that counts; ln 2.7.
 const LARGEST: f64 = 1.0;
-/// What a pod usually runs.
+/// Requests and context that a pod usually runs.
 const USUAL_REQUESTS: f64 = 10.0;
 const USUAL_CONTEXT_TOKENS: f64 = 6_000.0;
-/// Lessons kept for the other VMs while they cannot be told.
+/// Lessons kept for the other VMs while they cannot be shared.
 const MOST_UNTOLD: usize = 256;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Speed {
-    /// What a profile says; where there is none, that of a usual server.
+    /// Model by a profile; where there is none, that of a usual server.
     prior: StepModel,
     has_profile: bool,
     learned: Learned,
-    /// Lessons that the other VMs were not told yet.
+    /// Lessons that were not shared with the other VMs yet.
     untold: Vec<Lesson>,
 }
 
-/// What one request shows.
+/// Lesson from one request.
 #[derive(Clone, Copy, Debug)]
 enum Lesson {
-    /// What its steps took on a pod.
+    /// Time of its steps on a pod.
     Steps(PodId, Sample),
     /// The time of the iterations in which a prompt was computed.
     Prefill(PodId, Sample),
-    /// How much of its prompt was computed.
+    /// Share of its prompt that was computed.
     Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
 }
 
-/// What requests have taught of a deployment, on whichever VM they ran.
+/// Knowledge of a deployment that requests have taught, on whichever VM they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
     sums: Sums,
@@ -70,7 +70,7 @@ pub struct Learned {
     slowness: f64,
     /// Pods that are slower or faster than the others.
     deviations: Deviations,
-    /// What prefix caches spare.
+    /// Shares of prompts that prefix caches spare.
     prompts: Prompts,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
     error: f64,
@@ -100,17 +100,17 @@ impl Speed {
         self.prior = cells.solve(&generic());
     }
 
-    /// How long iterations take on a pod as they all are.
+    /// Returns the step model of a pod as they all are.
     pub fn model(&self) -> &StepModel {
         self.learned.model.as_ref().unwrap_or(&self.prior)
     }
 
-    /// How long they take on this pod.
+    /// Returns the step model of this pod.
     pub fn model_of(&self, pod: PodId) -> StepModel {
         self.model().slower_by(self.factor_of(pod))
     }
 
-    /// How many times as long as on the others they take on this pod.
+    /// Returns the factor by which iterations take longer on this pod than on the others.
     pub fn factor_of(&self, pod: PodId) -> f64 {
         self.learned.deviations.factor_of(pod, self.learned.error)
     }
@@ -120,7 +120,8 @@ impl Speed {
         self.learned.deviations.keep_to(pods);
     }
 
-    /// How many times as long as its start says an iteration takes that is neither empty nor full.
+    /// Returns the factor by which an iteration that is neither empty nor full takes longer than
+    /// its start says.
     pub fn of_prior(&self) -> f64 {
         self.model().step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
             / self.prior.step_s(USUAL_REQUESTS, USUAL_CONTEXT_TOKENS)
@@ -131,7 +132,7 @@ impl Speed {
         self.learned.error
     }
 
-    /// Whether to go by it.
+    /// Returns `true` if it can be relied on.
     pub fn is_good(&self) -> bool {
         self.learned.trusted || (self.learned.lessons == 0 && self.has_profile)
     }
@@ -174,7 +175,7 @@ impl Speed {
         self.learned.prompts.shares()
     }
 
-    /// Whether the other VMs are to be told something.
+    /// Returns `true` if there are lessons to share with the other VMs.
     pub fn has_news(&self) -> bool {
         !self.untold.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How long one iteration of a pod takes.
+//! Time of one iteration of a pod.
 //!
 //! A continuous-batching engine makes one token for each request in every iteration. Decoding is bound by memory: it reads
 //! the weights once, and the keys and values of all context tokens. A prompt is computed in the same iterations as others

@@ -17,7 +17,7 @@ pub struct Missing(Vec<Lack>);
 struct Lack {
     pod: PodId,
     model: ModelId,
-    /// How often in a row it was found missing.
+    /// Number of times in a row that it was found missing.
     times: u32,
     until: Instant,
 }

@@ -18,7 +18,7 @@ fn pod(number: u8) -> PodId {
     PodId::of(format!("10.0.0.{number}:8000").parse().unwrap())
 }
 
-/// What runs on one pod: the loads of its requests, in millionths.
+/// Load of one pod, from the loads of its requests in millionths.
 fn charged(loads: &[u32]) -> Entry {
     let mut entry = Entry::default();
     loads.iter().for_each(|micro| entry.charge(Load::from_micro(*micro)));

@@ -38,7 +38,7 @@ fn look(roster: &mut Roster, slots: &[Option<String>], now: Instant) -> Vec<Stri
     roster.look(slots, "p", EXPIRE, now)
 }
 
-/// How many requests the others run.
+/// Counts the requests that the others run.
 fn elsewhere(roster: &Roster) -> u32 {
     let outlook = roster.outlook(Column::new(), 1, Duration::ZERO, START.after(EXPIRE));
     outlook.elsewhere(pod(), START).count

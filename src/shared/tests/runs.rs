@@ -1,4 +1,4 @@
-//! What a VM tells of single requests, and what others make of it.
+//! Single requests as a VM reports them and as others read them.
 
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ fn run(lengths: Option<OutputLengths>) -> Run {
     }
 }
 
-/// What other VMs make of it.
+/// Runs as other VMs read them.
 fn told(runs: &[Run]) -> Vec<Run> {
     let (pod, deployment) = (PodId::of(([10, 0, 0, 1], 8000).into()), DeploymentId::of(&"d".parse().unwrap()));
     let placed = (0..).zip(runs).map(|(id, run)| (RequestId(id), pod, deployment, run));

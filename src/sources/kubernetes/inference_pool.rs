@@ -8,7 +8,8 @@ use super::list;
 use crate::json;
 use crate::sources::callout::FetchError;
 
-/// Which pods an inference pool has, and their ports: each of them is an endpoint of its own, as with data parallelism.
+/// Selector of an inference pool's pods, and their ports: each port is an endpoint of its own, as
+/// with data parallelism.
 pub(super) struct InferencePool {
     pub(super) selector: String,
     pub(super) ports: Vec<u16>,

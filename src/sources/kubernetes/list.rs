@@ -13,10 +13,10 @@ const PAGE: usize = 200;
 /// Asks for no more of objects than their metadata.
 pub(super) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// What a query's value must not hold as it is.
+/// Characters that a query's value must not hold as they are.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Which list was asked for.
+/// Kind of the list that was asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     EndpointSlices,
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// One page.
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
-    /// Where the next page begins, if there is one.
+    /// Token of the next page, if there is one.
     pub(super) next: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl<T: DeserializeOwned> List<T> {
     }
 }
 
-/// Whether an answer is of this kind and version.
+/// Checks that an answer is of this kind and version.
 pub(in crate::sources) fn expect(body: &[u8], kind: &str, api_version: &str) -> Result<(), FetchError> {
     let found: TypeMeta = json::read(body)?;
     if (found.kind.as_str(), found.api_version.as_str()) == (kind, api_version) {

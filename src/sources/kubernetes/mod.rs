@@ -38,13 +38,13 @@ const MAX_PAGES: usize = 1_000;
 /// Complaints of one fetch that are told; the rest are counted.
 const MAX_COMPLAINTS: usize = 3;
 
-/// Which pods, and who knows them.
+/// Query for pods, and the server that knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "KubernetesDocument")]
 pub struct KubernetesSource {
     /// The API server, or a proxy before it that adds the token.
     pub callout: Callout,
-    /// What is asked.
+    /// Pods that are asked for.
     pub query: Query,
 }
 
@@ -65,12 +65,12 @@ struct KubernetesFetch {
     query: Query,
     /// The lists to ask for, the one under way first.
     lists: VecDeque<Asked>,
-    /// Where the page to ask for next begins; `None` for the first.
+    /// Token of the page to ask for next; `None` for the first.
     at: Option<String>,
     pages: usize,
     /// The port of the pods, as the service or the inference pool says.
     ports: Vec<u16>,
-    /// Where the pods of the service are reached, by their names.
+    /// Addresses of the service's pods, by pod name.
     endpoints: Option<Endpoints>,
     pods: BTreeMap<std::net::SocketAddr, PodSpec>,
     /// Owners of a kind that may stand for one replica each: the deployments that they name, by kind.

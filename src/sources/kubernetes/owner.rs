@@ -1,4 +1,4 @@
-//! What the metadata of a pod says of it: its deployment, its model, its port.
+//! Facts that the metadata of a pod states: its deployment, its model, its port.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -38,7 +38,7 @@ struct Condition {
 // === impl Pod ===
 
 impl Pod {
-    /// Whether it takes requests: it is ready, and not on its way out.
+    /// Returns `true` if it takes requests: it is ready, and not on its way out.
     pub(super) fn is_ready(&self) -> bool {
         let conditions = self.status.conditions.as_deref().unwrap_or_default();
         self.metadata.deletion_timestamp.is_none()
@@ -46,7 +46,7 @@ impl Pod {
             && conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
     }
 
-    /// Where it listens: on these ports, or, if that counts, on that of its label.
+    /// Returns its addresses: on these ports, or, if that counts, on that of its label.
     pub(super) fn addresses(&self, ports: &[u16], by_label: bool) -> Result<Vec<SocketAddr>, String> {
         let Some(ip) = self.status.pod_ip else { return Ok(Vec::new()) };
         let labelled = if by_label { self.metadata.port()? } else { None };

@@ -1,4 +1,4 @@
-//! Which pods are asked for.
+//! Query for the pods of a service, of an inference pool or with given labels.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Query {
     pub(super) models: Vec<String>,
 }
 
-/// What tells them from others.
+/// Criterion by which they are selected.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum By {
     /// They are behind this service; of its ports the one of this name is meant.
@@ -41,7 +41,7 @@ pub(super) struct QueryDocument {
     pub(super) models: Vec<String>,
 }
 
-/// What may stand in a path of the API: the name of an object.
+/// Name of an object, as a path of the API may hold it.
 pub(in crate::sources) struct ObjectName;
 
 /// The key of a label.

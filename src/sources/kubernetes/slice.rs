@@ -62,14 +62,14 @@ struct Port {
     port: Option<u16>,
 }
 
-/// Where ready pods are reached, by their names.
+/// Addresses of ready pods, by pod name.
 #[derive(Default)]
 pub(super) struct Endpoints {
     port_name: Option<String>,
     /// Of a service with two families of addresses, the first: else each pod would be there twice.
     family: Option<String>,
     by_pod: BTreeMap<String, Vec<SocketAddr>>,
-    /// Why slices were left out, that had pods which are ready.
+    /// Reasons why slices with ready pods were left out.
     complaints: BTreeSet<String>,
 }
 
@@ -135,7 +135,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Why pods were left out.
+    /// Takes the reasons why pods were left out.
     pub(super) fn complaints(&mut self) -> impl Iterator<Item = String> + use<> {
         std::mem::take(&mut self.complaints).into_iter()
     }

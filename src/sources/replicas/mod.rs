@@ -1,7 +1,8 @@
-//! Where gateways that serve the same pods meet: a store that all of them reach, with a slot for each.
+//! Exchange with gateways that serve the same pods: a store that all of them reach, with a slot for
+//! each.
 //!
-//! A [`Round`] looks at what the others told, and tells what this gateway does. What it needs of a store is a [`Shelf`]: to read
-//! all slots, and to write one so that it expires.
+//! A [`Round`] reads what the others reported, and reports this gateway's state. It needs of a
+//! store only a [`Shelf`]: to read all slots, and to write one so that it expires.
 
 mod round;
 mod shelf;
@@ -23,17 +24,17 @@ use super::callout::Callout;
 use crate::json::{self, JsonError, duration, number, text};
 use crate::shared::roster::Roster;
 
-/// How gateways meet.
+/// Store by which gateways exchange their state, and the terms of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "Document")]
 pub struct ReplicaSource {
-    /// The store, and how often it is asked.
+    /// The store, and the interval of the rounds.
     pub callout: Callout,
-    /// How long a gateway is believed to live that tells nothing more.
+    /// Time after its last new digest for which a gateway is believed to live.
     pub expire: Duration,
-    /// How many gateways there are at least, this one included: what to reckon with while the store is away.
+    /// Least number of gateways, this one included: assumed while the store is away.
     pub expected: u32,
-    /// How many there may be.
+    /// Largest number of gateways.
     pub slots: u32,
 }
 
@@ -86,11 +87,11 @@ const fn default_slots() -> u32 {
 // === impl ReplicaSource ===
 
 impl ReplicaSource {
-    /// What must hold of its parts together.
+    /// Checks rules that span several fields.
     ///
     /// # Errors
     ///
-    /// Digests that expire before they can be told anew; more gateways than slots.
+    /// Digests that expire before they can be renewed; more gateways than slots.
     pub fn check(&self) -> Result<(), JsonError> {
         let least = self.callout.interval.saturating_mul(3).max(self.callout.timeout);
         if self.expire < least {

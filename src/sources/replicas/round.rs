@@ -25,7 +25,7 @@ enum Step {
     Tell(Vec<Place>),
 }
 
-/// What came of an answer.
+/// Result of reading an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
     /// There is more to ask.
@@ -42,7 +42,7 @@ impl Round {
         Self { shelf, pool, expire, roster, digest, step: Step::Look, complaints: Vec::new() }
     }
 
-    /// What to ask next.
+    /// Returns the request to send next.
     pub fn ask(&self) -> Ask {
         match &self.step {
             Step::Tell(places) if let Some(Place { slot, if_free }) = places.last() => {
@@ -56,7 +56,7 @@ impl Round {
     ///
     /// # Errors
     ///
-    /// Why it is not what was asked for. That ends the round.
+    /// The reason why it is not what was asked for. That ends the round.
     pub fn read(&mut self, body: &[u8], now: Instant) -> Result<Turn, FetchError> {
         match &mut self.step {
             Step::Look => {
@@ -86,12 +86,12 @@ impl Round {
         }
     }
 
-    /// Who the others are by now.
+    /// Returns the other gateways as known by now.
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// What is wrong with what others told.
+    /// Returns the faults of what others reported.
     pub fn complaints(&self) -> &[String] {
         &self.complaints
     }

@@ -1,4 +1,4 @@
-//! What gateways need of a store: slots that all of them can read, and that expire.
+//! Store as gateways need it: slots that all of them can read, and that expire.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub trait Shelf {
     ///
     /// # Errors
     ///
-    /// Why it is none.
+    /// The reason why it is none.
     fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError>;
 
     /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is said.
@@ -23,16 +23,16 @@ pub trait Shelf {
     ///
     /// # Errors
     ///
-    /// Why it says neither.
+    /// The reason why it says neither.
     fn written(&self, body: &[u8]) -> Result<bool, FetchError>;
 }
 
 /// A request to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Where to, and what is expected.
+    /// Path, media type and entity tag of the request.
     pub request: Request,
-    /// What is posted; nothing for a GET.
+    /// Body to post; empty for a GET.
     pub body: Vec<u8>,
 }
 

@@ -10,7 +10,7 @@ fn source(more: &str) -> ReplicaSource {
     json::read(format!(r#"{{"webdis": {{"cluster": "redis"}}, "slots": 3{more}}}"#).as_bytes()).unwrap()
 }
 
-/// What a gateway with this number tells.
+/// Makes the next digest of a gateway, as text.
 fn digest(roster: &mut Roster) -> String {
     roster.digest(Column::new(), None).encode("p")
 }

@@ -14,7 +14,7 @@ use crate::sources::webdis::Outcome;
 /// The slots of one pool.
 #[derive(Clone, Debug)]
 pub(super) struct Webdis {
-    /// What the keys begin with: digests of another version stand elsewhere.
+    /// Prefix of the keys: digests of another version stand elsewhere.
     prefix: String,
     slots: usize,
 }

@@ -1,4 +1,4 @@
-//! What no run may ever break.
+//! Laws that no run may ever break.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

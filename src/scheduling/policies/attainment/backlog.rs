@@ -1,4 +1,4 @@
-//! What was held when a deployment's speed is no longer relied on.
+//! Backlog of requests that were held when a deployment's speed is no longer relied on.
 //!
 //! From then on requests go at once, by weighted least-request. Those that were held and have missed their objectives already
 //! must not all go with them: on pods that sustain what comes, and no more, all that comes after would miss its objectives,
@@ -23,7 +23,8 @@ pub(super) struct Backlog {
 // === impl Backlog ===
 
 impl Backlog {
-    /// Which of `unjudged`, those whose deployments are not relied on, may go while so many requests run in the pool.
+    /// Selects those of `unjudged`, whose deployments are not relied on, that may go while so many
+    /// requests run in the pool.
     pub(super) fn admit<'r>(&mut self, unjudged: Vec<&'r Request>, in_flight: u32, now: Instant) -> Vec<&'r Request> {
         if unjudged.is_empty() {
             self.relied = Some((in_flight, now));
@@ -35,7 +36,7 @@ impl Backlog {
         going
     }
 
-    /// How many that are lost may go while so many requests run.
+    /// Returns the number of lost requests that may go while so many run.
     fn room(&self, in_flight: u32, now: Instant) -> usize {
         let Some((before, since)) = self.relied else { return usize::MAX };
         let more = now.since(since).as_millis().checked_div(EVERY.as_millis()).unwrap_or_default();
@@ -44,7 +45,7 @@ impl Backlog {
     }
 }
 
-/// Whether a request has missed its objectives, wherever it goes.
+/// Returns `true` if a request has missed its objectives, wherever it goes.
 fn is_lost(request: &Request, now: Instant) -> bool {
     let waited = now.since(request.arrival.at);
     let limits = || request.prospects.iter().map(|prospect| prospect.slo.and_then(|slo| slo.ttft));

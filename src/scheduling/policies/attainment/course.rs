@@ -1,4 +1,4 @@
-//! Whether a request will keep its objectives: which lengths of its answer would.
+//! Course of a request, and the lengths of its answer that keep its objectives.
 //!
 //! Given how its pod goes on, a request that ends with x output tokens ends `start + x·τ` seconds after it came (τ: time per
 //! output token). Every objective is linear in x as well:
@@ -19,12 +19,13 @@ use std::time::Duration;
 
 use crate::scheduling::slo::Slo;
 
-/// How a request goes on; seconds count from its arrival.
+/// Course of a request; seconds count from its arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Course {
-    /// When its first token came or will come.
+    /// Time at which its first token came or will come.
     pub first_token_s: f64,
-    /// When its answer would end if it had no token at all; may be negative, since tokens so far came at another pace.
+    /// Time at which its answer would end if it had no token at all; may be negative, since tokens
+    /// so far came at another pace.
     pub start_s: f64,
     /// τ: time per output token from now on.
     pub per_token_s: f64,
@@ -63,7 +64,7 @@ impl Limits {
         }
     }
 
-    /// Whether the first token may come so long after the request.
+    /// Returns `true` if the first token may come so long after the request.
     pub(super) fn allow_first_token_at(&self, first_token_s: f64) -> bool {
         first_token_s <= self.ttft_s
     }

@@ -1,7 +1,9 @@
-//! Requests that will miss their objectives: what serving them soon is worth, and what it may cost the others.
+//! Requests that will miss their objectives: the worth of serving them soon, and what it may cost
+//! the others.
 //!
-//! What has missed its objectives gains nothing in attainment, wherever it goes. If that were all, it would be starved while load
-//! lasts, and be late by a minute where a second would have done. So an answer is worth less with each second that it is late:
+//! A request that has missed its objectives gains nothing in attainment, wherever it goes. If that
+//! were all, it would be starved while load lasts, and be late by a minute where a second would
+//! have done. So an answer is worth less with each second that it is late:
 //!
 //! ```text
 //! utility(lateness) = 1                        kept
@@ -31,19 +33,19 @@ const LEAST_PRICE: f64 = 0.3;
 const MOST_CREDIT: f64 = 10.0;
 /// By so much sums may be off.
 const ROUNDING: f64 = 1e-9;
-/// What serving a request is worth that is late at all, in kept objectives.
+/// Worth of serving a request that is late at all, in kept objectives.
 const LEAST_WORTH: f64 = 0.1;
 
-/// How much lateness counts. From the configuration.
+/// Weight of lateness. From the configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lateness {
-    /// What a second of it costs, in kept objectives.
+    /// Cost of a second of it, in kept objectives.
     pub cost_per_s: f64,
     /// The share of kept objectives that may be given up to serve late requests sooner.
     pub budget: f64,
 }
 
-/// What late requests may still cost others, in kept objectives.
+/// Budget of what late requests may still cost others, in kept objectives.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     lateness: Lateness,
@@ -63,7 +65,8 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// What placing a request now, which has waited for so long, is worth beyond the objectives that it may keep.
+    /// Returns the worth of placing a request now, which has waited for so long, beyond the
+    /// objectives that it may keep.
     pub(super) fn worth(&self, effect: &Effect, waited_s: f64) -> f64 {
         let late_s = effect.lateness_s.min(waited_s);
         if late_s <= 0.0 {
@@ -89,7 +92,7 @@ impl Budget {
         }
     }
 
-    /// What lateness counts for.
+    /// Returns the weight of lateness.
     pub(super) fn lateness(&self) -> &Lateness {
         &self.lateness
     }
@@ -104,7 +107,8 @@ impl Budget {
         (effect.loss - effect.weight * effect.keeps).max(LEAST_PRICE * effect.weight * at_best)
     }
 
-    /// Whether there is so much left. Sums of the same shares come to just about the same prices, so a last digit must not decide.
+    /// Returns `true` if there is so much left. Sums of the same shares come to just about the same
+    /// prices, so a last digit must not decide.
     pub(super) fn affords(&self, price: f64) -> bool {
         let left = self.pending.iter().map(|(_, change)| change).sum::<f64>() + self.credit;
         price <= left.max(0.0) + ROUNDING

@@ -39,7 +39,7 @@
 //! # Stability
 //!
 //! There are two feedbacks. *Load*: a placement makes its pod's iterations longer, so the next request finds its gain there smaller.
-//! What is in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
+//! The load in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
 //! but that between workers (20 ms, a fraction of an iteration), and the gain falls with each request more: like least-request it
 //! settles at equal marginal gains, and an imbalance of k requests between identical pods is undone by the next k. It needs a model in
 //! which requests cost something; where the fit saw no such cost, pace costs decide nothing, and chance does. *Learning*: the
@@ -91,14 +91,14 @@ use crate::scheduling::view::View;
 /// Pods of each deployment that a pass considers for a request: of those, the least burdened.
 const SHORTLIST: usize = 4;
 
-/// What waits is judged again after this time: streams go on by a token or two.
+/// Time after which waiting requests are judged again: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Relative standard deviation of a request's pace around what is predicted when it is placed, for what comes and goes on
 /// its pod later.
 const SPREAD: f64 = 0.1;
-/// What is added to it towards slower paces while requests wait: whatever a pod gets rid of is then replaced at once, so it
-/// seldom gets quieter and often busier.
+/// Deviation that is added to it towards slower paces while requests wait: whatever a pod gets rid
+/// of is then replaced at once, so it seldom gets quieter and often busier.
 const SPREAD_UNDER_PRESSURE: f64 = 0.1;
 /// Time constant of the pressure.
 const PRESSURE_WINDOW_S: f64 = 5.0;
@@ -156,14 +156,15 @@ impl Attainment {
         }
     }
 
-    /// Whether something has changed since the last pass that placed nothing, or enough time has passed.
+    /// Returns `true` if something has changed since the last pass that placed nothing, or enough
+    /// time has passed.
     fn is_due(&self, look: &Look) -> bool {
         self.last.is_none_or(|last| {
             (last.in_flight, last.newest) != (look.in_flight, look.newest) || look.at.since(last.at) >= LOOK_AGAIN
         })
     }
 
-    /// How a pod goes on; `None` if its deployment is not known well enough.
+    /// Returns the outlook of a pod; `None` if its deployment is not known well enough.
     fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<Outlook> {
         let (mut occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
         occupancy.suppose(self.usual_context);
@@ -177,7 +178,7 @@ impl Attainment {
         )
     }
 
-    /// How an idle pod would go on.
+    /// Returns the outlook of an idle pod.
     fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<Outlook> {
         let speed = speeds.of(deployment.id).filter(|speed| speed.is_good())?;
         Some(Outlook::idle((*speed.model(), speed.computed_shares()), self.spread(speed)))
@@ -267,7 +268,7 @@ impl Policy for Attainment {
     }
 }
 
-/// What is under way on a pod, how fast it is, and the share of time in which prompts stall it.
+/// Computes a pod's occupancy, its step model, and the share of time in which prompts stall it.
 fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<(Occupancy, StepModel, f64)> {
     let pod = view.pool().pods().get(position)?;
     let deployment = view.pool().deployments().get(pod.deployment)?.id;
@@ -303,7 +304,7 @@ fn usual_context(requests: &[&Request]) -> f64 {
     requests.iter().map(tokens).sum::<f64>() / requests.len().max(1) as f64
 }
 
-/// Whether all deployments that may run a request are known well enough.
+/// Returns `true` if all deployments that may run a request are known well enough.
 pub fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))

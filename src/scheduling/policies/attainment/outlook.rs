@@ -1,4 +1,4 @@
-//! What placing a request on a pod changes.
+//! Outlook of a pod: the effect of placing a request there.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::scheduling::time::Instant;
 /// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it, but no more than this.
 const MOST_GROWTH: f64 = 150.0;
 
-/// What a newcomer waits for the iteration in flight, in iterations.
+/// Wait of a newcomer for the iteration in flight, in iterations.
 const HALF_A_STEP: f64 = 0.5;
 
-/// What a pace that just meets the objective costs, in kept objectives. It decides where nothing else does: below
-/// saturation all keep their objectives anywhere, and a faster pod leaves more room for what comes.
+/// Cost of a pace that just meets the objective, in kept objectives. It decides where nothing else
+/// does: below saturation all keep their objectives anywhere, and a faster pod leaves more room for
+/// what comes.
 const PACE_COST: f64 = 0.1;
 
 /// A pod as it goes on without a newcomer.
@@ -23,7 +24,7 @@ const PACE_COST: f64 = 0.1;
 pub(super) struct Outlook {
     occupancy: Occupancy,
     model: StepModel,
-    /// What prefix caches leave of prompts.
+    /// Shares of prompts that prefix caches leave to compute.
     computed: ComputedShares,
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
@@ -35,7 +36,8 @@ pub(super) struct Outlook {
     /// Those that are expected to keep anything.
     keeping: Sample,
     probe: Pace,
-    /// How long a small newcomer would take for its first tokens: what pods are compared by before gains are computed.
+    /// Time that a small newcomer would take for its first tokens: the measure by which pods are
+    /// compared before gains are computed.
     pub burden_s: f64,
 }
 
@@ -62,20 +64,20 @@ pub(super) struct Newcomer {
 pub(super) struct Effect {
     /// The probability that the newcomer keeps its objectives.
     pub keeps: f64,
-    /// What that is worth.
+    /// Worth of keeping them.
     pub weight: f64,
-    /// How many fewer of those on the pod are expected to keep theirs, by weight.
+    /// Loss of those on the pod: how many fewer are expected to keep theirs, by weight.
     pub loss: f64,
-    /// What the pace costs, as a share of its weight.
+    /// Cost of the pace, as a share of its weight.
     pub cost: f64,
-    /// By how much it is expected to miss its objectives.
+    /// Seconds by which it is expected to miss its objectives.
     pub lateness_s: f64,
 }
 
 // === impl Effect ===
 
 impl Effect {
-    /// By how much the expected worth of kept objectives grows.
+    /// Returns the growth of the expected worth of kept objectives.
     pub(super) fn gain(&self) -> f64 {
         self.weight * (self.keeps - self.cost) - self.loss
     }
@@ -192,7 +194,7 @@ impl Outlook {
         self.model.stall_s(self.computed.computed_tokens(prompt_tokens), self.occupancy.requests)
     }
 
-    /// How the pod goes on with this much more on it.
+    /// Returns the pod's pace with this much more on it.
     pub(super) fn pace(&self, requests: f64, context_tokens: f64, stall_s: f64) -> Pace {
         let occupancy = &self.occupancy;
         let step_s = self.model.step_s(occupancy.requests + requests, occupancy.context_tokens + context_tokens);

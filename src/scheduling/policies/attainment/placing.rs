@@ -15,7 +15,8 @@ const HOLD: f64 = 0.1;
 const HOPELESS: f64 = 0.2;
 /// The most that a request may cost others, in kept objectives like its own, for it to cost nothing.
 const LITTLE_LOSS: f64 = 0.05;
-/// How well a pod must serve a request had it just come, as a share of what an idle one would, to serve it well.
+/// Share of what an idle pod would give to a request had it just come, from which a pod serves it
+/// well.
 const WELL: f64 = 0.5;
 
 /// The requests that are left to place, and the pods as they are with those that were.
@@ -175,7 +176,8 @@ impl<'r> Placing<'r> {
         best
     }
 
-    /// What the late requests' budget pays for a placement, nothing for one that is worth it by itself; `None`: it is held.
+    /// Returns what the late requests' budget pays for a placement, nothing for one that is worth
+    /// it by itself; `None`: it is held.
     fn price(&self, waiting: &Waiting<'_>, place: &Place, budget: &Budget, view: &View<'_>) -> Option<f64> {
         let Place { position, effect } = place;
         let gain = effect.gain();
@@ -194,7 +196,7 @@ impl<'r> Placing<'r> {
         (gain + worth > enough && budget.affords(price)).then_some(price)
     }
 
-    /// Whether a pod would serve a request well had it just come, against an idle one.
+    /// Returns `true` if a pod would serve a request well had it just come, against an idle one.
     fn serves_well(&self, waiting: &Waiting<'_>, position: usize, view: &View<'_>) -> bool {
         if waiting.at_best < HOPELESS {
             return true;

@@ -1,4 +1,4 @@
-//! What is under way on a pod, by dead reckoning from what has been seen of it.
+//! Occupancy of a pod, by dead reckoning from what has been seen of it.
 
 use super::course::{Course, Limits};
 use crate::scheduling::prediction::OutputLengths;
@@ -10,8 +10,8 @@ use crate::scheduling::time::Instant;
 /// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
 const NODE: f64 = 1.732_050_807_568_877_2;
 
-/// How much more uncertain it is how long prompts take than how fast decoding is: what an engine's prefix cache spares is not
-/// seen from outside.
+/// Factor by which the time of prompts is more uncertain than that of decoding: what an engine's
+/// prefix cache spares is not seen from outside.
 const PROMPTS_SPREAD: f64 = 2.0;
 
 /// A prompt that is not computed at its time takes this share of its delay so far still longer: the pod may be out of cache
@@ -24,7 +24,7 @@ const LATE_S: f64 = 1.0;
 /// Tokens that a stream is taken to have gone on by since it was last seen, at most.
 const MOST_UNSEEN: f64 = 64.0;
 
-/// What a pod does now.
+/// State of a pod now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Occupancy {
     /// Requests on it.
@@ -33,11 +33,11 @@ pub(super) struct Occupancy {
     pub context_tokens: f64,
     /// Those of them that it certainly has in its cache: of requests whose first token came.
     pub cached_tokens: f64,
-    /// Whether it has not begun a prompt for long after its time.
+    /// `true` where it has not begun a prompt for long after its time.
     pub is_late: bool,
     /// Until all prompts are computed that are on it.
     pub prefill_left_s: f64,
-    /// What is on it.
+    /// Requests on it, one by one.
     pub streams: Vec<Stream>,
 }
 
@@ -46,26 +46,26 @@ pub(super) struct Occupancy {
 pub(super) struct Stream {
     /// Its objectives.
     pub limits: Limits,
-    /// How long its answer may be.
+    /// Distribution of its answer's length.
     pub lengths: OutputLengths,
     /// Since it came to the gateway.
     pub elapsed_s: f64,
     /// Tokens of its answer so far.
     pub tokens: f64,
-    /// When its first token came, or will come at the earliest, from its arrival on.
+    /// Time at which its first token came, or will come at the earliest, from its arrival on.
     pub first_token_s: f64,
-    /// What keeping its objectives is worth.
+    /// Worth of keeping its objectives.
     pub weight: Weight,
 }
 
-/// How a pod goes on.
+/// Pace at which a pod goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pace {
     /// Until decoding goes on, since prompts are being computed.
     pub delay_s: f64,
     /// τ: time per output token after that.
     pub per_token_s: f64,
-    /// How uncertain τ is.
+    /// Uncertainty of τ.
     pub spread: Spread,
 }
 
@@ -132,7 +132,8 @@ impl Occupancy {
         occupancy
     }
 
-    /// Where requests are counted and none is known: takes each to have so many tokens of context.
+    /// Takes each request to have so many tokens of context, where requests are counted and none is
+    /// known.
     pub(super) fn suppose(&mut self, context_tokens: f64) {
         if self.streams.is_empty() {
             self.context_tokens = self.requests * context_tokens;
@@ -152,7 +153,7 @@ impl Occupancy {
         });
     }
 
-    /// What a meter is told of it.
+    /// Returns its levels, for a meter.
     pub(super) fn levels(&self, model: &StepModel) -> Levels {
         let decoding = self.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
         let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
@@ -200,8 +201,8 @@ impl Stream {
         self.limits.lateness_s(&self.course(pace, 1.0), tokens)
     }
 
-    /// Whether its first token comes too late where prompts take longer than predicted. Not the longer while requests wait: prompts
-    /// are computed in turn, whatever comes later.
+    /// Returns `true` if its first token comes too late where prompts take longer than predicted.
+    /// Not the longer while requests wait: prompts are computed in turn, whatever comes later.
     fn may_begin_late(&self, spread: f64) -> bool {
         let ahead_s = (self.first_token_s - self.elapsed_s) * (1.0 + NODE * PROMPTS_SPREAD * spread);
         self.tokens <= 0.0 && !self.limits.allow_first_token_at(self.elapsed_s + ahead_s)

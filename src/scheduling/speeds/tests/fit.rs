@@ -7,7 +7,7 @@ use super::super::step::StepModel;
 pub(super) const TRUTH: StepModel =
     StepModel { base_s: 0.040, per_request_s: 5e-5, per_context_token_s: 1.2e-6, per_prefill_token_s: 4e-4 };
 
-/// What a request shows on a pod of [`TRUTH`] that is `load` full, 0 to 1.
+/// Sample of a request on a pod of [`TRUTH`] that is `load` full, 0 to 1.
 pub(super) fn sample(load: f64, prefill_tokens_per_step: f64) -> Sample {
     let (requests, context_tokens) = (20.0 * load, 15_000.0 * load);
     let step_s = TRUTH.step_s(requests, context_tokens) + TRUTH.per_prefill_token_s * prefill_tokens_per_step;

@@ -14,7 +14,8 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// How many of ten requests with this objective may go after so many seconds, while so many run.
+/// Counts how many of ten requests with this objective may go after so many seconds, while so many
+/// run.
 fn admitted(backlog: &mut Backlog, slo: Option<Slo>, in_flight: u32, after: u64) -> usize {
     let pool = pool(&[("d", 1, None)]);
     let arrival = Arrival { policy: PolicyName::SloAttainment, slo, ..arrival(1, 0, START) };
