@@ -1,4 +1,4 @@
-//! How late an answer was that missed its objective.
+//! Lateness of an answer that missed its objective.
 
 use std::time::Duration;
 
