@@ -17,7 +17,7 @@ pub struct Loads {
     pub slice: Duration,
 }
 
-/// What was measured.
+/// Measurements of a slice.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Slice {
     /// CPU time of Envoy, all its threads, for each request.
