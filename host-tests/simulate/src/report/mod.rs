@@ -28,7 +28,7 @@ pub struct Setup {
     pub scenario: &'static str,
     /// Arriving traffic.
     pub traffic: String,
-    /// Objective that counts as kept.
+    /// Objective that requests are judged by.
     pub slo: String,
     /// Seconds in which the arrivals come that count.
     pub measured_s: f64,
