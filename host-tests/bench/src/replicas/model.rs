@@ -69,7 +69,7 @@ struct Gateway {
     /// Requests that it runs.
     running: u32,
     draw: u64,
-    /// Since when its requests wait.
+    /// Time since which each of its requests waits.
     queue: VecDeque<f64>,
 }
 

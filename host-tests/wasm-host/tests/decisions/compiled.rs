@@ -19,7 +19,7 @@ use crate::program;
 pub struct Compiled {
     world: World,
     workers: usize,
-    /// By what the filter names them with.
+    /// Position of each pod, by its address.
     pods: HashMap<String, usize>,
     /// By worker and context.
     numbers: HashMap<(usize, u32), RequestNumber>,
