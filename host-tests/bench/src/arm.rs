@@ -1,4 +1,4 @@
-//! What is compared.
+//! Arms of the comparison.
 
 use std::env;
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ impl Arm {
         }
     }
 
-    /// Whether it is the filter itself, which has a target to meet.
+    /// Returns `true` if it is the filter itself, which has a target to meet.
     pub fn is_filter(self) -> bool {
         matches!(self, Self::Body | Self::Headers)
     }

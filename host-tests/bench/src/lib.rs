@@ -1,4 +1,4 @@
-//! What the filter costs.
+//! Cost of the filter.
 //!
 //! Three Envoys run side by side, alike but for the filter: without it, with `inspect: body`, with `inspect: headers`
 //! ([`Arm`]). In each round each serves a closed loop of chat requests in its turn ([`load`]), whose [`pods`] answer at

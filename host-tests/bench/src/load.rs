@@ -20,7 +20,7 @@ pub const PROMPT_BYTES: usize = 2048;
 const TEXT: &str = "We run three services behind one gateway, and since Tuesday the second of them answers \"slowly\".\n\
                     The database looks idle; the connection pool does not. What would you look at first, and why?\n";
 
-/// What one slice of load was answered.
+/// Answers to one slice of load.
 #[derive(Debug)]
 pub struct Served {
     /// From the first request to the last answer.

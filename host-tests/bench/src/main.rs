@@ -25,7 +25,7 @@ struct Flags {
     /// Requests under way at once.
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
-    /// How often each Envoy is started; the last one serves.
+    /// Number of starts of each Envoy; the last one serves.
     #[arg(long, default_value_t = 3)]
     starts: usize,
     /// The filter's policy.

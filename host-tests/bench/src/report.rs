@@ -25,7 +25,7 @@ const HEADS: [&str; 8] = [
     "start s",
 ];
 
-/// What was run.
+/// Setup of the comparison.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Setup {
     /// Turns of each arm.
@@ -38,7 +38,7 @@ pub struct Setup {
     pub wasm_bytes: u64,
 }
 
-/// What came of it.
+/// Result of the comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     setup: Setup,

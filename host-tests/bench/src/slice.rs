@@ -13,11 +13,11 @@ use crate::{cpu, load};
 pub struct Loads {
     /// Requests under way at once where CPU time and throughput are measured.
     pub concurrency: usize,
-    /// For how long; a quarter of it more with one request at a time, where latency is measured.
+    /// Length of that; a quarter of it more with one request at a time, where latency is measured.
     pub slice: Duration,
 }
 
-/// What was measured.
+/// Measurements of a slice.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Slice {
     /// CPU time of Envoy, all its threads, for each request.

@@ -38,7 +38,7 @@ impl Cluster {
         Ok(Self { envoy, _pods: pods })
     }
 
-    /// Where requests go.
+    /// Returns the address that requests go to.
     pub fn address(&self) -> SocketAddr {
         self.envoy.address()
     }
@@ -56,7 +56,7 @@ impl Cluster {
 /// The name that the pods serve.
 pub const SERVED_MODEL: &str = "llama";
 
-/// Where the shipped configuration names the file that the profiles' listener serves.
+/// Place in the shipped configuration that names the file that the profiles' listener serves.
 const PROFILES_FILE: &str = "static_resources/listeners/profiles/filter_chains/0/filters/0/typed_config/route_config/\
                              virtual_hosts/0/routes/0/direct_response/body/filename";
 

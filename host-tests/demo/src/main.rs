@@ -27,7 +27,7 @@ struct Flags {
     /// Mean requests per second.
     #[arg(long, default_value_t = 8.0)]
     rate: f64,
-    /// How long requests arrive, for each policy.
+    /// Seconds in which requests arrive, for each policy.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Policies, in this order.

@@ -1,11 +1,11 @@
-//! What the demo shows while it runs.
+//! Display of the demo while it runs.
 
 use std::time::{Duration, Instant};
 
 use demo::load::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// What a policy takes beyond its arrivals, as it mostly is: starting, and the last answers.
+/// Time that a policy takes beyond its arrivals, as it mostly is: starting, and the last answers.
 const BESIDE_ARRIVALS: Duration = Duration::from_secs(28);
 
 /// A line for all policies, with the time left, and one for the policy that runs.

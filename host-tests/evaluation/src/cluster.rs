@@ -4,7 +4,7 @@ use slo_router_pods::engine::{Gpu, Model};
 
 /// One A10 and four L20.
 pub const GPUS: [Gpu; 5] = [Gpu::A10, Gpu::L20, Gpu::L20, Gpu::L20, Gpu::L20];
-/// What they serve.
+/// Model that they serve.
 pub const MODEL: Model = Model::Mha7b;
 
 /// The deployment of the pods with this GPU, as the shipped profiles name it.

@@ -1,4 +1,4 @@
-//! What the demonstration and the simulation have in common, so that their figures can be compared.
+//! Parts that the demonstration and the simulation share, so that their figures can be compared.
 //!
 //! - [`workload`]: what arrives when.
 //! - [`cluster`]: which pods serve it.

@@ -25,7 +25,7 @@ pub const COLORS: [RGBColor; 8] = [
 
 /// The axes of a plot.
 pub type Mesh<'a, 'b, 's> = MeshStyle<'a, 'b, RangedCoordf64, RangedCoordf64, SVGBackend<'s>>;
-/// What a plot says of its lines.
+/// Labels of a plot's lines.
 pub type Labels<'a, 'b, 's> = SeriesLabelStyle<'a, 'b, SVGBackend<'s>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 const FONT: &str = "sans-serif";

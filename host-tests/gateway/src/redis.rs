@@ -47,7 +47,7 @@ impl Redis {
         Ok(started)
     }
 
-    /// Where Webdis listens.
+    /// Returns the address that Webdis listens on.
     pub fn webdis(&self) -> SocketAddr {
         self.webdis
     }

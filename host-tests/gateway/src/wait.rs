@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long anything that a test waits for may take. Far above what it takes, so that a busy machine fails no test.
+/// Limit on anything that a test waits for. Far above what it takes, so that a busy machine fails
+/// no test.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// Between two looks at a condition.

@@ -156,7 +156,7 @@ async fn a_new_build_loses_no_request_that_waits_in_any_worker() -> Test {
     another_build_while_requests_wait(4).await
 }
 
-/// What runs and waits under the old configuration counts under the new one.
+/// Checks that what runs and waits under the old configuration counts under the new one.
 async fn update_while_requests_wait(workers: u32) -> Test {
     let mut waiting = Waiting::start(workers).await?;
     let new = changed(filter(&waiting.rig.pods, 1), &json!({ "queue": { "max_requests": 100 } }));

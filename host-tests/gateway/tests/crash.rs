@@ -14,10 +14,10 @@ use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 use crate::common::{CHAT, Rig, Test, chat};
 
-/// In which callback it crashes.
+/// Callback in which it crashes.
 const CALLBACK: &str = "proxy_on_request_trailers";
 
-/// For how long a stream may rest; longer than a dead VM's load takes to come back.
+/// Time that a stream may rest; longer than a dead VM's load takes to come back.
 const STREAM_IDLE: &str = "6s";
 
 /// The built filter, but that the code of [`CALLBACK`] is one `unreachable`.

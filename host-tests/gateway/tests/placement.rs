@@ -1,4 +1,4 @@
-//! Which pod a request goes to.
+//! Placement: the pod that a request goes to.
 
 use gateway::backend::{Answer, Plan};
 use serde_json::json;

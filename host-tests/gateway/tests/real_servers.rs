@@ -1,4 +1,4 @@
-//! What real clients and servers do on the wire.
+//! Conduct of real clients and servers on the wire.
 
 use std::net::SocketAddr;
 

@@ -67,7 +67,7 @@ impl Replicas {
         }
     }
 
-    /// How many requests have arrived at the pod.
+    /// Returns the number of requests that have arrived at the pod.
     fn arrived(&self) -> usize {
         self.pods[0].arrivals().len()
     }

@@ -1,4 +1,4 @@
-//! How long prompts and answers are: log-normal distributions, clipped.
+//! Lengths of prompts and answers: log-normal distributions, clipped.
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};

@@ -1,4 +1,4 @@
-//! How evenly identical pods are used: requests in flight on them at the same moment.
+//! Evenness of the use of identical pods: requests in flight on them at the same moment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use crate::usage::Window;
 pub struct Balance {
     /// Requests in flight on one of them, in the mean over time and pods.
     pub in_flight: f64,
-    /// By how many requests two of them differ at one moment, in the mean over time and pairs.
+    /// Requests by which two of them differ at one moment, in the mean over time and pairs.
     pub difference: f64,
-    /// By how many the one with most and the one with fewest differ in their means over time: nothing where they swing evenly.
+    /// Requests by which the one with most and the one with fewest differ in their means over time:
+    /// nothing where they swing evenly.
     pub skew: f64,
 }
 

@@ -8,7 +8,7 @@ use slo_router::scheduling::time::Instant;
 use crate::gateway::{Gateway, RequestNumber, Verdict};
 use crate::scenario::Demand;
 
-/// Which of them.
+/// Policy of a [`Pusher`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
     /// Fewest requests in flight; at random among equals. All pods weigh the same.
@@ -40,7 +40,7 @@ impl Baseline {
     pub const ALL: [Self; 4] =
         [Self::PlainLeastRequest, Self::WeightedLeastRequest, Self::RoundRobin, Self::PowerOfTwo];
 
-    /// What it is called.
+    /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PlainLeastRequest => "plain-least-request",

@@ -1,4 +1,4 @@
-//! What a gateway is told of its pods: their profiles, none, or wrong ones.
+//! Profiles that a gateway is given of its pods: the measured ones, none, or wrong ones.
 
 use std::fmt;
 use std::path::PathBuf;

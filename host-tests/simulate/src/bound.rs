@@ -1,4 +1,4 @@
-//! What no policy can exceed: a bound on attainment, from what the engine's iterations take at least.
+//! Upper bound on any policy's attainment, from the least time that the engine's iterations take.
 //!
 //! It holds for plain servers (`max` of a memory and a compute time per iteration) and objectives that grow with the
 //! output: end to end within `M + T · o` for o output tokens, or a mean of T between tokens. It is for a gateway that knows all

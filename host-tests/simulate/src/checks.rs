@@ -1,4 +1,5 @@
-//! What a sweep over steady loads does not show: how long a burst is felt, and what is kept before anything was learned.
+//! Checks that a sweep over steady loads does not make: how long a burst is felt, and what is kept
+//! before anything was learned.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::usage::Window;
 
 /// Time before a burst: queues are as long as they get, and lengths are learned.
 const CALM: Duration = Duration::from_secs(240);
-/// How long a burst is.
+/// Length of a burst.
 const BURST: Duration = Duration::from_secs(30);
 /// Time after it.
 const AFTER: Duration = Duration::from_secs(180);
@@ -23,7 +24,7 @@ const AFTER: Duration = Duration::from_secs(180);
 const BURST_FACTOR: f64 = 1.5;
 /// Attainment is told for spans of so long.
 const SLICE: Duration = Duration::from_secs(30);
-/// How long a cold start is looked at.
+/// Time for which a cold start is observed.
 const COLD: Duration = Duration::from_secs(180);
 
 /// Something that is not a sweep.
@@ -35,12 +36,12 @@ pub enum Check {
     ColdStart,
 }
 
-/// What of the arrivals of a span was kept.
+/// Attainment in a span of arrivals.
 #[derive(Clone, Debug, Serialize)]
 pub struct Slice {
-    /// When it begins, seconds; of a burst, from its end on.
+    /// Start of the span, seconds; of a burst, from its end on.
     pub from_s: f64,
-    /// When it ends.
+    /// End of the span.
     pub to_s: f64,
     /// Share of its arrivals that kept their objective, mean over the runs.
     pub attainment: Option<Interval>,
@@ -52,7 +53,7 @@ impl Check {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Burst, Self::ColdStart];
 
-    /// What it is called.
+    /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Burst => "burst",
@@ -85,7 +86,7 @@ impl Check {
         Ok(self.slices().enumerate().map(slice).collect())
     }
 
-    /// What time counts from.
+    /// Returns the instant that times count from.
     fn origin(self) -> Duration {
         match self {
             Self::Burst => CALM + BURST,

@@ -1,4 +1,4 @@
-//! What is compared, by name.
+//! Policies that are compared, by name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ pub enum Contender {
 
 // === impl Contender ===
 
-/// What the name of a policy that is told the true output lengths ends in.
+/// Suffix of the name of a policy that is told the true output lengths.
 const TRUE_LENGTHS: &str = "+true-lengths";
 
 impl Contender {
@@ -38,7 +38,8 @@ impl Contender {
         }
     }
 
-    /// How much servers must tell: those that go by more than first tokens and ends see each token of a streamed answer.
+    /// Returns the detail that servers must report: policies that go by more than first tokens and
+    /// ends see each token of a streamed answer.
     pub fn detail(self, scenario: &Scenario) -> Detail {
         match self {
             Self::Shipped(_) | Self::TrueLengths(_) if scenario.answering.streamed => Detail::EveryToken,

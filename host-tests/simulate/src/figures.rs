@@ -20,12 +20,12 @@ pub struct OfRun {
     pub requests: Vec<Figures>,
     /// The mean number of pods that had something to do.
     pub pods_in_use: f64,
-    /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour. `None` if
-    /// none did.
+    /// Cost of all pods per 1,000 requests that kept their objective, in the profiles' unit of cost
+    /// times an hour. `None` if none did.
     pub cost_per_1000_kept: Option<f64>,
     /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
     pub cached_share: f64,
-    /// How evenly identical pods were used, where there are any.
+    /// Balance of identical pods, where there are any.
     pub balance: Option<Balance>,
 }
 
@@ -44,7 +44,7 @@ pub struct Figures {
     pub times: [Option<Percentiles>; TIMES.len()],
 }
 
-/// What [`Figures::times`] holds: of answered requests, from their arrival at the gateway on.
+/// Names of [`Figures::times`]: of answered requests, from their arrival at the gateway on.
 pub const TIMES: [&str; 4] = ["ttft_s", "tpot_s", "latency_per_token_s", "wait_s"];
 
 /// Figures of several runs with different seeds.

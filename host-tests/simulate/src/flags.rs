@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     /// parts of that: +mean+learned+p90+last+shed+feasible+wake), and others to compare with.
     #[arg(long, value_delimiter = ',', default_values_t = Contender::all())]
     pub(crate) policies: Vec<Contender>,
-    /// Who arrives, what is to be kept, and who serves.
+    /// Scenario: traffic, objective and cluster.
     #[arg(long, default_value = "seed-a", value_parser = Scenario::named)]
     scenario: Scenario,
     /// A recorded trace that arrives in place of the scenario's traffic, as CSV: Azure's, BurstGPT's or
@@ -46,8 +46,8 @@ pub(crate) struct Flags {
     /// Envoy's workers.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
     pub(crate) workers: u8,
-    /// What the gateway is told of its pods: measured (the scenario's profiles), none, x0.5 (half as fast as they are), swapped
-    /// (another deployment's), or a document of profiles.
+    /// Profiles that the gateway is given of its pods: measured (the scenario's profiles), none,
+    /// x0.5 (half as fast as they are), swapped (another deployment's), or a document of profiles.
     #[arg(long, default_value_t)]
     pub(crate) profiles: Belief,
     /// Answers come at once: neither clients nor the gateway see single tokens.
@@ -65,7 +65,7 @@ pub(crate) struct Flags {
     /// A burst and a cold start as well, if the reference takes part and keeps 95 % at one of the rates.
     #[arg(long)]
     pub(crate) checks: bool,
-    /// What the filter is configured with beyond its defaults, as JSON: {"queue": {"late": "reject"}}.
+    /// Configuration of the filter beyond its defaults, as JSON: {"queue": {"late": "reject"}}.
     #[arg(long, default_value = "{}", value_parser = object)]
     pub(crate) filter: Map<String, Value>,
     /// Folder for SCENARIO.json and SCENARIO.svg.

@@ -1,4 +1,4 @@
-//! What stands between arrivals and servers.
+//! Gateway between arrivals and servers.
 
 use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::load::Load;
@@ -21,7 +21,7 @@ pub trait Gateway {
     /// A request's answer is complete.
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant);
 
-    /// When it wants to act next by itself.
+    /// Returns the instant at which it next acts by itself.
     fn next_event_at(&self) -> Option<Instant> {
         None
     }
@@ -31,7 +31,7 @@ pub trait Gateway {
         Vec::new()
     }
 
-    /// Whether it promises that no pod ever holds more than its capacity.
+    /// Returns `true` if it promises that no pod ever holds more than its capacity.
     fn keeps_capacity(&self) -> bool {
         false
     }
@@ -42,7 +42,7 @@ pub trait Gateway {
     }
 }
 
-/// What becomes of a request.
+/// Decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It goes to the pod at this position, and takes this much of it.
@@ -54,7 +54,7 @@ pub enum Verdict {
 // === impl Verdict ===
 
 impl Verdict {
-    /// Whom it is on.
+    /// Returns the request that it is on.
     pub fn request(&self) -> RequestNumber {
         let (Self::Place(request, ..) | Self::Refuse(request, _)) = *self;
         request

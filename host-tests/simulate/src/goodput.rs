@@ -16,7 +16,7 @@ const TAIL: f64 = 0.025;
 /// Resamples are the same in every report.
 const SEED: u64 = 1;
 
-/// Where a curve of attainment crosses a level.
+/// Crossing of a level by a curve of attainment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Crossing {
@@ -36,7 +36,7 @@ pub type CurveOfRuns = Vec<(f64, Vec<f64>)>;
 pub struct Goodput {
     /// The level, 0 to 1.
     pub attainment: f64,
-    /// Where the mean over all runs crosses it, requests per second.
+    /// Crossing of the level by the mean over all runs, requests per second.
     pub rate_per_s: Crossing,
     /// The interval's lower end.
     pub low: Crossing,
@@ -60,7 +60,8 @@ pub struct Ratio {
 // === impl Crossing ===
 
 impl Crossing {
-    /// Where `curve`, points of (rate, attainment) by ascending rate, first falls below `level`. `None` without a point.
+    /// Finds where `curve`, points of (rate, attainment) by ascending rate, first falls below
+    /// `level`. `None` without a point.
     pub fn of(curve: &[(f64, f64)], level: f64) -> Option<Self> {
         let (first, last) = (curve.first()?, curve.last()?);
         if first.1 < level {

@@ -1,10 +1,11 @@
-//! How late an answer was that missed its objective.
+//! Lateness of an answer that missed its objective.
 
 use std::time::Duration;
 
 use slo_router::scheduling::slo::{Outcome, Slo};
 
-/// By how much the worst of its objectives was exceeded: the first token or the end came so much after it should have.
+/// Returns the excess over the worst of its objectives: the first token or the end came so much
+/// after it should have.
 pub fn lateness(slo: &Slo, outcome: &Outcome) -> Duration {
     let Outcome { shape, ttft, e2e, .. } = *outcome;
     let beyond = |actual: Duration, limit: Option<Duration>| limit.map(|limit| actual.saturating_sub(limit));

@@ -1,4 +1,4 @@
-//! What became of a request.
+//! Record of a request: what came, and how it ended.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use slo_router::scheduling::time::Instant;
 
 use crate::scenario::Answering;
 
-/// When arrivals begin: late enough that the core can look back from there.
+/// Instant at which arrivals begin: late enough that the core can look back from there.
 pub const START: Instant = Instant::from_micros(3_600_000_000);
 
 /// A request and how it ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
-    /// What came.
+    /// Arrival, with its class and lengths.
     pub arrival: Arrival,
-    /// What it is to keep.
+    /// Objective that it is to keep.
     pub slo: Slo,
-    /// How its answer comes.
+    /// Form of its answer.
     pub answering: Answering,
-    /// How it ended.
+    /// State of the request.
     pub fate: Fate,
 }
 
-/// How a request ended, or how far it is.
+/// State of a request: how it ended, or how far it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fate {
     /// It waits at the gateway.
@@ -37,9 +37,9 @@ pub enum Fate {
     Running {
         /// The pod.
         pod: usize,
-        /// What it takes of it.
+        /// Load that it takes of the pod.
         load: Load,
-        /// How long it waited.
+        /// Time that it waited.
         wait: Duration,
         /// From its arrival to the first token, once that is there.
         ttft: Option<Duration>,
@@ -48,18 +48,18 @@ pub enum Fate {
     Completed {
         /// The pod.
         pod: usize,
-        /// How long it waited at the gateway.
+        /// Time that it waited at the gateway.
         wait: Duration,
-        /// What its client saw.
+        /// Answer as its client saw it.
         answer: Completed,
         /// Tokens of its prompt that the pod had in its cache.
         cached_tokens: u32,
     },
     /// It was refused.
     Refused {
-        /// Why.
+        /// Reason of the refusal.
         reason: RefusalReason,
-        /// How long it waited at the gateway.
+        /// Time that it waited at the gateway.
         wait: Duration,
     },
 }
@@ -67,7 +67,7 @@ pub enum Fate {
 // === impl Record ===
 
 impl Record {
-    /// How long it waited at the gateway until it was placed or refused.
+    /// Returns the time that it waited at the gateway until it was placed or refused.
     pub fn waited(&self) -> Duration {
         match self.fate {
             Fate::Running { wait, .. } | Fate::Completed { wait, .. } | Fate::Refused { wait, .. } => wait,
@@ -80,7 +80,7 @@ impl Record {
         if let Fate::Completed { answer, .. } = self.fate { Some(answer) } else { None }
     }
 
-    /// Whether it kept its objective; what was refused did not.
+    /// Returns `true` if it kept its objective; a refused request did not.
     pub fn kept(&self) -> bool {
         self.answer().is_some_and(|answer| self.slo.kept(&self.outcome(answer)))
     }

@@ -1,4 +1,4 @@
-//! What serves requests, as the simulation sees it.
+//! Servers of requests, as the simulation sees them.
 
 use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Engine, Event, Prompt, RequestId, SubmitError};
@@ -11,7 +11,7 @@ pub trait Server {
     /// Where it can never serve it.
     fn submit(&mut self, id: RequestId, prompt: Prompt, output_tokens: u32, now: Instant) -> Result<(), SubmitError>;
 
-    /// When something happens next; `None` while it is idle.
+    /// Returns the instant of the next event; `None` while it is idle.
     fn next_event_at(&self) -> Option<Instant>;
 
     /// Moves time on to `to`; what happened until then, in order of time.

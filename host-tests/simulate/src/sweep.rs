@@ -21,15 +21,15 @@ use crate::shipped::{Filter, Lengths, Shipped};
 use crate::usage::Window;
 use crate::world;
 
-/// What came before a run, for those who start with a history.
+/// Time before a run, for policies that start with a history.
 const PAST: Duration = Duration::from_secs(240);
 
-/// What is to be run.
+/// Runs to make.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// Who arrives, what is to be kept, and who serves.
+    /// Traffic, objective and cluster.
     pub scenario: Scenario,
-    /// Who takes part.
+    /// Policies that take part.
     pub contenders: Vec<Contender>,
     /// Arrivals per second, ascending.
     pub rates_per_s: Vec<f64>,
@@ -41,7 +41,7 @@ pub struct Sweep {
     pub measured: Duration,
     /// Envoy's workers.
     pub workers: usize,
-    /// How the filter is configured.
+    /// Configuration of the filter.
     pub filter: Filter,
 }
 
@@ -61,8 +61,8 @@ pub struct Point {
     pub rate_per_s: f64,
     /// The mean number of pods that had something to do.
     pub pods_in_use: Option<Interval>,
-    /// What all pods cost per 1,000 requests that kept their objective, in the profiles' unit of cost times an hour; of the
-    /// runs in which one did.
+    /// Cost of all pods per 1,000 requests that kept their objective, in the profiles' unit of cost
+    /// times an hour; of the runs in which one did.
     pub cost_per_1000_kept: Option<Interval>,
     /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
     pub cached_share: Option<Interval>,
@@ -75,7 +75,7 @@ pub struct Point {
 // === impl Sweep ===
 
 impl Sweep {
-    /// How many runs that is.
+    /// Returns the number of runs.
     pub fn runs(&self) -> usize {
         self.contenders.len() * self.rates_per_s.len() * self.seeds.len()
     }
@@ -123,7 +123,7 @@ impl Sweep {
         self.rates_per_s.iter().map(of).collect()
     }
 
-    /// What came before a run of this rate and seed.
+    /// Returns the requests that came before a run of this rate and seed.
     pub fn past(&self, rate_per_s: f64, seed: u64) -> Vec<Demand> {
         self.scenario.demands(rate_per_s, PAST, !seed)
     }

@@ -1,4 +1,4 @@
-//! What a run took of the pods.
+//! Usage of the pods in a run.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub struct Window {
 // === impl Window ===
 
 impl Window {
-    /// Whether this time lies in it.
+    /// Returns `true` if this time lies in it.
     pub fn contains(&self, at: Duration) -> bool {
         (self.from..self.to).contains(&at)
     }
 
-    /// How long it is, seconds.
+    /// Returns its length, seconds.
     pub fn seconds(&self) -> f64 {
         self.to.saturating_sub(self.from).as_secs_f64()
     }
@@ -39,7 +39,7 @@ impl Window {
     }
 }
 
-/// How long at least one of these spans lasts.
+/// Returns the time in which at least one of these spans lasts.
 fn covered(mut spans: Vec<(Duration, Duration)>) -> Duration {
     spans.sort_unstable();
     let mut covered = Duration::ZERO;

@@ -12,7 +12,7 @@ use crate::record::{Fate, Record, START};
 use crate::scenario::Demand;
 use crate::server::Server;
 
-/// What no run may do.
+/// Violation of an invariant that no run may break.
 #[derive(Debug, thiserror::Error)]
 pub enum Violation {
     /// More than a pod's capacity was placed on it.
@@ -20,9 +20,9 @@ pub enum Violation {
     AboveCapacity {
         /// Position of the pod.
         pod: usize,
-        /// What it held.
+        /// Share of its capacity that it held.
         share: f64,
-        /// When.
+        /// Instant of the violation.
         at: Instant,
     },
     /// A verdict for a request that did not wait.
@@ -30,7 +30,7 @@ pub enum Violation {
     NotWaiting {
         /// Its number.
         id: RequestNumber,
-        /// What it is.
+        /// State that it is in.
         fate: Fate,
     },
     /// A request never ended.
@@ -46,12 +46,12 @@ pub enum Violation {
         pod: usize,
         /// The request.
         id: RequestNumber,
-        /// Why.
+        /// Reason that it cannot.
         error: SubmitError,
     },
 }
 
-/// What a run leaves.
+/// Result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// In the order of arrival.

@@ -1,4 +1,4 @@
-//! What holds for every scenario.
+//! Invariants of every scenario.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

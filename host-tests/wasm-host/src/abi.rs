@@ -1,6 +1,6 @@
 //! Numbers of the proxy-wasm ABI 0.2.1, as the specification's tables give them.
 
-/// What a host call returns (`proxy_status_t`).
+/// Status that a host call returns (`proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Status {
@@ -52,7 +52,7 @@ impl LogLevel {
     }
 }
 
-/// Which way data flows through the filter.
+/// Direction in which data flows through the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Request,

@@ -1,4 +1,4 @@
-//! What is due when, in virtual time.
+//! Tasks in order of the virtual time at which they are due.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Agenda {
         self.tasks.insert((at, self.made), (thread, task));
     }
 
-    /// When the next task is due.
+    /// Returns the time at which the next task is due.
     pub(crate) fn next_at(&self) -> Option<Duration> {
         self.tasks.first_key_value().map(|((at, _), _)| *at)
     }

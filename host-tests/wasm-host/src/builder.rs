@@ -1,4 +1,4 @@
-//! How a world is made.
+//! Builder of a world.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::upstream::{Forwarded, Route, Router};
 use crate::world::{Inner, World};
 use crate::{LogLevel, Program, Thread};
 
-/// What Envoy does once a VM has died.
+/// Reaction of Envoy once a VM has died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
     /// 503 for all requests from then on.
@@ -25,7 +25,7 @@ pub enum FailurePolicy {
 /// Times and limits of the proxy. The defaults are what was measured on, or is built into, Envoy.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How much later than asked a tick comes.
+    /// Lag of a tick behind the time asked for.
     pub tick_lag: Duration,
     /// From an enqueue to its notification.
     pub queue_delay: Duration,
@@ -43,7 +43,7 @@ pub struct Timing {
 /// The proxy would not take the configuration, or not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Why, and the guest's log lines of warning and above.
+    /// Reason, and the guest's log lines of warning and above.
     pub reason: String,
 }
 
@@ -60,7 +60,7 @@ pub struct Builder {
     clusters: Vec<(String, Answers)>,
 }
 
-/// What stays as it is while a world lives.
+/// Options that are fixed while a world lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) workers: usize,
@@ -97,7 +97,7 @@ impl Builder {
         }
     }
 
-    /// How many workers (`--concurrency`); one if not said.
+    /// Sets the number of workers (`--concurrency`); one by default.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.options.workers = workers;
@@ -139,7 +139,7 @@ impl Builder {
         self
     }
 
-    /// What happens after a trap; [`FailurePolicy::Reload`] if not said.
+    /// Sets what happens after a trap; [`FailurePolicy::Reload`] by default.
     #[must_use]
     pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
         self.options.policy = policy;
@@ -168,14 +168,14 @@ impl Builder {
         self
     }
 
-    /// What the monotonic clock shows at the start; zero if not said.
+    /// Sets what the monotonic clock shows at the start; zero by default.
     #[must_use]
     pub fn clock(mut self, shows: Duration) -> Self {
         self.clock = shows;
         self
     }
 
-    /// What a guest on a thread draws each time, in place of what the seed gives.
+    /// Sets what a guest on a thread draws each time, in place of what the seed gives.
     #[must_use]
     pub fn draws(mut self, draws: impl FnMut(Thread, &mut [u8]) + 'static) -> Self {
         self.draws = Some(Box::new(draws));
@@ -189,7 +189,7 @@ impl Builder {
         self
     }
 
-    /// What becomes of forwarded requests; the test answers each if not said.
+    /// Sets what becomes of forwarded requests; by default the test answers each.
     #[must_use]
     pub fn upstream(mut self, router: impl FnMut(&Forwarded<'_>) -> Route + 'static) -> Self {
         self.router = Box::new(router);

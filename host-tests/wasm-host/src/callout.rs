@@ -17,11 +17,11 @@ pub struct Call {
     pub body: Vec<u8>,
     /// Its timeout; zero is none.
     pub timeout: Duration,
-    /// When it was made.
+    /// Time of the call.
     pub at: Duration,
 }
 
-/// How a cluster answers one callout.
+/// Answer of a cluster to one callout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallAnswer {
     /// With a response, after a time. Later than the callout's timeout, it is a 504.
@@ -47,7 +47,7 @@ pub enum CallAnswer {
     NoHosts,
 }
 
-/// What the guest sees of an answer.
+/// Answer as the guest sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallReply {
     /// Headers, `:status` first.
@@ -92,12 +92,12 @@ impl CallReply {
         Self { headers: headers.into_iter().collect(), body, trailers: Headers::default() }
     }
 
-    /// What Envoy answers itself when a callout's time is over.
+    /// Returns the answer that Envoy makes itself when a callout's time is over.
     fn timed_out() -> Self {
         Self::text(504, "upstream request timeout")
     }
 
-    /// What Envoy answers itself when the connection breaks.
+    /// Returns the answer that Envoy makes itself when the connection breaks.
     fn broken() -> Self {
         Self::text(503, LocalReply::UPSTREAM_RESET)
     }
@@ -121,7 +121,8 @@ impl Clusters {
         self.answers.contains_key(cluster)
     }
 
-    /// When the guest hears what, where no reply is a reset; `Err` where there is no host, `Ok(None)` where it never hears anything.
+    /// Returns the time and reply that the guest gets, where no reply is a reset; `Err` where there
+    /// is no host, `Ok(None)` where it never gets anything.
     pub(crate) fn answer(&mut self, call: Call) -> Result<Option<(Duration, Option<CallReply>)>, ()> {
         let answer = self.answers.get_mut(&call.cluster).map_or(CallAnswer::NoHosts, |answers| answers(&call));
         let timeout = (!call.timeout.is_zero()).then_some(call.timeout);

@@ -14,7 +14,7 @@ pub enum Thread {
     Worker(usize),
 }
 
-/// What a VM instance is for.
+/// Purpose of a VM instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Instantiated only; the others are made after it.
@@ -32,17 +32,17 @@ pub struct Event {
     pub at: Duration,
     /// The event loop it happened on.
     pub thread: Thread,
-    /// What the VM was for.
+    /// Purpose of the VM.
     pub role: Role,
     /// The VM's number: counts all instances made, so a reloaded VM has a new one.
     pub vm: usize,
     /// The true context.
     pub context: u32,
-    /// What happened.
+    /// Kind of the event.
     pub what: What,
 }
 
-/// What an [`Event`] is about.
+/// Kind of an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// The guest was entered through this export.

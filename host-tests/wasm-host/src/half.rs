@@ -2,7 +2,7 @@
 
 use crate::Headers;
 
-/// How far the filter lets its frames go.
+/// State of a direction: whether its frames flow on or are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Iteration {
     /// On to the next filter.
@@ -14,7 +14,7 @@ pub(crate) enum Iteration {
     StoppedAll,
 }
 
-/// What left the filter in this direction.
+/// Frames that left the filter in this direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) headers: Option<Headers>,

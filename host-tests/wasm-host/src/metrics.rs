@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::abi::Status;
 
-/// What a metric holds.
+/// Value of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// A sum that only grows.

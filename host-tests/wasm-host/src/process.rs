@@ -1,4 +1,5 @@
-//! What all VMs of the proxy share: clock, shared data, queues, metrics, clusters, and the agenda that wakes them.
+//! State that all VMs of the proxy share: clock, shared data, queues, metrics, clusters, and the
+//! agenda that wakes them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::{LogLevel, Timing};
 /// Shared by all VMs of a world; one thread runs them all, so a cell is enough.
 pub(crate) type SharedProcess = Rc<RefCell<Process>>;
 
-/// What may happen to the notification of an enqueue. The message itself is safe.
+/// Fault in the notification of an enqueue. The message itself is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotificationFault {
     /// It never comes.
@@ -36,7 +37,7 @@ pub(crate) struct Process {
     pub(crate) log_level: LogLevel,
     pub(crate) agenda: Agenda,
     pub(crate) events: Vec<Event>,
-    /// How often guests called each host function.
+    /// Number of calls of each host function by guests.
     pub(crate) host_calls: BTreeMap<&'static str, usize>,
     /// The most instructions that one call of each export took, where they are counted.
     pub(crate) instructions: BTreeMap<&'static str, u64>,
@@ -46,7 +47,7 @@ pub(crate) struct Process {
     pub(crate) clusters: Clusters,
     pub(crate) router: Router,
     pub(crate) draws: Draws,
-    /// What happens to so many notifications of queues from now on.
+    /// Fault of so many notifications of queues from now on.
     pub(crate) notification_fault: (NotificationFault, usize),
     timers_made: u64,
 }

@@ -2,7 +2,7 @@
 
 use crate::Thread;
 
-/// What a guest on a thread draws.
+/// Source of the random bytes that a guest on a thread draws.
 pub(crate) type Draws = Box<dyn FnMut(Thread, &mut [u8])>;
 
 /// A generator.

@@ -15,7 +15,7 @@ pub struct Stream {
     pub(crate) key: StreamKey,
 }
 
-/// What the client got.
+/// Response that the client got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code; 0 if the headers had none.
@@ -26,7 +26,7 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The trailers, if any came.
     pub trailers: Option<Headers>,
-    /// Whether it came to its proper end.
+    /// `true` if it came to its proper end.
     pub complete: bool,
 }
 
@@ -53,12 +53,12 @@ impl Stream {
         self.key.context
     }
 
-    /// Whether the filter holds the request: it neither went on nor ended.
+    /// Returns `true` if the filter holds the request: it neither went on nor ended.
     pub fn is_paused(&self) -> bool {
         self.look(|stream| stream.request.sent.headers.is_none() && !stream.ended)
     }
 
-    /// Whether the stream is over.
+    /// Returns `true` if the stream is over.
     pub fn is_ended(&self) -> bool {
         self.look(|stream| stream.ended)
     }
@@ -73,17 +73,18 @@ impl Stream {
         self.look(|stream| stream.request.sent.body.clone())
     }
 
-    /// Whether the request went upstream whole.
+    /// Returns `true` if the request went upstream whole.
     pub fn upstream_complete(&self) -> bool {
         self.look(|stream| stream.request.sent.ended)
     }
 
-    /// Whether the proxy broke off a request that had gone upstream, before the answer's end.
+    /// Returns `true` if the proxy broke off a request that had gone upstream, before the answer's
+    /// end.
     pub fn upstream_cancelled(&self) -> bool {
         self.look(|stream| stream.ended && stream.request.sent.headers.is_some() && !stream.response.ended)
     }
 
-    /// What the client got so far; none before the headers.
+    /// Returns what the client got so far; `None` before the headers.
     pub fn response(&self) -> Option<Response> {
         self.look(|stream| {
             let sent = stream.response.sent.clone();

@@ -7,17 +7,17 @@ use crate::{Headers, Thread};
 /// A request at the moment its headers went on.
 #[derive(Clone, Debug)]
 pub struct Forwarded<'a> {
-    /// Whose worker it is on.
+    /// Thread of the worker that it is on.
     pub thread: Thread,
-    /// When it was let go.
+    /// Time at which it was forwarded.
     pub at: Duration,
     /// Its headers, as the filter left them.
     pub headers: &'a Headers,
-    /// What was buffered of its body and goes on with them.
+    /// Part of its body that was buffered and goes on with them.
     pub body: &'a [u8],
 }
 
-/// What the upstream side does with a request.
+/// Treatment of a request by the upstream side.
 #[derive(Clone, Debug, Default)]
 pub enum Route {
     /// Nothing by itself: the test answers through the stream's handle.

@@ -44,7 +44,7 @@ unsafe extern "C" {
     fn clock_time_get(clock: u32, precision_ns: u64, time_ns: *mut u64) -> u32;
 }
 
-/// Where the proxy puts what it returns: always the same bytes, so that nothing is allocated.
+/// Memory for what the proxy returns: always the same bytes, so that nothing is allocated.
 struct Returned(UnsafeCell<[u8; 64 << 10]>);
 
 // SAFETY: a VM has one thread.

@@ -13,7 +13,7 @@ struct Flags {
     /// Numbers of gateways.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4")]
     gateways: Vec<usize>,
-    /// How long requests come in each arm, in seconds.
+    /// Seconds in which requests come in each arm.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
     /// Pods behind the gateways.
@@ -22,7 +22,7 @@ struct Flags {
     /// Requests that a pod sustains at once.
     #[arg(long, default_value_t = 6)]
     fit: u32,
-    /// What a request takes, in seconds.
+    /// Time that a request takes, in seconds.
     #[arg(long, default_value_t = 2.0)]
     service: f64,
     /// Share of what the pods sustain that comes, beside the bursts.

@@ -1,6 +1,6 @@
-//! How well prompt lengths are estimated: the share of prompts whose estimate lies in another log2 bucket than the exact
-//! count of cl100k_base, while nothing is known of the model (cold) and with what the prompts before have taught
-//! (learned).
+//! Quality of the estimates of prompt lengths: the share of prompts whose estimate lies in another
+//! log2 bucket than the exact count of cl100k_base, while nothing is known of the model (cold) and
+//! with what the prompts before have taught (learned).
 //!
 //! Prompts come from files: `.jsonl` with texts (`requests[].prompt`, or `prompt`), which are counted here, and `.csv` with
 //! the columns `prompt_chars` and `prompt_tokens`.
@@ -51,7 +51,7 @@ struct Prompt {
     prompt: String,
 }
 
-/// What came of a file.
+/// Counts of a file.
 #[derive(Default)]
 struct Tally {
     prompts: u32,

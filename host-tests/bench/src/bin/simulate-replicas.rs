@@ -31,13 +31,13 @@ struct Flags {
     /// Requests that a pod sustains at once.
     #[arg(long, default_value_t = 6)]
     fit: u16,
-    /// What a request takes, in seconds.
+    /// Time that a request takes, in seconds.
     #[arg(long, default_value_t = 2.0)]
     service: f64,
     /// Share of what the pods sustain that comes.
     #[arg(long, default_value_t = 0.95)]
     share: f64,
-    /// How long each run goes on, in seconds of its own; the first quarter does not count.
+    /// Length of each run, in seconds of its own; the first quarter does not count.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
 }

@@ -1,4 +1,5 @@
-//! What it costs an Envoy to look at the other gateways: one real Envoy, and a store that holds the digests of the others.
+//! Cost to an Envoy of looking at the other gateways: one real Envoy, and a store that holds the
+//! digests of the others.
 //!
 //! Two Envoys run side by side, alike but for `replicas`. First both idle: what the one takes more, divided by its looks, is what
 //! a look costs. Then each serves a closed loop of requests in its turn: what a request costs more where others are known.
@@ -18,13 +19,13 @@ use crate::{cpu, load};
 /// So many gateways before so many pods, of which one is measured.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Scene {
-    /// How many gateways.
+    /// Number of gateways.
     pub gateways: usize,
-    /// How many pods, all of which are busy.
+    /// Number of pods, all of which are busy.
     pub pods: usize,
 }
 
-/// How long to measure, and how the gateway looks.
+/// Length of the measurement, and how the gateway looks.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Setup {
     /// Turns of each kind.
@@ -37,7 +38,7 @@ pub struct Setup {
     pub concurrency: usize,
 }
 
-/// What came of one turn.
+/// Result of one turn.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Turn {
     /// CPU time of Envoy, all its threads, for a look, its word to the others included.
@@ -48,12 +49,12 @@ pub struct Turn {
     pub cpu_of_requests: f64,
 }
 
-/// What came of a scene.
+/// Result of a scene.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// The scene.
     pub scene: Scene,
-    /// What one look reads.
+    /// Bytes that one look reads.
     pub look_bytes: usize,
     /// The turns.
     pub turns: Vec<Turn>,

@@ -63,17 +63,17 @@ impl Store {
         Ok(Self { address, state })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How often the gateway looked.
+    /// Returns the number of times that the gateway looked.
     pub fn looks(&self) -> u64 {
         with(&self.state, |state| state.looks)
     }
 
-    /// What its last look read.
+    /// Returns the number of bytes that its last look read.
     pub fn look_bytes(&self) -> usize {
         with(&self.state, |state| state.look_bytes)
     }
@@ -83,7 +83,7 @@ fn with<R>(state: &Mutex<State>, act: impl FnOnce(&mut State) -> R) -> R {
     act(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What one of the others tells: requests are spread at random over gateways and pods.
+/// Returns what one of the others reports: requests are spread at random over gateways and pods.
 fn digest(gateway: usize, scene: Scene) -> Digest {
     let mut rng = fastrand::Rng::with_seed(gateway as u64);
     let requests = (REQUESTS_PER_POD * scene.pods as f64 / scene.gateways as f64).round() as usize;

@@ -15,13 +15,13 @@ use super::{Arrival, Load};
 /// So many gateways, and how they meet.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Arm {
-    /// How many.
+    /// Number of gateways.
     pub gateways: usize,
-    /// How they meet.
+    /// Way in which they meet.
     pub meet: Meet,
 }
 
-/// How gateways know of each other.
+/// Way in which gateways know of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Meet {
@@ -33,7 +33,7 @@ pub enum Meet {
     Away,
 }
 
-/// What came of it.
+/// Result of the load.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Outcome {
     /// Requests.
@@ -44,7 +44,7 @@ pub struct Outcome {
     pub p50_s: f64,
     /// Latency that all but one in a hundred did not exceed.
     pub p99_s: f64,
-    /// How much more ran on pods than they sustain.
+    /// Excess of what ran on pods over what they sustain.
     pub excess: Excess,
     /// The same, as a share of the pods' time.
     pub overfull_share: f64,

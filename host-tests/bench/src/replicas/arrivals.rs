@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-/// How much there is to do.
+/// Amount of work to do.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Load {
     /// Pods behind the gateways.
     pub pods: usize,
     /// Requests that a pod sustains at once.
     pub fit: u32,
-    /// What a request takes on a pod that is not overfull, on average.
+    /// Time that a request takes on a pod that is not overfull, on average.
     pub service_s: f64,
     /// Share of what the pods sustain that comes, on average.
     pub share: f64,
     /// Every so often comes a burst of as many requests as all pods sustain at once.
     pub burst_every_s: f64,
-    /// How long requests come.
+    /// Seconds in which requests come.
     pub seconds: f64,
 }
 
@@ -24,7 +24,7 @@ pub struct Load {
 pub struct Arrival {
     /// From the start.
     pub at: Duration,
-    /// What it takes on a pod that is not overfull.
+    /// Time that it takes on a pod that is not overfull.
     pub work: Duration,
     /// A number that chooses its gateway.
     pub chance: u64,

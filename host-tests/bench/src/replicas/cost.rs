@@ -1,4 +1,4 @@
-//! What it costs a gateway to hear the others: the filter's own code on digests of a given size.
+//! Cost to a gateway of hearing the others: the filter's own code on digests of a given size.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use slo_router::shared::digest::Digest;
 use slo_router::shared::ledger::{Column, Entry};
 use slo_router::shared::roster::Roster;
 
-/// What one look costs.
+/// Cost of one look.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Cost {
     /// Length of a digest, on average.
@@ -23,7 +23,8 @@ pub struct Cost {
     pub read_us: f64,
 }
 
-/// What a look costs where gateways run this: for each, pods and the requests on them, of which each takes `one`.
+/// Measures the cost of a look where gateways run this: for each, pods and the requests on them, of
+/// which each takes `one`.
 pub fn cost(columns: &[Vec<(usize, u16)>], one: Load) -> Cost {
     let digests: Vec<Digest> =
         columns.iter().enumerate().map(|(gateway, column)| digest(gateway, column, one)).collect();

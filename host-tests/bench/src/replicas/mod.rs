@@ -1,4 +1,4 @@
-//! What several gateways cost that serve the same pods.
+//! Cost of several gateways that serve the same pods.
 //!
 //! Each [`Arm`] is a number of Envoys before the same [`pods`], under the same arrivals, each of which goes to one of the gateways
 //! at random. Pods tell how long they ran more than they sustain, and slow down while they do; clients tell how many

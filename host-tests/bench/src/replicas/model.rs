@@ -10,7 +10,7 @@ use serde::Serialize;
 use slo_router::scheduling::allowance::{Allowance, Looked, Lot};
 use slo_router::scheduling::load::Load;
 
-/// What is simulated.
+/// Simulated gateways and pods.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Scene {
     /// Gateways.
@@ -19,28 +19,28 @@ pub struct Scene {
     pub pods: usize,
     /// Requests that a pod sustains at once.
     pub fit: u16,
-    /// What a request takes, on average; exponential.
+    /// Time that a request takes, on average; exponential.
     pub service_s: f64,
     /// Share of what the pods sustain that comes.
     pub share: f64,
     /// Between two looks.
     pub interval_s: f64,
-    /// How long it goes on; the first quarter does not count.
+    /// Length of the run; the first quarter does not count.
     pub seconds: f64,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Findings {
-    /// By how much a gateway's view of a pod is wrong just before it looks, as a share of the pod.
+    /// Error of a gateway's view of a pod just before it looks, as a share of the pod.
     pub error: f64,
     /// Share of the pods' time in which more ran than they sustain.
     pub overfull: f64,
-    /// What ran too much, as a share of what the pods sustain.
+    /// Requests that ran in excess, as a share of what the pods sustain.
     pub excess: f64,
     /// The most on one pod at once, as a share of what it sustains.
     pub most: f64,
-    /// What could have run and waited, as a share of what the pods sustain.
+    /// Requests that could have run but waited, as a share of what the pods sustain.
     pub idle: f64,
 }
 
@@ -51,9 +51,9 @@ pub struct Model {
     rng: fastrand::Rng,
     now_s: f64,
     gateways: Vec<Gateway>,
-    /// What runs on each pod.
+    /// Requests that run on each pod.
     running: Vec<u16>,
-    /// What each pod runs by what all gateways told last.
+    /// Requests that each pod runs by what all gateways reported last.
     told: Vec<u16>,
     sums: Sums,
 }
@@ -62,14 +62,14 @@ struct Gateway {
     own: Vec<u16>,
     told: Vec<u16>,
     earlier: Vec<u16>,
-    /// What others ran on each pod when it last looked.
+    /// Requests of others that ran on each pod when it last looked.
     elsewhere: Vec<u16>,
     /// Others that ran anything then, or had requests that waited.
     active_elsewhere: u32,
-    /// What it runs.
+    /// Requests that it runs.
     running: u32,
     draw: u64,
-    /// Since when its requests wait.
+    /// Time since which each of its requests waits.
     queue: VecDeque<f64>,
 }
 
@@ -88,7 +88,7 @@ struct Sums {
     most: u16,
 }
 
-/// What happens next: when, in microseconds, and what.
+/// Next event: its time in microseconds, and what happens.
 type Event = Reverse<(u64, Happening)>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,13 +175,13 @@ impl Model {
         self.findings()
     }
 
-    /// What each gateway runs: for each pod that runs any, the number.
+    /// Returns what each gateway runs: for each pod that runs any, the number.
     pub fn columns(&self) -> Vec<Vec<(usize, u16)>> {
         let busy = |own: &[u16]| own.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
         self.gateways.iter().map(|gateway| busy(&gateway.own)).collect()
     }
 
-    /// What one request takes of a pod.
+    /// Returns the load of one request on a pod.
     pub fn load_of_one(&self) -> Load {
         self.one
     }

@@ -23,7 +23,7 @@ use tokio::task::spawn;
 /// The header that says what a request takes, in microseconds.
 pub const WORK: &str = "x-work-us";
 
-/// How exactly a pod keeps time.
+/// Precision of a pod's clock.
 const STEP: Duration = Duration::from_millis(2);
 
 /// Shorter than this, a pod is not overfull: a gateway hears of an answer's end before its pod does.
@@ -31,7 +31,7 @@ const BLINK: Duration = Duration::from_millis(5);
 
 const ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1764000000,"model":"llama","choices":[{"index":0,"message":{"role":"assistant","content":"Done."},"finish_reason":"stop"}],"usage":{"prompt_tokens":64,"total_tokens":128,"completion_tokens":64}}"#;
 
-/// How much more ran on pods than they sustain.
+/// Excess of what ran on pods over what they sustain.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Excess {
     /// Seconds of pods that were overfull.
@@ -47,7 +47,7 @@ pub struct Excess {
 /// Pods on a thread of their own, which ends with this process.
 #[derive(Debug)]
 pub struct Pods {
-    /// Where they listen.
+    /// Addresses that they listen on.
     pub addresses: Vec<SocketAddr>,
     pods: Vec<Arc<Mutex<Pod>>>,
 }
@@ -100,7 +100,7 @@ impl Pods {
         Ok(Self { addresses, pods })
     }
 
-    /// How much more ran than they sustain, so far.
+    /// Returns the excess so far of what ran over what they sustain.
     pub fn excess(&self) -> Excess {
         let excesses = self.pods.iter().map(|pod| with(pod, |pod| pod.excess));
         excesses.fold(Excess::default(), |sum, excess| Excess {

@@ -21,7 +21,7 @@ const HEADS: [&str; 7] = [
     "callouts/s\nper gateway",
 ];
 
-/// What was run, and what came of it.
+/// Setup and result of the arms.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The load.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 pub use self::record::{Fate, Record, Routing, SLO};
 use evaluation::workload::Arrival;
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Requests that left.

@@ -1,4 +1,4 @@
-//! What became of a request.
+//! Record of a request: how it was routed, and how it ended.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use evaluation::completed::Completed;
 use evaluation::objectives::SLO_B2;
 use evaluation::workload::Arrival;
 
-/// What is counted as kept.
+/// Objective that requests are judged by.
 pub const SLO: Slo = SLO_B2;
 
 /// A request, how it was routed, and how it ended.
@@ -18,22 +18,22 @@ pub const SLO: Slo = SLO_B2;
 pub struct Record {
     /// The request.
     pub arrival: Arrival,
-    /// How it was routed; unknown until the head of its answer is there.
+    /// Routing of the request; unknown until the head of its answer is there.
     pub routing: Routing,
-    /// How it ended.
+    /// End of the request.
     pub fate: Fate,
 }
 
-/// What the filter said of a request in its answer's headers.
+/// Routing of a request, from the headers of its answer.
 #[derive(Clone, Debug, Default)]
 pub struct Routing {
     /// The policy that placed it.
     pub policy: Option<String>,
-    /// How long it waited at the gateway.
+    /// Time that it waited at the gateway.
     pub wait: Option<Duration>,
 }
 
-/// How a request ended.
+/// End of a request.
 #[derive(Clone, Debug)]
 pub enum Fate {
     /// With all of its answer.
@@ -45,7 +45,7 @@ pub enum Fate {
     },
     /// In mid-air.
     Broken {
-        /// What broke.
+        /// Description of what broke.
         reason: String,
     },
     /// Not before the run was over.
@@ -71,7 +71,7 @@ impl Record {
         }
     }
 
-    /// Whether it has no end yet, or had none when the run was over.
+    /// Returns `true` if it has no end yet, or had none when the run was over.
     pub fn is_unfinished(&self) -> bool {
         matches!(self.fate, Fate::Unfinished)
     }
@@ -82,7 +82,7 @@ impl Record {
         at + SLO.target(Shape { output_tokens, input_tokens: prompt_tokens }).unwrap_or_default()
     }
 
-    /// Whether it kept [`SLO`]. What was not answered has not.
+    /// Returns `true` if it kept [`SLO`]. A request that was not answered has not.
     pub fn is_kept(&self) -> bool {
         self.completed().is_some_and(|Completed { ttft, e2e, output_tokens }| {
             let shape = Shape { output_tokens, input_tokens: self.arrival.prompt_tokens };

@@ -10,7 +10,7 @@ use evaluation::workload::Class;
 
 use crate::load::{Fate, Record};
 
-/// What became of one class of requests, or of all.
+/// Figures of one class of requests, or of all.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// The class; `all` for all.

@@ -13,26 +13,26 @@ use serde::Serialize;
 pub use self::figures::Figures;
 use crate::load::Record;
 
-/// What was run.
+/// Setup of the runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Setup {
     /// Mean arrivals per second.
     pub rate_per_s: f64,
-    /// For how long they came.
+    /// Time in which they came.
     pub seconds: f64,
     /// Of the arrivals.
     pub seed: u64,
-    /// What is counted as kept.
+    /// Objective that requests are judged by.
     pub slo: &'static str,
     /// The GPU of each pod.
     pub pods: Vec<&'static str>,
-    /// What they serve.
+    /// Model that they serve.
     pub model: &'static str,
     /// Envoy's worker threads.
     pub envoy_workers: u32,
 }
 
-/// What came of it under each policy.
+/// Results under each policy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     #[serde(flatten)]

@@ -1,12 +1,12 @@
-//! How the load changes over time, relative to the asked rate.
+//! Course of the load over time, relative to the asked rate.
 
 use std::time::Duration;
 
 /// A course's period.
 pub(super) const COURSE_PERIOD: Duration = Duration::from_secs(300);
-/// When the burst of [`Course::BURST`] starts, from the start of each period.
+/// Start of the burst of [`Course::BURST`], from the start of each period.
 pub(super) const BURST_STARTS: Duration = Duration::from_secs(120);
-/// How long it is.
+/// Length of the burst.
 pub(super) const BURST_LENGTH: Duration = Duration::from_secs(30);
 
 /// Factors of the rate at points in time, with straight lines in between, again and again.
@@ -51,7 +51,8 @@ impl Course {
         (PERIOD_S, 0.4),
     ]);
 
-    /// When the factor, summed over the time from the start, comes to so many seconds.
+    /// Returns the time at which the factor, summed over the time from the start, comes to so many
+    /// seconds.
     pub(super) fn time_of(self, load_s: f64) -> Duration {
         let areas = self.0.windows(2).map(|line| area(line[0], line[1]));
         let per_period: f64 = areas.sum();
@@ -75,7 +76,8 @@ fn area((from_s, from): Point, (to_s, to): Point) -> f64 {
     (to_s - from_s) * (from + to) / 2.0
 }
 
-/// How far along the line the area comes to so much: the root of `from·x + slope·x²/2 = area`, in the form that holds for a slope of 0.
+/// Returns the distance along the line at which the area comes to so much: the root of
+/// `from·x + slope·x²/2 = area`, in the form that holds for a slope of 0.
 fn reach((from_s, from): Point, (to_s, to): Point, area: f64) -> f64 {
     let slope = (to - from) / (to_s - from_s);
     2.0 * area / (from + (from * from + 2.0 * slope * area).sqrt())

@@ -1,4 +1,4 @@
-//! How regularly requests come.
+//! Gaps between requests.
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub enum Gaps {
 // === impl Gaps ===
 
 impl Gaps {
-    /// When requests come, seconds from the start, at a mean rate; without end.
+    /// Returns the times at which requests come, seconds from the start, at a mean rate; without
+    /// end.
     pub(super) fn times<R: Rng>(self, rate_per_s: f64, rng: &mut R) -> impl Iterator<Item = f64> {
         let mut at_s = 0.0;
         let mut silence_in_s = match self {

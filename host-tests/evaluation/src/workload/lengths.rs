@@ -1,4 +1,4 @@
-//! How long prompts and answers are.
+//! Lengths of prompts and answers.
 
 use rand::Rng;
 use rand::RngExt as _;

@@ -1,5 +1,5 @@
-//! What arrives when: a mix of kinds of traffic, the gaps between requests, and the course of the load over time; or a recorded
-//! trace ([`trace`]).
+//! Workloads: a mix of kinds of traffic, the gaps between requests, and the course of the load over
+//! time; or a recorded trace ([`trace`]).
 
 mod course;
 mod gaps;
@@ -40,13 +40,13 @@ pub enum Class {
 /// A request that is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Arrival {
-    /// When, from the start of the run.
+    /// Time from the start of the run.
     pub at: Duration,
-    /// Of which kind.
+    /// Kind of traffic.
     pub class: Class,
     /// Tokens of its prompt.
     pub prompt_tokens: u32,
-    /// What its prompt says, as far as it begins like others.
+    /// Content of its prompt, as far as it begins like others.
     pub content: Option<Content>,
     /// Tokens that it will be answered with; nobody but the pod is told.
     pub output_tokens: u32,
@@ -55,9 +55,9 @@ pub struct Arrival {
 /// One kind of traffic in a mix.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// Which.
+    /// Class of the requests.
     pub class: Class,
-    /// How many requests of the sum of all weights are of it.
+    /// Weight: so many requests of the sum of all weights are of it.
     pub weight: u32,
     /// Of prompts.
     pub prompt: Lengths,
@@ -68,11 +68,11 @@ pub struct Part {
 /// Made-up traffic.
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
-    /// What arrives.
+    /// Kinds of traffic.
     pub mix: &'static [Part],
-    /// How regularly.
+    /// Gaps between the requests.
     pub gaps: Gaps,
-    /// How the load changes over time.
+    /// Course of the load over time.
     pub course: Course,
 }
 

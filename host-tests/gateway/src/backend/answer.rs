@@ -1,4 +1,4 @@
-//! What a pod answers.
+//! Answers of a pod.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::record::Running;
 
-/// What a paced body is told.
+/// Message to a paced body.
 #[derive(Debug)]
 pub(super) enum Piece {
     Part(Bytes),

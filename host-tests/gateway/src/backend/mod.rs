@@ -15,7 +15,7 @@ pub use self::answer::{Answer, Pace};
 pub use self::pod::Pod;
 pub use self::record::Arrival;
 
-/// What a pod does with a request that arrives.
+/// Plan of a pod for a request that arrives.
 #[derive(Clone)]
 pub enum Plan {
     /// Answers it.

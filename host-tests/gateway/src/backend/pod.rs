@@ -45,7 +45,7 @@ impl Pod {
         Ok(Self { address, record, server, reserved: None })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -60,7 +60,7 @@ impl Pod {
         self.record.next(plan);
     }
 
-    /// What has arrived, in order.
+    /// Returns the requests that have arrived, in order.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.record.arrivals()
     }
@@ -105,12 +105,13 @@ impl Pod {
         self.record.held()
     }
 
-    /// How many requests run now: from the first byte of their head to the last of the answer.
+    /// Returns the number of requests that run now: from the first byte of their head to the last
+    /// of the answer.
     pub fn running(&self) -> usize {
         self.record.running()
     }
 
-    /// How many have run at a time, at most.
+    /// Returns the largest number that have run at a time.
     pub fn most_running(&self) -> usize {
         self.record.most_running()
     }

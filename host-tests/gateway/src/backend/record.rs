@@ -1,4 +1,4 @@
-//! What a pod has seen.
+//! Record of what a pod has seen.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ pub struct Arrival {
     pub body: Bytes,
 }
 
-/// What becomes of a request that is held.
+/// Reaction to a request that is held.
 #[derive(Debug)]
 pub(super) enum Reaction {
     Answer(Answer),

@@ -34,11 +34,11 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// When the request was sent.
+    /// Instant at which the request was sent.
     pub sent: Instant,
-    /// When the answer's head came.
+    /// Instant at which the answer's head came.
     pub answered: Instant,
-    /// When its last byte came.
+    /// Instant at which its last byte came.
     pub ended: Instant,
 }
 

@@ -20,7 +20,7 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const AUTHORITY: &str = "gateway";
 
-/// How requests reach the server.
+/// Connection that requests reach the server by.
 #[derive(Debug, Clone)]
 pub(super) enum Connection {
     /// An HTTP/1.1 connection for each.

@@ -17,7 +17,7 @@ use self::connection::Connection;
 pub use self::answer::{Answer, Reply};
 pub use self::request::{Pending, Request, Upload};
 
-/// Why there is no answer, or not all of it.
+/// Reason that there is no answer, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server cannot be reached.

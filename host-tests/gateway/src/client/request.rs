@@ -19,7 +19,7 @@ pub struct Request {
     request: hyper::Request<Body>,
 }
 
-/// Where the parts of a request's body go in. Dropping it ends the body.
+/// Sender of the parts of a request's body. Dropping it ends the body.
 pub type Upload = channel::Sender<Bytes>;
 
 /// A request that is under way in a task of its own. Dropping it leaves.

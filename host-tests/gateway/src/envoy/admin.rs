@@ -36,7 +36,7 @@ impl Admin {
         self.send(path, self.client.post(path)).await
     }
 
-    /// Where the listener of this name listens.
+    /// Returns the address of the listener of this name.
     pub(super) async fn listener(&self, name: &str) -> Option<SocketAddr> {
         let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json").await.ok()?).ok()?;
         let named = |listener: &&Value| listener.get("name").and_then(Value::as_str) == Some(name);

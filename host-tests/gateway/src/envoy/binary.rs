@@ -1,4 +1,4 @@
-//! Where things are: the repository, Envoy's binary, the filter.
+//! Paths of the repository, Envoy's binary and the filter.
 
 use std::env;
 use std::path::{Path, PathBuf};

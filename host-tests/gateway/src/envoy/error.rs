@@ -1,10 +1,10 @@
-//! What can go wrong with an Envoy under test.
+//! Errors of an Envoy under test.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-/// Why an Envoy did not do what it was asked.
+/// Error of an Envoy that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no Envoy at the place where it is looked for.
@@ -19,29 +19,29 @@ pub enum Error {
     /// Envoy ended by itself.
     #[error("envoy ended with {status}; its log:\n{log}")]
     Exited {
-        /// How it ended.
+        /// Status that it ended with.
         status: ExitStatus,
-        /// What it had logged.
+        /// Log up to then.
         log: String,
     },
     /// Envoy runs but is not ready.
     #[error("envoy is not ready in time; its log:\n{log}")]
     NotReady {
-        /// What it had logged.
+        /// Log so far.
         log: String,
     },
     /// Envoy refused a configuration update and goes on with the configuration that it had.
     #[error("envoy refused the update; its log since:\n{log}")]
     Refused {
-        /// What it logged about it.
+        /// Log lines about the update.
         log: String,
     },
     /// The admin interface answered with an error or with what cannot be read.
     #[error("admin interface, {path}: {message}")]
     Admin {
-        /// What was asked for.
+        /// Path that was asked for.
         path: String,
-        /// What is wrong with the answer.
+        /// Fault of the answer.
         message: String,
     },
     /// The operating system refused something.

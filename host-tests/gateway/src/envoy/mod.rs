@@ -85,17 +85,18 @@ impl Envoy {
         Process::validate(&Options::new(serde_json::Value::Null, []), &file, directory.path()).await
     }
 
-    /// Where the gateway listens.
+    /// Returns the address that the gateway listens on.
     pub fn address(&self) -> SocketAddr {
         self.gateway
     }
 
-    /// Where another listener of the configuration listens; `None` where there is none of this name.
+    /// Returns the address of another listener of the configuration; `None` where there is none of
+    /// this name.
     pub async fn listener(&self, name: &str) -> Option<SocketAddr> {
         self.admin.listener(name).await
     }
 
-    /// What it runs with.
+    /// Returns the options that it runs with.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -137,7 +138,7 @@ impl Envoy {
         self.admin.post(path).await
     }
 
-    /// What Envoy and the filter have logged so far.
+    /// Returns what Envoy and the filter have logged so far.
     pub fn log(&self) -> String {
         self.process.log()
     }

@@ -1,4 +1,4 @@
-//! How one Envoy differs from the shipped configuration.
+//! Differences of one Envoy from the shipped configuration.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use serde_norway::Value as Yaml;
 
 type Change = Arc<dyn Fn(&mut Yaml) + Send + Sync>;
 
-/// What to start: the shipped configuration with these differences.
+/// Options to start with: the shipped configuration with these differences.
 #[derive(Clone)]
 pub struct Options {
     pub(super) workers: u32,

@@ -16,7 +16,7 @@ use crate::wait::LIMIT;
 /// Envoy writes its admin interface's address here.
 pub(super) const ADMIN_FILE: &str = "admin.address";
 
-/// What of a log is shown when a test fails.
+/// Lines of a log that are shown when a test fails.
 const TAIL_LINES: usize = 60;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Process {
         if status.success() { Ok(()) } else { Err(Error::Exited { status, log: read(&log) }) }
     }
 
-    /// How it ended, if it has.
+    /// Returns the status that it ended with, if it has.
     pub(super) fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
         Ok(self.child.try_wait()?)
     }

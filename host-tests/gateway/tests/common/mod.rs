@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 mod rig;
 mod turn;
@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 pub use self::rig::Rig;
 pub use self::turn::{Turn, turn};
 
-/// What a test returns.
+/// Result of a test.
 pub type Test = anyhow::Result<()>;
 
-/// Where chat requests go.
+/// Path of chat requests.
 pub const CHAT: &str = "/v1/chat/completions";
 
 /// The deployment of all pods, unless a test says otherwise.
 pub const DEPLOYMENT: &str = "default/a";
 
-/// What a deployment's profile says of every request for this model: so many fit on a pod at a time, and each is expected
-/// to take one second.
+/// Returns a deployment's profile, the same for every request for this model: so many fit on a pod
+/// at a time, and each is expected to take one second.
 pub fn profile(deployment: &str, model: &str, fit: u32) -> Value {
     let mut document = unattainable(deployment, model);
     document["profile"]["tputs"] = json!([[fit]]);

@@ -85,7 +85,7 @@ impl Rig {
         self.pods[pod].arrivals().iter().map(name).collect()
     }
 
-    /// How many requests each pod has got.
+    /// Returns the number of requests that each pod has got.
     pub fn counts(&self) -> Vec<usize> {
         self.pods.iter().map(|pod| pod.arrivals().len()).collect()
     }
@@ -101,7 +101,8 @@ impl Rig {
         assert!(!self.a_vm_has_crashed(), "{}", self.envoy.log());
     }
 
-    /// Whether a VM has crashed: Envoy counts only those that it has replaced, but logs the callback in which it happened.
+    /// Returns `true` if a VM has crashed: Envoy counts only those that it has replaced, but logs
+    /// the callback in which it happened.
     pub fn a_vm_has_crashed(&self) -> bool {
         self.envoy.log().lines().any(|line| line.contains("[wasm]") && line.contains("Function: proxy_on_"))
     }
@@ -120,24 +121,24 @@ impl Rig {
         self.envoy.stats().await.ok()?.get(name)
     }
 
-    /// How many pods the filter knows of.
+    /// Returns the number of pods that the filter knows of.
     pub async fn pod_count(&self) -> Option<f64> {
         self.gauge_of("slo_router_pods").await
     }
 
-    /// Whether the filter knows of any pods.
+    /// Returns `true` if the filter knows of any pods.
     pub async fn pods_known(&self) -> bool {
         self.pod_count().await.is_some_and(|pods| pods > 0.0)
     }
 
-    /// How often a source gave something new.
+    /// Returns the number of times that a source gave something new.
     pub async fn source_updates(&self, source: &str) -> f64 {
         let labels = [("pool", "test"), ("source", source)];
         let metrics = self.envoy.prometheus().await.ok();
         metrics.and_then(|metrics| metrics.sum("slo_router_source_updates_total", &labels)).unwrap_or_default()
     }
 
-    /// How often a source gave nothing for this reason.
+    /// Returns the number of times that a source gave nothing for this reason.
     pub async fn source_errors(&self, reason: &str) -> f64 {
         let labels = [("pool", "test"), ("reason", reason)];
         let metrics = self.envoy.prometheus().await.ok();

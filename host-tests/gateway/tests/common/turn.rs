@@ -1,4 +1,4 @@
-//! How many Envoys run side by side.
+//! Limit on the number of Envoys that run side by side.
 
 use std::fs::{self, File};
 use std::io;

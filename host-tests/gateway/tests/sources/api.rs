@@ -13,12 +13,12 @@ const PAGE: usize = 2;
 /// A server on a port of its own.
 #[derive(Debug)]
 pub struct Api {
-    /// What has come, and where.
+    /// Server, and record of what has come to it.
     pub server: Pod,
     cluster: Arc<Mutex<Cluster>>,
 }
 
-/// What the API server knows.
+/// State that the API server knows.
 #[derive(Debug, Default)]
 pub struct Cluster {
     /// Objects by their path.
@@ -27,7 +27,7 @@ pub struct Cluster {
     pub pods: Vec<Value>,
     /// Endpoint slices of the service.
     pub slices: Vec<Value>,
-    /// What a request must bring in `authorization`.
+    /// Value that a request must bring in `authorization`.
     pub token: Option<String>,
     /// An answer to every request, in place of the right one.
     pub instead: Option<Answer>,

@@ -20,7 +20,7 @@ fn filter() -> Value {
     })
 }
 
-/// What endpoint discovery says, in a file that Envoy watches.
+/// Endpoint discovery from a file that Envoy watches.
 struct Discovery {
     directory: tempfile::TempDir,
 }

@@ -1,4 +1,4 @@
-//! Where pods and profiles come from: servers over real sockets.
+//! Sources of pods and profiles: servers over real sockets.
 
 mod api;
 mod envoy;

@@ -1,4 +1,5 @@
-//! How well the engine matches published benchmark rows: the same shapes and rates, run again in virtual time.
+//! Calibration of the engine against published benchmark rows: the same shapes and rates, run again
+//! in virtual time.
 //!
 //! The rows come out best with 512 tokens per iteration, which is not what vLLM starts with today (2,048, see
 //! [`Batching::default_of`](crate::engine::Batching::default_of)): with that, throughputs are the same, but prompts that overload a server delay
@@ -36,10 +37,10 @@ const REQUESTS: usize = 100;
 /// Mean gap of the rows' arrivals at a nominal rate of 1/s. All rows have the same gaps, whose mean is that of the first
 /// hundred exponential ones of NumPy's generator with seed 0.
 const MEAN_GAP: f64 = 0.9186;
-/// How often a point is run again, with gaps of its own and the same mean.
+/// Number of runs of a point, each with gaps of its own and the same mean.
 const SEEDS: u64 = 5;
 
-/// What a point came to.
+/// Result of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// Requests completed per second, from the first arrival to the last end.

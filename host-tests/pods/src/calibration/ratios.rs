@@ -3,7 +3,7 @@
 /// Median and spread of ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratios {
-    /// How many there are.
+    /// Number of ratios.
     pub count: usize,
     /// A tenth are below this.
     pub p10: f64,

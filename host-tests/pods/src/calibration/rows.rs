@@ -15,7 +15,7 @@ pub struct BenchmarkPoint {
     pub shape: Shape,
     /// Nominal arrival rate.
     pub rate_per_s: f64,
-    /// What was measured.
+    /// Measured result.
     pub measured: Outcome,
 }
 

@@ -1,4 +1,4 @@
-//! What an iteration computes: admission, chunks of prompts, preemption.
+//! Work of an iteration: admission, chunks of prompts, preemption.
 
 use slo_router::scheduling::time::Instant;
 
@@ -24,7 +24,7 @@ impl Engine {
         }
     }
 
-    /// When the next iteration, of this work, ends if it starts then.
+    /// Returns the instant at which the next iteration, of this work, ends if it starts at `start`.
     pub(super) fn end_of(&mut self, work: Work, start: Instant) -> Instant {
         let plain = self.spec.costs.time_of(work);
         self.iterations += 1;
@@ -54,7 +54,7 @@ impl Engine {
         });
     }
 
-    /// Whether one had to be preempted: then the cache is full, and nothing is admitted.
+    /// Returns `true` if one had to be preempted: then the cache is full, and nothing is admitted.
     fn form_batch(&mut self, work: &mut Work) -> bool {
         let mut budget = self.spec.batching.token_budget;
         let preempted = self.schedule_running(work, &mut budget);

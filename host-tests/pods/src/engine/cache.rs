@@ -54,7 +54,7 @@ pub(super) struct Hold {
     known: u32,
 }
 
-/// Whose blocks they are.
+/// Owner of blocks: a request and its content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub request: u64,
@@ -132,7 +132,7 @@ impl Cache {
         }
     }
 
-    /// Whether the block is known; then it has a holder more.
+    /// Returns `true` if the block is known, and adds a holder to it.
     fn hold_known(&mut self, key: Key) -> bool {
         let Some(known) = self.known.get_mut(&key) else { return false };
         match known {

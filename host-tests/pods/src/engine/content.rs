@@ -1,11 +1,11 @@
-//! What prompts say, as far as it matters: which of them begin alike.
+//! Content of prompts, as far as it matters: which of them begin alike.
 
 /// A prompt by its tokens; what they say matters to servers that [keep blocks](super::Behaviour::keeps_blocks) alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// How many there are.
+    /// Number of tokens.
     pub tokens: u32,
-    /// What they say; `None` of a prompt that begins like no other.
+    /// Content of the tokens; `None` of a prompt that begins like no other.
     pub content: Option<Content>,
 }
 
@@ -15,7 +15,7 @@ pub struct Prompt {
 pub struct Content {
     /// Number of the system prompt.
     pub system: u32,
-    /// How long that is.
+    /// Length of the system prompt, tokens.
     pub system_tokens: u32,
     /// Number of the conversation: each turn's prompt is the beginning of the next one's.
     pub conversation: u32,

@@ -1,4 +1,4 @@
-//! How long an iteration takes: by the roofline of a GPU and a model, or by a line.
+//! Time of an iteration: by the roofline of a GPU and a model, or by a line.
 //!
 //! The line is for servers that no roofline describes, and for tests whose expected times are exact.
 
@@ -41,7 +41,7 @@ impl LinearCosts {
 // === impl Costs ===
 
 impl Costs {
-    /// How long an iteration with this work takes.
+    /// Returns the time that an iteration with this work takes.
     pub(super) fn time_of(&self, work: Work) -> Duration {
         match self {
             Self::Roofline(roofline) => roofline.time_of(work),
@@ -75,7 +75,7 @@ mod tests {
     const STEEP: LinearCosts =
         LinearCosts { fixed_s: 0.030, per_sequence_s: 0.002, per_context_token_s: 0.0, per_prompt_token_s: 0.0 };
 
-    /// When each request ends, microseconds, if all come at once.
+    /// Returns the time at which each request ends, microseconds, if all come at once.
     fn ends(costs: LinearCosts, max_sequences: usize, requests: &[(u32, u32)]) -> Vec<u128> {
         let batching = Batching { token_budget: 2_048, max_sequences };
         let mut engine = Engine::new(EngineSpec::linear(costs, 100_000, batching));

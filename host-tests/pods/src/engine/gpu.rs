@@ -31,7 +31,7 @@ pub enum Gpu {
     H100,
 }
 
-/// What a data sheet says of a GPU.
+/// Figures of a GPU's data sheet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DataSheet {
     /// Memory, bytes.

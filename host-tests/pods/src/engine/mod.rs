@@ -53,7 +53,7 @@ pub struct Engine {
     running: Vec<Sequence>,
     waiting: VecDeque<Sequence>,
     cache: Cache,
-    /// When the iteration in flight ends; none while the engine is idle.
+    /// Instant at which the iteration in flight ends; `None` while the engine is idle.
     iteration_ends_at: Option<Instant>,
     /// Ends of iterations that come before that one and tell nothing; see `stretch.rs`.
     stretch_ends: VecDeque<Instant>,
@@ -65,7 +65,7 @@ pub struct Engine {
     preempted: Vec<Event>,
 }
 
-/// What an engine tells.
+/// Detail that an engine reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Every token.
@@ -79,13 +79,13 @@ pub enum Detail {
 pub struct Event {
     /// The request.
     pub id: RequestId,
-    /// What happened.
+    /// Kind of the event.
     pub kind: EventKind,
-    /// When.
+    /// Instant of the event.
     pub at: Instant,
 }
 
-/// What happened to a request.
+/// Kind of an [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// Its n-th output token (from 1) is there.
@@ -102,7 +102,7 @@ pub enum EventKind {
     Preempted,
 }
 
-/// How busy an engine is.
+/// Load of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gauges {
     /// Requests that hold cache.
@@ -115,7 +115,7 @@ pub struct Gauges {
     pub kv_blocks: u32,
 }
 
-/// Why an engine does not take a request.
+/// Reason that an engine does not take a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// Its prompt and output would never fit the cache.
@@ -123,7 +123,7 @@ pub enum SubmitError {
     TooLong {
         /// Prompt and output.
         tokens: u64,
-        /// What the whole cache holds.
+        /// Number of tokens that the whole cache holds.
         limit: u64,
     },
     /// A request with that number is in the engine.
@@ -209,8 +209,8 @@ impl Engine {
         true
     }
 
-    /// When something may happen next: an iteration ends after which there may be something to tell. `None` while the engine is
-    /// idle.
+    /// Returns the instant at which something may happen next: an iteration ends after which there
+    /// may be something to report. `None` while the engine is idle.
     pub fn next_event_at(&self) -> Option<Instant> {
         self.iteration_ends_at
     }
@@ -231,7 +231,7 @@ impl Engine {
         events
     }
 
-    /// How busy it is.
+    /// Returns its load.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             running: self.running.len(),

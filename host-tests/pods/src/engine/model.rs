@@ -12,7 +12,7 @@ pub enum Model {
     Gqa8b,
 }
 
-/// What an iteration's cost depends on.
+/// Sizes that an iteration's cost depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ModelSize {
     parameters: f64,

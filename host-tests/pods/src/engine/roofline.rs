@@ -16,7 +16,7 @@ const OVERHEAD_S: f64 = 2e-3;
 /// Sampling and detokenising one sequence.
 const OVERHEAD_PER_SEQUENCE_S: f64 = 15e-6;
 
-/// What one iteration computes.
+/// Work of one iteration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Work {
     /// Sequences in the batch.
@@ -31,8 +31,9 @@ pub(super) struct Work {
     pub attention_pairs: u64,
 }
 
-/// What an iteration of a plain server takes at least: `fixed + max(weights + context · per_context_token, computed tokens ·
-/// per_computed_token) + sequences · per_sequence`, all in seconds.
+/// Least time of an iteration of a plain server: `fixed + max(weights + context ·
+/// per_context_token, computed tokens · per_computed_token) + sequences · per_sequence`, all in
+/// seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IterationCosts {
     /// Whatever is in it.
@@ -111,7 +112,7 @@ impl Roofline {
         }
     }
 
-    /// How long an iteration with this work takes.
+    /// Returns the time that an iteration with this work takes.
     pub(super) fn time_of(&self, work: Work) -> Duration {
         let memory_s = self.weights_s + self.kv_s_per_token * work.context_tokens as f64;
         let compute_s = self.flop_s_per_token * work.tokens as f64 + self.flop_s_per_pair * work.attention_pairs as f64;

@@ -74,7 +74,7 @@ impl Sequence {
         self.prompt_tokens + self.generated - self.computed
     }
 
-    /// Whether the iteration in flight makes its next token and it had one before.
+    /// Returns `true` if the iteration in flight makes its next token and it had one before.
     pub(super) const fn decodes(&self) -> bool {
         self.generated > 0 && self.scheduled == 1 && self.to_compute() == 1
     }
@@ -159,7 +159,7 @@ impl Sequence {
         self.generated += iterations;
     }
 
-    /// Whether nothing is left to do. A request for no output ends with its prompt.
+    /// Returns `true` if nothing is left to do. A request for no output ends with its prompt.
     pub(super) const fn is_finished(&self) -> bool {
         self.remaining() == 0 && (self.output_tokens > 0 || self.to_compute() == 0)
     }

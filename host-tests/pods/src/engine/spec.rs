@@ -1,4 +1,5 @@
-//! What a model server is: what iterations cost, its cache, its batching, and how it differs from a plain one.
+//! Specification of a model server: what iterations cost, its cache, its batching, and how it
+//! differs from a plain one.
 
 use super::behaviour::Behaviour;
 use super::costs::{Costs, LinearCosts};
@@ -15,7 +16,7 @@ pub struct EngineSpec {
     pub(super) behaviour: Behaviour,
 }
 
-/// How much one iteration takes on.
+/// Limits on what one iteration takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
     /// Tokens that it computes at most (vLLM's `max_num_batched_tokens`).
@@ -57,7 +58,7 @@ impl EngineSpec {
         Self { behaviour, ..self }
     }
 
-    /// What an iteration takes at least, were it a plain server.
+    /// Returns the least time of an iteration, were it a plain server.
     pub fn iteration_costs(&self) -> IterationCosts {
         self.costs.at_least()
     }
@@ -71,7 +72,8 @@ impl EngineSpec {
 // === impl Batching ===
 
 impl Batching {
-    /// What vLLM's OpenAI server takes on by default: more on GPUs of 70 GiB and more, the A100 excepted.
+    /// Returns the limits of vLLM's OpenAI server by default: more on GPUs of 70 GiB and more, the
+    /// A100 excepted.
     pub const fn default_of(gpu: Gpu) -> Self {
         match gpu {
             Gpu::H100 => Self { token_budget: 8_192, max_sequences: 1_024 },

@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// How many iterations like the one in flight can follow it.
+    /// Returns the number of iterations like the one in flight that can follow it.
     fn alike(&self) -> u32 {
         let sequences = self.running.len() as u32;
         if self.spec.behaviour.speculation.is_some() || !self.running.iter().all(|sequence| sequence.decodes()) {

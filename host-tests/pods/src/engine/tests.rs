@@ -23,7 +23,7 @@ fn drain(engine: &mut Engine) -> Vec<Event> {
     events
 }
 
-/// What happened to one request, as seen from outside.
+/// Events of one request, as seen from outside.
 #[derive(Default)]
 struct Fate {
     tokens: u32,

@@ -8,20 +8,20 @@ use super::{Cell, Grid, Objective};
 /// Decimals of the figures: a tenth of a millisecond, and no noise from the platform's floating point.
 const DECIMALS: f64 = 1e4;
 
-/// What a profile file says.
+/// Contents of a profile file.
 #[derive(Clone, Debug)]
 pub struct ProfileDocument {
     /// Name of the deployment.
     pub deployment: String,
     /// Price of a GPU, in any currency and per any time, as long as all profiles use the same.
     pub cost: f64,
-    /// When it was measured, Unix seconds.
+    /// Time of the measurement, Unix seconds.
     pub created_unix_s: u64,
-    /// What the rates meet.
+    /// Objective that the rates meet.
     pub objective: Objective,
     /// The shapes.
     pub grid: Grid,
-    /// What was measured, `[output][input]`.
+    /// Measured cells, `[output][input]`.
     pub cells: Vec<Vec<Cell>>,
 }
 

@@ -23,7 +23,7 @@ use crate::engine::EngineSpec;
 /// Requests that are measured at each rate of a profile.
 pub const REQUESTS: usize = 3_000;
 
-/// What the measured rate has to meet.
+/// Objective that the measured rate has to meet.
 #[derive(Clone, Copy, Debug)]
 pub struct Objective {
     /// End to end, per output token.
@@ -41,7 +41,7 @@ pub struct Grid {
     pub input_tokens: Vec<u32>,
 }
 
-/// What was measured of one shape.
+/// Measurement of one shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     /// Requests completed per second at the highest rate that meets the objective; zero if none does.
@@ -61,7 +61,7 @@ impl Objective {
         e2e <= self.e2e_per_output_token * output_tokens
     }
 
-    /// How many of so many requests may miss it.
+    /// Returns how many of so many requests may miss it.
     fn misses_allowed(&self, requests: usize) -> usize {
         requests * usize::from(100 - self.percentile.min(100)) / 100
     }
@@ -78,7 +78,7 @@ impl Grid {
         }
     }
 
-    /// How many shapes it has.
+    /// Returns the number of its shapes.
     pub fn cells(&self) -> usize {
         self.output_tokens.len() * self.input_tokens.len()
     }

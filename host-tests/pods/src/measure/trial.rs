@@ -43,7 +43,7 @@ pub(super) struct Passed {
     pub means: Means,
 }
 
-/// When a request came, and when its tokens did.
+/// Instants at which a request came, and its tokens did.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     arrived: Instant,

@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// What every token reads as.
+/// Text of every token.
 pub(super) const WORD: &str = " token";
 
-/// Which of the two completion endpoints was asked.
+/// Completion endpoint that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Chat,
@@ -25,7 +25,7 @@ pub(super) struct Answer {
     pub model: String,
     pub prompt_tokens: u32,
     pub output_tokens: u32,
-    /// Whether the client's cap cut it short.
+    /// `true` if the client's cap cut it short.
     pub capped: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Delta {
     End,
 }
 
-/// What is wrong with a request, answered as OpenAI's API words errors.
+/// Fault of a request, answered as OpenAI's API words errors.
 #[derive(Debug)]
 pub(super) struct BadRequest(String);
 

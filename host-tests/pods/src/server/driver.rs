@@ -27,12 +27,12 @@ struct State {
     listeners: HashMap<RequestId, mpsc::UnboundedSender<Progress>>,
 }
 
-/// What an iteration brought a request.
+/// Progress of a request after an iteration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Output tokens so far.
     pub tokens: u32,
-    /// Whether those are all.
+    /// `true` if those are all.
     pub finished: bool,
 }
 
@@ -128,7 +128,7 @@ impl State {
 // === impl Generation ===
 
 impl Generation {
-    /// What came next; `None` after the end.
+    /// Returns what came next; `None` after the end.
     pub(super) async fn next(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }

@@ -1,4 +1,4 @@
-//! How many tokens a prompt has and its answer will have.
+//! Number of tokens of a prompt, and of its answer.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

@@ -30,9 +30,9 @@ pub struct PodOptions {
     pub name: String,
     /// The model name that it lists; it answers to any.
     pub served_model: String,
-    /// What it computes with.
+    /// Engine that it computes with.
     pub spec: EngineSpec,
-    /// Where it listens; port 0 takes a free one.
+    /// Address that it listens on; port 0 takes a free one.
     pub listen: SocketAddr,
 }
 
@@ -44,16 +44,16 @@ pub struct Pods {
     runtime: Option<Runtime>,
 }
 
-/// Where a pod came up.
+/// Name and address of a running pod.
 #[derive(Clone, Debug)]
 pub struct RunningPod {
     /// The name from its options.
     pub name: String,
-    /// Where it listens.
+    /// Address that it listens on.
     pub address: SocketAddr,
 }
 
-/// What the handlers of one pod share.
+/// State that the handlers of one pod share.
 #[derive(Clone, Debug)]
 struct PodState {
     driver: EngineDriver,

@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! Requests of a client.
 
 use serde::Deserialize;
 
@@ -74,7 +74,7 @@ impl CompletionRequest {
         self.max_completion_tokens.or(self.max_tokens)
     }
 
-    /// Whether the answer goes on to the cap, as vLLM and SGLang have it.
+    /// Returns `true` if the answer goes on to the cap, as vLLM and SGLang have it.
     pub(super) fn ignores_end(&self) -> bool {
         self.ignore_eos
     }
@@ -83,7 +83,7 @@ impl CompletionRequest {
         self.stream_options.include_usage
     }
 
-    /// Whether it asks for more than the one choice that is simulated.
+    /// Returns `true` if it asks for more than the one choice that is simulated.
     pub(super) fn wants_several_choices(&self) -> bool {
         self.n.is_some_and(|n| n != 1)
     }
@@ -97,7 +97,7 @@ impl EmbeddingRequest {
         self.input.characters()
     }
 
-    /// How many vectors the client expects.
+    /// Returns the number of vectors that the client expects.
     pub(super) fn inputs(&self) -> usize {
         match &self.input {
             Text::Many(parts) if !parts.iter().any(|part| matches!(part, Part::Token(_))) => parts.len(),

@@ -36,7 +36,7 @@ pub(super) fn respond(answer: Answer, include_usage: bool, generation: Generatio
 // === impl Writer ===
 
 impl Writer {
-    /// What is new since the last frame.
+    /// Returns the frame with what is new since the last one.
     fn frame(&mut self, progress: Progress) -> Bytes {
         let opening = self.written == 0;
         let new = progress.tokens.saturating_sub(self.written);

@@ -1,4 +1,4 @@
-//! What a request is expected to take: its rank on a deployment, and its pending load on a pod.
+//! Estimates of a request: its rank on a deployment, and its pending load on a pod.
 
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::shape::Shape;
@@ -23,7 +23,7 @@ pub(super) struct Queued {
     pub cancelled: bool,
 }
 
-/// Why no load can be told.
+/// Reason that no load can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unservable {
     /// The profile has no rate for the cell: AIBrix's "SLO failure".

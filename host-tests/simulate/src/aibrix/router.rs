@@ -21,7 +21,7 @@ use crate::scenario::{Demand, Scenario};
 
 /// After this Envoy gives up on the gateway's answer (the message timeout of its external processor).
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often it looks by itself, where that is mended.
+/// Period of its own looks at the queue, where that flaw is mended.
 const POLL: Duration = Duration::from_millis(100);
 
 /// See [`super`].
@@ -33,7 +33,7 @@ pub struct Aibrix {
     predictor: Predictor,
     rng: fastrand::Rng,
     running: HashMap<RequestNumber, Running>,
-    /// When it will look, and at which pods in which order.
+    /// Instant of the next look, and the pods to look at, in order.
     trigger: Option<(Instant, Vec<usize>)>,
     polls_at: Instant,
     /// Requests in the order in which their clients give up.
@@ -60,7 +60,7 @@ struct Running {
     slo: Slo,
 }
 
-/// What a look at the queue came to.
+/// Outcome of a look at the queue.
 #[derive(Debug, PartialEq)]
 pub(super) enum Look {
     /// The head of this queue goes to this pod.

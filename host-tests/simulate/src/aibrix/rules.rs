@@ -1,4 +1,4 @@
-//! Which policy, and which of its flaws are mended.
+//! Rules of a peer: its policy, and which of its flaws are mended.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub enum Strategy {
     Pack,
 }
 
-/// What becomes of requests that are expected to miss their objective.
+/// Treatment of requests that are expected to miss their objective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
     /// They go first, the latest of them at the head (AIBrix).
@@ -41,7 +41,7 @@ pub struct Rules {
     pub learned_capacity: bool,
     /// Profiles at the 90th percentile.
     pub p90: bool,
-    /// Where late requests go.
+    /// Treatment of late requests.
     pub overdue: Overdue,
     /// No request takes more than a pod, and one of a cell without a rate takes what the nearest cell with one says.
     pub feasible: bool,
@@ -101,7 +101,7 @@ impl Rules {
         Strategy::ALL.into_iter().map(Self::faithful)
     }
 
-    /// What is mended, by the names that [`FromStr`] knows.
+    /// Lists what is mended, by the names that [`FromStr`] knows.
     fn mended(&self) -> impl Iterator<Item = &'static str> {
         let parts = [
             ("cold", self.cold),

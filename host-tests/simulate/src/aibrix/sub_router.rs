@@ -1,12 +1,12 @@
-//! Which pod of a deployment, by strategy.
+//! Choice of a pod within a deployment, by strategy.
 
 use super::judge::Unservable;
 use super::rules::Strategy;
 
-/// What is left of an idle pod's load by rounding.
+/// Load that rounding may leave on an idle pod.
 const IDLE: f64 = 1e-9;
 
-/// Why none.
+/// Reason that no pod is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// None has room now: it passes.
@@ -23,7 +23,7 @@ pub(super) struct Load {
     pub pod: usize,
     pub utilisation: f64,
     pub capacity: f64,
-    /// Whether it takes any request while it is idle; AIBrix's do not.
+    /// `true` if it takes any request while it is idle; AIBrix's do not.
     pub open_when_idle: bool,
 }
 

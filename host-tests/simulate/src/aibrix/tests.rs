@@ -58,7 +58,7 @@ fn demand(input_tokens: u32, output_tokens: u32, slo: Slo) -> Demand {
     Demand { arrival, slo, answering: Answering { streamed: true, tells_cached: true } }
 }
 
-/// What says "message" to a model of which nothing is known yet.
+/// Request with the prompt "message", to a model of which nothing is known yet.
 fn message() -> Demand {
     demand(1, 1, e2e(5.0))
 }

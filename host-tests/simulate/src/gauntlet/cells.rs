@@ -14,17 +14,17 @@ use crate::scenario::Scenario;
 /// One set of circumstances.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// Who arrives, what is to be kept, and who serves.
+    /// Traffic, objective and cluster.
     pub scenario: Scenario,
-    /// Whether pods of one deployment are alike at each moment.
+    /// `true` if pods of one deployment are alike at each moment.
     pub pods_are_alike: bool,
     /// The arrival rate as a multiple of the scenario's crossing.
     pub load: f64,
     /// Envoy's workers.
     pub workers: usize,
-    /// What the gateway is told of its pods.
+    /// Profiles that the gateway is given of its pods.
     pub belief: Belief,
-    /// Whether the short gauntlet has it.
+    /// `true` if the short gauntlet has it.
     pub is_short: bool,
 }
 

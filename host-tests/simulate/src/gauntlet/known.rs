@@ -15,7 +15,7 @@ struct Known {
     law: Law,
 }
 
-/// How a judgement and the list go together.
+/// Agreement of a judgement with the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// As it should be, or in doubt.
@@ -61,7 +61,7 @@ impl KnownBreaks {
         self.0.iter().map(|known| known.cell.as_str()).filter(|cell| !cells.iter().any(|name| name == cell))
     }
 
-    /// How this judgement stands to the list.
+    /// Compares this judgement with the list.
     pub fn standing(&self, cell: &str, judgement: &Judgement) -> Standing {
         let is_known = self.0.iter().any(|known| known.cell == cell && known.law == judgement.law);
         match (judgement.outcome, is_known) {

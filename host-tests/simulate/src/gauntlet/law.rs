@@ -1,4 +1,4 @@
-//! What must hold in every cell.
+//! Laws that must hold in every cell.
 //!
 //! A law is broken where the data leave no doubt, and in doubt where the mean breaks it but the 95 % interval over the runs (Student's
 //! t, run by run with the same arrivals) reaches what is allowed. Of the laws on counts and on the pooled tail there is no interval: they hold
@@ -34,15 +34,15 @@ pub enum Law {
     Pull,
 }
 
-/// Whether a law held.
+/// Outcome of a law in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It did.
+    /// The law held.
     Holds,
-    /// It did not in the mean, but may.
+    /// The law did not hold in the mean, but may.
     InDoubt,
-    /// It did not.
+    /// The law did not hold.
     Broken,
 }
 
@@ -51,9 +51,9 @@ pub enum Outcome {
 pub struct Judgement {
     /// The law.
     pub law: Law,
-    /// Whether it held.
+    /// Outcome of the law.
     pub outcome: Outcome,
-    /// By how much it is broken, in units of what it allows; 0 and below where it holds.
+    /// Measure of the break, in units of what the law allows; 0 and below where it holds.
     pub severity: f64,
     /// The figures.
     pub words: String,
@@ -66,7 +66,7 @@ const PULL_SLACK: f64 = 0.02;
 const OF_CLAIRVOYANT: f64 = 0.99;
 /// A load is carried where the 99th percentile of first tokens is below so many seconds.
 const CARRIED_TTFT_S: f64 = 2.0;
-/// How much later answers may be that are late.
+/// Seconds by which late answers may exceed the reference's.
 const LATER_S: f64 = 1.0;
 /// Identical pods may differ by so many requests at one moment.
 const DIFFERENCE: f64 = 3.0;

@@ -23,14 +23,14 @@ pub struct Store {
     program: u64,
 }
 
-/// What came of a cell.
+/// Result of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OfCell {
     /// Its name.
     pub cell: String,
     /// Arrivals per second.
     pub rate_per_s: f64,
-    /// How much was run.
+    /// Number and length of its runs.
     pub effort: Effort,
     /// The program that ran it.
     program: u64,
@@ -70,7 +70,8 @@ impl Store {
         Ok(found)
     }
 
-    /// What is there of this cell; `None` where another program ran it, or another effort.
+    /// Returns the stored result of this cell; `None` where another program ran it, or another
+    /// effort.
     pub fn read(&self, cell: &str, effort: Effort) -> Option<OfCell> {
         let found: OfCell = serde_json::from_slice(&fs::read(self.file(cell)).ok()?).ok()?;
         (found.program == self.program && found.effort == effort && found.cell == cell).then_some(found)

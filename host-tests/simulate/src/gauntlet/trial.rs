@@ -22,13 +22,13 @@ use crate::sweep::Sweep;
 use crate::usage::Window;
 use crate::world;
 
-/// Whose law it is.
+/// Policy that the laws are about.
 pub const OWN: Contender = Contender::Shipped(PolicyName::SloAttainment);
-/// What it must not lose to.
+/// Policy that it must not lose to.
 pub const REFERENCE: Contender = Contender::Baseline(Baseline::WeightedLeastRequest);
 /// The same, told how long answers will be: it stands in for one that knows all.
 pub const CLAIRVOYANT: Contender = Contender::TrueLengths(PolicyName::SloAttainment);
-/// What the pull policies must not lose to.
+/// Policy that the pull policies must not lose to.
 pub const PULL_REFERENCE: Contender = Contender::Shipped(PolicyName::LeastRequest);
 /// Policies that never fill a pod above its capacity.
 pub const PULL: [Contender; 2] = [Contender::Shipped(PolicyName::Slo), Contender::Shipped(PolicyName::SloPackLoad)];
@@ -40,7 +40,7 @@ pub const SATURATION: f64 = 1.0;
 /// Loads from which on the pull policies are judged.
 pub const PULL_FROM: f64 = 0.5;
 
-/// How long and how often each cell is run.
+/// Length and number of the runs of each cell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// Runs, with one seed each.
@@ -51,7 +51,7 @@ pub struct Effort {
     pub warm_up: Duration,
 }
 
-/// What a policy did in one run.
+/// Result of a policy in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OfRun {
     /// Arrivals.
@@ -64,9 +64,9 @@ pub struct OfRun {
     pub refused: usize,
     /// Of answers, their 99th percentile from arrival to first token, seconds.
     pub ttft_p99_s: Option<f64>,
-    /// How late each of the answers was that missed, seconds.
+    /// Lateness of each of the answers that missed, seconds.
     pub late_s: Vec<f64>,
-    /// How evenly identical pods were used, where there are any.
+    /// Balance of identical pods, where there are any.
     pub balance: Option<Balance>,
 }
 
@@ -76,7 +76,7 @@ pub type Runs = BTreeMap<String, Vec<OfRun>>;
 // === impl Effort ===
 
 impl Effort {
-    /// What verdicts are by.
+    /// Effort that verdicts are based on.
     pub const STANDARD: Self = Self { runs: 4, measured: Duration::from_secs(150), warm_up: Duration::from_secs(60) };
     /// Requests that count in a run, where that is within reason.
     const FEWEST_REQUESTS: f64 = 500.0;
@@ -95,7 +95,7 @@ impl Effort {
     }
 }
 
-/// Who takes part at this load.
+/// Returns the policies that take part at this load.
 pub fn contenders(load: f64) -> Vec<Contender> {
     let clairvoyant = (load < SATURATION).then_some(CLAIRVOYANT);
     let pull = PULL.into_iter().chain([PULL_REFERENCE]).filter(|_| load >= PULL_FROM);
@@ -133,7 +133,7 @@ pub fn run(cell: &Cell, effort: Effort, rate_per_s: f64, progress: impl Fn() + S
     Ok(contenders.iter().map(&mut of).collect())
 }
 
-/// What becomes of a run's requests where a policy pushes each at once.
+/// Returns the records of a run where a policy pushes each request at once.
 ///
 /// # Errors
 /// As [`run`].

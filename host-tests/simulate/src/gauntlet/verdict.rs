@@ -62,7 +62,8 @@ pub fn list(cells: &[OfCell], known: &KnownBreaks) -> String {
     lines.iter().map(line).collect()
 }
 
-/// How many laws are broken that are not known to be, and how many hold that are said to be broken.
+/// Counts the laws that are broken but not known to be, and those that hold but are said to be
+/// broken.
 pub fn surprises(cells: &[OfCell], known: &KnownBreaks) -> usize {
     let judged = cells.iter().flat_map(|of_cell| Law::ALL.map(|law| (of_cell, law)));
     let standings =

@@ -1,4 +1,4 @@
-//! What a sweep found, for people and for programs.
+//! Report of a sweep, for people and for programs.
 
 mod checks;
 mod plot;
@@ -21,14 +21,14 @@ pub const LEVELS: [f64; 3] = [0.99, 0.95, 0.90];
 /// The reference is at full load where it keeps this.
 const FULL_LOAD: f64 = 0.95;
 
-/// What was run.
+/// Setup of the sweep.
 #[derive(Clone, Debug, Serialize)]
 pub struct Setup {
     /// The scenario's name.
     pub scenario: &'static str,
-    /// What arrives.
+    /// Arriving traffic.
     pub traffic: String,
-    /// What is counted as kept.
+    /// Objective that requests are judged by.
     pub slo: String,
     /// Seconds in which the arrivals come that count.
     pub measured_s: f64,
@@ -38,13 +38,13 @@ pub struct Setup {
     pub seeds: Vec<u64>,
     /// Envoy's workers.
     pub workers: usize,
-    /// What serves on what.
+    /// Servers and their hardware.
     pub cluster: String,
-    /// What the gateway is told of its pods.
+    /// Profiles that the gateway is given of its pods.
     pub profiles: String,
     /// The policy that the others are compared with.
     pub reference: String,
-    /// What the filter is configured with beyond its defaults.
+    /// Configuration of the filter beyond its defaults.
     pub filter: serde_json::Value,
 }
 
@@ -55,7 +55,7 @@ pub struct Report {
     policies: Vec<Policy>,
     /// A burst and a cold start, where the reference crosses 95 % within the sweep.
     checks: Vec<CheckOfPolicy>,
-    /// What no policy can exceed, where that is known.
+    /// Attainment that no policy can exceed, where that is known.
     upper_bound: Option<Bound>,
 }
 
@@ -63,7 +63,7 @@ pub struct Report {
 struct CheckOfPolicy {
     check: &'static str,
     policy: String,
-    /// Where the reference keeps 95 %.
+    /// Rate at which the reference keeps 95 %.
     full_load_per_s: f64,
     slices: Vec<Slice>,
 }
@@ -89,7 +89,7 @@ struct Policy {
     points: Vec<Point>,
 }
 
-/// How much more a policy keeps than the reference with the same arrivals.
+/// Difference between what a policy and the reference keep with the same arrivals.
 #[derive(Clone, Debug, Serialize)]
 struct Difference {
     rate_per_s: f64,

@@ -1,4 +1,4 @@
-//! How one scenario is made from another.
+//! Methods that make one scenario from another.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const L20_WEIGHT: f64 = 1.8;
 /// Prompt and answer of a replayed request together: what every pod of the clusters holds several of.
 const CONTEXT_TOKENS: u32 = 8_192;
 
-/// What is to be kept, and in words.
+/// Objective, and its description in words.
 #[derive(Clone, Copy)]
 pub(super) struct Objective {
     words: &'static str,

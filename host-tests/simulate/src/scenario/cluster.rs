@@ -12,19 +12,19 @@ use crate::server::Server;
 /// A pod's server, by the pod and the run's seed; `None` where the model does not fit the GPU.
 pub type ServerOf = Arc<dyn Fn(&Pod, u64) -> Option<Engine> + Send + Sync>;
 
-/// Who serves.
+/// Pods of a scenario, with their servers.
 #[derive(Clone)]
 pub struct Cluster {
     /// All pods; those of one deployment stand together.
     pub pods: Vec<Pod>,
-    /// What those of them serve that are a GPU.
+    /// Model that the pods with a GPU serve.
     pub model: Model,
     server: ServerOf,
-    /// What is special about its servers, in words; nothing about those of [`batching`].
+    /// Peculiarity of its servers, in words; nothing about those of [`batching`].
     special: Option<&'static str>,
 }
 
-/// What serves in a pod.
+/// Hardware and engine of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hardware {
     /// The cluster's model on this.
@@ -38,11 +38,11 @@ pub enum Hardware {
 pub struct Pod {
     /// Its position in the cluster.
     pub position: usize,
-    /// What it is.
+    /// Hardware that it runs on.
     pub hardware: Hardware,
     /// Its deployment, `namespace/name`, as the profiles name it.
     pub deployment: String,
-    /// What an operator would weigh it with for `weighted-least-request`; relative.
+    /// Weight that an operator would give it for `weighted-least-request`; relative.
     pub weight: f64,
 }
 
@@ -65,7 +65,8 @@ impl Cluster {
         Self { server, special: Some(special), ..self }
     }
 
-    /// Whether its servers are those of [`batching`], as the [bound](crate::bound) assumes.
+    /// Returns `true` if its servers are those of [`batching`], as the [bound](crate::bound)
+    /// assumes.
     pub fn is_plain(&self) -> bool {
         self.special.is_none()
     }
@@ -91,7 +92,8 @@ impl Cluster {
         self.pods.iter().map(server).collect()
     }
 
-    /// What runs on what, in words: `7b-fp16-mha on a10 l20 l20, 30 % slower than profiled`.
+    /// Describes the servers in words:
+    /// `7b-fp16-mha on a10 l20 l20, 30 % slower than profiled`.
     pub fn describe(&self) -> String {
         let names: Vec<_> = self.pods.iter().map(|pod| pod.hardware.name()).collect();
         let special = self.special.map(|words| format!(", {words}")).unwrap_or_default();
@@ -148,7 +150,7 @@ impl From<Kind> for Hardware {
 // === impl Pod ===
 
 impl Pod {
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         let host = u32::from(Ipv4Addr::new(10, 0, 0, 1)) + self.position as u32;
         SocketAddr::new(IpAddr::V4(Ipv4Addr::from(host)), 8_000)

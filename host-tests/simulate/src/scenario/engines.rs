@@ -8,15 +8,15 @@ use slo_router_pods::engine::{Behaviour, Engine, Gpu, Model, Moods, SlowSpell, T
 use super::{Hardware, Pod, ServerOf};
 use crate::record::START;
 
-/// When the pod of [`degrading`] becomes slow.
+/// Time until the pod of [`degrading`] becomes slow.
 pub const SPELL_STARTS: Duration = Duration::from_secs(240);
-/// For how long it is.
+/// Time for which it is slow.
 pub const SPELL_LENGTH: Duration = Duration::from_secs(180);
-/// How long the pods of [`warming_up`] take to be warm.
+/// Time that the pods of [`warming_up`] take to be warm.
 const WARM_AFTER: Duration = Duration::from_secs(60);
-/// When the pod of [`turning_slow`] becomes slow.
+/// Time until the pod of [`turning_slow`] becomes slow.
 const TURNS_SLOW_AFTER: Duration = Duration::from_secs(120);
-/// How many times longer its iterations take then.
+/// Factor by which the iterations of [`degrading`]'s pod slow down.
 const SPELL_FACTOR: f64 = 2.5;
 
 /// Speculative decoding, prefix caching, jitter and hiccups.

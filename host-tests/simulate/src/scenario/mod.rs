@@ -1,4 +1,5 @@
-//! What is simulated apart from the policy: who arrives when and wants what, and which pods serve them.
+//! Inputs of a simulation apart from the policy: arrivals with their objectives, and the pods that
+//! serve them.
 //!
 //! A scenario is data. [`all`] lists them in `catalogue.rs`; one more is one more entry there, made from another by what is in
 //! `build.rs`.
@@ -29,21 +30,21 @@ pub type SloOf = Arc<dyn Fn(&Arrival, usize) -> Slo + Send + Sync>;
 /// See the module.
 #[derive(Clone)]
 pub struct Scenario {
-    /// How `--scenario` names it.
+    /// Name that `--scenario` takes.
     pub name: &'static str,
-    /// What arrives, in words for the report: `chat : text-to-SQL = 7 : 4`.
+    /// Traffic in words for the report: `chat : text-to-SQL = 7 : 4`.
     pub traffic: String,
-    /// What arrives.
+    /// Generator of the arrivals.
     pub workload: Workload,
     /// The classes that occur in it.
     pub classes: Vec<Class>,
-    /// What is to be kept, in words for the report.
+    /// Objective in words for the report.
     pub objective: String,
-    /// What is to be kept.
+    /// Objective of each request.
     pub slo: SloOf,
-    /// How answers come.
+    /// Form of the answers.
     pub answering: Answering,
-    /// Who serves.
+    /// Pods that serve.
     pub cluster: Cluster,
     /// The document of the profiles that the gateway is given.
     pub profiles: &'static [u8],
@@ -56,15 +57,15 @@ pub struct Scenario {
 /// A request as it is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
-    /// What comes, and when.
+    /// Arrival, with its class and lengths.
     pub arrival: Arrival,
     /// The objective that it brings along.
     pub slo: Slo,
-    /// How its answer comes.
+    /// Form of its answer.
     pub answering: Answering,
 }
 
-/// What client and gateway see of an answer.
+/// Form of an answer, as client and gateway see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answering {
     /// It is streamed; of one that is not, the end alone is seen.
@@ -76,7 +77,7 @@ pub struct Answering {
 // === impl Scenario ===
 
 impl Scenario {
-    /// What arrives within `span` at this rate and seed.
+    /// Returns the requests that arrive within `span` at this rate and seed.
     pub fn demands(&self, rate_per_s: f64, span: Duration, seed: u64) -> Vec<Demand> {
         self.with_objectives((self.workload)(rate_per_s, span, seed))
     }

@@ -1,4 +1,4 @@
-//! What the workers have to do, and when.
+//! Tasks of the workers, in order of time.
 
 use std::collections::BTreeMap;
 

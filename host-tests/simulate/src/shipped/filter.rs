@@ -49,7 +49,7 @@ impl Filter {
         &self.json
     }
 
-    /// What a pod of each of the scenario's costs per hour, by the profiles; 0 without one.
+    /// Returns the cost per hour of each pod of the scenario, by the profiles; 0 without one.
     pub fn costs_per_hour(&self, scenario: &Scenario) -> Vec<f64> {
         let cost = |pod: &Pod| {
             let entry = self.profiles.iter().find(|entry| entry.deployment.to_string() == pod.deployment);

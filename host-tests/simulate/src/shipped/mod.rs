@@ -42,13 +42,13 @@ use crate::scenario::Demand;
 /// From sending a message until its worker looks: measured in Envoy, 40 to 140 µs.
 const DELIVERY: Duration = Duration::from_micros(100);
 
-/// How much later than asked for a timer fires: measured in Envoy.
+/// Lag of a timer behind the time asked for: measured in Envoy.
 const TICK_LAG: Duration = Duration::from_millis(2);
 
-/// What a gateway knows of how long answers will be.
+/// Knowledge of a gateway about how long answers will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lengths {
-    /// What the filter learns from the answers so far.
+    /// Estimates that the filter learns from the answers so far.
     Learned,
     /// The truth. No filter can; it shows what better estimates could bring.
     True,
@@ -112,7 +112,7 @@ impl Shipped {
     }
 }
 
-/// What the generator of each worker begins with, in a run of this seed.
+/// Returns the seed of each worker's generator, in a run of this seed.
 pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
     let mut seeds = fastrand::Rng::with_seed(seed);
     std::iter::from_fn(move || Some(seeds.u64(..)))

@@ -41,16 +41,16 @@ pub(super) struct Worker {
     lengths: Lengths,
     /// The number of each class in the filter's configuration.
     classes: Vec<Class>,
-    /// What each is worth.
+    /// Weight of each class.
     weights: Vec<Weight>,
-    /// What came here and has not ended: all of it teaches how long answers are at least.
+    /// Requests that came here and have not ended: all of them teach how long answers are at least.
     open: BTreeMap<RequestNumber, Running>,
     rng: fastrand::Rng,
     tick: Duration,
     /// Counts how often the timer was set.
     timer: u64,
     newly_set: bool,
-    /// Whether a request came yet.
+    /// `true` once a request has come.
     has_served: bool,
     shared_at: Instant,
 }

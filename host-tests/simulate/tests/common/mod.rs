@@ -1,4 +1,4 @@
-//! What the tests run.
+//! Sweeps and a server for the tests.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -20,7 +20,7 @@ thread_local! {
     static LAST_ENDED: RefCell<u32> = const { RefCell::new(0) };
 }
 
-/// What to do at which event.
+/// Steps to run at each event.
 #[derive(Default)]
 pub struct Script(HashMap<String, Vec<String>>);
 

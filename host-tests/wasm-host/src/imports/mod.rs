@@ -1,4 +1,4 @@
-//! What the guest may call: the proxy's functions (`env`) and the few of WASI that a proxy offers.
+//! Functions that the guest may call: the proxy's (`env`) and the few of WASI that a proxy offers.
 
 mod exchange;
 mod maps;
@@ -16,7 +16,7 @@ use crate::vm::VmState;
 /// The guest that called.
 type Guest<'a> = Caller<'a, VmState>;
 
-/// Why a host call does not succeed: a status for the guest, or a trap.
+/// Reason that a host call does not succeed: a status for the guest, or a trap.
 enum Refusal {
     Status(Status),
     Trap(wasmtime::Error),
@@ -42,7 +42,7 @@ pub(crate) fn define(linker: &mut Linker<VmState>, module: &Module) -> Result<()
     wasi::define(linker)
 }
 
-/// What goes back to the guest.
+/// Returns the value that goes back to the guest.
 fn status(outcome: Outcome) -> Result<i32, wasmtime::Error> {
     match outcome {
         Ok(()) => Ok(Status::Ok as i32),

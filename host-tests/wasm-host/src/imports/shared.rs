@@ -1,4 +1,4 @@
-//! What all VMs share: data, queues, metrics.
+//! State that all VMs share: data, queues, metrics.
 
 use wasmtime::Linker;
 

@@ -110,7 +110,7 @@ fn errno(outcome: Outcome) -> Result<i32, wasmtime::Error> {
     }
 }
 
-/// What the guest prints becomes one line of its log per write.
+/// Logs what the guest prints, one line per write.
 fn fd_write(guest: &mut Guest<'_>, level: LogLevel, vectors: u32, count: u32, out: u32) -> Outcome {
     let mut text = Vec::new();
     for vector in read(guest, vectors, count.saturating_mul(8))?.chunks_exact(8) {

@@ -9,7 +9,7 @@ use crate::abi::Direction;
 use crate::half::Iteration;
 use crate::local_reply::LocalReply;
 
-/// What the filter said about a frame.
+/// Verdict of the filter on a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Continue,

@@ -9,7 +9,7 @@ use crate::agenda::Task;
 use crate::callout::CallReply;
 use crate::half::Half;
 
-/// What a new stream is told of its connection.
+/// Connection of a new stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) id: u64,
@@ -45,7 +45,7 @@ impl Vm {
         configured.then_some(id)
     }
 
-    /// Whether the guest returns true, or has no such export and lives.
+    /// Returns `true` if the guest returns true, or has no such export and lives.
     fn agrees(&mut self, context: u32, export: &'static str, size: u32) -> bool {
         match self.enter(context, export, &[context, size]) {
             Some(returned) => returned.value != 0,

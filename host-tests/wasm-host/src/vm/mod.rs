@@ -22,7 +22,7 @@ pub(crate) struct Vm {
     deleted: Vec<u32>,
 }
 
-/// What a callback gave back.
+/// Value that a callback returned.
 #[derive(Clone, Copy, Debug)]
 struct Returned {
     value: u32,
@@ -83,7 +83,7 @@ impl Vm {
         self.store.data_mut()
     }
 
-    /// Why the VM is dead, if it is.
+    /// Returns the reason that the VM is dead, if it is.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.store.data().failed.as_deref()
     }

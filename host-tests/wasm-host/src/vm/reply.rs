@@ -1,4 +1,5 @@
-//! Where frames go after the filter: to the router, to the client; local replies; and how a stream ends.
+//! Path of frames after the filter: to the router, to the client; local replies; and how a stream
+//! ends.
 
 use super::Vm;
 use crate::abi::{Direction, flags};

@@ -1,4 +1,5 @@
-//! What host calls see of their VM: its contexts, which one is current, and the actions put off until the guest returns.
+//! State of a VM as host calls see it: its contexts, which one is current, and the actions put off
+//! until the guest returns.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -26,7 +26,7 @@ pub struct Worker {
     index: usize,
 }
 
-/// When the roots of an earlier configuration go.
+/// Time at which the roots of an earlier configuration go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retire {
     /// Each with its last stream, as after an update of the filter alone.
@@ -59,7 +59,7 @@ impl World {
         self.inner.borrow().process.borrow_mut().now = until;
     }
 
-    /// When something happens next by itself.
+    /// Returns the time at which something next happens by itself.
     pub fn next_at(&self) -> Option<Duration> {
         self.inner.borrow().process.borrow().agenda.next_at()
     }
@@ -112,7 +112,7 @@ impl World {
         lines.collect()
     }
 
-    /// Why VMs died so far.
+    /// Returns the reasons that VMs died so far.
     pub fn traps(&self) -> Vec<String> {
         let traps = self.events().into_iter().filter_map(|event| match event.what {
             What::Trapped(why) => Some(why),
@@ -121,7 +121,7 @@ impl World {
         traps.collect()
     }
 
-    /// How often VMs called each function of the proxy so far.
+    /// Counts the calls of VMs to each function of the proxy so far.
     pub fn host_calls(&self) -> BTreeMap<&'static str, usize> {
         self.inner.borrow().process.borrow().host_calls.clone()
     }
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    /// What a histogram recorded, in order.
+    /// Returns what a histogram recorded, in order.
     pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
         match self.metric("histogram", name)? {
             Metric::Histogram(values) => Some(values),
@@ -216,7 +216,7 @@ impl Worker {
         inner.vms[vm].fail(0, "killed by the test".to_owned());
     }
 
-    /// Whether the worker's VM lives.
+    /// Returns `true` if the worker's VM lives.
     pub fn is_alive(&self) -> bool {
         let mut inner = self.world.inner.borrow_mut();
         let vm = inner.vm_of(self.index);

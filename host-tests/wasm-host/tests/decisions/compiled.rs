@@ -19,7 +19,7 @@ use crate::program;
 pub struct Compiled {
     world: World,
     workers: usize,
-    /// By what the filter names them with.
+    /// Position of each pod, by its address.
     pods: HashMap<String, usize>,
     /// By worker and context.
     numbers: HashMap<(usize, u32), RequestNumber>,
@@ -51,7 +51,7 @@ impl Compiled {
         Self { world, workers, pods, numbers: HashMap::new(), open: HashMap::new() }
     }
 
-    /// What the filter decided since this was asked last.
+    /// Returns what the filter has decided since the last call.
     fn verdicts(&mut self, now: Instant) -> Vec<Verdict> {
         let events = self.world.events();
         let verdicts = events.iter().filter_map(|event| self.verdict(event, now)).collect();

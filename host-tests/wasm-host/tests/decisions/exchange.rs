@@ -1,4 +1,4 @@
-//! What is sent to the filter over HTTP: a simulated request, and its answer as a stream of events.
+//! Messages to the filter over HTTP: a simulated request, and its answer as a stream of events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a gateway decided, in order.
+//! Decisions of a gateway, in order.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
-/// How many lines a difference shows before and after it.
+/// Number of lines that a difference shows before and after it.
 const NEIGHBOURS: usize = 3;
 
-/// What became of a request, and when.
+/// Decision on a request, and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub at: Instant,
@@ -22,7 +22,7 @@ pub struct Decision {
     pub what: What,
 }
 
-/// What became of a request.
+/// Decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// It was sent to the pod at this position.
@@ -37,7 +37,7 @@ pub struct Logged<G> {
     log: Vec<Decision>,
 }
 
-/// Where two logs first differ, with the lines around; `None` where they are the same.
+/// Finds where two logs first differ, with the lines around; `None` where they are the same.
 pub fn difference(native: &[Decision], compiled: &[Decision]) -> Option<String> {
     let same = native.iter().zip(compiled).take_while(|(one, other)| one == other).count();
     if same == native.len() && same == compiled.len() {

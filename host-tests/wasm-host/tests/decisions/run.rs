@@ -14,15 +14,15 @@ use slo_router::scheduling::policies::PolicyName;
 use crate::compiled::Compiled;
 use crate::log::{Decision, Logged};
 
-/// How long requests arrive.
+/// Time in which requests arrive.
 const SPAN: Duration = Duration::from_secs(60);
 
-/// Where a run takes place.
+/// Setup of a run.
 #[derive(Debug)]
 pub struct Setup {
     pub workers: usize,
     pub rate_per_s: f64,
-    /// What the filter is configured with beyond its defaults.
+    /// Configuration of the filter beyond its defaults.
     pub filter: &'static str,
 }
 
@@ -51,14 +51,14 @@ pub struct Run {
 // === impl Run ===
 
 impl Run {
-    /// What the simulation's own gateway decides.
+    /// Returns what the simulation's own gateway decides.
     pub fn native(&self) -> Vec<Decision> {
         let (scenario, filter) = self.scenario();
         let (policy, workers) = (self.policy, self.setup.workers);
         self.log(&scenario, Shipped::new(&filter, policy, Lengths::Learned, workers, self.seed, START))
     }
 
-    /// What the compiled filter decides, with the random numbers of this seed.
+    /// Returns what the compiled filter decides, with the random numbers of this seed.
     pub fn compiled(&self, seed: u64) -> Vec<Decision> {
         let (scenario, filter) = self.scenario();
         let gateway = Compiled::new(filter.json(), &scenario.cluster.pods, self.setup.workers, seed, START);

@@ -15,7 +15,7 @@ pub const MILLISECOND: u64 = 2_500_000;
 
 const CLASSES: usize = 50;
 
-/// What waits: so many on so many workers, with names of their own or with one.
+/// Waiting requests: so many on so many workers, with names of their own or with one.
 #[derive(Clone, Copy)]
 struct Crowd {
     policy: &'static str,

@@ -1,5 +1,5 @@
-//! What a request costs the proxy: calls between it and the filter, of which each costs about as much as the filter's own work
-//! between two of them.
+//! Cost of a request to the proxy: calls between it and the filter, of which each costs about as
+//! much as the filter's own work between two of them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ fn pool() -> serde_json::Value {
     pool
 }
 
-/// What one request that is placed at once and answered costs, once the first ones are through.
+/// Returns the cost of one request that is placed at once and answered, once the first ones are
+/// through.
 fn cost(world: &World) -> (BTreeMap<&'static str, usize>, Vec<&'static str>) {
     let ask = || {
         let stream = world.ask(0);

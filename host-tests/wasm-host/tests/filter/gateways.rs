@@ -5,7 +5,7 @@ use wasm_host::{Stream, World};
 
 use crate::support::{Gateway, Redis, Sent, all_leave, builder, filter, ms, on_pods, s};
 
-/// How far one gateway gets ahead of the other.
+/// Time by which one gateway gets ahead of the other.
 const STEP_MS: u64 = 5;
 
 struct Two {
@@ -45,7 +45,7 @@ impl Two {
         streams
     }
 
-    /// How many gateways each tells that it knows of, itself included.
+    /// Returns the number of gateways that each reports, itself included.
     fn replicas(&self) -> [u64; 2] {
         // The gauge is told once in a while.
         self.advance(300);

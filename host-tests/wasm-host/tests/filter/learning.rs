@@ -1,4 +1,4 @@
-//! What is learned from answers: how long they are, and how many characters a token has.
+//! Learning from answers: how long they are, and how many characters a token has.
 
 use serde_json::{Value, json};
 use wasm_host::{Stream, World};
@@ -27,7 +27,7 @@ fn by_input() -> Value {
     config
 }
 
-/// How many of such requests run on the pod at once.
+/// Returns the number of such requests that run on the pod at once.
 fn room_for(ask: impl Fn() -> Stream) -> usize {
     let streams: Vec<Stream> = (0..12).map(|_| ask()).collect();
     let running = streams.iter().filter(|stream| stream.is_running()).count();

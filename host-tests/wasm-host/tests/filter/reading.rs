@@ -1,4 +1,4 @@
-//! How requests are read: by their bodies, however those come, or by their headers.
+//! Reading of requests: by their bodies, however those come, or by their headers.
 
 use serde_json::json;
 use wasm_host::Stream;

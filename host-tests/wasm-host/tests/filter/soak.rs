@@ -19,7 +19,7 @@ struct Soak {
     world: World,
     workers: usize,
     random: fastrand::Rng,
-    /// What has not ended, and the worker that it is on.
+    /// Streams that have not ended, with the worker that each is on.
     streams: Vec<(usize, Stream)>,
     sent: u64,
     ended: u64,

@@ -14,7 +14,7 @@ use wasm_host::FailurePolicy;
 
 use crate::support::probe_path;
 
-/// What a scenario needs of the proxy.
+/// Settings of the proxy that a scenario needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub configuration: &'static str,
@@ -29,7 +29,7 @@ pub struct Envoy {
     child: Child,
     directory: TempDir,
     setup: Setup,
-    /// Where clients connect.
+    /// Address that clients connect to.
     pub address: SocketAddr,
 }
 
@@ -89,7 +89,7 @@ impl Envoy {
         self.until("updated", || self.log().matches("configure").count() >= before + 3);
     }
 
-    /// What the probe saw, on the main thread and on the worker.
+    /// Returns what the probe saw, on the main thread and on the worker.
     pub fn seen(&self) -> [Vec<String>; 2] {
         let log = self.log();
         let main = log.split_whitespace().next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! What host calls put off runs nested, and too deep a nest kills the VM.
+//! Nesting: what host calls put off runs nested, and too deep a nest kills the VM.
 
 use wasm_host::{Route, Stream, World};
 

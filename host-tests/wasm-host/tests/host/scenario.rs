@@ -12,7 +12,7 @@ use wasm_host::{CallAnswer, Forwarded, Headers, Retire, Route, Stream, Thread, U
 use crate::envoy::{Envoy, Setup};
 use crate::support::{builder, ms};
 
-/// What clients do, one after the other.
+/// Steps of a scenario, one after the other.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A request without a body; path and script.
@@ -27,30 +27,30 @@ pub enum Step {
     Update(&'static str),
 }
 
-/// What came of the steps.
+/// Outcome of the steps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the probe saw on the main thread.
+    /// Events that the probe saw on the main thread.
     pub main: Vec<String>,
-    /// What the probe saw on the worker.
+    /// Events that the probe saw on the worker.
     pub worker: Vec<String>,
     /// The status of each request's answer, if one came.
     pub statuses: Vec<Option<u16>>,
-    /// How much body the upstream got, over all requests.
+    /// Bytes of body that the upstream got, over all requests.
     pub upstream_bytes: usize,
 }
 
 /// Between steps, long enough for ticks and queues, short enough for timeouts.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// How late a request to `/late` is answered: after its body has come.
+/// Time after which a request to `/late` is answered: after its body has come.
 const LATE: Duration = Duration::from_millis(400);
 
 fn is_late(path: &str) -> bool {
     path.starts_with("/late")
 }
 
-/// What the last answers need after the last step.
+/// Returns the time that the last answers need after the last step.
 fn rest(steps: &[Step]) -> Duration {
     let late = |step: &Step| matches!(step, Step::Post(..)) || matches!(step, Step::Get(path, _) if is_late(path));
     if steps.iter().any(late) { LATE + PAUSE } else { Duration::ZERO }

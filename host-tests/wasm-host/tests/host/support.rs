@@ -38,7 +38,7 @@ pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What the probe saw on a worker, with contexts as the proxy numbered them.
+/// Returns what the probe saw on a worker, with contexts as the proxy numbered them.
 pub fn seen(world: &World, worker: usize) -> Vec<String> {
     let lines = world.events().into_iter().filter_map(|event| match event.what {
         What::Log(_, line) if event.thread == Thread::Worker(worker) => Some(line.strip_prefix("ev ")?.to_owned()),

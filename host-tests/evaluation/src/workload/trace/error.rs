@@ -1,4 +1,4 @@
-//! What is wrong with a trace, and where.
+//! Errors of a trace, and their place.
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,11 +10,11 @@ pub struct TraceError {
     pub line: u64,
     /// The column's name; none where the whole line is meant.
     pub column: Option<String>,
-    /// What is wrong there.
+    /// Problem there.
     pub problem: Problem,
 }
 
-/// What is wrong.
+/// Problem with a trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// No bytes come.
@@ -35,9 +35,9 @@ pub enum Problem {
     /// Not what is expected.
     #[error("{value:?} is not {expected}")]
     NotValid {
-        /// What stands there.
+        /// Text that stands there.
         value: String,
-        /// What should.
+        /// Kind of text that is expected.
         expected: &'static str,
     },
     /// A count of tokens below 0.

@@ -45,7 +45,7 @@ impl Format {
         }
     }
 
-    /// Whether a row without output tokens is the record of a failure.
+    /// Returns `true` if a row without output tokens is the record of a failure.
     pub(super) const fn records_failures(self) -> bool {
         matches!(self, Self::BurstGpt)
     }
@@ -70,7 +70,7 @@ impl Format {
         }
     }
 
-    /// What a time should look like.
+    /// Describes what a time should look like.
     pub(super) const fn expected_time(self) -> &'static str {
         match self {
             Self::Azure => "a date such as 2023-11-16 18:15:46.6805900",

@@ -16,10 +16,11 @@ pub use self::error::{Problem, TraceError};
 pub use self::format::Format;
 use super::{Arrival, Class};
 
-/// What was recorded: at least one request, in order of time.
+/// Recorded requests: at least one, in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// When the first came: nanoseconds from the Unix epoch, or from the recording's own zero.
+    /// Time of the first request: nanoseconds from the Unix epoch, or from the recording's own
+    /// zero.
     starts_at_ns: i64,
     /// With times from the first.
     arrivals: Vec<Arrival>,

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Draw(u64);
 
-/// What a number is drawn for. Two purposes never share one.
+/// Purpose that a number is drawn for. Two purposes never share one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Jitter,

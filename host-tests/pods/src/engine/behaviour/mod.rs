@@ -1,5 +1,5 @@
-//! How a server differs from a plain one, whose iterations take exactly what its costs say and make one token per
-//! sequence. Each difference is an option of its own, and they compose.
+//! Differences of a server from a plain one, whose iterations take exactly what its costs say and
+//! make one token per sequence. Each difference is an option of its own, and they compose.
 //!
 //! Whatever is random is a hash of a seed and of what it is drawn for (an iteration's number, a request's), not a stream of
 //! numbers: so a request meets the same luck whatever else is in the server, and time may be cut as one likes.
@@ -19,7 +19,7 @@ pub use self::tempo::{Hiccups, Moods, SlowSpell, Tempo};
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Behaviour {
-    /// How long iterations take, relative to the server's costs.
+    /// Duration of iterations, relative to the server's costs.
     pub tempo: Tempo,
     /// Speculative decoding.
     pub speculation: Option<Speculation>,

@@ -20,7 +20,8 @@ impl Speculation {
     /// Three guesses, right with 0.3 to 0.9: some 2.3 tokens per iteration.
     pub const USUAL: Self = Self { draft_tokens: 3, acceptance_min: 0.3, acceptance_max: 0.9 };
 
-    /// How many guesses of a request are right in the iteration after its `generated`-th token: those before the first wrong one.
+    /// Returns the number of guesses of a request that are right in the iteration after its
+    /// `generated`-th token: those before the first wrong one.
     pub(in crate::engine) fn accepted(&self, request: u64, generated: u32, draw: Draw) -> u32 {
         let place = draw.uniform(Purpose::Acceptance, request, 0);
         let acceptance = self.acceptance_min + place * (self.acceptance_max - self.acceptance_min);

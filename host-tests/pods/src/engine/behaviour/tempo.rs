@@ -1,4 +1,4 @@
-//! How long iterations take, relative to the server's costs.
+//! Duration of iterations, relative to the server's costs.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Tempo {
 pub struct Hiccups {
     /// Mean busy time between two.
     pub every: Duration,
-    /// How much longer the iteration takes.
+    /// Time that is added to the iteration.
     pub length: Duration,
 }
 
@@ -37,14 +37,14 @@ pub struct SlowSpell {
     pub from: Instant,
     /// Its end.
     pub until: Instant,
-    /// How many times longer.
+    /// Factor by which they take longer.
     pub factor: f64,
 }
 
 /// Neighbours that come and go: each span of time has a factor of its own, the same for all iterations that start in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moods {
-    /// How long each span is.
+    /// Length of each span.
     pub length: Duration,
     /// Iterations take up to so many times as long, and down to its inverse; the logarithm is uniform in between.
     pub spread: f64,

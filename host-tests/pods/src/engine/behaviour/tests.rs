@@ -15,7 +15,7 @@ fn tempo(tempo: Tempo) -> Behaviour {
     Behaviour { tempo, ..Behaviour::PLAIN }
 }
 
-/// When each token of an answer of 200 came, after a prompt of 1,000, on an idle L20.
+/// Returns the instant of each token of an answer of 200, after a prompt of 1,000, on an idle L20.
 fn token_times(behaviour: Behaviour) -> Vec<Instant> {
     let spec = EngineSpec::new(Gpu::L20, Model::Mha7b).unwrap().behaving(behaviour);
     let mut engine = Engine::new(spec);

@@ -24,7 +24,8 @@ fn cell(load: f64) -> Cell {
     cells::all().unwrap().into_iter().find(of_load).unwrap()
 }
 
-/// How each law that applies came out, in a cell where all others but ours keep everything, save what is told.
+/// Returns the outcome of each law that applies, in a cell where all others but ours keep
+/// everything, except as given.
 fn outcomes(load: f64, own: Vec<OfRun>, others: &[(Contender, Vec<OfRun>)]) -> Vec<(Law, Outcome)> {
     let full = runs([1.0; 3]);
     let all = [REFERENCE, CLAIRVOYANT, PULL_REFERENCE].into_iter().chain(PULL);

@@ -11,7 +11,7 @@ use wasm_host::{Builder, CallAnswer, Stream, World};
 
 use crate::support::{DEPLOYMENT, Gateway, Sent, all_leave, builder, entry, filter, ms};
 
-/// How a cluster answers from now on; tests change it.
+/// Answer of a cluster from now on; tests change it.
 type Answer = Rc<RefCell<CallAnswer>>;
 
 fn good(body: impl Into<Vec<u8>>) -> CallAnswer {
@@ -49,7 +49,7 @@ fn pod_list(numbers: &[usize]) -> String {
     json!({ "pods": numbers.iter().map(|pod| entry(*pod, DEPLOYMENT)).collect::<Vec<_>>() }).to_string()
 }
 
-/// How many requests run on the pods at once, of more than can.
+/// Returns the number of requests that run on the pods at once, of more than can.
 fn room(world: &World, worker: usize) -> usize {
     let streams: Vec<Stream> = (0..20).map(|_| world.ask(worker)).collect();
     let running = streams.iter().filter(|stream| stream.is_running()).count();

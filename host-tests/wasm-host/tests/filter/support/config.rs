@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 /// The deployment of all pods, unless a test says otherwise.
 pub const DEPLOYMENT: &str = "default/a";
 
-/// What a deployment's profile says of every request for the model `m`: so many fit on a pod at a time, and each is
-/// expected to take a second.
+/// Returns a deployment's profile, the same for every request for the model `m`: so many fit on a
+/// pod at a time, and each is expected to take a second.
 pub fn profile(deployment: &str, fit: u32) -> Value {
     profile_with(deployment, fit, 1.0)
 }
@@ -41,7 +41,7 @@ pub fn document(profiles: &[Value]) -> String {
     json!({ "profiles": profiles }).to_string()
 }
 
-/// Where the pod of that number, from zero, listens.
+/// Returns the address of the pod of that number, from zero.
 pub fn address(pod: usize) -> String {
     format!("10.0.0.{}:8000", pod + 1)
 }

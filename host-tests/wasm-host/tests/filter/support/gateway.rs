@@ -16,7 +16,7 @@ pub fn world(configuration: &Value, workers: usize) -> World {
     builder(configuration).workers(workers).build().unwrap()
 }
 
-/// What tests do with a world.
+/// Operations of tests on a world.
 pub trait Gateway {
     /// Begins a chat request.
     fn chat(&self, worker: usize) -> RequestBuilder;
@@ -87,11 +87,11 @@ impl Gateway for World {
     }
 }
 
-/// What tests ask of a stream.
+/// Operations of tests on a stream.
 pub trait Sent {
     /// The pod that it was sent to.
     fn pod(&self) -> Option<String>;
-    /// Whether it runs on a pod now.
+    /// Returns `true` if it runs on a pod now.
     fn is_running(&self) -> bool;
     /// The pod answers it well.
     fn finish(&self);
@@ -131,7 +131,7 @@ pub fn all_leave<'a>(streams: impl IntoIterator<Item = &'a Stream>) {
     }
 }
 
-/// How many of these requests run on each pod.
+/// Counts the requests that run on each pod.
 pub fn on_pods(streams: &[Stream]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for stream in streams.iter().filter(|stream| stream.is_running()) {

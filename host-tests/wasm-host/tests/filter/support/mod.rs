@@ -1,4 +1,4 @@
-//! What the scenarios share: configurations, requests, and looks at what the filter keeps.
+//! Helpers that the scenarios share: configurations, requests, and views of what the filter keeps.
 
 mod config;
 mod gateway;

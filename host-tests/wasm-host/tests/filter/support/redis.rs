@@ -10,7 +10,7 @@ use wasm_host::{Builder, Call, CallAnswer};
 
 use super::ms;
 
-/// What all gateways of a test reach. Its clock is theirs.
+/// Redis that all gateways of a test reach. Its clock is theirs.
 #[derive(Clone, Default)]
 pub struct Redis(Rc<RefCell<State>>);
 
@@ -35,7 +35,7 @@ impl Redis {
         builder.cluster("webdis", move |call| state.borrow_mut().answer(call))
     }
 
-    /// Whether connections to it break from now on.
+    /// Sets whether connections to it break from now on.
     pub fn set_away(&self, is_away: bool) {
         self.0.borrow_mut().is_away = is_away;
     }

@@ -1,4 +1,4 @@
-//! What the VMs share, read by the filter's own types.
+//! State that the VMs share, read by the filter's own types.
 
 use slo_router::scheduling::pool::DeploymentId;
 use slo_router::scheduling::speeds::Learned;
@@ -18,12 +18,12 @@ pub struct Shared<'a>(pub &'a World);
 // === impl Shared ===
 
 impl Shared<'_> {
-    /// What runs on each pod, as the VMs that live have published it.
+    /// Returns what runs on each pod, as the VMs that live have published it.
     pub fn running(&self) -> Column {
         self.board().running(self.now())
     }
 
-    /// How many requests run, as the VMs that live have published it.
+    /// Returns the number of requests that run, as the VMs that live have published it.
     pub fn in_flight(&self) -> u32 {
         self.running().values().map(|entry| entry.count).sum()
     }
@@ -44,7 +44,7 @@ impl Shared<'_> {
         self.seats().into_iter().map(of).flat_map(Runs::into_placed).collect()
     }
 
-    /// What was learned of a deployment's speed.
+    /// Returns what was learned of a deployment's speed.
     pub fn learned(&self, deployment: &str) -> Learned {
         let deployment = DeploymentId::of(&deployment.parse().unwrap());
         store::read(self, &Keys::of("test").learned(deployment)).0
