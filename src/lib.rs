@@ -7,7 +7,8 @@
 //! - [`config`]: the filter's JSON configuration.
 //! - [`sources`]: where profiles and pods come from.
 //! - [`shared`]: what Envoy's VMs share.
-//! - `filter`: the only place that talks to the proxy (built for wasm32-wasip1 only).
+//! - [`session`]: the way of requests, callouts and ticks through the filter, generic over its host.
+//! - `proxy`: the host inside a proxy, by the proxy-wasm ABI (built for wasm32-wasip1 only).
 
 // A trap kills a worker's VM and every request it holds, so what could trap is not allowed outside tests.
 #![cfg_attr(
@@ -25,11 +26,12 @@
 
 pub mod config;
 pub mod dispatcher;
-#[cfg(target_os = "wasi")]
-mod filter;
 pub mod json;
 pub mod learning;
 pub mod protocol;
+#[cfg(target_os = "wasi")]
+mod proxy;
 pub mod scheduling;
+pub mod session;
 pub mod shared;
 pub mod sources;

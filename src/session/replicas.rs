@@ -1,7 +1,7 @@
 //! Callouts to exchange state with other gateways: one VM at a time reads what they reported and
 //! reports what all VMs of this one do.
 
-use super::host;
+use super::host::Host;
 use super::router::Router;
 use super::sources::{Answer, read_answer, send_callout};
 use crate::scheduling::time::Instant;
@@ -38,24 +38,24 @@ impl Replicas {
     }
 
     /// Sends a callout; its number leads the answer back.
-    fn send(&self, ask: &Ask) -> Result<u32, FetchError> {
+    fn send(&self, host: &impl Host, ask: &Ask) -> Result<u32, FetchError> {
         let callout = &self.source.callout;
-        send_callout(callout, &ask.headers(callout), &ask.body)
+        send_callout(host, callout, &ask.headers(callout), &ask.body)
     }
 }
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Begins a round, if one is due and no other VM has one under way.
     pub(super) fn meet_replicas(&mut self, now: Instant) {
         let Some(Replicas { source, document, meeting: None }) = &self.replicas else { return };
         let Callout { interval, timeout, .. } = source.callout;
         // Ticks come a little early or late.
         let every = interval.saturating_sub(interval.checked_div(8).unwrap_or_default());
-        if !document.lease(&self.store, &self.keys, every, timeout, now) {
+        if !document.lease(&self.host, &self.keys, every, timeout, now) {
             return;
         }
-        let roster = Roster::from_bytes(&document.in_force(&self.store, &self.keys));
-        let mut roster = roster.unwrap_or_else(|| Roster::new(host::random_seed()));
+        let roster = Roster::from_bytes(&document.in_force(&self.host, &self.keys));
+        let mut roster = roster.unwrap_or_else(|| Roster::new(self.host.random_seed()));
         let (told, waiting) = self.dispatcher.to_tell(now);
         let digest = roster.digest(told.clone(), waiting).encode(&self.config.pool);
         let Some(replicas) = &mut self.replicas else { return };
@@ -68,7 +68,7 @@ impl Router {
         let Some(replicas) = &mut self.replicas else { return };
         let Some(meeting) = replicas.meeting.take_if(|meeting| meeting.token == token) else { return };
         let Meeting { mut round, told_at, told, ask, .. } = meeting;
-        let turn = match read_answer(&ask.request, has_headers, body_size) {
+        let turn = match read_answer(&self.host, &ask.request, has_headers, body_size) {
             Ok(Answer::Body(body, _)) => round.read(&body, now),
             Ok(Answer::Unchanged) => Err(FetchError::Empty),
             Err(error) => Err(error),
@@ -76,7 +76,7 @@ impl Router {
         match turn {
             Ok(Turn::Next) => {
                 let timeout = replicas.source.callout.timeout;
-                replicas.document.renew(&self.store, &self.keys, timeout, now);
+                replicas.document.renew(&self.host, &self.keys, timeout, now);
                 self.go_on_meeting(round, told, told_at);
             }
             Ok(Turn::Done) => self.end_meeting(&round, Ok((told, told_at)), now),
@@ -87,7 +87,7 @@ impl Router {
     fn go_on_meeting(&mut self, round: Round, told: Column, told_at: Instant) {
         let Some(replicas) = &mut self.replicas else { return };
         let ask = round.ask();
-        match replicas.send(&ask) {
+        match replicas.send(&self.host, &ask) {
             Ok(token) => replicas.meeting = Some(Meeting { round, told_at, told, ask, token }),
             Err(error) => self.end_meeting(&round, Err(error), told_at),
         }
@@ -105,7 +105,7 @@ impl Router {
         };
         let bytes = round.roster().to_bytes();
         let good = Good { bytes: &bytes, etag: None, complaint: complaint.as_ref().map(|(text, _)| text.as_str()) };
-        let news = document.publish(&self.store, &self.keys, good).news;
+        let news = document.publish(&self.host, &self.keys, good).news;
         if let Some((_, code)) = &complaint {
             self.stats.source_failed("replicas", code);
         }

@@ -5,14 +5,15 @@
 
 use fnv::FnvHashMap;
 
-use super::host::{Counter, Gauge, Histogram};
+use super::host::{Host, Metric, MetricKind};
 use crate::dispatcher::{Placement, Survey};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Unjudged;
 
 /// The metrics of one pool.
-pub struct Stats {
+pub struct Stats<H> {
+    host: H,
     pool: String,
     /// By metric and labels.
     counters: FnvHashMap<(&'static str, Labels), Counted>,
@@ -20,14 +21,14 @@ pub struct Stats {
     wait_ms: Observed,
     ttft_ms: Observed,
     e2e_ms: Observed,
-    waiting: Gauge,
-    in_flight: Gauge,
-    pods: Gauge,
-    pods_failing: Gauge,
+    waiting: Metric,
+    in_flight: Metric,
+    pods: Metric,
+    pods_failing: Metric,
     /// Only where other gateways serve the same pods.
-    replicas: Option<Gauge>,
+    replicas: Option<Metric>,
     /// By metric and deployment.
-    speeds: FnvHashMap<(&'static str, DeploymentName), Gauge>,
+    speeds: FnvHashMap<(&'static str, DeploymentName), Metric>,
 }
 
 /// Names and values of a metric's labels; none has more than two.
@@ -40,13 +41,13 @@ const NO_LABELS: Labels = [None; 2];
 
 /// A counter, and its increments that are not flushed yet.
 struct Counted {
-    counter: Counter,
+    counter: Metric,
     untold: u32,
 }
 
 /// A histogram, and its values that are not flushed yet.
 struct Observed {
-    histogram: Histogram,
+    histogram: Metric,
     untold: Vec<u64>,
 }
 
@@ -69,23 +70,26 @@ pub enum Ending {
 
 // === impl Stats ===
 
-impl Stats {
+impl<H: Host> Stats<H> {
     /// Defines the metrics of a pool.
-    pub fn new(pool: &str, has_replicas: bool) -> Self {
-        let name = |metric: &str| name(pool, metric, &[]);
+    pub fn new(host: H, pool: &str, has_replicas: bool) -> Self {
+        let define = |kind, metric| host.define_metric(kind, &name(pool, metric, &[]));
+        let gauge = |metric| define(MetricKind::Gauge, metric);
+        let histogram = |metric| Observed::new(define(MetricKind::Histogram, metric));
         Self {
-            wait_ms: Observed::define(&name("wait_ms")),
-            ttft_ms: Observed::define(&name("ttft_ms")),
-            e2e_ms: Observed::define(&name("e2e_ms")),
-            waiting: Gauge::define(&name("waiting")),
-            in_flight: Gauge::define(&name("in_flight")),
-            pods: Gauge::define(&name("pods")),
-            pods_failing: Gauge::define(&name("pods_failing")),
-            replicas: has_replicas.then(|| Gauge::define(&name("replicas"))),
+            wait_ms: histogram("wait_ms"),
+            ttft_ms: histogram("ttft_ms"),
+            e2e_ms: histogram("e2e_ms"),
+            waiting: gauge("waiting"),
+            in_flight: gauge("in_flight"),
+            pods: gauge("pods"),
+            pods_failing: gauge("pods_failing"),
+            replicas: has_replicas.then(|| gauge("replicas")),
             speeds: FnvHashMap::default(),
             pool: pool.to_owned(),
             counters: FnvHashMap::default(),
             endings: FnvHashMap::default(),
+            host,
         }
     }
 
@@ -101,7 +105,7 @@ impl Stats {
 
     /// A request was sent to a pod.
     pub fn placed(&mut self, placement: &Placement) {
-        self.wait_ms.record(u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
+        self.wait_ms.record(&self.host, u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
             self.count("fallback_total", [Some(("reason", reason_of(unjudged))), None]);
         }
@@ -126,7 +130,7 @@ impl Stats {
     pub fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
         let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
             let labels = [("class", class_name), ("policy", policy.as_str()), ("outcome", ending.as_str())];
-            Counted::define(&name(&self.pool, "requests_total", &labels))
+            Counted::define(&self.host, &name(&self.pool, "requests_total", &labels))
         });
         counter.untold = counter.untold.saturating_add(1);
     }
@@ -134,9 +138,9 @@ impl Stats {
     /// A response was complete after so many milliseconds, its first token there after so many.
     pub fn timed(&mut self, ttft_ms: Option<u64>, e2e_ms: u64) {
         if let Some(ttft_ms) = ttft_ms {
-            self.ttft_ms.record(ttft_ms);
+            self.ttft_ms.record(&self.host, ttft_ms);
         }
-        self.e2e_ms.record(e2e_ms);
+        self.e2e_ms.record(&self.host, e2e_ms);
     }
 
     /// A source's document changed.
@@ -151,12 +155,12 @@ impl Stats {
 
     /// Records the state of all VMs together.
     pub fn survey(&mut self, survey: &Survey) {
-        self.waiting.record(u64::from(survey.waiting));
-        self.in_flight.record(u64::from(survey.in_flight));
-        self.pods.record(survey.pods as u64);
-        self.pods_failing.record(survey.pods_failing as u64);
+        self.host.record(self.waiting, u64::from(survey.waiting));
+        self.host.record(self.in_flight, u64::from(survey.in_flight));
+        self.host.record(self.pods, survey.pods as u64);
+        self.host.record(self.pods_failing, survey.pods_failing as u64);
         if let (Some(gauge), Some(replicas)) = (self.replicas, survey.replicas) {
-            gauge.record(replicas.into());
+            self.host.record(gauge, replicas.into());
         }
         for speed in &survey.speeds {
             let percent = |share: f64| (share * 100.0).round() as u64;
@@ -168,23 +172,26 @@ impl Stats {
             ];
             for (metric, figure) in figures {
                 let gauge = self.speeds.entry((metric, speed.deployment.clone())).or_insert_with(|| {
-                    Gauge::define(&name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]))
+                    let name = name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]);
+                    self.host.define_metric(MetricKind::Gauge, &name)
                 });
-                gauge.record(figure);
+                self.host.record(*gauge, figure);
             }
         }
     }
 
     /// Tells the proxy what happened since the last time.
     pub fn flush(&mut self) {
-        self.counters.values_mut().chain(self.endings.values_mut()).for_each(Counted::flush);
-        [&mut self.wait_ms, &mut self.ttft_ms, &mut self.e2e_ms].into_iter().for_each(Observed::flush);
+        self.counters.values_mut().chain(self.endings.values_mut()).for_each(|counted| counted.flush(&self.host));
+        for observed in [&mut self.wait_ms, &mut self.ttft_ms, &mut self.e2e_ms] {
+            observed.flush(&self.host);
+        }
     }
 
     fn count(&mut self, metric: &'static str, labels: Labels) {
         let define = || {
             let labels: Vec<(&str, &str)> = labels.into_iter().flatten().collect();
-            Counted::define(&name(&self.pool, metric, &labels))
+            Counted::define(&self.host, &name(&self.pool, metric, &labels))
         };
         let counter = self.counters.entry((metric, labels)).or_insert_with(define);
         counter.untold = counter.untold.saturating_add(1);
@@ -194,12 +201,12 @@ impl Stats {
 // === impl Counted ===
 
 impl Counted {
-    fn define(name: &str) -> Self {
-        Self { counter: Counter::define(name), untold: 0 }
+    fn define(host: &impl Host, name: &str) -> Self {
+        Self { counter: host.define_metric(MetricKind::Counter, name), untold: 0 }
     }
 
-    fn flush(&mut self) {
-        self.counter.add(std::mem::take(&mut self.untold));
+    fn flush(&mut self, host: &impl Host) {
+        host.add(self.counter, std::mem::take(&mut self.untold));
     }
 }
 
@@ -209,19 +216,19 @@ impl Observed {
     /// So many values are not kept between two ticks.
     const MOST_UNTOLD: usize = 4096;
 
-    fn define(name: &str) -> Self {
-        Self { histogram: Histogram::define(name), untold: Vec::new() }
+    const fn new(histogram: Metric) -> Self {
+        Self { histogram, untold: Vec::new() }
     }
 
-    fn record(&mut self, value: u64) {
+    fn record(&mut self, host: &impl Host, value: u64) {
         self.untold.push(value);
         if self.untold.len() >= Self::MOST_UNTOLD {
-            self.flush();
+            self.flush(host);
         }
     }
 
-    fn flush(&mut self) {
-        self.untold.drain(..).for_each(|value| self.histogram.record(value));
+    fn flush(&mut self, host: &impl Host) {
+        self.untold.drain(..).for_each(|value| host.record(self.histogram, value));
     }
 }
 

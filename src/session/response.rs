@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::host::{self, Buffer, Headers, Map};
+use super::headers::Headers;
+use super::host::{Buffer, Host, Map};
 use super::performing::{IGNORED, KEPT_BAD_REQUEST};
 use super::record::{Record, Stage};
 use super::router::Router;
@@ -24,23 +25,25 @@ use crate::shared::health::Change;
 /// Requests without an answer that are looked at in one tick: each costs two calls of the host.
 const MOST_FOLLOWED: usize = 64;
 
-impl Router {
+impl<H: Host> Router<H> {
     /// A response's headers came.
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
         if matches!(record.stage, Stage::Unplaced) {
-            let _ = host::set_header(Map::Response, "x-slo-router-reason", NO_PODS);
+            let _ = self.host.set_header(Map::Response, "x-slo-router-reason", NO_PODS);
         }
-        if matches!(record.stage, Stage::Refused) && is_kept_bad_request() {
-            let _ = host::set_header(Map::Response, ":status", "400");
+        if matches!(record.stage, Stage::Refused) && is_kept_bad_request(&self.host) {
+            let _ = self.host.set_header(Map::Response, ":status", "400");
         }
         let Stage::Forwarded(placement) = &mut record.stage else { return };
-        if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
+        if let Some(address) =
+            served_by(&self.host, &placement.destination).filter(|address| *address != placement.address)
+        {
             placement.address = address;
-            self.dispatcher.served_by(id, address, host::now());
+            self.dispatcher.served_by(id, address, self.host.now());
         }
-        let headers = host::headers(Map::Response);
+        let headers = self.host.headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
         record.status = Some(status);
         record.retry_after = retry_after(&headers);
@@ -52,7 +55,7 @@ impl Router {
         }));
         let set = |name: &str, value: &str| {
             // Refused only without a header map.
-            let _ = host::set_header(Map::Response, name, value);
+            let _ = self.host.set_header(Map::Response, name, value);
         };
         set("x-slo-router-policy", placement.policy.as_str());
         set("x-slo-router-wait-ms", &tenths_of_ms(placement.waited));
@@ -74,10 +77,12 @@ impl Router {
             let Some(id) = self.unanswered.pop_front() else { return };
             let Some(record) = self.records.get_mut(&id).filter(|record| record.status.is_none()) else { continue };
             let Stage::Forwarded(placement) = &mut record.stage else { continue };
-            if host::set_effective_context(id.0).is_err() {
+            if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
-            if let Some(address) = served_by(&placement.destination).filter(|address| *address != placement.address) {
+            if let Some(address) =
+                served_by(&self.host, &placement.destination).filter(|address| *address != placement.address)
+            {
                 placement.address = address;
                 self.dispatcher.served_by(id, address, now);
             }
@@ -90,8 +95,8 @@ impl Router {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
         let Some(observer) = record.observer.as_mut().filter(|observer| size > 0 && observer.is_read()) else { return };
-        if let Some(chunk) = host::buffer(Buffer::ResponseBody, size) {
-            let now = if observer.is_timed() { host::now() } else { record.arrived_at };
+        if let Some(chunk) = self.host.buffer(Buffer::ResponseBody, 0, size) {
+            let now = if observer.is_timed() { self.host.now() } else { record.arrived_at };
             observer.feed(&chunk, now);
             if self.looks_at_runs && observer.is_timed() {
                 let so_far = observer.output_so_far();
@@ -117,7 +122,7 @@ impl Router {
     /// A stream ended, however it did. Nothing may be forwarded here.
     pub fn on_stream_end(&mut self, id: RequestId) {
         let Some(mut record) = self.records.remove(&id) else { return };
-        let now = host::now();
+        let now = self.host.now();
         match std::mem::replace(&mut record.stage, Stage::Refused) {
             Stage::Reading { .. } | Stage::Naming { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
@@ -131,7 +136,7 @@ impl Router {
         let observer = record.observer.take();
         let lacks_model = observer.as_ref().is_some_and(|observer| names_model(observer.refusal()));
         let observed = observer.map(|observer| observer.finish(record.complete)).unwrap_or_default();
-        let verdict = Verdict::of(&record, &observed, lacks_model, now.since(sent_at));
+        let verdict = Verdict::of(&self.host, &record, &observed, lacks_model, now.since(sent_at));
         let (end, ending) = match verdict {
             Verdict::Ended(end, ending) => (end, ending),
             Verdict::Answered => {
@@ -239,8 +244,8 @@ fn names_model(refusal: &[u8]) -> bool {
 }
 
 /// The pod that answers, where that is not the one that Envoy was told first; `None` too where Envoy itself answers.
-fn served_by(told: &str) -> Option<SocketAddr> {
-    let address = host::property("upstream\0address")?;
+fn served_by(host: &impl Host, told: &str) -> Option<SocketAddr> {
+    let address = host.property("upstream\0address")?;
     if address == told.as_bytes() {
         return None;
     }
@@ -248,8 +253,8 @@ fn served_by(told: &str) -> Option<SocketAddr> {
 }
 
 /// Returns `true` if the answer is the filter's own, whose status stands for another.
-fn is_kept_bad_request() -> bool {
-    host::headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
+fn is_kept_bad_request(host: &impl Host) -> bool {
+    host.headers(Map::Response).get(":status").is_some_and(|status| status.parse() == Ok(KEPT_BAD_REQUEST))
 }
 
 /// Returns the time for which a pod says that it has no room, in seconds or milliseconds; dates are

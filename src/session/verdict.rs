@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::host;
+use super::host::Host;
 use super::record::Record;
 use super::stats::Ending;
 use crate::dispatcher::End;
@@ -30,7 +30,13 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// `lacks_model`: a 404 is one of the model. `after`: how long ago the request went to the pod.
-    pub(super) fn of(record: &Record, observed: &Observed, lacks_model: bool, after: Duration) -> Self {
+    pub(super) fn of(
+        host: &impl Host,
+        record: &Record,
+        observed: &Observed,
+        lacks_model: bool,
+        after: Duration,
+    ) -> Self {
         let full = || End::NoRoom(record.retry_after.unwrap_or(FULL_FOR));
         let (end, ending) = match (record.status, observed.end) {
             (None, _) => (End::Unanswered(after), Ending::Abandoned),
@@ -38,12 +44,12 @@ impl Verdict {
             (Some(529), _) => (full(), Ending::Failed),
             // It does not do this at all, which says nothing of what else it does.
             (Some(501), _) => (End::Answered, Ending::ClientError),
-            (Some(500..), _) => (of_failure(record), Ending::Failed),
+            (Some(500..), _) => (of_failure(host, record), Ending::Failed),
             (Some(404), _) if lacks_model => (End::ModelMissing, Ending::ClientError),
             (Some(400..), _) => (End::Answered, Ending::ClientError),
             (Some(_), protocol::End::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
             (Some(_), protocol::End::Whole) => return Self::Answered,
-            (Some(_), protocol::End::Cut) if !record.complete && flags() & CLIENT_LEFT != 0 => {
+            (Some(_), protocol::End::Cut) if !record.complete && flags(host) & CLIENT_LEFT != 0 => {
                 (End::Abandoned, Ending::Abandoned)
             }
             // It ended in order, without a word of what was asked for.
@@ -71,8 +77,8 @@ fn of_fault(Fault { status }: Fault, has_output: bool) -> (End, Ending) {
 
 /// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept open after an answer
 /// just as a request is sent into it: that is no failure.
-fn of_failure(record: &Record) -> End {
-    let flags = flags();
+fn of_failure(host: &impl Host, record: &Record) -> End {
+    let flags = flags(host);
     let is_closed = flags & RESET != 0 && record.is_reused;
     match record.status {
         _ if is_closed || flags & NOT_ASKED != 0 => End::Abandoned,
@@ -81,7 +87,7 @@ fn of_failure(record: &Record) -> End {
     }
 }
 
-fn flags() -> u64 {
-    let flags = host::property("response\0flags").and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+fn flags(host: &impl Host) -> u64 {
+    let flags = host.property("response\0flags").and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     flags.unwrap_or_default()
 }

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::host::{self, Buffer, Headers, Map, Refused};
+use super::headers::Headers;
+use super::host::{Buffer, Host, Map, Refused};
 use super::router::Router;
 use super::stats::Stats;
-use super::store::HostStore;
 use crate::config::Config;
 use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
@@ -91,12 +91,12 @@ impl Sources {
     }
 }
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Fetches what is due, and takes what other VMs fetched.
     pub(super) fn refresh_sources(&mut self, now: Instant) {
         let Sources { profiles, pods, .. } = &mut self.sources;
         for source in [profiles, pods].into_iter().flatten() {
-            source.fetch_if_due(&self.store, &self.keys, &mut self.stats, now);
+            source.fetch_if_due(&self.host, &self.keys, &mut self.stats, now);
         }
         self.take_documents(now);
         self.tell_hidden_default();
@@ -104,16 +104,16 @@ impl Router {
 
     /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
     pub(super) fn take_documents(&mut self, now: Instant) {
-        let (store, keys) = (self.store, &self.keys);
+        let (store, keys) = (&self.host, &self.keys);
         let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles } = &mut self.sources;
         let mut changed = false;
-        if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(&store, keys))
+        if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(store, keys))
             && let Ok(document) = profiles::parse(&bytes)
         {
             (changed, *has_new_profiles) = (true, true);
             *fetched_profiles = document.profiles;
         }
-        if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(&store, keys))
+        if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(store, keys))
             && let Ok(pods) = pods::parse(&bytes)
         {
             changed = true;
@@ -133,7 +133,7 @@ impl Router {
         }
         let profiles = self.config.profiles.inline.iter().chain(&self.sources.fetched_profiles);
         if let Some(hidden) = self.config.hidden_default(profiles)
-            && is_news(&self.store, &self.keys.said("slo.default"), &hidden)
+            && is_news(&self.host, &self.keys.said("slo.default"), &hidden)
         {
             log::info!("slo-router: {hidden}");
         }
@@ -141,14 +141,14 @@ impl Router {
 
     /// A callout was answered, or failed.
     pub fn on_callout_answer(&mut self, token: u32, has_headers: bool, body_size: usize) {
-        let now = host::now();
+        let now = self.host.now();
         let Sources { profiles, pods, .. } = &mut self.sources;
         let asked = |source: &&mut Source| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
         let sources = [profiles, pods].into_iter().flatten();
         let Some(source) = sources.into_iter().find(asked) else {
             return self.on_replicas_answer(token, has_headers, body_size, now);
         };
-        source.go_on(has_headers, body_size, &self.store, &self.keys, &mut self.stats, now);
+        source.go_on(has_headers, body_size, &self.host, &self.keys, &mut self.stats, now);
         self.take_documents(now);
     }
 }
@@ -157,21 +157,31 @@ impl Router {
 const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
 
 /// Sends a callout; its number leads the answer back.
-pub(super) fn send_callout(callout: &Callout, headers: &[(&str, &str)], body: &[u8]) -> Result<u32, FetchError> {
-    host::call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
+pub(super) fn send_callout(
+    host: &impl Host,
+    callout: &Callout,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<u32, FetchError> {
+    host.call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
         let cluster = &callout.cluster;
         FetchError::Unsent(format!("the callout to cluster `{cluster}` could not be sent (status {status})"))
     })
 }
 
 /// The body of an answer, if it is worth copying into the VM.
-pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usize) -> Result<Answer, FetchError> {
-    let headers = if has_headers { host::headers(Map::CalloutAnswer) } else { Headers::default() };
+pub(super) fn read_answer(
+    host: &impl Host,
+    request: &Request,
+    has_headers: bool,
+    body_bytes: usize,
+) -> Result<Answer, FetchError> {
+    let headers = if has_headers { host.headers(Map::CalloutAnswer) } else { Headers::default() };
     let content_type = headers.get("content-type");
     let status = headers.get(":status").and_then(|status| status.parse().ok());
     let is_servers = headers.get(UPSTREAM_TIME).is_some();
     let head = Head { status, content_type: content_type.as_deref(), is_servers, body_bytes };
-    let body = || host::buffer(Buffer::CalloutAnswer, body_bytes).unwrap_or_default();
+    let body = || host.buffer(Buffer::CalloutAnswer, 0, body_bytes).unwrap_or_default();
     match request.judge(head) {
         Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),
         Ok(Verdict::Unchanged) => Ok(Answer::Unchanged),
@@ -183,79 +193,79 @@ pub(super) fn read_answer(request: &Request, has_headers: bool, body_bytes: usiz
 // === impl Source ===
 
 impl Source {
-    fn fetch_if_due(&mut self, store: &HostStore, keys: &Keys, stats: &mut Stats, now: Instant) {
+    fn fetch_if_due<H: Host>(&mut self, host: &H, keys: &Keys, stats: &mut Stats<H>, now: Instant) {
         let Callout { interval, timeout, .. } = *self.source.callout();
-        if self.fetching.is_some() || !self.document.lease(store, keys, interval, timeout, now) {
+        if self.fetching.is_some() || !self.document.lease(host, keys, interval, timeout, now) {
             return;
         }
-        let fetch = self.source.fetch(self.document.etag(store, keys));
-        if let Err(error) = self.ask(fetch) {
-            self.keep(&error, store, keys, stats);
+        let fetch = self.source.fetch(self.document.etag(host, keys));
+        if let Err(error) = self.ask(fetch, host) {
+            self.keep(&error, host, keys, stats);
         }
     }
 
     /// An answer came: asks what is next, or ends the fetch.
-    fn go_on(
+    fn go_on<H: Host>(
         &mut self,
         has_headers: bool,
         body_size: usize,
-        store: &HostStore,
+        host: &H,
         keys: &Keys,
-        stats: &mut Stats,
+        stats: &mut Stats<H>,
         now: Instant,
     ) {
         let Some(Fetching { mut fetch, request, .. }) = self.fetching.take() else { return };
-        let went_on = match read_answer(&request, has_headers, body_size) {
-            Ok(Answer::Unchanged) => return self.tell(self.document.confirm(store, keys), None, stats),
+        let went_on = match read_answer(host, &request, has_headers, body_size) {
+            Ok(Answer::Unchanged) => return self.tell(self.document.confirm(host, keys), None, stats),
             Ok(Answer::Body(body, etag)) => fetch.read(&body).map(|progress| (progress, etag)),
             Err(error) => Err(error),
         };
         let went_on = went_on.and_then(|(progress, etag)| match progress {
             Progress::Next => {
-                self.document.renew(store, keys, self.source.callout().timeout, now);
-                self.ask(fetch)
+                self.document.renew(host, keys, self.source.callout().timeout, now);
+                self.ask(fetch, host)
             }
-            Progress::Done(fetched) => self.publish(&fetched, etag.as_deref(), store, keys, stats),
+            Progress::Done(fetched) => self.publish(&fetched, etag.as_deref(), host, keys, stats),
         });
         if let Err(error) = went_on {
-            self.keep(&error, store, keys, stats);
+            self.keep(&error, host, keys, stats);
         }
     }
 
     /// Starts a callout.
-    fn ask(&mut self, fetch: Box<dyn Fetch>) -> Result<(), FetchError> {
+    fn ask(&mut self, fetch: Box<dyn Fetch>, host: &impl Host) -> Result<(), FetchError> {
         let (callout, request) = (self.source.callout(), fetch.request());
-        let token = send_callout(callout, &request.headers(callout), &[])?;
+        let token = send_callout(host, callout, &request.headers(callout), &[])?;
         self.fetching = Some(Fetching { fetch, request, token });
         Ok(())
     }
 
     /// Puts what was fetched into force, if it is good enough.
-    fn publish(
+    fn publish<H: Host>(
         &self,
         fetched: &Fetched,
         etag: Option<&str>,
-        store: &HostStore,
+        host: &H,
         keys: &Keys,
-        stats: &mut Stats,
+        stats: &mut Stats<H>,
     ) -> Result<(), FetchError> {
-        let (document, complaint) = self.check(&fetched.document, store, keys)?;
+        let (document, complaint) = self.check(&fetched.document, host, keys)?;
         let complaints: Vec<String> = fetched.complaints.iter().cloned().chain(complaint).collect();
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
         let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
-        let concluded = self.document.publish(store, keys, good);
+        let concluded = self.document.publish(host, keys, good);
         self.tell(concluded, complaint.map(|complaint| (complaint, "partial")), stats);
         Ok(())
     }
 
-    fn keep(&self, error: &FetchError, store: &HostStore, keys: &Keys, stats: &mut Stats) {
+    fn keep<H: Host>(&self, error: &FetchError, host: &H, keys: &Keys, stats: &mut Stats<H>) {
         let complaint = error.to_string();
-        let concluded = self.document.keep(store, keys, &complaint);
+        let concluded = self.document.keep(host, keys, &complaint);
         self.tell(concluded, Some((complaint, error.code())), stats);
     }
 
     /// Counts what became of a fetch, and logs what is news. A complaint is told with its kind.
-    fn tell(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats) {
+    fn tell<H: Host>(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats<H>) {
         if concluded.changed {
             stats.source_updated(self.name);
         }
@@ -276,7 +286,7 @@ impl Source {
     fn check<'a>(
         &self,
         bytes: &'a [u8],
-        store: &HostStore,
+        host: &impl Host,
         keys: &Keys,
     ) -> Result<(Cow<'a, [u8]>, Option<String>), FetchError> {
         if self.name == "pods" {
@@ -288,7 +298,7 @@ impl Source {
             None => Ok((Cow::Borrowed(bytes), None)),
             Some(complaint) if document.profiles.is_empty() => Err(FetchError::Invalid(complaint)),
             Some(complaint) => {
-                let complete = profiles::complete(bytes, &self.document.in_force(store, keys))?;
+                let complete = profiles::complete(bytes, &self.document.in_force(host, keys))?;
                 Ok((Cow::Owned(complete), Some(complaint)))
             }
         }

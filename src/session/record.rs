@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::early::Plan;
-use super::host::Headers;
+use super::headers::Headers;
 use super::intent::Wish;
 use super::reading::Body;
 use crate::dispatcher::Placement;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connections::Connections;
 use super::early::Early;
 use super::guard::Guard;
-use super::host::{self, Map};
+use super::host::{Host, Map};
 use super::intent::{Intent, Passing, Wish};
 use super::passing;
 use super::reading::{Body, Tokenizer};
@@ -15,7 +15,6 @@ use super::record::{Record, Stage};
 use super::replicas::Replicas;
 use super::sources::Sources;
 use super::stats::Stats;
-use super::store::HostStore;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
 use crate::learning::Learning;
@@ -47,13 +46,13 @@ pub enum Next {
 }
 
 /// See the module.
-pub struct Router {
+pub struct Router<H: Host> {
     pub(super) config: Config,
-    pub(super) store: HostStore,
+    pub(super) host: H,
     pub(super) keys: Keys,
-    pub(super) dispatcher: Dispatcher<HostStore>,
+    pub(super) dispatcher: Dispatcher<H>,
     pub(super) learning: Learning,
-    pub(super) stats: Stats,
+    pub(super) stats: Stats<H>,
     pub(super) connections: Connections,
     /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
     pub(super) records: BTreeMap<RequestId, Box<Record>>,
@@ -79,17 +78,16 @@ pub struct Router {
 
 // === impl Router ===
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Takes no part in the pool yet: all VMs get this far, those that never serve too.
-    pub fn new(config: Config) -> Self {
-        let seed = host::random_seed();
+    pub fn new(config: Config, host: H) -> Self {
+        let seed = host.random_seed();
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut router = Self {
-            store: HostStore,
             keys: Keys::of(&config.pool),
-            dispatcher: Dispatcher::new(HostStore, config.dispatch_settings(), rng.u64(..), host::now()),
+            dispatcher: Dispatcher::new(host.clone(), config.dispatch_settings(), rng.u64(..), host.now()),
             learning: Learning::new(config.prediction),
-            stats: Stats::new(&config.pool, config.replicas.is_some()),
+            stats: Stats::new(host.clone(), &config.pool, config.replicas.is_some()),
             connections: Connections::default(),
             records: BTreeMap::new(),
             sources: Sources::new(&config),
@@ -101,31 +99,32 @@ impl Router {
             looks_at_runs: config.looks_at_runs(),
             rng,
             jitter: fastrand::Rng::with_seed(!seed),
-            started_at: host::now(),
+            started_at: host.now(),
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
             tokenizer: Tokenizer::new(config.request.prompt_tokens),
             unread: VecDeque::new(),
             config,
+            host,
         };
         let pool = router.sources.pool(&router.config);
-        router.dispatcher.set_pool(pool, host::now());
+        router.dispatcher.set_pool(pool, router.host.now());
         // A VM that takes a dead one's place is made for a request, which goes by the last good documents.
-        router.take_documents(host::now());
+        router.take_documents(router.host.now());
         router.tick = FIRST_TICK;
-        host::set_tick_period(FIRST_TICK);
+        router.host.set_tick_period(FIRST_TICK);
         router
     }
 
     /// A request's headers came.
     pub fn on_request_headers(&mut self, id: RequestId, end_of_stream: bool) -> Next {
-        let now = host::now();
-        let headers = host::headers(Map::Request);
+        let now = self.host.now();
+        let headers = self.host.headers(Map::Request);
         for header in self.config.upstream.headers().filter(|header| headers.get(header).is_some()) {
             // Refused only without a header map, and then nothing arrives upstream either.
-            let _ = host::remove_header(Map::Request, header);
+            let _ = self.host.remove_header(Map::Request, header);
         }
-        let subset = self.config.upstream.subset_hint.then(passing::subset_hint).flatten();
+        let subset = self.config.upstream.subset_hint.then(|| passing::subset_hint(&self.host)).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
             Intent::Pass(passing) => {
                 let passing = Passing { body: passing.body.filter(|_| !end_of_stream), ..passing };
@@ -190,18 +189,18 @@ impl Router {
     /// Something was freed, here or in another VM.
     pub fn on_message(&mut self, queue: u32) {
         for _ in 0..MOST_MESSAGES {
-            if !host::dequeue(queue) {
+            if !self.host.take_message(queue) {
                 break;
             }
         }
         self.read_in_turn();
-        let actions = self.dispatcher.look_again(host::now());
+        let actions = self.dispatcher.look_again(self.host.now());
         self.perform(actions, None);
     }
 
     /// Time passed.
     pub fn on_tick(&mut self) {
-        let now = host::now();
+        let now = self.host.now();
         let actions = self.dispatcher.tick(now);
         self.perform(actions, None);
         self.release_unread(now);
@@ -213,7 +212,7 @@ impl Router {
         self.read_unread();
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.store, &self.keys, now);
+            self.learning.share(&self.host, &self.keys, now);
             if let Some(survey) = self.dispatcher.survey(now) {
                 self.stats.survey(&survey);
             }
@@ -231,7 +230,7 @@ impl Router {
     /// Often enough to meet other gateways in time, and to ask for the first pods and profiles.
     fn idle_tick(&self) -> Duration {
         let meetings = self.config.replicas.as_ref().map(|replicas| replicas.callout.interval);
-        let is_starting = self.sources.awaits_any() && host::now().since(self.started_at) < STARTING;
+        let is_starting = self.sources.awaits_any() && self.host.now().since(self.started_at) < STARTING;
         let most = if is_starting { STARTING_TICK } else { IDLE_TICK };
         meetings.map_or(most, |interval| interval.min(most))
     }
@@ -244,7 +243,7 @@ impl Router {
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;
-            host::set_tick_period(period);
+            self.host.set_tick_period(period);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::host::{self, Map};
+use super::host::{Host, Map};
 use super::record::Stage;
 use super::router::{Next, Router};
 use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
@@ -31,7 +31,7 @@ fn named<'a>(pod: &'a str, alternatives: &[SocketAddr]) -> Cow<'a, str> {
     std::iter::once(pod.to_owned()).chain(others).collect()
 }
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
     pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
         let mut next = Next::Wait;
@@ -39,7 +39,7 @@ impl Router {
         for action in actions {
             let (Action::Forward(id, _) | Action::Refuse(id, ..)) = &action;
             let (id, is_own) = (*id, Some(*id) == own);
-            if effective != Some(id) && host::set_effective_context(id.0).is_err() {
+            if effective != Some(id) && self.host.set_effective_context(id.0).is_err() {
                 // The stream is gone; its end was or will be told.
                 continue;
             }
@@ -50,7 +50,7 @@ impl Router {
                     if is_own {
                         next = Next::Go;
                     } else {
-                        let _ = host::resume_request();
+                        let _ = self.host.resume_request();
                     }
                 }
                 Action::Refuse(_, reason, retry_after) => {
@@ -60,7 +60,7 @@ impl Router {
             }
         }
         if let Some(own) = own.filter(|_| effective != own) {
-            let _ = host::set_effective_context(own.0);
+            let _ = self.host.set_effective_context(own.0);
         }
         self.adjust_tick();
         next
@@ -81,12 +81,12 @@ impl Router {
     pub(super) fn name_pods(&self, pod: &str, alternatives: &[SocketAddr]) {
         let upstream = &self.config.upstream;
         if upstream.alternative_headers.is_empty() {
-            let _ = host::set_header(Map::Request, &upstream.header, &named(pod, alternatives));
+            let _ = self.host.set_header(Map::Request, &upstream.header, &named(pod, alternatives));
             return;
         }
-        let _ = host::set_header(Map::Request, &upstream.header, pod);
+        let _ = self.host.set_header(Map::Request, &upstream.header, pod);
         for (header, address) in upstream.alternative_headers.iter().zip(alternatives) {
-            let _ = host::set_header(Map::Request, header, &address.to_string());
+            let _ = self.host.set_header(Map::Request, header, &address.to_string());
         }
     }
 
@@ -109,7 +109,7 @@ impl Router {
             RefusalReason::QueueFull => Refusal::QueueFull { retry_after },
             RefusalReason::Late => Refusal::Late { retry_after },
             RefusalReason::WaitedTooLong => {
-                let waited = record.map(|record| host::now().since(record.arrived_at)).unwrap_or_default();
+                let waited = record.map(|record| self.host.now().since(record.arrived_at)).unwrap_or_default();
                 Refusal::WaitedTooLong { waited, retry_after }
             }
         }
@@ -130,7 +130,7 @@ impl Router {
         headers.extend(ignored.as_deref().map(|ignored| (IGNORED, ignored)));
         let is_kept = reply.status == BAD_REQUEST && self.records.get(&id).is_some_and(|record| record.is_read);
         let status = if is_kept { KEPT_BAD_REQUEST } else { reply.status };
-        let _ = host::send_reply(status, &headers, &reply.body, "slo_router");
+        let _ = self.host.send_reply(status, &headers, &reply.body, "slo_router");
         Next::Wait
     }
 }

@@ -2,7 +2,8 @@
 //! request go.
 
 use super::early::Plan;
-use super::host::{self, Headers};
+use super::headers::Headers;
+use super::host::Host;
 use super::intent::Passing;
 use super::reading::Body;
 use super::record::{Record, Stage};
@@ -16,7 +17,7 @@ use crate::scheduling::time::Instant;
 /// The subset hint of the Endpoint Picker Protocol: dynamic metadata that a filter before this one has set.
 const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset";
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Passes a request that is not scheduled to a pod of the fallback policy's choice, or to
     /// Envoy's own balancing. Where the pods serve different models and its body names one, it is
     /// held until the name has come.
@@ -75,7 +76,7 @@ impl Router {
             (200, format!(r#"{{"ready":true,"pods":{}}}"#, self.dispatcher.pool().pods().len()))
         };
         let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
-        let _ = host::send_reply(status, &headers, body.as_bytes(), "slo_router_readiness");
+        let _ = self.host.send_reply(status, &headers, body.as_bytes(), "slo_router_readiness");
         Next::Wait
     }
 
@@ -95,8 +96,8 @@ impl Router {
 
 /// The pods that the stream in whose context a callback runs may go to; `None` for all. The hint is a list, or one string
 /// with commas.
-pub(super) fn subset_hint() -> Option<Subset> {
-    let bytes = host::property(HINT)?;
+pub(super) fn subset_hint(host: &impl Host) -> Option<Subset> {
+    let bytes = host.property(HINT)?;
     // Envoy writes a list as it writes headers, with nothing for values: a count of 32 bits comes first, and no string has
     // a zero byte.
     match str::from_utf8(&bytes) {

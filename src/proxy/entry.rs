@@ -4,10 +4,15 @@
 //! calls what a filter exports, and each such call costs it more than what this filter does there. What is not exported is not
 //! called: `proxy_on_delete` alone ends streams and roots.
 
-use super::host;
-use super::router::Next;
-use super::vm::VM;
+use super::host::{Proxy, allocate};
+use super::log;
 use crate::scheduling::request::RequestId;
+use crate::session::{Next, Vm};
+
+thread_local! {
+    /// A VM has one thread.
+    static VM: Vm<Proxy> = const { Vm::new(Proxy) };
+}
 
 /// `Action::Continue` and `Action::Pause` of the ABI.
 const CONTINUE: u32 = 0;
@@ -24,12 +29,12 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 extern "C" fn _initialize() {
     // SAFETY: the proxy calls this once, before anything else.
     unsafe { __wasm_call_ctors() };
-    host::log::start();
+    log::start();
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    host::allocate(size)
+    allocate(size)
 }
 
 #[unsafe(no_mangle)]

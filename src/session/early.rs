@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::host;
+use super::host::Host;
 use super::intent::Wish;
 use super::reading::Said;
 use super::record::{Record, Stage};
@@ -43,7 +43,7 @@ impl Early {
 
 // === impl Router ===
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Returns `true` if a request that came then may wait for the first list of pods.
     pub(super) fn may_expect_pods(&self, arrived_at: Instant, now: Instant) -> bool {
         let is_first_in_time = now.since(arrived_at) < PATIENCE.min(self.config.queue.max_wait);
@@ -71,7 +71,7 @@ impl Router {
             self.early.ids.pop_front();
             let Some(record) = self.records.get_mut(&id) else { continue };
             let Stage::Early(plan) = std::mem::replace(&mut record.stage, Stage::Waiting) else { continue };
-            if host::set_effective_context(id.0).is_err() {
+            if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
             let next = match plan {
@@ -82,7 +82,7 @@ impl Router {
                 Plan::Schedule(wish, said) => self.schedule(id, wish, said.map(|said| *said), now),
             };
             if next == Next::Go {
-                let _ = host::resume_request();
+                let _ = self.host.resume_request();
             }
         }
     }

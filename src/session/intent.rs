@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::host::Headers;
+use super::headers::Headers;
 use crate::config::{Class, Config, Inspect};
 use crate::protocol::{Endpoint, EndpointPaths, NamingBody, Refusal, slo_from_headers};
 use crate::scheduling::policies::PolicyName;

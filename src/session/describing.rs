@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::early::Plan;
+use super::host::Host;
 use super::intent::Wish;
 use super::reading::Said;
 use super::record::{Facts, Record};
@@ -16,7 +17,7 @@ use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 
-impl Router {
+impl<H: Host> Router<H> {
     /// Places a request, or lets it wait. Its stream is the effective context.
     pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, said: Option<Said>, now: Instant) -> Next {
         let ask = said.as_ref().map(|said| &said.ask);
@@ -35,7 +36,7 @@ impl Router {
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
-        let (label, is_new) = self.learning.label(&model.name, &self.store, &self.keys, now);
+        let (label, is_new) = self.learning.label(&model.name, &self.host, &self.keys, now);
         if is_new {
             self.relabel(&model.name, &label);
         }
@@ -107,7 +108,7 @@ impl Router {
 
     /// The name under which an answer of a model teaches.
     pub(super) fn answered_label(&mut self, model: &str, now: Instant) -> Rc<str> {
-        let (label, is_new) = self.learning.answered(model, &self.store, &self.keys, now);
+        let (label, is_new) = self.learning.answered(model, &self.host, &self.keys, now);
         if is_new {
             self.relabel(model, &label);
         }

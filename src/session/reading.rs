@@ -4,7 +4,7 @@
 //! milliseconds, in which the worker serves nobody else. So a callback reads what takes it about half of one, and what is left
 //! follows in callbacks of its own, each asked for by a message to this VM itself.
 
-use super::host::{self, Buffer};
+use super::host::{Buffer, Host};
 use super::intent::Wish;
 use super::record::Stage;
 use super::router::{Next, Router};
@@ -127,11 +127,11 @@ impl Body {
         self.is_whole = true;
     }
 
-    fn read_on(&mut self, counter: Option<&dyn TokenCounter>) -> Progress {
+    fn read_on(&mut self, host: &impl Host, counter: Option<&dyn TokenCounter>) -> Progress {
         let mut work = 0_u64;
         while self.read < self.received && !self.reader.is_wrong() {
             let size = PIECE.min(self.received.saturating_sub(self.read));
-            let piece = host::part(Buffer::RequestBody, self.read, size).unwrap_or_default();
+            let piece = host.buffer(Buffer::RequestBody, self.read, size).unwrap_or_default();
             let (read, cost) = self.reader.feed_in_slices(&piece, WORK.saturating_sub(work), counter);
             self.read = self.read.saturating_add(read);
             work = work.saturating_add(cost);
@@ -238,13 +238,13 @@ impl Reader {
 
 // === impl Router ===
 
-impl Router {
+impl<H: Host> Router<H> {
     /// More of a body has come.
     pub(super) fn read_arrived(&mut self, id: RequestId) -> Next {
         let unread = self.unread.len();
         let next = self.read_on(id);
         if self.unread.len() > unread {
-            self.dispatcher.ask_for_a_turn(host::now());
+            self.dispatcher.ask_for_a_turn(self.host.now());
             self.adjust_tick();
         }
         next
@@ -255,7 +255,7 @@ impl Router {
     fn read_on(&mut self, id: RequestId) -> Next {
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         let Some(body) = record.stage.body() else { return Next::Wait };
-        match body.read_on(self.tokenizer.counter()) {
+        match body.read_on(&self.host, self.tokenizer.counter()) {
             Progress::UpToDate => return Next::Wait,
             Progress::Unread => {
                 if !self.unread.contains(&id) {
@@ -268,10 +268,10 @@ impl Router {
         record.is_read = body.is_whole;
         self.guard.forget(id);
         match std::mem::replace(&mut record.stage, Stage::Waiting) {
-            Stage::Reading { wish, body } => self.schedule_read(id, wish, body, host::now()),
+            Stage::Reading { wish, body } => self.schedule_read(id, wish, body, self.host.now()),
             Stage::Naming { body, subset } => {
                 self.records.remove(&id);
-                self.pass_now(id, body.name(), subset, host::now())
+                self.pass_now(id, body.name(), subset, self.host.now())
             }
             _ => Next::Wait,
         }
@@ -289,16 +289,16 @@ impl Router {
     pub(super) fn read_in_turn(&mut self) {
         self.read_unread();
         if !self.unread.is_empty() {
-            self.dispatcher.ask_for_a_turn(host::now());
+            self.dispatcher.ask_for_a_turn(self.host.now());
         }
     }
 
     /// Reads on in the body that has waited longest for it.
     pub(super) fn read_unread(&mut self) {
         while let Some(id) = self.unread.pop_front() {
-            if self.records.contains_key(&id) && host::set_effective_context(id.0).is_ok() {
+            if self.records.contains_key(&id) && self.host.set_effective_context(id.0).is_ok() {
                 if self.read_on(id) == Next::Go {
-                    let _ = host::resume_request();
+                    let _ = self.host.resume_request();
                 }
                 return;
             }
@@ -309,7 +309,7 @@ impl Router {
     pub(super) fn release_unread(&mut self, now: Instant) {
         for id in self.guard.give_up(now) {
             let Some(record) = self.records.get_mut(&id) else { continue };
-            if host::set_effective_context(id.0).is_err() {
+            if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
             let next = match std::mem::replace(&mut record.stage, Stage::Waiting) {
@@ -324,7 +324,7 @@ impl Router {
                 }
             };
             if next == Next::Go {
-                let _ = host::resume_request();
+                let _ = self.host.resume_request();
             }
         }
     }

@@ -1,0 +1,27 @@
+//! The way of a request through the filter, and that of callouts and ticks, generic over the [`Host`]: contexts, streams,
+//! bodies, callouts and metrics. It reads what passes, asks the [`crate::dispatcher`], and does what that says.
+
+mod connections;
+mod describing;
+mod early;
+mod guard;
+pub mod headers;
+pub mod host;
+mod intent;
+mod passing;
+mod performing;
+mod reading;
+mod record;
+mod replicas;
+mod response;
+mod router;
+mod sources;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod vm;
+
+pub use self::host::Host;
+pub use self::router::Next;
+pub use self::vm::Vm;
