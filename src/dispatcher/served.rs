@@ -8,20 +8,21 @@ use crate::scheduling::pool::{Pod, PodId};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, View};
+use crate::shared::health::Change;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
     /// Envoy had this pod serve a request, be it the one that it was sent to or another: after a retry, or since Envoy did
     /// not know that one. What the request takes is charged to the pod that serves it, and the other one is known not to
-    /// have.
-    pub fn served_by(&mut self, id: RequestId, address: SocketAddr, now: Instant) {
+    /// have. Returns what became of that one.
+    pub fn served_by(&mut self, id: RequestId, address: SocketAddr, now: Instant) -> Option<Change> {
         let pod = PodId::of(address);
         if self.running.get(id).is_none_or(|run| run.pod == pod) {
-            return;
+            return None;
         }
-        let Some(run) = self.running.remove(id) else { return };
+        let run = self.running.remove(id)?;
         self.company.ended(id, &run);
-        self.release(&run, &End::PodFailed, now);
+        let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
         self.company.speeds.ended(id, None, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was placed.
@@ -36,6 +37,7 @@ impl<S: Store> Dispatcher<S> {
         self.running.insert(id, run);
         self.membership.publish_columns(&mut self.running);
         self.wake_after_release(now);
+        change
     }
 
     /// The pods to try after `chosen`: those with room first, then those of its own deployment, then the emptiest.

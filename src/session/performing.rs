@@ -118,6 +118,9 @@ impl<H: Host> Router<H> {
     /// Answers the effective context's request.
     pub(super) fn refuse_record(&mut self, id: RequestId, refusal: &Refusal) -> Next {
         self.stats.refused(refusal.code());
+        if matches!(refusal, Refusal::NoReadyPod) {
+            self.hasten_pods();
+        }
         let record = self.records.get_mut(&id);
         let endpoint = record.as_ref().and_then(|record| record.endpoint);
         let reply = refusal.reply(endpoint);

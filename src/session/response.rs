@@ -36,13 +36,9 @@ impl<H: Host> Router<H> {
         if matches!(record.stage, Stage::Refused) && is_kept_bad_request(&self.host) {
             let _ = self.host.set_header(Map::Response, ":status", "400");
         }
+        self.follow_retry(id);
+        let Some(record) = self.records.get_mut(&id) else { return };
         let Stage::Forwarded(placement) = &mut record.stage else { return };
-        if let Some(address) =
-            served_by(&self.host, &placement.destination).filter(|address| *address != placement.address)
-        {
-            placement.address = address;
-            self.dispatcher.served_by(id, address, self.host.now());
-        }
         let headers = self.host.headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
         record.status = Some(status);
@@ -72,22 +68,40 @@ impl<H: Host> Router<H> {
 
     /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that failed it is known to have,
     /// before the answer comes.
-    pub(super) fn follow_retries(&mut self, now: Instant) {
+    pub(super) fn follow_retries(&mut self) {
         for _ in 0..self.unanswered.len().min(MOST_FOLLOWED) {
             let Some(id) = self.unanswered.pop_front() else { return };
-            let Some(record) = self.records.get_mut(&id).filter(|record| record.status.is_none()) else { continue };
-            let Stage::Forwarded(placement) = &mut record.stage else { continue };
+            let record = self.records.get(&id).filter(|record| record.status.is_none());
+            if !record.is_some_and(|record| matches!(record.stage, Stage::Forwarded(_))) {
+                continue;
+            }
             if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
-            if let Some(address) =
-                served_by(&self.host, &placement.destination).filter(|address| *address != placement.address)
-            {
-                placement.address = address;
-                self.dispatcher.served_by(id, address, now);
-            }
+            self.follow_retry(id);
             self.unanswered.push_back(id);
         }
+    }
+
+    /// Charges the effective context's request to the pod that Envoy has serve it, if that is another one than before, which then
+    /// has failed it.
+    fn follow_retry(&mut self, id: RequestId) {
+        let Some(Stage::Forwarded(placement)) = self.records.get_mut(&id).map(|record| &mut record.stage) else {
+            return;
+        };
+        let Some(address) =
+            served_by(&self.host, &placement.destination).filter(|address| *address != placement.address)
+        else {
+            return;
+        };
+        let failed = std::mem::replace(&mut placement.address, address);
+        if self.dispatcher.served_by(id, address, self.host.now()) == Some(Change::Out) {
+            log::warn!(
+                "slo-router: pod {failed} is taken out: Envoy went on to {address} with a request that was sent to it; a request \
+                 probes it from time to time"
+            );
+        }
+        self.hasten_pods();
     }
 
     /// A part of a response's body passes.
@@ -159,6 +173,9 @@ impl<H: Host> Router<H> {
         let class_name =
             class.and_then(|class| self.config.classes.get(class)).map_or(DEFAULT_CLASS, |class| &class.name);
         self.stats.ended((class, class_name), placement.policy, ending);
+        if matches!(end, End::PodFailed) {
+            self.hasten_pods();
+        }
         if let Some(change) = self.dispatcher.finish(record.id, &end, now) {
             tell(&record, placement, &observed, change, now);
         }

@@ -206,7 +206,7 @@ impl<H: Host> Router<H> {
         self.release_unread(now);
         self.refresh_sources(now);
         self.release_early(now);
-        self.follow_retries(now);
+        self.follow_retries();
         self.meet_replicas(now);
         // In case that a message was lost.
         self.read_unread();
@@ -239,7 +239,8 @@ impl<H: Host> Router<H> {
         let busy = self.dispatcher.waiting() > 0
             || self.guard.is_watching()
             || !self.early.is_empty()
-            || !self.unread.is_empty();
+            || !self.unread.is_empty()
+            || self.sources.is_hastened();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;

@@ -26,6 +26,8 @@ pub struct Sources {
     fetched_pods: Option<Vec<PodSpec>>,
     /// `true` where the profiles are others than at the last tick.
     has_new_profiles: bool,
+    /// `true` where pods are to be asked for with the next tick, if the last ones are a second old.
+    is_hastened: bool,
 }
 
 /// One document that is fetched.
@@ -67,6 +69,7 @@ impl Sources {
             fetched_profiles: Vec::new(),
             fetched_pods: None,
             has_new_profiles: true,
+            is_hastened: false,
         }
     }
 
@@ -78,6 +81,11 @@ impl Sources {
     /// Returns `true` while a source has given nothing.
     pub fn awaits_any(&self) -> bool {
         self.awaits_pods() || self.profiles.as_ref().is_some_and(|source| !source.document.is_seen())
+    }
+
+    /// Returns `true` if the next tick has pods to ask for.
+    pub const fn is_hastened(&self) -> bool {
+        self.is_hastened
     }
 
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
@@ -94,7 +102,8 @@ impl Sources {
 impl<H: Host> Router<H> {
     /// Fetches what is due, and takes what other VMs fetched.
     pub(super) fn refresh_sources(&mut self, now: Instant) {
-        let Sources { profiles, pods, .. } = &mut self.sources;
+        let Sources { profiles, pods, is_hastened, .. } = &mut self.sources;
+        *is_hastened = false;
         for source in [profiles, pods].into_iter().flatten() {
             source.fetch_if_due(&self.host, &self.keys, &mut self.stats, now);
         }
@@ -102,10 +111,19 @@ impl<H: Host> Router<H> {
         self.tell_hidden_default();
     }
 
+    /// Has the source of pods asked before its time: one failed, which may be gone, or none was there for a request.
+    pub(super) fn hasten_pods(&mut self) {
+        if let Some(pods) = &self.sources.pods {
+            pods.document.hasten(&self.host, &self.keys);
+            self.sources.is_hastened = true;
+            self.adjust_tick();
+        }
+    }
+
     /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
     pub(super) fn take_documents(&mut self, now: Instant) {
         let (store, keys) = (&self.host, &self.keys);
-        let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles } = &mut self.sources;
+        let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles, .. } = &mut self.sources;
         let mut changed = false;
         if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(store, keys))
             && let Ok(document) = profiles::parse(&bytes)
@@ -155,6 +173,9 @@ impl<H: Host> Router<H> {
 
 /// The header that Envoy adds to what a server answers, and not to what it answers itself.
 const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
+
+/// The kind of complaint of which a part of a document is the cause.
+const PARTIAL: &str = "partial";
 
 /// Sends a callout; its number leads the answer back.
 pub(super) fn send_callout(
@@ -254,7 +275,7 @@ impl Source {
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
         let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
         let concluded = self.document.publish(host, keys, good);
-        self.tell(concluded, complaint.map(|complaint| (complaint, "partial")), stats);
+        self.tell(concluded, complaint.map(|complaint| (complaint, PARTIAL)), stats);
         Ok(())
     }
 
@@ -273,8 +294,13 @@ impl Source {
             stats.source_failed(self.name, kind);
         }
         match complaint.filter(|_| concluded.news) {
-            Some((complaint, _)) => {
-                log::warn!("slo-router: {}: {complaint}; the last good ones stay in force", self.name);
+            Some((complaint, kind)) => {
+                let in_force = match kind {
+                    PARTIAL => "the rest is in force",
+                    _ if self.document.is_seen() => "the last good ones stay in force",
+                    _ => "there are none so far, and they are asked for again soon",
+                };
+                log::warn!("slo-router: {}: {complaint}; {in_force}", self.name);
             }
             None if concluded.news => log::info!("slo-router: {}: all is well again", self.name),
             None => {}

@@ -19,6 +19,9 @@ use crate::scheduling::time::Instant;
 /// the interval: a gateway that just started has nothing else to go by.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
+/// The least time between two fetches of which the second is hastened.
+const HASTENED: Duration = Duration::from_secs(1);
+
 /// Sources that live side by side at most before a cell is taken from one of them.
 const CELLS: usize = 4;
 
@@ -51,6 +54,8 @@ struct State {
     fetched_at: Option<Instant>,
     /// Fetches that gave nothing before the first document.
     failures: u32,
+    /// `true` if it seems to have changed since it was fetched.
+    hastened: bool,
     /// A hash of what was last wrong with it; zero for nothing.
     complaint: u64,
 }
@@ -101,9 +106,19 @@ impl SharedDocument {
             (due && state.leased_until <= now).then(|| {
                 state.fetched_at = Some(now);
                 state.leased_until = lease_until(timeout, now);
+                state.hastened = false;
             })
         });
         leased == Ok(Some(()))
+    }
+
+    /// Makes the next fetch due now, or a second after the last one: something shows that the document in force is out of date.
+    pub fn hasten(&self, store: &impl Store, keys: &Keys) {
+        let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
+        // If it fails, the document is fetched when it is due.
+        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+            (state.fingerprint == self.fingerprint && !state.hastened).then(|| state.hastened = true)
+        });
     }
 
     /// Prolongs the right to fetch, for one more answer.
@@ -218,7 +233,7 @@ impl State {
     /// Time from the start of the last fetch to the next one.
     fn pause(&self, every: Duration) -> Duration {
         if self.version > 0 {
-            return every;
+            return if self.hastened { every.min(HASTENED) } else { every };
         }
         let doubled = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
         FIRST_RETRY.saturating_mul(doubled).min(every)

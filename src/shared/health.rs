@@ -188,10 +188,10 @@ impl Failing {
             .then_some(Change::Full(time))
     }
 
-    /// Takes a pod out, unless it would be one too many.
+    /// Takes a pod out, unless it would be one too many, or is gone.
     fn add(&mut self, pod: FailingPod, pool: &[PodId]) -> bool {
         self.keep_to(pool);
-        let may = self.pods.len() < most_out_of(pool);
+        let may = pool.contains(&pod.id) && self.pods.len() < most_out_of(pool);
         if may {
             self.pods.push(pod);
         }

@@ -254,6 +254,30 @@ async fn pods_come_and_go_by_a_callout() -> Test {
 }
 
 #[tokio::test]
+async fn when_a_pod_refuses_the_source_says_soon_who_took_its_place() -> Test {
+    let mut pods = pods(3, &Plan::Answer(done()))?;
+    let server = Pod::start(document(&[&pods[0], &pods[1]]))?;
+    pods[0].refuse().await;
+    let seldom = |filter: &mut Value| {
+        filter["pods"]["http"]["interval"] = json!("1h");
+        filter["upstream"] = json!({ "alternatives": 1 });
+    };
+    let rig = with_pods_from(&server, pods, seldom).await?;
+    until("the pods are known", async || policy(&rig).await.as_deref() == Some("slo")).await;
+    server.plan(document(&[&rig.pods[1], &rig.pods[2]]));
+    until("the new pod serves", async || {
+        drop(rig.ask().send().await);
+        rig.counts()[2] > 0
+    })
+    .await;
+    let (failed, next) = (rig.pods[0].address(), rig.pods[1].address());
+    let said = rig.envoy.log();
+    assert!(said.contains(&format!("pod {failed} is taken out: Envoy went on to {next}")), "{said}");
+    rig.idle().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn until_pods_are_known_envoys_own_balancing_serves() -> Test {
     let server = Pod::start(Plan::Answer(Answer::status(500)))?;
     // No longer than that does a request wait for the first list.

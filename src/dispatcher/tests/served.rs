@@ -8,6 +8,7 @@ use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::subset::Subset;
 use crate::scheduling::testing::{START, arrival, pool, profile};
+use crate::shared::health::Change;
 use crate::shared::memory::Memory;
 
 /// Requests of shape 0 take half of a pod of `fast`, a quarter of one of `slow`.
@@ -50,7 +51,7 @@ fn what_another_pod_serves_is_charged_to_that_one() {
     let mut dispatcher = dispatcher(0, pods(2, 0));
     let sent_to = placed(&dispatcher.submit(arrival(1, 0, START), START)).address;
     let other = [at("10.0.0.0:8000"), at("10.0.0.1:8000")].into_iter().find(|pod| *pod != sent_to).unwrap();
-    dispatcher.served_by(RequestId(1), other, START);
+    assert_eq!(dispatcher.served_by(RequestId(1), other, START), Some(Change::Out));
     // The first pod failed it and is out, so of the other pod half is left.
     assert_eq!(fill(&mut dispatcher, 10), [other.to_string()]);
     assert_eq!(dispatcher.survey(START).unwrap().pods_failing, 1);

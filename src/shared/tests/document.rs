@@ -83,6 +83,24 @@ fn it_is_fetched_again_when_due() {
 }
 
 #[test]
+fn one_that_is_hastened_is_fetched_now_or_a_second_after_the_last_time() {
+    let vms = Vms::new();
+    let hasten = |document: &SharedDocument| document.hasten(&vms.memory, &vms.keys);
+    let [one, other] = [of(1), of(1)];
+    hasten(&one);
+    vms.fetch(&one, START, b"a");
+    hasten(&one);
+    assert!(!vms.lease(&other, after(1).before(Duration::from_micros(1))));
+    vms.fetch(&other, after(1), b"a");
+    assert!(!vms.lease(&one, after(10)), "once");
+    // While it is fetched, what comes of that may be out of date already.
+    assert!(vms.lease(&one, after(11)));
+    hasten(&other);
+    vms.publish(&one, b"a");
+    assert!(vms.lease(&other, after(12)));
+}
+
+#[test]
 fn until_the_first_good_one_it_is_tried_again_soon_then_ever_less_often() {
     let vms = Vms::new();
     let tried = (0..40_000).filter(|ms| {

@@ -252,3 +252,12 @@ fn a_model_that_no_pod_has_is_known_to_be_missing_from_half_of_them() {
     }
     assert_eq!(failing.missing.now(START).count(), 64);
 }
+
+#[test]
+fn a_pod_that_is_gone_is_not_taken_out_and_takes_no_place_of_those_that_are() {
+    let pods = pods(3);
+    let mut failing = Failing::default();
+    assert_eq!(failing.note(pods[2], Sign::Failed, &pods[..2], START), None);
+    assert_eq!(failing.note(pods[0], Sign::Failed, &pods[..2], START), Some(Change::Out));
+    assert_eq!(failing.pods().collect::<Vec<_>>(), [pods[0]]);
+}

@@ -162,7 +162,9 @@ impl Endpoints {
             (_, Some(name)) => {
                 Ok(Err(format!("ready pods are left out that have the ports {names:?}, expected one called {name:?}")))
             }
-            (_, None) => Ok(Err("ready pods are left out: the service says no port, expected one".to_owned())),
+            (_, None) => Ok(Err(
+                "ready pods are left out: the service has no port, or they lack the one that it names".to_owned(),
+            )),
         }
     }
 }

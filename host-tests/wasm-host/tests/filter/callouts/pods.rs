@@ -206,6 +206,43 @@ fn a_pool_that_is_scaled_to_zero_answers_503_until_it_is_back() {
 }
 
 #[test]
+fn when_a_pod_fails_or_none_is_there_the_source_is_asked_before_its_time() {
+    let mut config = with_pods();
+    config["pods"]["http"]["interval"] = json!("10s");
+    let cluster = answer(good(pod_list(&[0])));
+    let world = served(builder(&config).workers(2), "pods", &cluster).build().unwrap();
+    world.advance(s(2));
+    let failed = world.ask(0);
+    assert_eq!(failed.pod(), Some(address(0)));
+    *cluster.borrow_mut() = good(pod_list(&[]));
+    failed.upstream_reset();
+    world.advance(ms(100));
+    assert_eq!(world.ask(1).header("x-slo-router-reason").as_deref(), Some("no_ready_pod"));
+    *cluster.borrow_mut() = good(pod_list(&[3]));
+    world.advance(ms(1_300));
+    let placed = world.ask(1);
+    assert_eq!(placed.pod(), Some(address(3)));
+    placed.finish();
+    assert_eq!(world.calls().len(), 3, "the first, and one for each cause");
+    world.assert_idle();
+}
+
+#[test]
+fn what_is_said_of_a_source_is_true_of_what_is_in_force() {
+    let cluster = answer(CallAnswer::NoHosts);
+    let world = served(builder(&with_pods()), "pods", &cluster).build().unwrap();
+    world.advance(ms(100));
+    *cluster.borrow_mut() = good(pod_list(&[0]));
+    world.advance(s(2));
+    *cluster.borrow_mut() = good("{}");
+    world.advance(s(2));
+    let said = world.complaints();
+    let [first, last] = said.as_slice() else { panic!("{said:#?}") };
+    assert!(first.ends_with("; there are none so far, and they are asked for again soon"), "{first}");
+    assert!(last.ends_with("; the last good ones stay in force"), "{last}");
+}
+
+#[test]
 fn absurd_pod_lists_change_nothing() {
     for bad in [
         r#"{"pods": [{"address": "0.0.0.0:80", "deployment": "a"}]}"#.to_owned(),
