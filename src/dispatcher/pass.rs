@@ -132,7 +132,8 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one policy that stand
-    /// together are decided together, and other VMs' more urgent claims are left room first.
+    /// together are decided together, and other VMs' more urgent claims are left room first. A policy that goes by gains leaves
+    /// it to those that are more urgent than all of its own.
     /// Says how many looks at pods that took, and at what runs there.
     fn decide(&mut self, most: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
@@ -180,6 +181,9 @@ impl<S: Store> Dispatcher<S> {
                 }
             }
             let limit = claims.peek().map(|(claim, _)| claim.urgency);
+            // A policy that goes by gains and not by urgency looks at all at once: in parts it would take several times as
+            // long, and hold what its first part alone does not let it place.
+            let limit = limit.filter(|_| !first.policy.looks_at_runs());
             let together = |request: &&&Request| {
                 request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
             };
