@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{ffi, pairs};
+use super::ffi;
 use crate::scheduling::time::Instant;
 use crate::session::headers::Headers;
 use crate::session::host::{Buffer, Host, Map, Metric, MetricKind, Refused};
@@ -68,7 +68,7 @@ impl Host for Proxy {
     }
 
     fn call(&self, cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u32, Refused> {
-        let (headers, trailers) = (pairs::encode(headers), pairs::encode(&[]));
+        let (headers, trailers) = (Headers::encode(headers), Headers::encode(&[]));
         let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
         let mut token = 0;
         // SAFETY: pointers and lengths are those of the slices.
@@ -135,7 +135,7 @@ impl Host for Proxy {
     }
 
     fn send_reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8], details: &str) -> Result<(), Refused> {
-        let headers = pairs::encode(headers);
+        let headers = Headers::encode(headers);
         // SAFETY: pointers and lengths are those of the slices.
         checked(unsafe {
             ffi::proxy_send_local_response(

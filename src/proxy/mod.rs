@@ -5,4 +5,3 @@ mod entry;
 mod ffi;
 mod host;
 mod log;
-mod pairs;

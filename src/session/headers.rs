@@ -42,4 +42,21 @@ impl Headers {
         let (_, value) = self.places.iter().find(|(known, _)| known.len() == name.len() && is_named(known))?;
         self.bytes.get(value.clone()).map(String::from_utf8_lossy)
     }
+
+    /// Returns headers as the host reads them.
+    pub fn encode(headers: &[(&str, &str)]) -> Vec<u8> {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+        let mut bytes = number(headers.len()).to_vec();
+        for (name, value) in headers {
+            bytes.extend(number(name.len()));
+            bytes.extend(number(value.len()));
+        }
+        for (name, value) in headers {
+            bytes.extend(name.as_bytes());
+            bytes.push(0);
+            bytes.extend(value.as_bytes());
+            bytes.push(0);
+        }
+        bytes
+    }
 }

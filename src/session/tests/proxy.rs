@@ -1,0 +1,241 @@
+//! A proxy in memory, with virtual time: requests and responses pass through one VM, callback by callback.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::scheduling::request::RequestId;
+use crate::scheduling::time::Instant;
+use crate::session::headers::Headers;
+use crate::session::host::{Buffer, Host, Map, Metric, MetricKind, Refused};
+use crate::session::{Next, Vm};
+use crate::shared::memory::Memory;
+use crate::shared::store::{Contended, Store, Stored};
+
+/// Root context of the configuration.
+const ROOT: u32 = 1;
+/// `NotFound` of the ABI.
+const NOT_FOUND: Refused = Refused(1);
+
+/// A stream as the proxy holds it.
+#[derive(Debug, Default)]
+pub struct Stream {
+    pub request: BTreeMap<String, String>,
+    pub response: BTreeMap<String, String>,
+    pub resumed: bool,
+    /// Status and body of the proxy's own answer.
+    pub reply: Option<(u16, Value)>,
+    body: Vec<u8>,
+    chunk: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    memory: Memory,
+    now: Instant,
+    configuration: Vec<u8>,
+    streams: BTreeMap<u32, Stream>,
+    effective: u32,
+    tick: Duration,
+    metrics: Vec<(String, u64)>,
+}
+
+/// Clones are one proxy.
+#[derive(Clone, Default)]
+pub struct Proxy(Rc<RefCell<State>>);
+
+/// A gateway of one VM.
+pub struct Gateway {
+    pub proxy: Proxy,
+    vm: Vm<Proxy>,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    fn on<R>(&self, call: impl FnOnce(&mut Stream) -> R) -> Result<R, Refused> {
+        let mut state = self.0.borrow_mut();
+        let effective = state.effective;
+        state.streams.get_mut(&effective).map(call).ok_or(NOT_FOUND)
+    }
+
+    fn map(stream: &mut Stream, map: Map) -> &mut BTreeMap<String, String> {
+        if map == Map::Request { &mut stream.request } else { &mut stream.response }
+    }
+}
+
+impl Store for Proxy {
+    fn get(&self, key: &str) -> Stored {
+        self.0.borrow().memory.get(key)
+    }
+
+    fn set(&self, key: &str, bytes: &[u8], version: u32) -> Result<(), Contended> {
+        self.0.borrow().memory.set(key, bytes, version)
+    }
+
+    fn open_mailbox(&self, name: &str) -> Option<u32> {
+        self.0.borrow().memory.open_mailbox(name)
+    }
+
+    fn send(&self, mailbox: u32) {
+        self.0.borrow().memory.send(mailbox);
+    }
+}
+
+impl Host for Proxy {
+    fn now(&self) -> Instant {
+        self.0.borrow().now
+    }
+
+    fn random_seed(&self) -> u64 {
+        1
+    }
+
+    fn set_tick_period(&self, period: Duration) {
+        self.0.borrow_mut().tick = period;
+    }
+
+    fn call(&self, _: &str, _: &[(&str, &str)], _: &[u8], _: Duration) -> Result<u32, Refused> {
+        Err(NOT_FOUND)
+    }
+
+    fn buffer(&self, buffer: Buffer, start: usize, size: usize) -> Option<Vec<u8>> {
+        let bytes = match buffer {
+            Buffer::Configuration => self.0.borrow().configuration.clone(),
+            Buffer::RequestBody => self.on(|stream| stream.body.clone()).ok()?,
+            Buffer::ResponseBody => self.on(|stream| stream.chunk.clone()).ok()?,
+            Buffer::CalloutAnswer => return None,
+        };
+        Some(bytes.get(start..)?.iter().take(size).copied().collect())
+    }
+
+    fn headers(&self, map: Map) -> Headers {
+        let pairs = self.on(|stream| Self::map(stream, map).clone()).unwrap_or_default();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Headers::decode(Headers::encode(&pairs))
+    }
+
+    fn set_header(&self, map: Map, name: &str, value: &str) -> Result<(), Refused> {
+        self.on(|stream| drop(Self::map(stream, map).insert(name.to_owned(), value.to_owned())))
+    }
+
+    fn remove_header(&self, map: Map, name: &str) -> Result<(), Refused> {
+        self.on(|stream| drop(Self::map(stream, map).remove(name)))
+    }
+
+    fn property(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn take_message(&self, _: u32) -> bool {
+        self.0.borrow().memory.take_message().is_some()
+    }
+
+    fn set_effective_context(&self, context: u32) -> Result<(), Refused> {
+        let mut state = self.0.borrow_mut();
+        if !state.streams.contains_key(&context) {
+            return Err(NOT_FOUND);
+        }
+        state.effective = context;
+        Ok(())
+    }
+
+    fn resume_request(&self) -> Result<(), Refused> {
+        self.on(|stream| stream.resumed = true)
+    }
+
+    fn send_reply(&self, status: u16, _: &[(&str, &str)], body: &[u8], _: &str) -> Result<(), Refused> {
+        self.on(|stream| stream.reply = Some((status, serde_json::from_slice(body).unwrap())))
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Metric {
+        let mut state = self.0.borrow_mut();
+        state.metrics.push((name.to_owned(), 0));
+        Metric(u32::try_from(state.metrics.len() - 1).unwrap())
+    }
+
+    fn add(&self, Metric(counter): Metric, count: u32) {
+        self.0.borrow_mut().metrics[counter as usize].1 += u64::from(count);
+    }
+
+    fn record(&self, Metric(metric): Metric, value: u64) {
+        self.0.borrow_mut().metrics[metric as usize].1 = value;
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// With a configuration, which has to be good.
+    pub fn new(configuration: &Value) -> Self {
+        let proxy = Proxy::default();
+        let text = configuration.to_string().into_bytes();
+        let size = text.len();
+        proxy.0.borrow_mut().configuration = text;
+        let vm = Vm::new(proxy.clone());
+        assert!(vm.configure(ROOT, size));
+        Self { proxy, vm }
+    }
+
+    /// Sends a request, its body in one piece.
+    pub fn send(&self, id: u32, path: &str, headers: &[(&str, &str)], body: &Value) -> Next {
+        let all = [(":method", "POST"), (":path", path), ("content-type", "application/json")];
+        let request =
+            all.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let body = body.to_string().into_bytes();
+        let size = body.len();
+        let stream = Stream { request, body, ..Stream::default() };
+        self.proxy.0.borrow_mut().streams.insert(id, stream);
+        self.vm.add_stream(id, ROOT);
+        self.enter(id);
+        let next = self.vm.on_stream(id, |router| router.on_request_headers(RequestId(id), false)).unwrap();
+        if next == Next::Go || self.stream(id, |stream| stream.reply.is_some()) {
+            return next;
+        }
+        self.vm.on_stream(id, |router| router.on_request_body(RequestId(id), size, true)).unwrap()
+    }
+
+    /// Answers a request with a document, and ends its stream.
+    pub fn answer(&self, id: u32, status: u16, document: &Value) {
+        let chunk = document.to_string().into_bytes();
+        let size = chunk.len();
+        self.enter(id);
+        let headers = [(":status", status.to_string()), ("content-type", "application/json".to_owned())];
+        let response = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.stream(id, |stream| (stream.response, stream.chunk) = (response, chunk));
+        self.vm.on_stream(id, |router| router.on_response_headers(RequestId(id), false));
+        self.vm.on_stream(id, |router| router.on_response_body(RequestId(id), size, true));
+        self.vm.delete(id);
+    }
+
+    /// Lets a tick pass.
+    pub fn tick(&self) {
+        let period = self.proxy.0.borrow().tick;
+        self.advance(period);
+        self.vm.on_root(ROOT, |router| router.on_tick());
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        let mut state = self.proxy.0.borrow_mut();
+        state.now = state.now.after(time);
+    }
+
+    /// Looks at a stream.
+    pub fn stream<R>(&self, id: u32, look: impl FnOnce(&mut Stream) -> R) -> R {
+        look(self.proxy.0.borrow_mut().streams.get_mut(&id).unwrap())
+    }
+
+    /// Value of the metric of this name.
+    pub fn metric(&self, name: &str) -> u64 {
+        let state = self.proxy.0.borrow();
+        state.metrics.iter().filter(|(known, _)| known == name).map(|(_, value)| value).sum()
+    }
+
+    fn enter(&self, id: u32) {
+        self.proxy.0.borrow_mut().effective = id;
+    }
+}
