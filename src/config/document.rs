@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    CapacityConfig, Class, Config, DeploymentConfig, FallbackPolicy, Model, PodSources, ProfileSources, QueueConfig,
-    RequestConfig, ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
+    CapacityConfig, Class, Config, DeploymentConfig, Model, PodSources, ProfileSources, QueueConfig, RequestConfig,
+    ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
 };
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
@@ -22,8 +22,8 @@ pub(super) struct Document {
     policy: PolicyName,
     #[serde(default)]
     allowed_strategies: Vec<PolicyName>,
-    #[serde(default)]
-    fallback_policy: FallbackPolicy,
+    #[serde(default = "scheduling::default_fallback", deserialize_with = "scheduling::fallback")]
+    fallback_policy: PolicyName,
     #[serde(default, deserialize_with = "json::object")]
     request: RequestConfig,
     #[serde(default = "default_ready_path", deserialize_with = "text::optional::<text::Path, _>")]

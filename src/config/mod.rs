@@ -27,7 +27,7 @@ pub use self::error::ConfigError;
 pub use self::models::Model;
 pub use self::pool::{PodSources, ProfileSources, ResponseConfig, UpstreamConfig};
 pub use self::request::{DEFAULT_PATHS, Inspect, PromptTokens, RequestConfig};
-pub use self::scheduling::{CapacityConfig, FallbackPolicy, QueueConfig};
+pub use self::scheduling::{CapacityConfig, QueueConfig};
 pub use self::slo::{Infeasible, SloConfig};
 
 use self::document::Document;
@@ -53,7 +53,7 @@ pub struct Config {
     /// The policies that requests may ask for.
     pub allowed_strategies: Vec<PolicyName>,
     /// Serves what has no usable profile or SLO, and what is not scheduled at all.
-    pub fallback_policy: FallbackPolicy,
+    pub fallback_policy: PolicyName,
     /// Paths and bodies of requests, and the measure of their prompts.
     pub request: RequestConfig,
     /// Path of the readiness check: a GET is answered by whether requests can be placed; `None` for
@@ -117,7 +117,7 @@ impl Config {
             assessment: Assessment {
                 default_slo: self.slo.default,
                 default_concurrency: self.capacity.default_concurrency,
-                fallback_policy: self.fallback_policy.into(),
+                fallback_policy: self.fallback_policy,
             },
             reject_infeasible: self.slo.infeasible == Infeasible::Reject,
             preferences: Preferences { prefer: self.slo.prefer, lateness: self.slo.lateness() },
@@ -134,8 +134,8 @@ impl Config {
     /// Returns `true` if requests may ask for a policy that goes by what runs on each pod, or by
     /// speeds that are learned from it.
     pub fn looks_at_runs(&self) -> bool {
-        let learns = |policy: &PolicyName| policy.needs_profile() && self.profiles.correct;
-        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs() || learns(policy))
+        let learns = |policy: &PolicyName| policy.needs_profile && self.profiles.correct;
+        self.allowed_strategies.iter().chain([&self.policy]).any(|policy| policy.looks_at_runs || learns(policy))
     }
 
     /// Returns a warning, in a line, where profiles state objectives of their own, which go before

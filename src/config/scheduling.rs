@@ -3,22 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use crate::json::{self, duration, number};
 use crate::learning::{Prediction, PredictionKind};
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::{self, PolicyName};
 use crate::scheduling::queue::LatePolicy;
-
-/// A policy that needs neither profiles nor objectives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FallbackPolicy {
-    /// [`PolicyName::LeastRequest`].
-    #[default]
-    LeastRequest,
-    /// [`PolicyName::Random`].
-    Random,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,18 +42,22 @@ pub struct QueueConfig {
     pub late: LatePolicy,
 }
 
-// === impl FallbackPolicy ===
+// === impl PredictionDocument ===
 
-impl From<FallbackPolicy> for PolicyName {
-    fn from(policy: FallbackPolicy) -> Self {
-        match policy {
-            FallbackPolicy::LeastRequest => Self::LeastRequest,
-            FallbackPolicy::Random => Self::Random,
-        }
-    }
+/// Reads a policy that needs neither profiles nor objectives. For `#[serde(deserialize_with)]`.
+pub(super) fn fallback<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PolicyName, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let fallbacks = || policies::ALL.into_iter().filter(|policy| policy.is_fallback);
+    fallbacks().find(|policy| policy.name == name).ok_or_else(|| {
+        let expected = fallbacks().map(PolicyName::as_str).collect::<Vec<_>>().join(", ");
+        D::Error::custom(format_args!("unknown fallback policy {name:?}, expected one of {expected}"))
+    })
 }
 
-// === impl PredictionDocument ===
+/// Returns the fallback policy where the configuration states none.
+pub(super) fn default_fallback() -> PolicyName {
+    policies::ALL.into_iter().find(|policy| policy.is_fallback).unwrap_or_default()
+}
 
 /// Reads the rule by which output lengths are estimated. For `#[serde(deserialize_with)]`.
 pub(super) fn prediction<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Prediction, D::Error> {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{Config, Inspect, PromptTokens};
-use crate::scheduling::policies::PolicyName;
 use crate::sources::Source;
 
 /// The configuration, for people who want to see that it is the one they wrote.
@@ -27,7 +26,7 @@ impl fmt::Display for Summary<'_> {
             "pool {pool}, policy {policy} (fallback {}), by the {inspect} of requests to {} paths, prompts \
              {prompt_tokens}, {} models and {} classes declared, at most {} waiting for {:?}, profiles: {} inline{}, \
              pods: {} static{}{}, pod named in {}",
-            PolicyName::from(self.0.fallback_policy),
+            self.0.fallback_policy,
             request.paths.len(),
             models.len(),
             classes.len(),

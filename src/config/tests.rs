@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::learning::PredictionKind;
-use crate::scheduling::policies::Prefer;
+use crate::scheduling::policies::{Prefer, attainment, least_request, pull, random};
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::Weight;
 use crate::scheduling::slo::Slo;
@@ -29,9 +29,9 @@ fn everything_that_is_written_is_taken() {
     let config = good(FULL);
     let ms = |ms| Some(Duration::from_millis(ms));
     assert_eq!(config.pool, "chat");
-    assert_eq!(config.policy, PolicyName::SloPackLoad);
-    assert_eq!(config.allowed_strategies, [PolicyName::Slo, PolicyName::SloLeastLoadPulling, PolicyName::SloPackLoad]);
-    assert_eq!(config.fallback_policy, FallbackPolicy::Random);
+    assert_eq!(config.policy, pull::SLO_PACK_LOAD);
+    assert_eq!(config.allowed_strategies, [pull::SLO, pull::SLO_LEAST_LOAD_PULLING, pull::SLO_PACK_LOAD]);
+    assert_eq!(config.fallback_policy, random::RANDOM);
     assert_eq!(config.request.inspect, Inspect::Headers);
     assert_eq!(config.request.paths, ["/v1/chat/completions", "/v1/completions"]);
     assert_eq!(config.request.prompt_tokens, PromptTokens::Estimate);
@@ -149,9 +149,9 @@ fn other_pods_are_named_in_one_way() {
 fn everything_but_the_pods_has_a_default() {
     let config = good(MINIMAL);
     assert_eq!(config.pool, "default");
-    assert_eq!(config.policy, PolicyName::SloAttainment);
+    assert_eq!(config.policy, attainment::SLO_ATTAINMENT);
     assert_eq!(config.allowed_strategies, []);
-    assert_eq!(PolicyName::from(config.fallback_policy), PolicyName::LeastRequest);
+    assert_eq!(config.fallback_policy, least_request::LEAST_REQUEST);
     assert_eq!(config.request.inspect, Inspect::Body);
     assert_eq!(config.request.paths, DEFAULT_PATHS);
     assert_eq!(config.request.image_tokens, 256);

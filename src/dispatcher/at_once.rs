@@ -32,7 +32,7 @@ impl<S: Store> Dispatcher<S> {
         }
         let pool = Rc::clone(&self.pool);
         let mut view = reading.view(&pool, Some(ticket), &self.running, &mut self.tally, now);
-        if request.policy.looks_at_runs() {
+        if request.policy.looks_at_runs {
             self.company.show(&mut view, &self.membership, &board.directory, now);
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.

@@ -40,7 +40,7 @@ use self::reading::Tally;
 use self::running::{Run, Running};
 use self::signs::Signs;
 use self::yields::Yields;
-use crate::scheduling::policies::{self, Pass, Policy, PolicyName, Preferences};
+use crate::scheduling::policies::{Pass, Policy, PolicyName, Preferences};
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
@@ -321,6 +321,6 @@ impl<S: Store> Dispatcher<S> {
 
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
-        self.built.entry(name).or_insert_with(|| policies::build(name, self.preferences)).as_mut()
+        self.built.entry(name).or_insert_with(|| (name.build)(self.preferences)).as_mut()
     }
 }

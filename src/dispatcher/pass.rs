@@ -6,8 +6,7 @@ use std::rc::Rc;
 use super::reading::Reading;
 use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
-use crate::scheduling::policies::attainment::can_judge;
-use crate::scheduling::policies::{Decision, Pass, PolicyName};
+use crate::scheduling::policies::{Decision, Kind, Pass};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
@@ -145,7 +144,7 @@ impl<S: Store> Dispatcher<S> {
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, &mut self.tally, now);
         let mut looked_at = pool.pods().len();
-        if candidates.iter().any(|request| request.policy.looks_at_runs()) {
+        if candidates.iter().any(|request| request.policy.looks_at_runs) {
             self.company.show(&mut view, &self.membership, directory, now);
             let runs = (0..pool.pods().len()).map(|position| view.runs(position).len());
             looked_at = runs.fold(looked_at, usize::saturating_add).saturating_mul(LOOKS_OF_RUN);
@@ -183,7 +182,7 @@ impl<S: Store> Dispatcher<S> {
             let limit = claims.peek().map(|(claim, _)| claim.urgency);
             // A policy that goes by gains and not by urgency looks at all at once: in parts it would take several times as
             // long, and hold what its first part alone does not let it place.
-            let limit = limit.filter(|_| !first.policy.looks_at_runs());
+            let limit = limit.filter(|_| first.policy.kind != Kind::Gain);
             let together = |request: &&&Request| {
                 request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
             };
@@ -238,13 +237,13 @@ impl<S: Store> Dispatcher<S> {
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
         let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
-        let falls_back = request.policy == PolicyName::SloAttainment && !can_judge(&request, &self.company.speeds);
+        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.company.speeds);
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
             alternatives,
-            policy: if falls_back { PolicyName::LeastRequest } else { request.policy },
-            unjudged: request.unjudged.or(falls_back.then_some(Unjudged::SpeedsUnknown)),
+            policy: stand_in.unwrap_or(request.policy),
+            unjudged: request.unjudged.or(stand_in.map(|_| Unjudged::SpeedsUnknown)),
             waited: now.since(request.arrival.at),
             slo,
             load,

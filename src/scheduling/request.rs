@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::assessment::Assessment;
 use super::load::Load;
-use super::policies::PolicyName;
+use super::policies::{Kind, PolicyName};
 use super::pool::{Audience, DeploymentId, Model};
 use super::prediction::OutputLengths;
 use super::run::{Progress, Run};
@@ -207,7 +207,7 @@ impl Request {
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
         (self.policy, self.audience.id(), self.arrival.class, self.infeasible).hash(&mut hasher);
-        if self.policy == PolicyName::SloAttainment {
+        if self.policy.kind == Kind::Gain {
             // It judges each request by itself; a class is what may not starve.
             return Footprint(hasher.finish());
         }

@@ -1,9 +1,9 @@
 //! Pools and requests for tests: what a request would be on a deployment is chosen freely by its prompt.
 
+use crate::scheduling::policies::pull;
 use serde_json::json;
 
 use super::load::Load;
-use super::policies::PolicyName;
 use super::pool::{Model, PodSpec, Pool, ProfileEntry};
 use super::profile::Profile;
 use super::request::{Arrival, Assessment, Request, RequestId};
@@ -59,7 +59,7 @@ pub(crate) fn arrival(id: u32, k: usize, at: Instant) -> Arrival {
         id: RequestId(id),
         at,
         model: Model { name: "m".to_owned(), base: None },
-        policy: PolicyName::Slo,
+        policy: pull::SLO,
         shape: shape(k),
         ..Arrival::default()
     }

@@ -42,7 +42,7 @@ impl<H: Host> Router<H> {
         }
         let input_tokens = self.input_tokens(&label, &wish, ask);
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask, now);
-        let lengths = wish.policy.looks_at_runs().then(|| self.lengths(&label, input_tokens, wish.endpoint, ask));
+        let lengths = wish.policy.looks_at_runs.then(|| self.lengths(&label, input_tokens, wish.endpoint, ask));
         let shape = Shape { output_tokens, input_tokens };
         let class = wish.classes.iter().copied().find(|class| {
             let class = self.config.classes.get(*class);

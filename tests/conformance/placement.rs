@@ -5,7 +5,7 @@
 //! do not exist here; the pods of one deployment charge a request alike, where AIBrix's tests let each pod have its own.
 
 use slo_router::scheduling::load::Load;
-use slo_router::scheduling::policies::{self, Pass, PolicyName, Preferences};
+use slo_router::scheduling::policies::{Pass, PolicyName, Preferences, pull, push};
 use slo_router::scheduling::request::{Assessment, Request};
 use slo_router::scheduling::speeds::Speeds;
 use slo_router::scheduling::view::{Health, PodState, View};
@@ -32,7 +32,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
             let mut view = View::new(&pool, states.clone());
-            policies::build(policy, Preferences::default()).pass(&mut view, &[&request], &mut pass)
+            (policy.build)(Preferences::default()).pass(&mut view, &[&request], &mut pass)
         })
         .map(|decision| decision.pod + 1)
         .collect();
@@ -45,7 +45,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
 fn push_takes_the_least_loaded_pod() {
     let out = PodState { health: Health::Out, ..PodState::default() };
     let full = |share| PodState { load: micro(share), ..PodState::default() };
-    let push = PolicyName::SloLeastLoad;
+    let push = push::SLO_LEAST_LOAD;
     assert_eq!(picks(push, &[0.3, 0.1, 0.5], 0.2), [2]);
     assert_eq!(picks(push, &[0.5, 0.5], 0.2), [1, 2]);
     assert_eq!(picks(push, &[], 0.2), [0; 0]);
@@ -55,7 +55,7 @@ fn push_takes_the_least_loaded_pod() {
 
 #[test]
 fn push_holds_nothing_back() {
-    assert_eq!(picks(PolicyName::SloLeastLoad, &[1.4, 1.3], 0.2), [2]);
+    assert_eq!(picks(push::SLO_LEAST_LOAD, &[1.4, 1.3], 0.2), [2]);
 }
 
 /// Corrected: AIBrix tries deployments one by one and stops at the first that has a pod, so push never uses slower GPUs.
@@ -64,7 +64,7 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     let pool = pool(&[("a100", 1, Some(a100())), ("a40", 1, Some(a40()))]);
     let mut states = vec![PodState::default(); 2];
     let mut placed = [0, 0];
-    let mut policy = policies::build(PolicyName::SloLeastLoad, Preferences::default());
+    let mut policy = (push::SLO_LEAST_LOAD.build)(Preferences::default());
     let mut rng = fastrand::Rng::with_seed(1);
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());
@@ -82,7 +82,7 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
 
 #[test]
 fn pull_takes_the_least_loaded_pod_that_stays_within_capacity() {
-    let pull = PolicyName::Slo;
+    let pull = pull::SLO;
     assert_eq!(picks(pull, &[0.3, 0.1], 0.1), [2]);
     assert_eq!(picks(pull, &[0.8, 0.9], 0.3), [0; 0], "capacity reached");
     assert_eq!(picks(pull, &[0.8, 0.4, 0.9], 0.3), [2]);
@@ -94,7 +94,7 @@ fn pull_takes_the_least_loaded_pod_that_stays_within_capacity() {
 /// Corrected: AIBrix packs up to the capacity, at which every second request misses its objective.
 #[test]
 fn packing_takes_the_most_loaded_pod_that_stays_below_half_and_else_the_least_loaded_within_capacity() {
-    let pack = PolicyName::SloPackLoad;
+    let pack = pull::SLO_PACK_LOAD;
     assert_eq!(picks(pack, &[0.2, 0.3], 0.1), [2]);
     assert_eq!(picks(pack, &[0.3, 0.4], 0.1), [1]);
     assert_eq!(picks(pack, &[0.8, 0.4], 0.3), [2]);
@@ -105,9 +105,6 @@ fn packing_takes_the_most_loaded_pod_that_stays_below_half_and_else_the_least_lo
 #[test]
 fn the_long_name_of_slo_is_the_same_policy() {
     for utilisations in [&[0.3, 0.1][..], &[0.8, 0.9], &[0.9, 0.2]] {
-        assert_eq!(
-            picks(PolicyName::SloLeastLoadPulling, utilisations, 0.3),
-            picks(PolicyName::Slo, utilisations, 0.3)
-        );
+        assert_eq!(picks(pull::SLO_LEAST_LOAD_PULLING, utilisations, 0.3), picks(pull::SLO, utilisations, 0.3));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use slo_router::dispatcher::{RefusalReason, Settings};
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::least_request;
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::queue::{LatePolicy, Queue};
 use slo_router::scheduling::request::{Arrival, Assessment, Request, RequestId};
@@ -63,7 +63,7 @@ fn a_profile_that_cannot_rank_disturbs_no_other() {
 fn a_request_that_cannot_be_ranked_disturbs_no_other() {
     let assessment = Assessment {
         default_concurrency: Some(1.0),
-        fallback_policy: PolicyName::LeastRequest,
+        fallback_policy: least_request::LEAST_REQUEST,
         ..Assessment::default()
     };
     let mut vm = Vm::new(Settings { assessment, ..settings() }, pool(&[("d", 1, Some(one_cell(1.0, 1.0)))]));
@@ -80,14 +80,14 @@ fn a_request_that_cannot_be_ranked_disturbs_no_other() {
 fn without_a_profile_requests_are_served_as_they_came() {
     let assessment = Assessment {
         default_concurrency: Some(1.0),
-        fallback_policy: PolicyName::LeastRequest,
+        fallback_policy: least_request::LEAST_REQUEST,
         ..Assessment::default()
     };
     let mut vm = Vm::new(Settings { assessment, ..settings() }, pool(&[("d", 1, None)]));
     for (id, shape) in (0..).zip([MESSAGE, shape(512, 8), shape(4, 2048), shape(64, 64)]) {
         vm.wait(SOON);
         let placement = vm.place(arrival(id, shape, vm.now));
-        assert_eq!(placement.map(|placement| placement.policy), (id == 0).then_some(PolicyName::LeastRequest));
+        assert_eq!(placement.map(|placement| placement.policy), (id == 0).then_some(least_request::LEAST_REQUEST));
     }
     for id in 0..3 {
         assert_eq!(ids(vm.finish(id)), [id + 1]);
@@ -248,7 +248,7 @@ fn an_update_of_the_pods_forgets_nothing_that_runs() {
 #[test]
 fn what_other_policies_place_takes_room_too() {
     let mut vm = Vm::new(settings(), pool(&[("d", 1, Some(one_cell(1.0, 1.0)))]));
-    assert!(vm.place(Arrival { policy: PolicyName::LeastRequest, ..arrival(0, MESSAGE, START) }).is_some());
+    assert!(vm.place(Arrival { policy: least_request::LEAST_REQUEST, ..arrival(0, MESSAGE, START) }).is_some());
     assert_eq!(vm.place(arrival(1, MESSAGE, START)), None);
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use slo_router::dispatcher::{RefusalReason, Settings};
 use slo_router::learning::{Learning, Prediction, PredictionKind, Sample};
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::{PolicyName, least_request, pull, random};
 use slo_router::scheduling::prediction::Completion;
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::request::{Arrival, Assessment, Unjudged};
@@ -41,7 +41,7 @@ fn what_no_profile_can_judge_goes_by_least_request() {
     ];
     for (case, profile, reason) in cases {
         let placement = vm(profile).place(arrival(1, MESSAGE, START)).expect(case);
-        assert_eq!((placement.policy, placement.unjudged), (PolicyName::LeastRequest, Some(reason)), "{case}");
+        assert_eq!((placement.policy, placement.unjudged), (least_request::LEAST_REQUEST, Some(reason)), "{case}");
     }
 }
 
@@ -65,7 +65,7 @@ fn a_cold_start_is_routed_by_slo() {
     let mut rng = fastrand::Rng::with_seed(1);
     assert_eq!(learning.output_tokens("llama2-7b", 1, Vec::new, START, &mut rng), 1);
     let placement = vm(Some(a100())).place(arrival(1, MESSAGE, START)).unwrap();
-    assert_eq!((placement.policy, placement.unjudged), (PolicyName::Slo, None));
+    assert_eq!((placement.policy, placement.unjudged), (pull::SLO, None));
     assert!([pod(0, 1), pod(0, 2)].contains(&placement.address));
 }
 
@@ -74,7 +74,7 @@ fn a_packed_request_joins_the_one_before() {
     let mut vm = vm(Some(a100()));
     let first = vm.place(arrival(1, MESSAGE, START)).unwrap();
     assert!(first.load.as_share() <= 0.5);
-    let packed = Arrival { policy: PolicyName::SloPackLoad, ..arrival(2, MESSAGE, START) };
+    let packed = Arrival { policy: pull::SLO_PACK_LOAD, ..arrival(2, MESSAGE, START) };
     assert_eq!(vm.place(packed).unwrap().address, first.address);
 }
 
@@ -88,7 +88,7 @@ fn pods_fill_and_the_next_request_waits_for_the_first_that_frees() {
     }
     let Case { admitted_per_pod, two_pods_total } = golden("pull_block_test");
     let mut vm = vm(Some(a100()));
-    let packed = |id| Arrival { policy: PolicyName::SloPackLoad, ..arrival(id, MESSAGE, START) };
+    let packed = |id| Arrival { policy: pull::SLO_PACK_LOAD, ..arrival(id, MESSAGE, START) };
     let addresses: Vec<_> = (0..two_pods_total).map(|id| vm.place(packed(id)).unwrap().address).collect();
     let first = addresses[0];
     assert_eq!(addresses[1], first, "{addresses:?}");
@@ -100,7 +100,7 @@ fn pods_fill_and_the_next_request_waits_for_the_first_that_frees() {
 
 #[test]
 fn the_fallback_is_the_one_configured_and_is_named() {
-    for fallback_policy in [PolicyName::LeastRequest, PolicyName::Random] {
+    for fallback_policy in [least_request::LEAST_REQUEST, random::RANDOM] {
         let assessment = Assessment { fallback_policy, ..Assessment::default() };
         let mut vm = Vm::new(Settings { assessment, ..settings() }, pool(&[(NAME, 2, None)]));
         assert_eq!(vm.place(arrival(1, MESSAGE, START)).unwrap().policy, fallback_policy);
@@ -109,8 +109,8 @@ fn the_fallback_is_the_one_configured_and_is_named() {
 
 #[test]
 fn a_policy_that_needs_no_profile_is_kept_without_one() {
-    let asked = Arrival { policy: PolicyName::Random, ..arrival(1, MESSAGE, START) };
-    assert_eq!(vm(None).place(asked).unwrap().policy, PolicyName::Random);
+    let asked = Arrival { policy: random::RANDOM, ..arrival(1, MESSAGE, START) };
+    assert_eq!(vm(None).place(asked).unwrap().policy, random::RANDOM);
 }
 
 #[test]

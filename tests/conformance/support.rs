@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use slo_router::dispatcher::{Action, Dispatcher, End, Placement, RefusalReason, Settings};
-use slo_router::scheduling::policies::{PolicyName, Preferences};
+use slo_router::scheduling::policies::{Preferences, least_request, pull};
 use slo_router::scheduling::pool::{Model, PodSpec, Pool, ProfileEntry};
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::queue::LatePolicy;
@@ -58,7 +58,7 @@ pub fn shape(output_tokens: u32, input_tokens: u32) -> Shape {
 
 pub fn arrival(id: u32, shape: Shape, at: Instant) -> Arrival {
     let model = Model { name: "llama2-7b".to_owned(), base: None };
-    Arrival { id: RequestId(id), at, model, policy: PolicyName::Slo, shape, ..Arrival::default() }
+    Arrival { id: RequestId(id), at, model, policy: pull::SLO, shape, ..Arrival::default() }
 }
 
 pub fn e2e(seconds: f64) -> Option<Slo> {
@@ -71,7 +71,7 @@ pub fn settings() -> Settings {
         corrects_profiles: true,
         pool: "conformance".to_owned(),
         fingerprint: 1,
-        assessment: Assessment { fallback_policy: PolicyName::LeastRequest, ..Assessment::default() },
+        assessment: Assessment { fallback_policy: least_request::LEAST_REQUEST, ..Assessment::default() },
         reject_infeasible: true,
         preferences: Preferences::default(),
         max_waiting: 1000,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::{self, PolicyName, attainment, pull};
 use slo_router_pods::engine::Detail;
 
 use crate::aibrix::Rules;
@@ -49,7 +49,7 @@ impl Contender {
 
     /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
-        let shipped = PolicyName::ALL.into_iter().filter(|name| *name != PolicyName::SloLeastLoadPulling);
+        let shipped = policies::ALL.into_iter().filter(|name| *name != pull::SLO_LEAST_LOAD_PULLING);
         let aibrix = Rules::all_faithful().map(Self::Aibrix);
         shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
     }
@@ -74,8 +74,8 @@ impl FromStr for Contender {
             return name.parse().map(Self::Aibrix);
         }
         let found = match name.strip_suffix(TRUE_LENGTHS) {
-            Some(name) if name == PolicyName::SloAttainment.as_str() => {
-                Some(Self::TrueLengths(PolicyName::SloAttainment))
+            Some(name) if name == attainment::SLO_ATTAINMENT.as_str() => {
+                Some(Self::TrueLengths(attainment::SLO_ATTAINMENT))
             }
             Some(name) => name.parse().ok().map(Self::TrueLengths),
             None => Self::all().find(|contender| contender.to_string() == name),

@@ -17,7 +17,7 @@ use simulate::server::Server;
 use simulate::shipped::{Filter, Lengths, Shipped};
 use simulate::world::{self, Run, Violation};
 use slo_router::scheduling::load::Load;
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::pull;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Engine, EngineSpec, Gpu};
@@ -90,7 +90,7 @@ fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_en
     let scenario = on_one_a10();
     let by_profile = Map::from_iter([("profiles".to_owned(), json!({ "correct": false }))]);
     let filter = Filter::new(&scenario, scenario.profiles, &by_profile).unwrap();
-    let mut gateway = Shipped::new(&filter, PolicyName::Slo, Lengths::Learned, 2, 1, START);
+    let mut gateway = Shipped::new(&filter, pull::SLO, Lengths::Learned, 2, 1, START);
     let server = Engine::new(EngineSpec::new(Gpu::A10, MODEL).unwrap());
     let arrival = |at_ms| Arrival {
         at: Duration::from_millis(at_ms),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::world::{Fate, TICK, World, settings, well};
 use crate::dispatcher::{Action, Dispatcher, End, MOST_ACTIONS, RefusalReason, Settings, Survey};
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::{PolicyName, attainment, least_request, pull, push, random};
 use crate::scheduling::pool::{Model, PodSpec, Pool};
 use crate::scheduling::profile::Profile;
 use crate::scheduling::queue::LatePolicy;
@@ -235,7 +235,7 @@ fn what_is_not_scheduled_goes_to_a_pod_and_is_not_charged() {
 fn without_a_profile_a_pod_takes_as_many_as_configured() {
     let assessment = Assessment {
         default_concurrency: Some(6.0),
-        fallback_policy: PolicyName::LeastRequest,
+        fallback_policy: least_request::LEAST_REQUEST,
         ..Assessment::default()
     };
     let mut world = World::new(1, pool(&[("a", 2, None)]), Settings { assessment, ..settings() });
@@ -278,13 +278,13 @@ fn an_end_of_what_does_not_run_changes_nothing() {
 }
 
 const POLICIES: [PolicyName; 7] = [
-    PolicyName::Slo,
-    PolicyName::SloLeastLoadPulling,
-    PolicyName::SloPackLoad,
-    PolicyName::SloLeastLoad,
-    PolicyName::SloAttainment,
-    PolicyName::LeastRequest,
-    PolicyName::Random,
+    pull::SLO,
+    pull::SLO_LEAST_LOAD_PULLING,
+    pull::SLO_PACK_LOAD,
+    push::SLO_LEAST_LOAD,
+    attainment::SLO_ATTAINMENT,
+    least_request::LEAST_REQUEST,
+    random::RANDOM,
 ];
 
 #[test]
@@ -304,7 +304,7 @@ fn every_policy_keeps_to_a_deployments_bound() {
 #[test]
 fn on_an_idle_pool_no_policy_that_pulls_holds_anything() {
     let pools = || [halves(), pool(&[("a", 2, Some(profile(&[(0.9, 1.0), (0.0, 3.0), (0.3, 200.0)], 10.0)))])];
-    for policy in POLICIES.into_iter().filter(|policy| *policy != PolicyName::SloAttainment) {
+    for policy in POLICIES.into_iter().filter(|policy| *policy != attainment::SLO_ATTAINMENT) {
         for pool in pools() {
             for (kind, slo_ms) in [(0, None), (1, None), (0, Some(1)), (1, Some(1)), (2, None)] {
                 let mut dispatcher = dispatcher(settings(), pool.clone());

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::world::{Fate, World, settings, well};
 use crate::dispatcher::{End, Settings};
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::attainment;
 use crate::scheduling::pool::DeploymentId;
 use crate::scheduling::profile::Profile;
 use crate::scheduling::request::Arrival;
@@ -43,7 +43,7 @@ impl World {
     fn ask(&mut self, vm: usize, id: u32, input_tokens: u32, output_tokens: u32) {
         let slo = Slo { e2e_per_output_token: Some(millis(50)), ..Slo::default() };
         let shape = Shape { output_tokens, input_tokens };
-        let policy = PolicyName::SloAttainment;
+        let policy = attainment::SLO_ATTAINMENT;
         let arrival = Arrival { policy, shape, slo: Some(slo), streamed: true, ..arrival(id, 0, self.now) };
         self.arrive(vm, arrival);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::company;
 use super::world::{settings, well};
 use crate::dispatcher::{Action, Dispatcher, Settings};
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::{PolicyName, attainment, least_request};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
@@ -267,9 +267,9 @@ fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
 fn slo_attainment_goes_where_fewest_run_whichever_gateway_placed_them() {
     let mut gateways = Gateways::new(2, pool(&[("d", 2, Some(company::profile()))]));
     gateways.meet_for(2);
-    gateways.ask(0, 1, PolicyName::SloAttainment);
+    gateways.ask(0, 1, attainment::SLO_ATTAINMENT);
     gateways.meet_for(2);
-    gateways.ask(1, 2, PolicyName::SloAttainment);
+    gateways.ask(1, 2, attainment::SLO_ATTAINMENT);
     let [first, second] = [0, 1].map(|gateway| pods_of(&gateways, gateway));
     assert_eq!((first.iter().sum::<u32>(), second.iter().sum::<u32>()), (1, 1));
     assert_ne!(first, second);
@@ -280,10 +280,10 @@ fn slo_attainment_holds_what_would_be_too_slow_beside_what_another_gateway_runs(
     const MANY: u32 = 700;
     let mut gateways = Gateways::new(2, pool(&[("d", 1, Some(company::profile()))]));
     gateways.meet_for(2);
-    (0..MANY).for_each(|id| gateways.ask(0, id, PolicyName::LeastRequest));
+    (0..MANY).for_each(|id| gateways.ask(0, id, least_request::LEAST_REQUEST));
     assert_eq!(pods_of(&gateways, 0), [MANY]);
     gateways.meet_for(2);
-    gateways.ask(1, MANY, PolicyName::SloAttainment);
+    gateways.ask(1, MANY, attainment::SLO_ATTAINMENT);
     assert_eq!(pods_of(&gateways, 1), [0]);
     (1..MANY).for_each(|id| gateways.finish(0, id));
     gateways.meet_for(2);

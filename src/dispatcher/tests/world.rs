@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::dispatcher::{Action, Dispatcher, End, RefusalReason, Settings};
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::{PolicyName, Preferences};
+use crate::scheduling::policies::{Preferences, least_request};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Arrival, Assessment, RequestId};
@@ -86,7 +86,7 @@ pub(super) fn settings() -> Settings {
         assessment: Assessment {
             default_slo: None,
             default_concurrency: None,
-            fallback_policy: PolicyName::LeastRequest,
+            fallback_policy: least_request::LEAST_REQUEST,
         },
         reject_infeasible: false,
         preferences: Preferences::default(),

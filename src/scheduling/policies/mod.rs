@@ -1,17 +1,19 @@
-//! Policies: who goes where. Each is one file behind the one small trait [`Policy`]; the scheduler owns the queue,
-//! time and events, a policy owns the choice and nothing else.
+//! Policies: who goes where. Each is one file behind the one small trait [`Policy`], with a [`Descriptor`] that says all that
+//! the rest of the crate knows of it; the scheduler owns the queue, time and events, a policy owns the choice and nothing else.
+//! A new one is such a file, its module and its entry in [`ALL`].
 
 pub mod attainment;
-mod least_request;
+pub mod least_request;
+pub mod lmetric;
 mod name;
-mod pull;
-mod push;
-mod random;
+pub mod pull;
+pub mod push;
+pub mod random;
 #[cfg(test)]
 mod tests;
 
 pub use self::attainment::{Lateness, watch};
-pub use self::name::{PolicyName, UnknownPolicy};
+pub use self::name::{Descriptor, Kind, PolicyName, UnknownPolicy};
 
 use serde::Deserialize;
 
@@ -19,6 +21,18 @@ use super::request::{Request, RequestId};
 use super::speeds::Speeds;
 use super::time::Instant;
 use super::view::{Candidate, View};
+
+/// All policies, in the order in which users are told of them; the first is the default.
+pub const ALL: [PolicyName; 8] = [
+    attainment::SLO_ATTAINMENT,
+    pull::SLO,
+    pull::SLO_LEAST_LOAD_PULLING,
+    pull::SLO_PACK_LOAD,
+    push::SLO_LEAST_LOAD,
+    least_request::LEAST_REQUEST,
+    lmetric::LMETRIC,
+    random::RANDOM,
+];
 
 /// A rule by which waiting requests are placed on pods.
 pub trait Policy {
@@ -29,6 +43,11 @@ pub trait Policy {
     /// A request was placed as the last pass decided. A decision alone may come to nothing, where another worker takes the room
     /// first, so what a policy counts of its placements belongs here.
     fn placed(&mut self, _request: RequestId) {}
+
+    /// Returns the policy that decides on a request in its place while it does not know enough; `None` where it decides itself.
+    fn stand_in(&self, _request: &Request, _speeds: &Speeds) -> Option<PolicyName> {
+        None
+    }
 }
 
 /// Context of a pass, beside the pool and the queue.
@@ -71,22 +90,10 @@ pub struct Preferences {
     pub lateness: Lateness,
 }
 
-/// The policy called `name`.
-pub fn build(name: PolicyName, Preferences { prefer, lateness }: Preferences) -> Box<dyn Policy> {
-    match name {
-        PolicyName::Slo | PolicyName::SloLeastLoadPulling => Box::new(pull::Pull::least_load(prefer)),
-        PolicyName::SloPackLoad => Box::new(pull::Pull::pack_load(prefer)),
-        PolicyName::SloLeastLoad => Box::new(push::LeastLoad),
-        PolicyName::SloAttainment => Box::new(attainment::Attainment::new(lateness)),
-        PolicyName::LeastRequest => Box::new(least_request::LeastRequest),
-        PolicyName::Random => Box::new(random::Random),
-    }
-}
-
 /// Returns the pods to which a policy that pushes may put a request: all, unless no profile judges
 /// it and the operator gave a limit for that case.
 fn open_to<'v>(view: &'v View<'_>, request: &'v Request) -> Box<dyn Iterator<Item = Candidate<'v>> + 'v> {
-    let is_bounded = request.unjudged.is_some() || request.policy == PolicyName::SloAttainment;
+    let is_bounded = request.unjudged.is_some() || request.policy.kind == Kind::Gain;
     if is_bounded { Box::new(view.with_room(request)) } else { Box::new(view.serving(request)) }
 }
 

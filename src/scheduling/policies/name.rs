@@ -1,77 +1,132 @@
-//! Names of the policies in configurations, headers and metrics.
+//! Names of the policies in configurations, headers and metrics, and what each policy says of itself.
 
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// The name of a policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub enum PolicyName {
-    /// Pull: the pod with the least pending load that stays within capacity.
-    Slo,
-    /// The same policy as [`PolicyName::Slo`] under AIBrix's name for it, reported as it was asked for.
-    SloLeastLoadPulling,
-    /// Pull: the pod with the most pending load that stays within capacity.
-    SloPackLoad,
-    /// Push: the pod with the least pending load, at once.
-    SloLeastLoad,
-    /// The pod where the expected number of kept objectives grows most, or hold.
-    #[default]
-    SloAttainment,
-    /// The pod with the fewest requests in flight.
-    LeastRequest,
-    /// Any pod.
-    Random,
+use super::{ALL, Policy, Preferences};
+
+/// Description of a policy, in its own file: all that the rest of the crate knows of it.
+pub struct Descriptor {
+    /// Name in configurations, headers and metrics.
+    pub name: &'static str,
+    /// Rule by which it places, in some sentences for users.
+    pub summary: &'static str,
+    /// Kind of the rule.
+    pub kind: Kind,
+    /// `true` if it goes by pending load or slack, which follow from a profile: what no profile judges goes by the
+    /// fallback policy.
+    pub needs_profile: bool,
+    /// `true` if it goes by what runs on each pod, request by request.
+    pub looks_at_runs: bool,
+    /// `true` if it may place what no profile judges, and what is not scheduled.
+    pub is_fallback: bool,
+    /// Builds it.
+    pub build: fn(Preferences) -> Box<dyn Policy>,
 }
+
+/// Kind of a policy's rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Places where an expected gain is largest, or holds; judges each request by itself, by its objective.
+    Gain,
+    /// Holds until a pod has room, which it never fills beyond its capacity.
+    Pull,
+    /// Places at once.
+    Push,
+}
+
+/// A policy, by its name.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PolicyName(&'static Descriptor);
 
 /// A name that no policy has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownPolicy(String);
 
+// === impl Kind ===
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gain => "gain",
+            Self::Pull => "pull",
+            Self::Push => "push",
+        })
+    }
+}
+
 // === impl PolicyName ===
 
 impl PolicyName {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::SloAttainment,
-        Self::Slo,
-        Self::SloLeastLoadPulling,
-        Self::SloPackLoad,
-        Self::SloLeastLoad,
-        Self::LeastRequest,
-        Self::Random,
-    ];
+    /// Returns the policy that a descriptor describes.
+    pub const fn of(descriptor: &'static Descriptor) -> Self {
+        Self(descriptor)
+    }
 
-    /// The name as it is written.
+    /// Returns the name as it is written.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Slo => "slo",
-            Self::SloLeastLoadPulling => "slo-least-load-pulling",
-            Self::SloPackLoad => "slo-pack-load",
-            Self::SloLeastLoad => "slo-least-load",
-            Self::SloAttainment => "slo-attainment",
-            Self::LeastRequest => "least-request",
-            Self::Random => "random",
-        }
+        self.0.name
     }
+}
 
-    /// Returns `true` if it goes by what runs on each pod, request by request.
-    pub const fn looks_at_runs(self) -> bool {
-        matches!(self, Self::SloAttainment)
+impl Default for PolicyName {
+    /// The first of all.
+    fn default() -> Self {
+        let [first, ..] = ALL;
+        first
     }
+}
 
-    /// Returns `true` if it goes by pending load or slack, which follow from a profile.
-    pub const fn needs_profile(self) -> bool {
-        !matches!(self, Self::SloAttainment | Self::LeastRequest | Self::Random)
+impl Deref for PolicyName {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        self.0
+    }
+}
+
+impl PartialEq for PolicyName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for PolicyName {}
+
+impl PartialOrd for PolicyName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PolicyName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(other.name)
+    }
+}
+
+impl Hash for PolicyName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl fmt::Debug for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
 impl fmt::Display for PolicyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.name)
     }
 }
 
@@ -79,7 +134,7 @@ impl FromStr for PolicyName {
     type Err = UnknownPolicy;
 
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
-        Self::ALL.into_iter().find(|policy| policy.as_str() == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
+        ALL.into_iter().find(|policy| policy.name == name).ok_or_else(|| UnknownPolicy(name.to_owned()))
     }
 }
 
@@ -95,7 +150,7 @@ impl TryFrom<String> for PolicyName {
 
 impl fmt::Display for UnknownPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = PolicyName::ALL.map(PolicyName::as_str).join(", ");
+        let known = ALL.map(PolicyName::as_str).join(", ");
         write!(f, "unknown policy {:?}, expected one of {known}", self.0)
     }
 }
@@ -108,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_policy_is_found_by_the_name_it_is_written_with() {
-        for policy in PolicyName::ALL {
+        for policy in ALL {
             assert_eq!(policy.to_string().parse(), Ok(policy));
         }
     }
@@ -119,7 +174,16 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "unknown policy \"SLO\", expected one of slo-attainment, slo, slo-least-load-pulling, slo-pack-load, \
-             slo-least-load, least-request, random"
+             slo-least-load, least-request, lmetric, random"
         );
+    }
+
+    #[test]
+    fn the_readme_says_of_each_policy_what_it_says_of_itself() {
+        let readme = include_str!("../../../README.md");
+        for policy in ALL {
+            let row = format!("| `{}` | {} | {} |", policy.name, policy.kind, policy.summary);
+            assert!(readme.contains(&row), "missing in README.md: {row}");
+        }
     }
 }

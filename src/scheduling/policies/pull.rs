@@ -17,7 +17,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Decision, Pass, Policy, Prefer, min_at_random};
+use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, Prefer, Preferences, min_at_random};
 use crate::scheduling::load::Load;
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::time::Instant;
@@ -28,8 +28,40 @@ use crate::scheduling::view::{Candidate, View};
 /// pods are in use. This costs some half a point (evaluation/README.md).
 const PACKED_TO: Load = Load::from_micro(450_000);
 
-/// See the module.
-pub(super) struct Pull {
+/// Spreads over the pods with room.
+pub const SLO: PolicyName = PolicyName::of(&Descriptor {
+    name: "slo",
+    summary: "Of the deployments where the objective can still be met, and in any case the one that comes nearest to it: the pod with *least* pending load relative to its deployment's rate, among those that have room. No room: it waits. What is late already is placed only where it leaves 0.2 of a pod free.",
+    kind: Kind::Pull,
+    needs_profile: true,
+    looks_at_runs: false,
+    is_fallback: false,
+    build: spread,
+});
+
+/// [`SLO`] under the name that AIBrix gives it.
+pub const SLO_LEAST_LOAD_PULLING: PolicyName = PolicyName::of(&Descriptor {
+    name: "slo-least-load-pulling",
+    summary: "`slo` under the name that AIBrix gives it, reported as it was asked for.",
+    kind: Kind::Pull,
+    needs_profile: true,
+    looks_at_runs: false,
+    is_fallback: false,
+    build: spread,
+});
+
+/// Packs pods.
+pub const SLO_PACK_LOAD: PolicyName = PolicyName::of(&Descriptor {
+    name: "slo-pack-load",
+    summary: "Of these deployments the one that leaves most slack first, there the pod with *most* pending load that stays at or below 0.45, then an idle one: fills one pod almost half before it starts the next. Where none is left: as `slo`.",
+    kind: Kind::Pull,
+    needs_profile: true,
+    looks_at_runs: false,
+    is_fallback: false,
+    build: pack,
+});
+
+struct Pull {
     prefer: Prefer,
     fill: Fill,
 }
@@ -39,17 +71,17 @@ enum Fill {
     Pack,
 }
 
+fn spread(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
+    Box::new(Pull { prefer, fill: Fill::Spread })
+}
+
+fn pack(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
+    Box::new(Pull { prefer, fill: Fill::Pack })
+}
+
 // === impl Pull ===
 
 impl Pull {
-    pub(super) fn least_load(prefer: Prefer) -> Self {
-        Self { prefer, fill: Fill::Spread }
-    }
-
-    pub(super) fn pack_load(prefer: Prefer) -> Self {
-        Self { prefer, fill: Fill::Pack }
-    }
-
     fn choose(&self, view: &View<'_>, request: &Request, pass: &mut Pass<'_>) -> Option<usize> {
         let mut prospects: Vec<&Prospect> = request.worth_trying(pass.now).collect();
         prospects.sort_by(|a, b| self.compare(a, b, pass.now));

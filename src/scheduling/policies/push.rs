@@ -3,12 +3,22 @@
 //! AIBrix tries deployments one by one and stops at the first that has a pod, so a slower GPU type gets no traffic at
 //! all. Comparing (pending load + own) / rate over all deployments spreads over them by what they sustain.
 
-use super::{Decision, Pass, Policy, min_at_random, open_to};
+use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
 
 /// See the module.
-pub(super) struct LeastLoad;
+pub const SLO_LEAST_LOAD: PolicyName = PolicyName::of(&Descriptor {
+    name: "slo-least-load",
+    summary: "At once, to the pod with least pending load relative to its deployment's rate, however full.",
+    kind: Kind::Push,
+    needs_profile: true,
+    looks_at_runs: false,
+    is_fallback: false,
+    build: |_| Box::new(LeastLoad),
+});
+
+struct LeastLoad;
 
 impl Policy for LeastLoad {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

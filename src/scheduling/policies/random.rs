@@ -1,11 +1,21 @@
 //! `random`: uniform over the pods that serve the model and are up.
 
-use super::{Decision, Pass, Policy, min_at_random, open_to};
+use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
 use crate::scheduling::request::Request;
 use crate::scheduling::view::View;
 
 /// See the module.
-pub(super) struct Random;
+pub const RANDOM: PolicyName = PolicyName::of(&Descriptor {
+    name: "random",
+    summary: "At once, to any pod.",
+    kind: Kind::Push,
+    needs_profile: false,
+    looks_at_runs: false,
+    is_fallback: true,
+    build: |_| Box::new(Random),
+});
+
+struct Random;
 
 impl Policy for Random {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

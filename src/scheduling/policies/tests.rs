@@ -4,6 +4,7 @@ use super::*;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, Assessment};
+use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
 use crate::scheduling::view::PodState;
@@ -29,7 +30,7 @@ fn picks_at(
         .flat_map(|seed| {
             let mut view = View::new(pool, states.to_vec());
             let mut rng = fastrand::Rng::with_seed(seed);
-            build(name, Preferences { prefer, ..Preferences::default() }).pass(
+            (name.build)(Preferences { prefer, ..Preferences::default() }).pass(
                 &mut view,
                 &[request],
                 &mut Pass { now, rng: &mut rng, speeds: &mut Speeds::default() },
@@ -57,7 +58,7 @@ fn one_deployment(pods: u8) -> Pool {
 fn pulling_breaks_ties_of_load_by_requests_in_flight_and_then_at_random() {
     let pool = one_deployment(3);
     let request = assess(arrival(1, 0, START), &pool);
-    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+    for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
         let in_flight = [state(0.2, 3), state(0.2, 1), state(0.2, 2)];
         assert_eq!(picks(policy, Prefer::Slack, &pool, &in_flight, &request), [1], "{policy}");
         assert_eq!(picks(policy, Prefer::Slack, &pool, &[state(0.2, 1); 3], &request), [0, 1, 2], "{policy}");
@@ -69,7 +70,7 @@ fn a_millionth_of_a_pod_outweighs_any_requests_in_flight() {
     let pool = one_deployment(2);
     let request = assess(arrival(1, 0, START), &pool);
     let states = [state(0.400_001, 0), state(0.4, 1_000_000)];
-    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &states, &request), [1]);
+    assert_eq!(picks(pull::SLO, Prefer::Slack, &pool, &states, &request), [1]);
 }
 
 #[test]
@@ -77,13 +78,13 @@ fn spreading_goes_by_load_relative_to_rates_over_all_deployments_in_time() {
     // 5 requests/s a pod against 2.5/s.
     let pool = pool(&[("fast", 1, Some(profile(&[(0.2, 1.0)], 5.0))), ("slow", 1, Some(profile(&[(0.2, 2.0)], 5.0)))]);
     let request = assess(arrival(1, 0, START), &pool);
-    let pick = |states: [PodState; 2]| picks(PolicyName::Slo, Prefer::Slack, &pool, &states, &request);
+    let pick = |states: [PodState; 2]| picks(pull::SLO, Prefer::Slack, &pool, &states, &request);
     assert_eq!(pick([state(0.1, 1), state(0.0, 0)]), [0], "0.3 at 5/s rather than 0.2 at 2.5/s");
     assert_eq!(pick([state(0.6, 3), state(0.0, 0)]), [1], "0.8 at 5/s take longer, with more slack");
     assert_eq!(pick([state(0.8, 4), state(0.9, 4)]), [0], "the other one is full");
     let late_on_the_slow_one = START.after(Duration::from_secs(4));
     let states = [state(0.6, 3), state(0.0, 0)];
-    assert_eq!(picks_at(late_on_the_slow_one, PolicyName::Slo, Prefer::Slack, &pool, &states, &request), [0]);
+    assert_eq!(picks_at(late_on_the_slow_one, pull::SLO, Prefer::Slack, &pool, &states, &request), [0]);
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn packing_fills_a_pod_half_then_the_next_and_then_spreads() {
     let request = assess(arrival(1, 0, START), &pool);
     let pick = |shares: [f64; 3]| {
         let states = shares.map(|share| state(share, 1));
-        picks(PolicyName::SloPackLoad, Prefer::Slack, &pool, &states, &request)
+        picks(pull::SLO_PACK_LOAD, Prefer::Slack, &pool, &states, &request)
     };
     assert_eq!(pick([0.1, 0.2, 0.0]), [1]);
     assert_eq!(pick([0.1, 0.3, 0.0]), [0], "0.3 and 0.2 would be more than half");
@@ -106,7 +107,7 @@ fn packing_fills_a_pod_half_then_the_next_and_then_spreads() {
 fn packing_opens_a_pod_of_the_deployment_with_most_slack_or_of_the_cheapest() {
     let pool = two_prices();
     let request = assess(arrival(1, 0, START), &pool);
-    let pick = |prefer| picks(PolicyName::SloPackLoad, prefer, &pool, &[PodState::default(); 2], &request);
+    let pick = |prefer| picks(pull::SLO_PACK_LOAD, prefer, &pool, &[PodState::default(); 2], &request);
     assert_eq!((pick(Prefer::Slack), pick(Prefer::Cheapest)), (vec![0], vec![1]));
 }
 
@@ -115,7 +116,7 @@ fn a_late_request_leaves_room_for_those_in_time() {
     let pool = one_deployment(1);
     let late = START.after(Duration::from_secs(5));
     let request = assess(arrival(1, 0, START), &pool);
-    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+    for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
         let pick = |now, share| picks_at(now, policy, Prefer::Slack, &pool, &[state(share, 1)], &request);
         assert_eq!((pick(late, 0.6), pick(late, 0.61)), (vec![0], vec![]), "{policy}");
         assert_eq!(pick(START, 0.61), [0], "{policy}");
@@ -126,8 +127,8 @@ fn a_late_request_leaves_room_for_those_in_time() {
 fn an_idle_pod_takes_any_late_request() {
     let pool = pool(&[("d", 1, Some(profile(&[(0.7, 1.0)], 5.0)))]);
     let late = assess(urgent(1, 0, START, Duration::from_millis(500)), &pool);
-    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[PodState::default()], &late), [0]);
-    assert_eq!(picks(PolicyName::Slo, Prefer::Slack, &pool, &[state(0.2, 1)], &late), [0; 0]);
+    assert_eq!(picks(pull::SLO, Prefer::Slack, &pool, &[PodState::default()], &late), [0]);
+    assert_eq!(picks(pull::SLO, Prefer::Slack, &pool, &[state(0.2, 1)], &late), [0; 0]);
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn the_cheapest_deployment_that_is_in_time_is_filled_first_where_preferred() {
     let empty = [PodState::default(); 2];
     let pick = |request: &Request, seconds| {
         let now = START.after(Duration::from_secs(seconds));
-        picks_at(now, PolicyName::Slo, Prefer::Cheapest, &pool, &empty, request)
+        picks_at(now, pull::SLO, Prefer::Cheapest, &pool, &empty, request)
     };
     let request = assess(arrival(1, 0, START), &pool);
     assert_eq!(pick(&request, 0), [1]);
@@ -150,7 +151,7 @@ fn a_late_request_fills_no_deployment_but_the_one_where_it_comes_nearest() {
     let late = assess(urgent(1, 0, START, Duration::from_millis(500)), &pool);
     let states = [state(0.6, 1), state(0.0, 0)];
     for prefer in [Prefer::Slack, Prefer::Cheapest] {
-        assert_eq!(picks(PolicyName::Slo, prefer, &pool, &states, &late), [0; 0], "{prefer:?}");
+        assert_eq!(picks(pull::SLO, prefer, &pool, &states, &late), [0; 0], "{prefer:?}");
     }
 }
 
@@ -159,10 +160,10 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
     let pool = one_deployment(1);
     let requests: Vec<Request> = (0..7).map(|id| assess(arrival(id, 0, START), &pool)).collect();
     let waiting: Vec<&Request> = requests.iter().collect();
-    for policy in [PolicyName::Slo, PolicyName::SloPackLoad] {
+    for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
         let mut view = View::new(&pool, Vec::new());
         let mut rng = fastrand::Rng::with_seed(1);
-        let decisions = build(policy, Preferences::default()).pass(
+        let decisions = (policy.build)(Preferences::default()).pass(
             &mut view,
             &waiting,
             &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() },
@@ -176,9 +177,28 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
 fn least_request_counts_requests() {
     let pool = pool(&[("d", 3, None)]);
     let request = assess(arrival(1, 0, START), &pool);
-    let pick = |states: [PodState; 3]| picks(PolicyName::LeastRequest, Prefer::Slack, &pool, &states, &request);
+    let pick = |states: [PodState; 3]| picks(least_request::LEAST_REQUEST, Prefer::Slack, &pool, &states, &request);
     assert_eq!(pick([state(0.0, 3), state(0.9, 1), state(0.0, 2)]), [1]);
     assert_eq!(pick([state(0.0, 1), state(0.0, 2), state(0.0, 1)]), [0, 2]);
+}
+
+#[test]
+fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
+    let pool = pool(&[("d", 2, None)]);
+    // One request on the first pod, whose 1,000 prompt tokens are to be computed; three that decode on the second.
+    for (prompt_tokens, chosen) in [(100, 1), (5_000, 0)] {
+        let mut arrival = arrival(1, 0, START);
+        arrival.shape.input_tokens = prompt_tokens;
+        let request = assess(arrival, &pool);
+        let mut view = View::new(&pool, vec![state(0.0, 1), state(0.0, 3)]);
+        let run =
+            |prompt_tokens, progress| Run { prompt_tokens, progress, ..request.as_run(&request.prospects[0], START) };
+        let decoding = Progress::Decoding { first_token_at: START, tokens: 1, seen_at: START };
+        view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
+        let pass = &mut Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut Speeds::default() };
+        let decisions = (lmetric::LMETRIC.build)(Preferences::default()).pass(&mut view, &[&request], pass);
+        assert_eq!(decisions[0].pod, chosen, "{prompt_tokens} tokens");
+    }
 }
 
 #[test]
@@ -186,7 +206,7 @@ fn least_request_weighs_by_rates_where_all_have_one() {
     // 2 requests/s a pod against 2/3.
     let rated = two_prices();
     let request = assess(arrival(1, 0, START), &rated);
-    let pick = |states: [PodState; 2]| picks(PolicyName::LeastRequest, Prefer::Slack, &rated, &states, &request);
+    let pick = |states: [PodState; 2]| picks(least_request::LEAST_REQUEST, Prefer::Slack, &rated, &states, &request);
     assert_eq!(pick([state(0.0, 1), state(0.0, 0)]), [0], "2 requests at 2/s rather than 1 at 2/3");
     assert_eq!(pick([state(0.0, 3), state(0.0, 0)]), [1], "4 at 2/s take longer");
 }
@@ -195,7 +215,7 @@ fn least_request_weighs_by_rates_where_all_have_one() {
 fn pushing_prefers_the_pod_that_works_it_off_soonest() {
     let pool = two_prices();
     let request = assess(arrival(1, 0, START), &pool);
-    let pick = |states: [PodState; 2]| picks(PolicyName::SloLeastLoad, Prefer::Slack, &pool, &states, &request);
+    let pick = |states: [PodState; 2]| picks(push::SLO_LEAST_LOAD, Prefer::Slack, &pool, &states, &request);
     assert_eq!(pick([state(0.5, 1), state(0.0, 0)]), [0], "1.0 at 2/s rather than 0.5 at 2/3");
     assert_eq!(pick([state(1.5, 3), state(0.0, 0)]), [1], "2.0 at 2/s take longer");
 }
@@ -209,7 +229,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
         let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
-        counts[build(PolicyName::Random, Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
+        counts[(random::RANDOM.build)(Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
 }
@@ -218,7 +238,7 @@ fn random_goes_anywhere_and_about_equally_often() {
 fn what_no_profile_judges_is_held_by_the_default_concurrency_under_any_policy() {
     let pool = pool(&[("d", 1, None)]);
     let how = Assessment { default_concurrency: Some(2.0), ..Default::default() };
-    for policy in [PolicyName::LeastRequest, PolicyName::Random] {
+    for policy in [least_request::LEAST_REQUEST, random::RANDOM] {
         let arrival = Arrival { policy, ..arrival(1, 0, START) };
         let request = Request::assess(arrival, &pool, &how);
         let pick = |share| picks(policy, Prefer::Slack, &pool, &[state(share, 1)], &request);

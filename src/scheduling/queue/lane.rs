@@ -11,7 +11,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::place_at;
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::Kind;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 
@@ -47,7 +47,7 @@ enum Order {
 impl Lane {
     pub(super) fn of(request: &Request) -> Self {
         Self {
-            is_judged: request.policy == PolicyName::SloAttainment,
+            is_judged: request.policy.kind == Kind::Gain,
             leads: Vec::new(),
             places: BTreeSet::new(),
             by_arrival: BTreeSet::new(),

@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::attainment;
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::request::Arrival;
 use crate::scheduling::testing::{START, assess, pool, profile, urgent};
@@ -174,7 +174,7 @@ fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Queue {
     let waiting = (0..count).map(|id| {
         let at = START.after(Duration::from_millis(id.into()));
         let model = Model { name: format!("made-up-{id}"), base: None };
-        let arrival = Arrival { policy: PolicyName::SloAttainment, model, ..urgent(id, 0, at, secs(slack_s(id))) };
+        let arrival = Arrival { policy: attainment::SLO_ATTAINMENT, model, ..urgent(id, 0, at, secs(slack_s(id))) };
         assess(arrival, &pods)
     });
     queue_of(LatePolicy::Last, waiting)

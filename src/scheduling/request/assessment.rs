@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Arrival, Prospect, Request, Unjudged};
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::PolicyName;
+use crate::scheduling::policies::{Kind, PolicyName};
 use crate::scheduling::pool::{Audience, Deployment, Pool};
 use crate::scheduling::slo::{Slo, SloKind, latest_start};
 use crate::scheduling::speeds::Speeds;
@@ -43,7 +43,7 @@ impl Request {
             foreign_slo: false,
             arrival,
         };
-        if request.policy == PolicyName::SloAttainment {
+        if request.policy.kind == Kind::Gain {
             request.judge_by_objective(pool, how);
         } else {
             request.judge_by_profiles(pool, how, speeds);
@@ -148,7 +148,7 @@ impl Request {
 
     /// The fallback policy works by counts; what it places is charged all the same, since it takes room from others.
     fn judge_without_profiles(&mut self, pool: &Pool, how: &Assessment) {
-        if self.arrival.policy.needs_profile() {
+        if self.arrival.policy.needs_profile {
             self.policy = how.fallback_policy;
         }
         let flat = how.default_concurrency.and_then(Load::of_one_in);

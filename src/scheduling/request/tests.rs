@@ -1,4 +1,5 @@
 use super::*;
+use crate::scheduling::policies::{least_request, pull, random};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::profile::Profile;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
@@ -109,12 +110,12 @@ fn an_objective_without_a_profile_still_orders_the_queue() {
 
 #[test]
 fn only_a_policy_that_needs_a_profile_gives_way_to_the_fallback() {
-    let how = Assessment { fallback_policy: PolicyName::Random, ..Assessment::default() };
-    let policies = [PolicyName::SloPackLoad, PolicyName::LeastRequest].map(|policy| {
+    let how = Assessment { fallback_policy: random::RANDOM, ..Assessment::default() };
+    let policies = [pull::SLO_PACK_LOAD, least_request::LEAST_REQUEST].map(|policy| {
         let arrival = Arrival { policy, ..arrival(1, 0, START) };
         Request::assess(arrival, &pool(&[("d", 1, None)]), &how).policy
     });
-    assert_eq!(policies, [PolicyName::Random, PolicyName::LeastRequest]);
+    assert_eq!(policies, [random::RANDOM, least_request::LEAST_REQUEST]);
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn requests_share_a_footprint_where_they_need_the_same_room_for_the_same_time() 
     assert_eq!(of(urgent(3, 0, START, secs(9))), first, "an objective moves all latest starts alike");
     let others = [
         arrival(4, 1, START),
-        Arrival { policy: PolicyName::SloPackLoad, ..arrival(5, 0, START) },
+        Arrival { policy: pull::SLO_PACK_LOAD, ..arrival(5, 0, START) },
         Arrival { class: 1, ..arrival(6, 0, START) },
         Arrival { subset: Some(Subset::of(["10.0.0.0"])), ..arrival(7, 0, START) },
     ];

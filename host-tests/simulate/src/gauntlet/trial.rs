@@ -8,7 +8,7 @@ use evaluation::percentiles::Percentiles;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::{attainment, least_request, pull};
 
 use super::cells::Cell;
 use crate::balance::Balance;
@@ -23,15 +23,15 @@ use crate::usage::Window;
 use crate::world;
 
 /// Policy that the laws are about.
-pub const OWN: Contender = Contender::Shipped(PolicyName::SloAttainment);
+pub const OWN: Contender = Contender::Shipped(attainment::SLO_ATTAINMENT);
 /// Policy that it must not lose to.
 pub const REFERENCE: Contender = Contender::Baseline(Baseline::WeightedLeastRequest);
 /// The same, told how long answers will be: it stands in for one that knows all.
-pub const CLAIRVOYANT: Contender = Contender::TrueLengths(PolicyName::SloAttainment);
+pub const CLAIRVOYANT: Contender = Contender::TrueLengths(attainment::SLO_ATTAINMENT);
 /// Policy that the pull policies must not lose to.
-pub const PULL_REFERENCE: Contender = Contender::Shipped(PolicyName::LeastRequest);
+pub const PULL_REFERENCE: Contender = Contender::Shipped(least_request::LEAST_REQUEST);
 /// Policies that never fill a pod above its capacity.
-pub const PULL: [Contender; 2] = [Contender::Shipped(PolicyName::Slo), Contender::Shipped(PolicyName::SloPackLoad)];
+pub const PULL: [Contender; 2] = [Contender::Shipped(pull::SLO), Contender::Shipped(pull::SLO_PACK_LOAD)];
 
 /// Attainment is looked at in spans of so long.
 pub const SPAN: Duration = Duration::from_secs(30);

@@ -105,7 +105,7 @@ impl Worker {
             Lengths::Learned => estimate.min(arrival.class.max_tokens()),
             Lengths::True => arrival.output_tokens,
         };
-        let lengths = self.policy.looks_at_runs().then(|| {
+        let lengths = self.policy.looks_at_runs.then(|| {
             let curve = match self.lengths {
                 Lengths::Learned => self.learning.lengths(&label, input_tokens, || open.values().copied().collect()),
                 Lengths::True => Rc::new(LengthDistribution::certain(arrival.output_tokens)),

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slo_router::dispatcher::RefusalReason;
-use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::policies::{self, PolicyName, pull, random};
 
 use self::log::{Decision, difference};
 use self::run::{ALL_SETUPS, Run, Setup};
@@ -29,7 +29,7 @@ fn runs_of(policy: PolicyName) -> impl Iterator<Item = Run> {
 #[test]
 fn the_compiled_filter_decides_as_the_native_core() {
     std::thread::scope(|scope| {
-        for policy in PolicyName::ALL {
+        for policy in policies::ALL {
             scope.spawn(move || {
                 for run in runs_of(policy) {
                     let difference = difference(&run.native(), &run.compiled(run.seed));
@@ -42,7 +42,7 @@ fn the_compiled_filter_decides_as_the_native_core() {
 
 #[test]
 fn the_runs_come_to_all_kinds_of_decisions() {
-    let decisions: Vec<Decision> = runs_of(PolicyName::Slo).flat_map(|run| run.native()).collect();
+    let decisions: Vec<Decision> = runs_of(pull::SLO).flat_map(|run| run.native()).collect();
     let refusals: Vec<_> = decisions.iter().filter_map(|decision| decision.what.refusal()).collect();
     for reason in
         [RefusalReason::WaitedTooLong, RefusalReason::QueueFull, RefusalReason::Late, RefusalReason::Infeasible]
@@ -57,7 +57,7 @@ fn the_runs_come_to_all_kinds_of_decisions() {
 
 #[test]
 fn a_filter_that_draws_other_numbers_is_told_apart() {
-    let run = Run { policy: PolicyName::Random, setup: &ALL_SETUPS[0], seed: SEEDS[0] };
+    let run = Run { policy: random::RANDOM, setup: &ALL_SETUPS[0], seed: SEEDS[0] };
     let difference = difference(&run.native(), &run.compiled(run.seed + 1)).unwrap();
     assert!(difference.contains("native") && difference.contains("compiled"), "{difference}");
 }

@@ -79,8 +79,8 @@ use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
 use self::work::{least_busy, most_judged, work_before};
-use super::least_request::LeastRequest;
-use super::{Decision, Pass, Policy};
+use super::least_request::{LEAST_REQUEST, LeastRequest};
+use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::shape::Shape;
@@ -108,6 +108,17 @@ const WATCHED_RUNS: usize = 1_000;
 
 /// A class of which requests wait and none was placed for so long is served whatever it costs the others.
 const STARVED_AFTER: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub const SLO_ATTAINMENT: PolicyName = PolicyName::of(&Descriptor {
+    name: "slo-attainment",
+    summary: "Where the expected number of kept objectives grows most: the probability that it keeps its own, less what those that run there lose by it. While that is no gain anywhere, it waits.",
+    kind: Kind::Gain,
+    needs_profile: false,
+    looks_at_runs: true,
+    is_fallback: false,
+    build: |preferences| Box::new(Attainment::new(preferences.lateness)),
+});
 
 /// See the module.
 pub(super) struct Attainment {
@@ -224,6 +235,10 @@ impl Policy for Attainment {
         self.budget.placed(request);
     }
 
+    fn stand_in(&self, request: &Request, speeds: &Speeds) -> Option<PolicyName> {
+        (!can_judge(request, speeds)).then_some(LEAST_REQUEST)
+    }
+
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
         let look = Look {
             in_flight: (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum(),
@@ -305,7 +320,7 @@ fn usual_context(requests: &[&Request]) -> f64 {
 }
 
 /// Returns `true` if all deployments that may run a request are known well enough.
-pub fn can_judge(request: &Request, speeds: &Speeds) -> bool {
+fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
 }

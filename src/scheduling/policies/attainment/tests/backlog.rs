@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
 use super::placing::{profile, request, speeds};
-use crate::scheduling::policies::{Lateness, Pass, PolicyName};
+use crate::scheduling::policies::{Lateness, Pass, attainment};
 use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::speeds::Speeds;
@@ -18,7 +18,7 @@ fn seconds(count: u64) -> Duration {
 /// run.
 fn admitted(backlog: &mut Backlog, slo: Option<Slo>, in_flight: u32, after: u64) -> usize {
     let pool = pool(&[("d", 1, None)]);
-    let arrival = Arrival { policy: PolicyName::SloAttainment, slo, ..arrival(1, 0, START) };
+    let arrival = Arrival { policy: attainment::SLO_ATTAINMENT, slo, ..arrival(1, 0, START) };
     let request = assess(arrival, &pool);
     backlog.admit(vec![&request; 10], in_flight, START.after(seconds(after))).len()
 }

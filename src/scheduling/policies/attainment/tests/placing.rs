@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::super::outlook::{Effect, Outlook};
 use super::super::pod::{Occupancy, Pace, Spread};
 use super::super::{Attainment, Policy};
-use crate::scheduling::policies::{Lateness, Pass, PolicyName};
+use crate::scheduling::policies::{Lateness, Pass, attainment};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::profile::Profile;
@@ -33,7 +33,7 @@ fn lengths(tokens: u32) -> OutputLengths {
 
 pub(super) fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Instant, pool: &Pool) -> Request {
     let arrival = Arrival {
-        policy: PolicyName::SloAttainment,
+        policy: attainment::SLO_ATTAINMENT,
         shape: Shape { output_tokens, input_tokens: prompt_tokens },
         lengths: Some(lengths(output_tokens)),
         slo: Some(slo()),
@@ -141,7 +141,7 @@ fn without_anything_known_of_a_deployment_requests_are_spread_by_number() {
 #[test]
 fn a_request_without_an_objective_is_placed_too() {
     let pool = pool(&[("d", 1, Some(profile()))]);
-    let arrival = Arrival { policy: PolicyName::SloAttainment, ..arrival(1, 0, START) };
+    let arrival = Arrival { policy: attainment::SLO_ATTAINMENT, ..arrival(1, 0, START) };
     let newcomer = assess(arrival, &pool);
     assert_eq!(placed(&pool, vec![runs(3, 100)], &[&newcomer], START), [(1, 0)]);
 }
