@@ -23,5 +23,5 @@ mod verdict;
 mod vm;
 
 pub use self::host::Host;
-pub use self::router::Next;
+pub use self::router::{BUSY_TICK, FIRST_TICK, IDLE_TICK, Next};
 pub use self::vm::Vm;

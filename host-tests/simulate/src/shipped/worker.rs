@@ -14,6 +14,7 @@ use slo_router::scheduling::request::{self, RequestId, Weight};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
+use slo_router::session::{BUSY_TICK, FIRST_TICK, IDLE_TICK};
 use slo_router::shared::Keys;
 use slo_router_pods::lengths::CHARACTERS_PER_TOKEN;
 
@@ -22,11 +23,6 @@ use super::filter::Filter;
 use super::port::Port;
 use crate::gateway::RequestNumber;
 use crate::scenario::Demand;
-
-/// Time asked for until the first tick, between ticks while something waits, and otherwise; the filter's.
-const FIRST_TICK: Duration = Duration::from_millis(10);
-const BUSY_TICK: Duration = Duration::from_millis(10);
-const IDLE_TICK: Duration = Duration::from_millis(250);
 
 /// The only model.
 const MODEL: &str = "llama";
