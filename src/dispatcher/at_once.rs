@@ -37,7 +37,7 @@ impl<S: Store> Dispatcher<S> {
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.
         let mut rng = self.rng.clone();
-        let mut pass = Pass { now, rng: &mut rng, speeds: &mut self.company.speeds };
+        let mut pass = Pass::new(now, &mut rng, &mut self.company.speeds);
         let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;

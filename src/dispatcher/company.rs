@@ -28,7 +28,7 @@ use crate::shared::store::{Store, decode, encode, read, update};
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Requests of other VMs after which no more are read for one view.
-const READ_AT_ONCE: usize = 300;
+const READ_AT_ONCE: usize = 50;
 
 /// Interval at which what was learned is exchanged.
 const LEARNED_EVERY: Duration = Duration::from_millis(250);
@@ -110,14 +110,15 @@ impl Company {
         self.crowd.take((None, id), run.pod);
     }
 
-    /// Tells a view what runs on each pod, for a policy that goes by it.
+    /// Tells a view what runs on each pod, for a policy that goes by it. Returns the number of
+    /// requests of other VMs that were read for it.
     pub(super) fn show<S: Store>(
         &mut self,
         view: &mut View<'_>,
         membership: &Membership<S>,
         directory: &Directory,
         now: Instant,
-    ) {
+    ) -> usize {
         let own = membership.ticket();
         let seats: Vec<Ticket> = directory.others(own, now).map(|seat| seat.ticket).collect();
         let gone: Vec<u8> =
@@ -143,6 +144,7 @@ impl Company {
             self.meet(owner, stored.version, placed, now);
         }
         view.tell_runs(self.crowd.runs());
+        read
     }
 
     /// Counts the requests that the other VMs have published.
@@ -188,20 +190,22 @@ impl<S: Store> Dispatcher<S> {
         self.tell(now);
     }
 
-    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps.
-    pub(super) fn keep_company(&mut self, now: Instant) {
+    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps. Returns
+    /// `true` if it did more than tell.
+    pub(super) fn keep_company(&mut self, now: Instant) -> bool {
         self.tell(now);
         if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
             self.company.exchanged_at = Some(now);
             self.exchange();
         } else if self.company.watched == 0 {
-            return;
+            return false;
         }
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
         let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
         self.company.show(&mut view, &self.membership, &reading.board.directory, now);
         self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
+        true
     }
 
     fn tell(&mut self, now: Instant) {

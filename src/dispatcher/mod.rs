@@ -255,8 +255,11 @@ impl<S: Store> Dispatcher<S> {
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.membership.beat(&self.pool, &mut self.running, now);
         self.judge_anew();
-        if self.settings.looks_at_runs && self.membership.ticket().is_some() {
-            self.keep_company(now);
+        let has_seat = self.membership.ticket().is_some();
+        if self.settings.looks_at_runs && has_seat && self.keep_company(now) && !self.queue.is_empty() {
+            // Both in one callback would take it too long.
+            self.membership.wake_self();
+            return Vec::new();
         }
         self.look_again(now)
     }
@@ -278,7 +281,7 @@ impl<S: Store> Dispatcher<S> {
         let reading = self.membership.read();
         let view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
         let mut view = view.unbounded();
-        let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
+        let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))

@@ -21,8 +21,9 @@ use crate::shared::store::Store;
 const OFFERED: (usize, usize) = (128, 8);
 /// Looks of requests at pods after which a pass goes on another time.
 const MOST_LOOKS: usize = 16_000;
-/// Looks that one at a request that runs counts as, for a policy that looks at them.
-const LOOKS_OF_RUN: usize = 8;
+
+/// Looks that reading a request of another VM counts as.
+const LOOKS_OF_READING: usize = 160;
 
 /// Most rounds of a pass after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ROUNDS: u32 = 16;
@@ -78,8 +79,8 @@ impl<S: Store> Dispatcher<S> {
             && looks < MOST_LOOKS
             && !self.queue.is_empty()
         {
-            let (reading, mut decided, looked) = self.decide(offered, now);
-            looks = looks.saturating_add(looked);
+            let (reading, mut decided, looked) = self.decide(offered, looks, now);
+            looks = looked;
             let reading = last.insert(reading);
             if decided.is_empty() {
                 looks = 0;
@@ -133,8 +134,8 @@ impl<S: Store> Dispatcher<S> {
     /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one policy that stand
     /// together are decided together, and other VMs' more urgent claims are left room first. A policy that goes by gains leaves
     /// it to those that are more urgent than all of its own.
-    /// Says how many looks at pods that took, and at what runs there.
-    fn decide(&mut self, most: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
+    /// Returns the looks at pods that this callback has taken with it, so many of them before.
+    fn decide(&mut self, most: usize, looks: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
         let offered = self.queue.offer(now, most);
@@ -143,13 +144,11 @@ impl<S: Store> Dispatcher<S> {
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
         let mut view = reading.view(&pool, ticket, &self.running, &mut self.tally, now);
-        let mut looked_at = pool.pods().len();
+        let mut looks = looks.saturating_add(candidates.len().saturating_mul(pool.pods().len()));
         if candidates.iter().any(|request| request.policy.looks_at_runs) {
-            self.company.show(&mut view, &self.membership, directory, now);
-            let runs = (0..pool.pods().len()).map(|position| view.runs(position).len());
-            looked_at = runs.fold(looked_at, usize::saturating_add).saturating_mul(LOOKS_OF_RUN);
+            let read = self.company.show(&mut view, &self.membership, directory, now);
+            looks = looks.saturating_add(read.saturating_mul(LOOKS_OF_READING));
         }
-        let looks = candidates.len().saturating_mul(looked_at);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }
@@ -188,8 +187,10 @@ impl<S: Store> Dispatcher<S> {
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut pass = Pass { now, rng: &mut self.rng, speeds: &mut self.company.speeds };
+            let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
+            pass.looks = looks;
             decisions.extend(self.policies.get(first.policy).pass(&mut view, run, &mut pass));
+            looks = pass.looks;
             rest = others;
         }
         let decided = decisions.into_iter().filter_map(|decision| {

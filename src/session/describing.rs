@@ -29,7 +29,7 @@ impl<H: Host> Router<H> {
         if self.pods_are_unknown() {
             let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);
             if self.may_expect_pods(arrived_at, now) {
-                return self.expect_pods(id, Plan::Schedule(wish, said.map(Box::new)), now);
+                return self.expect_pods(id, Plan::Schedule(Box::new(wish), said.map(Box::new)), now);
             }
             return self.go_unplaced(id, wish.subset.as_ref());
         }

@@ -29,7 +29,7 @@ pub enum Plan {
     /// It passes, for this model if that is known, among these pods.
     Pass(Option<String>, Option<Subset>),
     /// It is scheduled. With what its body says, where that was read.
-    Schedule(Wish, Option<Box<Said>>),
+    Schedule(Box<Wish>, Option<Box<Said>>),
 }
 
 // === impl Early ===
@@ -79,7 +79,7 @@ impl<H: Host> Router<H> {
                     self.records.remove(&id);
                     self.pass_now(id, model, subset, now)
                 }
-                Plan::Schedule(wish, said) => self.schedule(id, wish, said.map(|said| *said), now),
+                Plan::Schedule(wish, said) => self.schedule(id, *wish, said.map(|said| *said), now),
             };
             if next == Next::Go {
                 let _ = self.host.resume_request();

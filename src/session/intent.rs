@@ -17,7 +17,7 @@ pub enum Intent {
     /// It asks whether the filter is ready.
     Ready,
     /// It is scheduled.
-    Schedule(Wish),
+    Schedule(Box<Wish>),
     /// It is answered here, as the API that it speaks has it.
     Refuse(Refusal, Endpoint),
 }
@@ -73,7 +73,7 @@ impl Intent {
         match endpoint {
             Some(endpoint) if is_post && headers.get("upgrade").is_none() => {
                 match Wish::of(headers, config, endpoint) {
-                    Ok(wish) => Self::Schedule(wish),
+                    Ok(wish) => Self::Schedule(Box::new(wish)),
                     Err(refusal) => Self::Refuse(refusal, endpoint),
                 }
             }

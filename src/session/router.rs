@@ -137,7 +137,7 @@ impl<H: Host> Router<H> {
                 self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
-                let wish = Wish { subset, ..wish };
+                let wish = Wish { subset, ..*wish };
                 let endpoint = wish.endpoint;
                 let stage = Stage::Reading { body: Body::of(&wish), wish };
                 self.records.insert(id, Box::new(Record::scheduled(id, stage, now, endpoint, &headers)));
@@ -146,7 +146,7 @@ impl<H: Host> Router<H> {
                 Next::Wait
             }
             Intent::Schedule(wish) => {
-                let wish = Wish { subset, ..wish };
+                let wish = Wish { subset, ..*wish };
                 let record = Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers);
                 self.records.insert(id, Box::new(record));
                 if !wish.read_body {

@@ -30,7 +30,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
     let mut picked: Vec<usize> = (0..32)
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() };
+            let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0 };
             let mut view = View::new(&pool, states.clone());
             (policy.build)(Preferences::default()).pass(&mut view, &[&request], &mut pass)
         })
@@ -69,11 +69,7 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());
         let mut view = View::new(&pool, states.clone());
-        let decisions = policy.pass(
-            &mut view,
-            &[&request],
-            &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default() },
-        );
+        let decisions = policy.pass(&mut view, &[&request], &mut Pass::new(START, &mut rng, &mut Speeds::default()));
         placed[decisions[0].pod] += 1;
         states = (0..2).map(|position| view.state(position)).collect();
     }

@@ -59,6 +59,9 @@ pub struct Pass<'a> {
     pub rng: &'a mut fastrand::Rng,
     /// Speeds of the deployments.
     pub speeds: &'a mut Speeds,
+    /// Looks of requests at pods in this callback so far, which bound it. A policy that does more than look at each pod for
+    /// each request counts that in them.
+    pub looks: usize,
 }
 
 /// Decision of a policy on a request.
@@ -88,6 +91,15 @@ pub struct Preferences {
     pub prefer: Prefer,
     /// Weight of lateness for `slo-attainment`.
     pub lateness: Lateness,
+}
+
+// === impl Pass ===
+
+impl<'a> Pass<'a> {
+    /// Returns the context of a pass that has taken no look yet.
+    pub fn new(now: Instant, rng: &'a mut fastrand::Rng, speeds: &'a mut Speeds) -> Self {
+        Self { now, rng, speeds, looks: 0 }
+    }
 }
 
 /// Returns the pods to which a policy that pushes may put a request: all, unless no profile judges

@@ -12,7 +12,7 @@ use crate::support::{Gateway, Sent, Shared, address, all_leave, builder, filter,
 /// The pods that fail; tests change it.
 type Failing = Rc<RefCell<BTreeSet<String>>>;
 
-/// Pods of which some answer 500 at once and the others 200; the times at which each of the failing was asked.
+/// Pods of which some answer 503 at once and the others 200; the times at which each of the failing was asked.
 fn pods(count: usize, workers: usize, failing: &[usize]) -> (World, Failing, Rc<RefCell<Vec<Duration>>>) {
     let failing: Failing = Rc::new(RefCell::new(failing.iter().map(|pod| address(*pod)).collect()));
     let asked = Rc::new(RefCell::new(Vec::new()));
@@ -21,7 +21,7 @@ fn pods(count: usize, workers: usize, failing: &[usize]) -> (World, Failing, Rc<
         let pod = request.headers.get("x-gateway-destination-endpoint").unwrap();
         let status = if fails.borrow().contains(pod) {
             times.borrow_mut().push(request.at);
-            "500"
+            "503"
         } else {
             "200"
         };
@@ -87,7 +87,7 @@ fn never_more_than_half_of_the_pool_is_out() {
         let (world, ..) = pods(count, 2, &[0, 1, 2, 3, 4]);
         for _ in 0..20 {
             let streams = trickle(&world, 2, ms(100));
-            assert!(streams.iter().all(|stream| stream.status() == Some(500)), "the pods' own answers");
+            assert!(streams.iter().all(|stream| stream.status() == Some(503)), "the pods' own answers");
             let failing = Shared(&world).failing().len();
             assert!(failing <= most, "{failing} of {count}");
         }

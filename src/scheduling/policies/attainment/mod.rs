@@ -54,8 +54,8 @@
 //! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the [`SHORTLIST`] least burdened
 //! of them. A newcomer's own chances are computed first; what it takes from those there only where that could still be the best
 //! place, and only over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]). What was computed
-//! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams and ends at
-//! [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
+//! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams, what its callback did before
+//! included, and ends at [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
 //! are. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
@@ -78,7 +78,7 @@ pub use self::late::Lateness;
 use self::outlook::Outlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
-use self::work::{least_busy, most_judged, work_before};
+use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{LEAST_REQUEST, LeastRequest};
 use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName};
 use crate::scheduling::pool::Deployment;
@@ -104,7 +104,7 @@ const SPREAD_UNDER_PRESSURE: f64 = 0.1;
 const PRESSURE_WINDOW_S: f64 = 5.0;
 
 /// Requests and pods after which a look at what runs goes on another time.
-const WATCHED_RUNS: usize = 1_000;
+const WATCHED_RUNS: usize = 300;
 
 /// A class of which requests wait and none was placed for so long is served whatever it costs the others.
 const STARVED_AFTER: Duration = Duration::from_secs(10);
@@ -265,7 +265,8 @@ impl Policy for Attainment {
         }
         let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
         let offered = judged.len();
-        let work = work_before(&outlooks, waiting.len());
+        let done = pass.looks.checked_div(LOOKS_OF_WORK).unwrap_or_default();
+        let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
         let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work);
@@ -277,6 +278,7 @@ impl Policy for Attainment {
             self.in_vain.remove(&request.arrival.class);
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
+        pass.looks = placing.work().saturating_mul(LOOKS_OF_WORK);
         // What was decided may come to nothing where another VM was quicker, and is then decided anew.
         self.last = (decisions.is_empty() && are_all_judged).then_some(look);
         decisions

@@ -87,6 +87,11 @@ impl<'r> Placing<'r> {
         placing
     }
 
+    /// Returns the work so far.
+    pub(super) fn work(&self) -> usize {
+        self.work
+    }
+
     /// After so much work that was done for it.
     pub(super) fn after(self, work: usize) -> Self {
         Self { work, ..self }

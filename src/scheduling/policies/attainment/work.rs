@@ -10,10 +10,13 @@ const RECKONED: usize = 16;
 const MOST_RECKONED_RUNS: usize = 256;
 
 /// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them: less than a millisecond.
-pub(super) const MOST_WORK: usize = 780;
+pub(super) const MOST_WORK: usize = 750;
 
 /// A request that is offered costs about as much as so many of them, whether it is judged or not.
 const OFFER_WORK: usize = 3;
+
+/// Looks of requests at pods that one counts as: half of a pass's work is all that a callback may do.
+pub(super) const LOOKS_OF_WORK: usize = 40;
 
 /// Requests that a pass judges at least.
 const LEAST_JUDGED: usize = 3;
