@@ -170,6 +170,7 @@ lint: targets ## Formatting, doc comments and clippy, natively and for the proxy
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 --features exact -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --lib --no-deps --document-private-items
 
 .PHONY: test-native
 test-native: ## The core, natively.

@@ -10,6 +10,8 @@
 //! - [`session`]: the way of requests, callouts and ticks through the filter, generic over its host.
 //! - `proxy`: the host inside a proxy, by the proxy-wasm ABI (built for wasm32-wasip1 only).
 
+// `pub` says that something is for users of the library.
+#![warn(unreachable_pub)]
 // A trap kills a worker's VM and every request it holds, so what could trap is not allowed outside tests.
 #![cfg_attr(
     not(test),

@@ -17,13 +17,13 @@ const MESSAGE: &[u8] = b"!";
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Proxy;
+pub(super) struct Proxy;
 
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 /// Memory for bytes that a call returns: the proxy asks for it while the call runs.
-pub fn allocate(size: usize) -> *mut u8 {
+pub(super) fn allocate(size: usize) -> *mut u8 {
     // A boxed slice has no room to spare, so its length is all that is needed to free it.
     Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
 }

@@ -12,7 +12,7 @@ const CRITICAL: u32 = 5;
 struct ProxyLog;
 
 /// Sends what is logged to the proxy, and what a panic says.
-pub fn start() {
+pub(super) fn start() {
     // Refused only where it was done already.
     if log::set_logger(&ProxyLog).is_ok() {
         log::set_max_level(MOST);

@@ -8,7 +8,7 @@ use fnv::FnvHashMap;
 /// See the module. What Envoy closes or the filter does not see makes it wrong by some, and only for a while: each reset
 /// takes one away.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub(super) struct Connections {
     idle: FnvHashMap<SocketAddr, u32>,
 }
 

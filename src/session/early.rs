@@ -19,13 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Requests that wait for the first list of pods, in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Early {
+pub(super) struct Early {
     ids: VecDeque<(RequestId, Instant)>,
 }
 
 /// Course of such a request once the pods are known.
 #[derive(Debug)]
-pub enum Plan {
+pub(super) enum Plan {
     /// It passes, for this model if that is known, among these pods.
     Pass(Option<String>, Option<Subset>),
     /// It is scheduled. With what its body says, where that was read.
@@ -36,7 +36,7 @@ pub enum Plan {
 
 impl Early {
     /// Returns `true` if none waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 }

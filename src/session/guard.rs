@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Guard {
+pub(super) struct Guard {
     /// Once a body was seen, bodies come, however slowly.
     seen: bool,
     warned: bool,
@@ -23,30 +23,30 @@ pub struct Guard {
 
 impl Guard {
     /// A request waits for its body.
-    pub fn watch(&mut self, id: RequestId, now: Instant) {
+    pub(super) fn watch(&mut self, id: RequestId, now: Instant) {
         if !self.seen {
             self.watched.insert(id, now);
         }
     }
 
     /// A body came.
-    pub fn body_seen(&mut self) {
+    pub(super) fn body_seen(&mut self) {
         self.seen = true;
         self.watched.clear();
     }
 
     /// A request does not wait any more.
-    pub fn forget(&mut self, id: RequestId) {
+    pub(super) fn forget(&mut self, id: RequestId) {
         self.watched.remove(&id);
     }
 
     /// Returns `true` while a request waits for the first body.
-    pub fn is_watching(&self) -> bool {
+    pub(super) fn is_watching(&self) -> bool {
         !self.watched.is_empty()
     }
 
     /// The requests that have waited too long. Warns, once.
-    pub fn give_up(&mut self, now: Instant) -> Vec<RequestId> {
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<RequestId> {
         let overdue = self.watched.iter().filter(|(_, since)| now.since(**since) >= PATIENCE);
         let overdue: Vec<RequestId> = overdue.map(|(id, _)| *id).collect();
         for id in &overdue {

@@ -11,7 +11,7 @@ use crate::scheduling::subset::Subset;
 
 /// Course of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Intent {
+pub(super) enum Intent {
     /// It is not for this filter: it goes on by the fallback policy.
     Pass(Passing),
     /// It asks whether the filter is ready.
@@ -24,7 +24,7 @@ pub enum Intent {
 
 /// Facts in the headers of a request that is scheduled.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub(super) struct Wish {
     /// API that it speaks, by which its body is read.
     pub endpoint: Endpoint,
     /// The policy that it asks for, or the default.
@@ -51,7 +51,7 @@ pub struct Wish {
 
 /// Sources of the model of a request that is not scheduled.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Passing {
+pub(super) struct Passing {
     /// Its header.
     pub model: Option<String>,
     /// Its body, where that may be read.
@@ -62,7 +62,7 @@ pub struct Passing {
 
 impl Intent {
     /// Judges a request by its headers.
-    pub fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
+    pub(super) fn of(headers: &Headers, config: &Config, paths: &EndpointPaths) -> Self {
         let (method, path) = (headers.get(":method"), headers.get(":path"));
         let is_post = method.as_deref() == Some("POST");
         let asks = matches!(method.as_deref(), Some("GET" | "HEAD"));

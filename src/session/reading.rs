@@ -34,7 +34,7 @@ const MOST_SEARCHED: usize = 768 * 1024;
 
 /// A body that is being read.
 #[derive(Debug)]
-pub struct Body {
+pub(super) struct Body {
     reader: Reader,
     /// Bytes that have come, and those of them that were read.
     received: usize,
@@ -44,7 +44,7 @@ pub struct Body {
 
 /// A body's content, as far as it was read.
 #[derive(Debug)]
-pub struct Said {
+pub(super) struct Said {
     /// The request that it states.
     pub ask: Ask,
     /// Its size.
@@ -69,7 +69,7 @@ enum Progress {
 }
 
 /// Counts tokens where the configuration says so.
-pub struct Tokenizer {
+pub(super) struct Tokenizer {
     #[cfg(feature = "exact")]
     counter: Option<crate::protocol::Cl100k>,
 }
@@ -83,7 +83,7 @@ impl Tokenizer {
     }
 
     #[cfg(not(feature = "exact"))]
-    pub fn new(_: PromptTokens) -> Self {
+    pub(super) fn new(_: PromptTokens) -> Self {
         Self {}
     }
 
@@ -99,7 +99,7 @@ impl Tokenizer {
 
 impl Body {
     /// Of a request that is scheduled.
-    pub fn of(wish: &Wish) -> Self {
+    pub(super) fn of(wish: &Wish) -> Self {
         let reader = match &wish.form {
             Some(form) => Reader::Name(Box::new(NameReader::new(form.clone()))),
             None => Reader::Ask(Box::new(AskReader::new(wish.endpoint))),
@@ -108,7 +108,7 @@ impl Body {
     }
 
     /// Of a request that is not scheduled, of which only the model's name matters.
-    pub fn naming(body: NamingBody) -> Self {
+    pub(super) fn naming(body: NamingBody) -> Self {
         Self::new(Reader::Name(Box::new(NameReader::new(body))))
     }
 
@@ -117,13 +117,13 @@ impl Body {
     }
 
     /// So much of it has come.
-    pub fn received(&mut self, size: usize, is_whole: bool) {
+    pub(super) fn received(&mut self, size: usize, is_whole: bool) {
         self.received = size;
         self.is_whole |= is_whole;
     }
 
     /// All of it has come.
-    pub fn ended(&mut self) {
+    pub(super) fn ended(&mut self) {
         self.is_whole = true;
     }
 

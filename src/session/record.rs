@@ -16,7 +16,7 @@ use crate::scheduling::time::Instant;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Record {
+pub(super) struct Record {
     /// Number of the request in this VM.
     pub id: RequestId,
     /// Instant at which its headers came.
@@ -45,7 +45,7 @@ pub struct Record {
 
 /// Stage of a request.
 #[derive(Debug)]
-pub enum Stage {
+pub(super) enum Stage {
     /// Its body is coming.
     Reading {
         /// Facts in its headers.
@@ -74,7 +74,7 @@ pub enum Stage {
 
 /// Facts that were read of a request: enough to learn from its response.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(super) struct Facts {
     /// The model that it asks for.
     pub model: String,
     /// The name under which that model's lengths are learned.
@@ -97,7 +97,7 @@ pub struct Facts {
 
 impl Stage {
     /// The body that is being read.
-    pub fn body(&mut self) -> Option<&mut Body> {
+    pub(super) fn body(&mut self) -> Option<&mut Body> {
         match self {
             Self::Reading { body, .. } | Self::Naming { body, .. } => Some(body),
             _ => None,
@@ -109,7 +109,7 @@ impl Stage {
 
 impl Facts {
     /// The tokens of each output, of those of all together.
-    pub fn of_each(&self, tokens: u32) -> u32 {
+    pub(super) fn of_each(&self, tokens: u32) -> u32 {
         tokens.div_ceil(self.choices.max(1))
     }
 }
@@ -118,14 +118,14 @@ impl Facts {
 
 impl Record {
     /// A request whose headers came at `now`: a scheduled one, or one that is refused for them.
-    pub fn scheduled(id: RequestId, stage: Stage, now: Instant, endpoint: Endpoint, headers: &Headers) -> Self {
+    pub(super) fn scheduled(id: RequestId, stage: Stage, now: Instant, endpoint: Endpoint, headers: &Headers) -> Self {
         let unknown = unknown_slo_headers(headers.names());
         let ignored = (!unknown.is_empty()).then(|| unknown.join(", ").into());
         Self { endpoint: Some(endpoint), ignored, ..Self::new(id, stage, now) }
     }
 
     /// Any other.
-    pub fn new(id: RequestId, stage: Stage, now: Instant) -> Self {
+    pub(super) fn new(id: RequestId, stage: Stage, now: Instant) -> Self {
         Self {
             id,
             arrived_at: now,

@@ -12,7 +12,7 @@ use crate::sources::callout::{Callout, FetchError};
 use crate::sources::replicas::{Ask, ReplicaSource, Round, Turn};
 
 /// See the module.
-pub struct Replicas {
+pub(super) struct Replicas {
     source: ReplicaSource,
     /// Holds the roster, which passes from VM to VM, and the right to meet.
     document: SharedDocument,

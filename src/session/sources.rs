@@ -18,7 +18,7 @@ use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Reque
 use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
 
 /// Results so far of a configuration's sources.
-pub struct Sources {
+pub(super) struct Sources {
     profiles: Option<Source>,
     pods: Option<Source>,
     fetched_profiles: Vec<ProfileEntry>,
@@ -58,7 +58,7 @@ pub(super) enum Answer {
 
 impl Sources {
     /// Of a configuration; nothing was fetched yet.
-    pub fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let source = |name: &'static str, source: Option<sources::Source>| {
             let document = |source: &sources::Source| SharedDocument::new(name, source.fingerprint());
             source.map(|source| Source { name, document: document(&source), source, fetching: None })
@@ -74,22 +74,22 @@ impl Sources {
     }
 
     /// Returns `true` while the source of pods has not answered.
-    pub fn awaits_pods(&self) -> bool {
+    pub(super) fn awaits_pods(&self) -> bool {
         self.pods.is_some() && self.fetched_pods.is_none()
     }
 
     /// Returns `true` while a source has given nothing.
-    pub fn awaits_any(&self) -> bool {
+    pub(super) fn awaits_any(&self) -> bool {
         self.awaits_pods() || self.profiles.as_ref().is_some_and(|source| !source.document.is_seen())
     }
 
     /// Returns `true` if the next tick has pods to ask for.
-    pub const fn is_hastened(&self) -> bool {
+    pub(super) const fn is_hastened(&self) -> bool {
         self.is_hastened
     }
 
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
-    pub fn pool(&self, config: &Config) -> Rc<Pool> {
+    pub(super) fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
         let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> =

@@ -12,7 +12,7 @@ use crate::scheduling::policies::PolicyName;
 use crate::scheduling::request::Unjudged;
 
 /// The metrics of one pool.
-pub struct Stats<H> {
+pub(super) struct Stats<H> {
     host: H,
     pool: String,
     /// By metric and labels.
@@ -35,7 +35,7 @@ pub struct Stats<H> {
 type Labels = [Option<(&'static str, &'static str)>; 2];
 
 /// Reason why a request was left to Envoy's own balancing, as metrics and headers say it.
-pub const NO_PODS: &str = "no-pods";
+pub(super) const NO_PODS: &str = "no-pods";
 
 const NO_LABELS: Labels = [None; 2];
 
@@ -53,7 +53,7 @@ struct Observed {
 
 /// End of a request that was placed, for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
+pub(super) enum Ending {
     /// Its objective was kept.
     Kept,
     /// Its objective was missed.
@@ -72,7 +72,7 @@ pub enum Ending {
 
 impl<H: Host> Stats<H> {
     /// Defines the metrics of a pool.
-    pub fn new(host: H, pool: &str, has_replicas: bool) -> Self {
+    pub(super) fn new(host: H, pool: &str, has_replicas: bool) -> Self {
         let define = |kind, metric| host.define_metric(kind, &name(pool, metric, &[]));
         let gauge = |metric| define(MetricKind::Gauge, metric);
         let histogram = |metric| Observed::new(define(MetricKind::Histogram, metric));
@@ -94,17 +94,17 @@ impl<H: Host> Stats<H> {
     }
 
     /// A request goes on that is not scheduled.
-    pub fn passed(&mut self) {
+    pub(super) fn passed(&mut self) {
         self.count("passed_total", NO_LABELS);
     }
 
     /// A request was answered here.
-    pub fn refused(&mut self, reason: &'static str) {
+    pub(super) fn refused(&mut self, reason: &'static str) {
         self.count("refused_total", [Some(("reason", reason)), None]);
     }
 
     /// A request was sent to a pod.
-    pub fn placed(&mut self, placement: &Placement) {
+    pub(super) fn placed(&mut self, placement: &Placement) {
         self.wait_ms.record(&self.host, u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
             self.count("fallback_total", [Some(("reason", reason_of(unjudged))), None]);
@@ -122,12 +122,12 @@ impl<H: Host> Stats<H> {
     }
 
     /// A request went on to a pod of Envoy's own choice.
-    pub fn unplaced(&mut self) {
+    pub(super) fn unplaced(&mut self) {
         self.count("fallback_total", [Some(("reason", NO_PODS)), None]);
     }
 
     /// A request that was placed ended. Its class is told by position and name.
-    pub fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
+    pub(super) fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
         let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
             let labels = [("class", class_name), ("policy", policy.as_str()), ("outcome", ending.as_str())];
             Counted::define(&self.host, &name(&self.pool, "requests_total", &labels))
@@ -136,7 +136,7 @@ impl<H: Host> Stats<H> {
     }
 
     /// A response was complete after so many milliseconds, its first token there after so many.
-    pub fn timed(&mut self, ttft_ms: Option<u64>, e2e_ms: u64) {
+    pub(super) fn timed(&mut self, ttft_ms: Option<u64>, e2e_ms: u64) {
         if let Some(ttft_ms) = ttft_ms {
             self.ttft_ms.record(&self.host, ttft_ms);
         }
@@ -144,17 +144,17 @@ impl<H: Host> Stats<H> {
     }
 
     /// A source's document changed.
-    pub fn source_updated(&mut self, source: &'static str) {
+    pub(super) fn source_updated(&mut self, source: &'static str) {
         self.count("source_updates_total", [Some(("source", source)), None]);
     }
 
     /// A source's document could not be had, or not be taken as a whole.
-    pub fn source_failed(&mut self, source: &'static str, reason: &'static str) {
+    pub(super) fn source_failed(&mut self, source: &'static str, reason: &'static str) {
         self.count("source_errors_total", [Some(("source", source)), Some(("reason", reason))]);
     }
 
     /// Records the state of all VMs together.
-    pub fn survey(&mut self, survey: &Survey) {
+    pub(super) fn survey(&mut self, survey: &Survey) {
         self.host.record(self.waiting, u64::from(survey.waiting));
         self.host.record(self.in_flight, u64::from(survey.in_flight));
         self.host.record(self.pods, survey.pods as u64);
@@ -181,7 +181,7 @@ impl<H: Host> Stats<H> {
     }
 
     /// Tells the proxy what happened since the last time.
-    pub fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.counters.values_mut().chain(self.endings.values_mut()).for_each(|counted| counted.flush(&self.host));
         for observed in [&mut self.wait_ms, &mut self.ttft_ms, &mut self.e2e_ms] {
             observed.flush(&self.host);
@@ -249,7 +249,7 @@ impl Ending {
 
 /// Returns the reason why a request was placed by the fallback policy, as metrics and headers say
 /// it.
-pub const fn reason_of(unjudged: Unjudged) -> &'static str {
+pub(super) const fn reason_of(unjudged: Unjudged) -> &'static str {
     match unjudged {
         Unjudged::NoProfile => "no-profile",
         Unjudged::NoSlo => "no-slo",

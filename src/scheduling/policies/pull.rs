@@ -8,7 +8,7 @@
 //! - **Pack** (`slo-pack-load`): deployments from most slack (or from the cheapest) on, in a deployment the pod with *most*
 //!   pending load that stays at or below [`PACKED_TO`] with it, then an idle one. Where none is left, it spreads:
 //!   what waits for a pod to become half empty is late for nothing.
-//! - **Late** requests, which meet no objective any more, are placed only where a pod stays at or below [`LATE_TO`] with them. When
+//! - **Late** requests, which meet no objective any more, are placed only [where a pod keeps room](crate::scheduling::view::PodState::has_room_for_late). When
 //!   more comes than the pods sustain, most of what waits is late; filled with those, pods have no room for the next that could
 //!   be in time, which so becomes late in turn, and are slow for those that run. They wait for a calmer moment, or age and have a
 //!   pod drained.

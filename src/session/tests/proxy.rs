@@ -22,7 +22,7 @@ const NOT_FOUND: Refused = Refused(1);
 
 /// A stream as the proxy holds it.
 #[derive(Debug, Default)]
-pub struct Stream {
+pub(super) struct Stream {
     pub request: BTreeMap<String, String>,
     pub response: BTreeMap<String, String>,
     pub resumed: bool,
@@ -45,10 +45,10 @@ struct State {
 
 /// Clones are one proxy.
 #[derive(Clone, Default)]
-pub struct Proxy(Rc<RefCell<State>>);
+pub(super) struct Proxy(Rc<RefCell<State>>);
 
 /// A gateway of one VM.
-pub struct Gateway {
+pub(super) struct Gateway {
     pub proxy: Proxy,
     vm: Vm<Proxy>,
 }
@@ -170,7 +170,7 @@ impl Host for Proxy {
 
 impl Gateway {
     /// With a configuration, which has to be good.
-    pub fn new(configuration: &Value) -> Self {
+    pub(super) fn new(configuration: &Value) -> Self {
         let proxy = Proxy::default();
         let text = configuration.to_string().into_bytes();
         let size = text.len();
@@ -181,7 +181,7 @@ impl Gateway {
     }
 
     /// Sends a request, its body in one piece.
-    pub fn send(&self, id: u32, path: &str, headers: &[(&str, &str)], body: &Value) -> Next {
+    pub(super) fn send(&self, id: u32, path: &str, headers: &[(&str, &str)], body: &Value) -> Next {
         let all = [(":method", "POST"), (":path", path), ("content-type", "application/json")];
         let request =
             all.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -199,7 +199,7 @@ impl Gateway {
     }
 
     /// Answers a request with a document, and ends its stream.
-    pub fn answer(&self, id: u32, status: u16, document: &Value) {
+    pub(super) fn answer(&self, id: u32, status: u16, document: &Value) {
         let chunk = document.to_string().into_bytes();
         let size = chunk.len();
         self.enter(id);
@@ -212,25 +212,25 @@ impl Gateway {
     }
 
     /// Lets a tick pass.
-    pub fn tick(&self) {
+    pub(super) fn tick(&self) {
         let period = self.proxy.0.borrow().tick;
         self.advance(period);
         self.vm.on_root(ROOT, |router| router.on_tick());
     }
 
     /// Lets time pass.
-    pub fn advance(&self, time: Duration) {
+    pub(super) fn advance(&self, time: Duration) {
         let mut state = self.proxy.0.borrow_mut();
         state.now = state.now.after(time);
     }
 
     /// Looks at a stream.
-    pub fn stream<R>(&self, id: u32, look: impl FnOnce(&mut Stream) -> R) -> R {
+    pub(super) fn stream<R>(&self, id: u32, look: impl FnOnce(&mut Stream) -> R) -> R {
         look(self.proxy.0.borrow_mut().streams.get_mut(&id).unwrap())
     }
 
     /// Value of the metric of this name.
-    pub fn metric(&self, name: &str) -> u64 {
+    pub(super) fn metric(&self, name: &str) -> u64 {
         let state = self.proxy.0.borrow();
         state.metrics.iter().filter(|(known, _)| known == name).map(|(_, value)| value).sum()
     }
