@@ -27,8 +27,11 @@ use crate::shared::store::{Store, decode, encode, read, update};
 /// The least time between two writings, and between two readings.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Requests of other VMs after which no more are read for one view.
+/// Requests of other VMs after which no more are read in one callback.
 const READ_AT_ONCE: usize = 50;
+
+/// Views within this time are of one callback.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Interval at which what was learned is exchanged.
 const LEARNED_EVERY: Duration = Duration::from_millis(250);
@@ -46,6 +49,9 @@ pub(super) struct Company {
     /// The pod that is looked at next, while the last look is not through.
     watched: usize,
     exchanged_at: Option<Instant>,
+    /// Beginning of the callback that read last, and the requests of other VMs that it has read: that a view is made twice, since other
+    /// VMs took the room first, must not tell more than once.
+    reading: Option<(Instant, usize)>,
 }
 
 /// State that another VM has published.
@@ -128,9 +134,13 @@ impl Company {
         let mut due: Vec<Ticket> = seats.into_iter().filter(|owner| is_over(read_at(owner), EVERY, now)).collect();
         // What is left out is read next time: those that were read longest ago come first.
         due.sort_by_key(|owner| (read_at(owner), owner.slot));
+        if self.reading.is_none_or(|(since, _)| now.since(since) >= AT_ONCE) {
+            self.reading = Some((now, 0));
+        }
+        let before = self.reading.map_or(0, |(_, read)| read);
         let mut read = 0_usize;
         for owner in due {
-            if read >= READ_AT_ONCE {
+            if before.saturating_add(read) >= READ_AT_ONCE {
                 break;
             }
             let stored = membership.store().get(&membership.keys().runs(owner.slot));
@@ -143,6 +153,7 @@ impl Company {
             read = read.saturating_add(placed.len());
             self.meet(owner, stored.version, placed, now);
         }
+        self.reading = self.reading.map(|(since, _)| (since, before.saturating_add(read)));
         view.tell_runs(self.crowd.runs());
         read
     }

@@ -169,6 +169,8 @@ impl Worker {
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
             self.learning.share(&self.port, &self.keys, now);
+            // For the metrics; it leaves the worker with a newer board.
+            self.dispatcher.survey(now);
         }
         let actions = self.after(actions);
         self.set_timer(self.tick);
