@@ -78,7 +78,7 @@ pub(super) struct Tokenizer {
 
 impl Tokenizer {
     #[cfg(feature = "exact")]
-    pub fn new(wanted: PromptTokens) -> Self {
+    pub(super) fn new(wanted: PromptTokens) -> Self {
         Self { counter: (wanted == PromptTokens::Exact).then(Default::default) }
     }
 
