@@ -5,7 +5,7 @@
 #   host-tests/check-docs.sh [DIRECTORY…]
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- src tests host-tests
+[ $# -gt 0 ] || set -- src tests host-tests profiles profiles
 find "$@" -name target -prune -o -name '*.rs' -print | sort | tr '\n' '\0' | xargs -0 awk '
     FNR == 1 { is_in_block = 0 }
     { is_doc = /^[ \t]*\/\/[\/!]/ }

@@ -10,13 +10,13 @@
 pub struct Sample {
     /// Requests per second.
     pub rate_per_s: f64,
-    /// How many kept it.
+    /// Number of those that kept it.
     pub kept: f64,
     /// Of how many.
     pub of: f64,
 }
 
-/// Where the curve crosses a share.
+/// Rate at which the curve crosses a share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crossing {
     /// Requests per second.
@@ -35,13 +35,13 @@ const SLOPE_SPREAD: f64 = 1.2;
 /// Samples further from the crossing than this factor say nothing of it: the curve is no logistic over decades.
 const NEAR: f64 = 2.5;
 
-/// What a curve of typical slope that crosses `share` at `crossing_per_s` says of another rate.
+/// Share at another rate by a curve of typical slope that crosses `share` at `crossing_per_s`.
 pub fn expected_share(rate_per_s: f64, crossing_per_s: f64, share: f64) -> f64 {
     let logit = SLOPE_TYPICAL * (crossing_per_s / rate_per_s).ln() + (share / (1.0 - share)).ln();
     (1.0 + (-logit).exp()).recip()
 }
 
-/// Where these samples' curve crosses the share; `None` unless there are samples on both sides of it.
+/// Rate at which these samples' curve crosses the share; `None` unless there are samples on both sides of it.
 pub fn crossing(samples: &[Sample], share: f64) -> Option<Crossing> {
     let first = fitted(samples, share)?;
     let near = |sample: &&Sample| (sample.rate_per_s / first.rate_per_s).ln().abs() < NEAR.ln();
@@ -124,7 +124,7 @@ pub fn at_rate(rate_per_s: f64, points: impl Iterator<Item = (f64, f64, f64)>) -
     Some((mean_y - slope * mean_x).exp())
 }
 
-/// How near a point has to be, as the logarithm of a ratio of rates.
+/// Distance within which a point has to be, as the logarithm of a ratio of rates.
 const BANDWIDTH: f64 = 0.12;
 const SHRINKAGE: f64 = 0.05;
 

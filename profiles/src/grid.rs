@@ -40,7 +40,7 @@ impl Grid {
         self.output_tokens.iter().map(|&output_tokens| row(output_tokens)).collect()
     }
 
-    /// How many shapes it has.
+    /// Number of its shapes.
     pub fn cells(&self) -> usize {
         self.output_tokens.len() * self.input_tokens.len()
     }

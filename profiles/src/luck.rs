@@ -1,4 +1,4 @@
-//! What chance did to a point: arrivals that were denser or sparser than their rate.
+//! Correction for chance: arrivals that were denser or sparser than their rate.
 //!
 //! A window of a few hundred requests is mostly luck: whether the SLO is kept hangs on a handful of crowded moments. Against a
 //! [model](crate::sharing) that saw the same arrivals, two thirds of that and more can be taken off.
@@ -10,7 +10,7 @@ use crate::sharing::{Sharing, mean, quantile};
 
 /// A step to another rate is at most this large.
 const FARTHEST: f64 = 4.0;
-/// How finely the tightest objective that a point keeps is found, as halvings of a range of this factor.
+/// Precision to which the tightest objective that a point keeps is found, as halvings of a range of this factor.
 const TIGHTEST_HALVINGS: usize = 16;
 const TIGHTEST_RANGE: f64 = 64.0;
 
@@ -57,7 +57,7 @@ impl<'a> Fair<'a> {
         Some(share_of(&luckless, self.point.rate_per_s * self.point.e2e_s()?.mean))
     }
 
-    /// What the measured latency end to end, its mean or a percentile, is to be multiplied by to be that of the long run.
+    /// Factor by which the measured latency end to end, its mean or a percentile, is to be multiplied to be that of the long run.
     pub fn e2e_factor(&self, percentile: Option<u8>) -> f64 {
         let figure = |latencies_s: &[f64]| match percentile {
             None => mean(latencies_s),
@@ -66,7 +66,7 @@ impl<'a> Fair<'a> {
         self.in_long_run_s.as_ref().map_or(1.0, |long_run_s| figure(long_run_s) / figure(&self.in_window_s))
     }
 
-    /// Where the highest rate that holds is likely to be.
+    /// Likely place of the highest rate that holds.
     pub fn guess_per_s(&self, objective: &Objective) -> Option<f64> {
         let (mut low, mut high) = (TIGHTEST_RANGE.recip(), TIGHTEST_RANGE);
         for _ in 0..TIGHTEST_HALVINGS {

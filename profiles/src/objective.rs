@@ -1,4 +1,4 @@
-//! What a rate has to meet: an SLO, for so many requests in a hundred.
+//! Objective that a rate has to meet: an SLO, for so many requests in a hundred.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use slo_router::scheduling::slo::{Outcome, Slo};
 /// An SLO and the share of requests that have to keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objective {
-    /// What each request has to meet.
+    /// SLO that each request has to meet.
     pub slo: Slo,
     /// Of how many requests in a hundred, 1 to 99.
     pub percentile: u8,
@@ -23,7 +23,7 @@ impl Objective {
         f64::from(self.percentile) / 100.0
     }
 
-    /// Whether a request that went so kept the SLO.
+    /// Returns `true` if a request that went so kept the SLO.
     pub fn is_kept(&self, shape: Shape, ttft: Duration, e2e: Duration) -> bool {
         self.slo.kept(&Outcome { shape, cached_tokens: None, ttft, e2e })
     }

@@ -17,9 +17,9 @@ use rand_distr::{Distribution, Exp1};
 /// A server that shares itself equally among the requests in flight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sharing {
-    /// How long a request takes alone, seconds.
+    /// Time that a request takes alone, seconds.
     idle_s: f64,
-    /// How much longer for each other in flight, seconds.
+    /// Time that it takes longer for each other in flight, seconds.
     slowdown_s: f64,
 }
 
@@ -48,7 +48,7 @@ impl Sharing {
         Self { idle_s, slowdown_s: (low + high) / 2.0 }
     }
 
-    /// How long each of these requests takes; their arrivals ascend.
+    /// Time that each of these requests takes; their arrivals ascend.
     pub fn latencies_s(&self, arrivals_s: &[f64]) -> Vec<f64> {
         // Each request in flight has done the same since it came: `done` counts it for all, and all need 1.
         let (mut done, mut now_s) = (0.0, 0.0);

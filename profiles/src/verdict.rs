@@ -1,9 +1,9 @@
-//! Whether a point meets an objective: the one rule, for the search and for the profile.
+//! Verdict on a point under an objective: the one rule, for the search and for the profile.
 
 use crate::measurement::{Ending, Latencies, Point, Summary};
 use crate::objective::Objective;
 
-/// What a point says about an objective.
+/// Verdict on a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Enough requests kept the SLO, and the server kept up.

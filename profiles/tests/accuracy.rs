@@ -1,4 +1,4 @@
-//! How far single runs of the tool are from the truth, and from one another: many of them, in virtual time.
+//! Distance of the tool's single runs from the truth, and from one another: many of them, in virtual time.
 
 mod common;
 

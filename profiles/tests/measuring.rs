@@ -127,7 +127,7 @@ fn header() -> Header {
     Header::new("default/a", "m", Source::Imported { from: "virtual time".into() })
 }
 
-/// Whose first trials end in errors.
+/// Server whose first trials end in errors.
 struct Flaky {
     server: VirtualServer,
     bad_trials: usize,

@@ -1,4 +1,4 @@
-//! What the search costs and how exact it is, beside AIBrix's grid of rates: in virtual time, over the shapes of `demo.json`.
+//! Cost and exactness of the search, beside AIBrix's grid of rates: in virtual time, over the shapes of `demo.json`.
 
 mod common;
 
@@ -9,7 +9,7 @@ use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::time::Instant;
 use slo_router_pods::engine::{Engine, EventKind, Gpu};
 
-/// What the pods' own bisection says, of 3,000 requests at each rate.
+/// Rates by the pods' own bisection, of 3,000 requests at each.
 const TRUTH: &str = include_str!("../demo.json");
 const DEPLOYMENT: &str = "default/llama-l20";
 /// AIBrix's rates, requests per second, and its requests at each.
@@ -39,7 +39,7 @@ struct Truth {
     tputs: Vec<Vec<f64>>,
 }
 
-/// How a way to measure did.
+/// Result of a way to measure.
 struct Row {
     name: String,
     requests: usize,

@@ -15,7 +15,7 @@ const STABLE_SHARE: f64 = 0.9;
 /// The objectives of `gen_profile`; `None` is not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AibrixObjective {
-    /// Which percentile of the latencies; `None` for the mean.
+    /// Percentile of the latencies; `None` for the mean.
     pub percentile: Option<u8>,
     /// Requests per second at least.
     pub tput_per_s: Option<f64>,

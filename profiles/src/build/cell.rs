@@ -16,15 +16,15 @@ const COARSE: f64 = 1.3;
 const NEAR_SHARE: f64 = 0.4;
 /// A rate whose standard deviation is above this share of it is worth a remark.
 const UNSURE: f64 = 0.1;
-/// How late the client may send, as a share of the mean latency, before the point says more of the client.
+/// Share of the mean latency by which the client may send late before the point says more of the client.
 const LAG_SHARE: f64 = 0.1;
 
-/// What is known of one shape.
+/// Knowledge of one shape.
 #[derive(Clone, Debug)]
 pub struct Cell<'a> {
     /// The shape.
     pub shape: Shape,
-    /// How sure it is.
+    /// Certainty of the rate.
     pub status: Status,
     /// Requests per second at which the objective holds; 0 if at none, `None` if not known.
     pub rate_per_s: Option<f64>,
@@ -36,7 +36,7 @@ pub struct Cell<'a> {
     idle_e2e_s: Option<f64>,
 }
 
-/// How sure a cell is.
+/// Certainty of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
     /// The highest rate that holds is known.
@@ -179,7 +179,7 @@ impl Status {
         }
     }
 
-    /// What to know of it, if anything.
+    /// Remark on it, if there is any.
     pub fn remark(&self) -> Option<String> {
         Some(match self {
             Self::Known | Self::Infeasible => return None,

@@ -17,19 +17,19 @@ use crate::objective::Objective;
 pub use self::cell::{Cell, Status};
 pub use self::document::{ProfileText, python_json};
 
-/// What a profile says beyond its cells.
+/// Content of a profile beyond its cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     /// Price per GPU and unit of time, comparable between profiles.
     pub cost: f64,
-    /// When it was made, Unix seconds.
+    /// Time at which it was made, Unix seconds.
     pub created_unix_s: f64,
 }
 
 /// A profile under our rule.
 #[derive(Clone, Debug)]
 pub struct Built<'a> {
-    /// What its rates meet.
+    /// Objective that its rates meet.
     pub objective: Objective,
     /// The shapes.
     pub grid: Grid,
@@ -59,7 +59,7 @@ impl<'a> Built<'a> {
         self.cells.iter().flatten().filter_map(remark).collect()
     }
 
-    /// Whether some cell has no result at all.
+    /// Returns `true` if some cell has no result at all.
     pub fn is_partial(&self) -> bool {
         self.cells.iter().flatten().any(|cell| matches!(cell.status, Status::Unknown(_)))
     }

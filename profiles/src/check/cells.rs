@@ -1,4 +1,4 @@
-//! What is suspicious in cells that the filter accepts.
+//! Suspicious values in cells that the filter accepts.
 
 use std::time::Duration;
 

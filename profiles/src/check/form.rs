@@ -1,4 +1,4 @@
-//! What makes the filter refuse a profile, or makes it useless as a whole.
+//! Faults for which the filter refuses a profile, or that make it useless as a whole.
 
 use serde_json::Value;
 

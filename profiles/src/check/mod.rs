@@ -11,13 +11,13 @@ use slo_router::scheduling::profile::{Profile, without_nan};
 /// Something wrong with a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether the filter refuses the profile for it.
+    /// `true` if the filter refuses the profile for it.
     pub is_error: bool,
-    /// Where: a field, or a cell with its shape.
+    /// Place: a field, or a cell with its shape.
     pub place: String,
-    /// What stands there, and what is wrong with it.
+    /// Value that stands there, and its fault.
     pub problem: String,
-    /// What to do.
+    /// Remedy.
     pub remedy: String,
 }
 

@@ -4,7 +4,7 @@ const GOOD: &str = r#"{"gpu": "a", "cost": 1.0, "created": 1.0, "slos": {"percen
     "indexes": [[16, 32], [64, 128]], "tputs": [[8.0, 6.0], [4.0, 3.0]], "e2e": [[1.0, 1.2], [2.0, 2.4]],
     "ttft": [[0.1, 0.2], [0.1, 0.2]]}"#;
 
-/// What is said of the good profile with one thing changed.
+/// Findings on the good profile with one thing changed.
 #[track_caller]
 fn said(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     measurements: PathBuf,
     #[command(flatten)]
     objective: ObjectiveOptions,
-    /// Which rule finds the rates.
+    /// Rule that finds the rates.
     #[arg(long, value_enum, default_value_t = Rule::Ours)]
     rule: Rule,
     /// Requests per second at least; AIBrix's rule alone.
@@ -31,18 +31,18 @@ pub(crate) struct Options {
     /// Price per GPU and unit of time.
     #[arg(long, default_value_t = 1.0)]
     cost: f64,
-    /// When it was made, Unix seconds; now if not given.
+    /// Time at which it was made, Unix seconds; now if not given.
     #[arg(long)]
     created: Option<f64>,
     /// Build although some cells have no result; they count as without data.
     #[arg(long)]
     partial: bool,
-    /// Where to write it; standard output if not given.
+    /// File to write it to; standard output if not given.
     #[arg(long, short)]
     out: Option<PathBuf>,
 }
 
-/// How a rate is found.
+/// Rule by which a rate is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Rule {
     /// From all points of a cell together; see the documentation.

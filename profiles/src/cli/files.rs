@@ -14,13 +14,13 @@ use slo_router::scheduling::shape::Shape;
 
 #[derive(Args)]
 pub(crate) struct ImportOptions {
-    /// What wrote them.
+    /// Tool that wrote them.
     #[arg(long, value_enum)]
     from: Format,
     /// The results; several files make one set of measurements.
     #[arg(required = true)]
     results: Vec<PathBuf>,
-    /// Whose profile it will be: NAMESPACE/NAME.
+    /// Deployment whose profile it will be: NAMESPACE/NAME.
     #[arg(long)]
     deployment: String,
     /// The model's name.

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// The model's name, as requests give it.
     #[arg(long)]
     model: String,
-    /// Whose profile it will be: NAMESPACE/NAME.
+    /// Deployment whose profile it will be: NAMESPACE/NAME.
     #[arg(long)]
     deployment: String,
     /// The measurements file; if it exists, measuring goes on where it ended. Default: NAME.measurements.jsonl.
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     /// Requests that a rate near the limit is measured with, at least.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(50..))]
     requests: u16,
-    /// How sure a cell's rate has to be: its standard deviation as a share of it.
+    /// Certainty that a cell's rate has to have: its standard deviation as a share of it.
     #[arg(long, default_value_t = 0.05)]
     precision: f64,
     /// Stop after so long; what is measured by then is kept.
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     /// Send three requests, print the plan and how long it takes, and stop.
     #[arg(long)]
     dry_run: bool,
-    /// Which endpoint is asked.
+    /// Endpoint that is asked.
     #[arg(long, value_enum, default_value_t = Endpoint::Completions)]
     endpoint: Endpoint,
     /// Bearer token.
@@ -67,7 +67,7 @@ pub(crate) struct Options {
     /// An answer that is silent for longer has stalled.
     #[arg(long, default_value = "60s", value_parser = time)]
     stall_after: Duration,
-    /// How long the server may be gone, or busy with others, before measuring stops.
+    /// Time for which the server may be gone, or busy with others, before measuring stops.
     #[arg(long, default_value = "60s", value_parser = time)]
     patience: Duration,
     /// Seed of the arrivals.

@@ -8,7 +8,7 @@ use slo_profile::objective::Objective;
 use slo_router::json::duration;
 use slo_router::scheduling::slo::Slo;
 
-/// What rates have to meet: all that are given.
+/// Objectives that rates have to meet: all that are given.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct ObjectiveOptions {
     /// Time to first token, such as 1s.
@@ -23,7 +23,7 @@ pub(crate) struct ObjectiveOptions {
     /// End to end per output token.
     #[arg(long, value_parser = time, help_heading = "Objective")]
     e2e_per_output_token: Option<Duration>,
-    /// What `--e2e-per-output-token` allows on top.
+    /// Constant that `--e2e-per-output-token` allows on top.
     #[arg(long, value_parser = time, requires = "e2e_per_output_token", help_heading = "Objective")]
     e2e_base: Option<Duration>,
     /// End to end per token of input and output (AIBrix's TPAT).

@@ -1,4 +1,4 @@
-//! What one sees while measuring.
+//! Progress output while measuring.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use slo_profile::publish::{Entry, config_map, document, entries, to_redis, to_ur
 
 use super::files::{read, write};
 
-/// Where to.
+/// Destination.
 #[derive(Subcommand)]
 pub(crate) enum Target {
     /// To a file: the document that the filter polls.
@@ -49,13 +49,13 @@ pub(crate) enum Target {
     },
 }
 
-/// What to publish.
+/// Profiles to publish.
 #[derive(Args)]
 pub(crate) struct Profiles {
     /// Profiles, or documents of several.
     #[arg(required = true)]
     profiles: Vec<PathBuf>,
-    /// Whose they are, whatever the files say: NAMESPACE/NAME.
+    /// Deployment that they belong to, whatever the files say: NAMESPACE/NAME.
     #[arg(long)]
     deployment: Option<String>,
     /// Of which model, where the files do not say.

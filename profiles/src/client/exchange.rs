@@ -13,7 +13,7 @@ use super::sse::Stream;
 use crate::measure::{Answer, Failure};
 use crate::tls::http_client;
 
-/// Which completion endpoint is asked.
+/// Completion endpoint that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Endpoint {
     /// `/v1/completions`: the prompt as it is, no template.
@@ -22,7 +22,7 @@ pub enum Endpoint {
     Chat,
 }
 
-/// How to ask, the same for all requests.
+/// Form of the request, the same for all.
 #[derive(Debug)]
 pub(super) struct Exchange {
     http: Client,
@@ -38,7 +38,7 @@ pub(super) struct Exchange {
 /// Shorter than servers keep an idle connection (uvicorn and llama.cpp: 5 s), or a request would now and then meet one that
 /// is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
-/// What of an error's body is worth showing.
+/// Bytes of an error's body that are worth showing.
 const SHOWN_CHARACTERS: usize = 300;
 
 // === impl Exchange ===

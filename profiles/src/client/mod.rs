@@ -33,7 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub struct ClientOptions {
     /// Such as `http://10.0.0.7:8000`; with or without `/v1`.
     pub url: String,
-    /// Which of the two completion endpoints.
+    /// One of the two completion endpoints.
     pub endpoint: Endpoint,
     /// The model, as requests name it.
     pub model: String,
@@ -45,7 +45,7 @@ pub struct ClientOptions {
     pub shared_prefix_tokens: u32,
     /// No answer is silent for longer, unless it stalled.
     pub stall_after: Duration,
-    /// How long a server may be gone or busy before measuring stops.
+    /// Time for which a server may be gone or busy before measuring stops.
     pub patience: Duration,
 }
 
@@ -56,17 +56,17 @@ pub struct HttpServer {
     prompts: Prompts,
     /// Prompts made so far: each number is used once.
     prompts_made: u64,
-    /// What a small request took when the server was known to be idle.
+    /// Time that a small request took when the server was known to be idle.
     idle_probe: Option<Duration>,
     patience: Duration,
 }
 
-/// What was learned of a server before measuring.
+/// Facts about a server, learned before measuring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Learned {
-    /// Whether it forces the output length.
+    /// `true` if it forces the output length.
     pub forces_length: bool,
-    /// Whether it reports usage.
+    /// `true` if it reports usage.
     pub reports_usage: bool,
     /// Tokens per word of our prompts.
     pub tokens_per_word: f64,

@@ -13,7 +13,7 @@ const WORDS: [&str; 64] = [
     "car",
 ];
 
-/// How a server counts tokens of such prompts: a constant (template, start of sequence) and so many per word.
+/// Rule by which a server counts tokens of such prompts: a constant (template, start of sequence) and so many per word.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tokenizer {
     pub fixed_tokens: f64,
@@ -32,7 +32,7 @@ pub(super) struct Prompts {
 // === impl Tokenizer ===
 
 impl Tokenizer {
-    /// Where nothing is known: English text has three tokens in four words' letters, these words are short.
+    /// Guess while nothing is known: English text has three tokens in four words' letters, these words are short.
     pub(super) const ASSUMED: Self = Self { fixed_tokens: 0.0, tokens_per_word: 1.0 };
 
     /// From the tokens that prompts of two numbers of words turned out to have.

@@ -16,9 +16,9 @@ pub(super) struct Stream {
     pub outputs: u32,
     /// Events with a choice at all: tokens without text of their own (half a character) are such.
     pub choices: u32,
-    /// What the server says that it cost.
+    /// Usage that the server reports.
     pub usage: Option<Usage>,
-    /// Whether it ended as it should: `[DONE]`, or a finish reason.
+    /// `true` if it ended as it should: `[DONE]`, or a finish reason.
     pub ended: bool,
 }
 
@@ -102,7 +102,7 @@ impl Stream {
 // === impl Choice ===
 
 impl Choice {
-    /// Whether there is text in it, and whether it may stand for a token at all.
+    /// Returns two flags: there is text in it, and it may stand for a token at all.
     fn carries(&self) -> (bool, bool) {
         let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let (output, opening) = match &self.delta {

@@ -8,7 +8,7 @@ use crate::measurement::{Ending, Latencies, Lengths, Point};
 /// too, so it is lower than it would have to be.
 const STABLE_SHARE: f64 = 0.85;
 
-/// What all tools tell of a run at one rate.
+/// Facts that all tools report of a run at one rate.
 pub(super) struct Run {
     /// Requests per second that were offered.
     pub rate_per_s: f64,
@@ -16,7 +16,7 @@ pub(super) struct Run {
     pub throughput_per_s: f64,
     /// Output tokens per second.
     pub output_tokens_per_s: f64,
-    /// How long it took, seconds.
+    /// Duration, seconds.
     pub duration_s: f64,
     /// Mean tokens of the prompts.
     pub input_tokens: f64,
@@ -24,7 +24,7 @@ pub(super) struct Run {
     pub output_tokens: f64,
     /// Requests that failed.
     pub failed: u32,
-    /// How long the others took.
+    /// Times of the others.
     pub latencies: Latencies,
 }
 

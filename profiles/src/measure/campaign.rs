@@ -13,19 +13,19 @@ use crate::verdict::{Verdict, judge};
 
 /// Requests that tell what an idle server is capable of.
 const IDLE_REQUESTS: u32 = 3;
-/// How often a point or an idle request is tried before it is given up.
+/// Tries of a point or an idle request before it is given up.
 const TRIES: u32 = 3;
-/// Where the first cell begins: so many requests in flight on a server that slows down by nothing.
+/// Start of the first cell: so many requests in flight on a server that slows down by nothing.
 const FIRST_CONCURRENCY: f64 = 4.0;
 
-/// What is to be measured.
+/// Task of a campaign.
 #[derive(Clone, Debug)]
 pub struct Campaign {
     /// The cells.
     pub grid: Grid,
-    /// What their rates have to meet.
+    /// Objective that their rates have to meet.
     pub objective: Objective,
-    /// How much is measured of a point.
+    /// Extent of a point's measurement.
     pub sampling: Sampling,
     /// A cell is known when the standard deviation of its rate is at most this share of it.
     pub precision: f64,
@@ -35,7 +35,7 @@ pub struct Campaign {
     pub request_budget: Option<u64>,
 }
 
-/// What has just happened.
+/// Event that has just happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     /// A rate is about to be measured.
@@ -55,7 +55,7 @@ pub enum Progress<'a> {
     CellGivenUp(Shape),
 }
 
-/// How a campaign ended that met no error.
+/// End of a campaign that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     /// All cells are known, but for so many.
@@ -67,7 +67,7 @@ pub enum Finished {
     OutOfRequests,
 }
 
-/// Why a campaign cannot go on. What was measured is kept.
+/// Reason for which a campaign cannot go on. Its measurements are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
     /// The server.
@@ -85,7 +85,7 @@ enum CellEnd {
     OutOfRequests,
 }
 
-/// What a campaign reports to and keeps its points with.
+/// Observer that a campaign reports to and keeps its points with.
 pub trait Observer {
     /// Puts a point on disk.
     ///
@@ -201,7 +201,7 @@ impl Campaign {
         Ok(None)
     }
 
-    /// What the last known cell next to this one suggests: the same work per second.
+    /// Rate that the last known cell next to this one suggests: the same work per second.
     fn neighbours_rate(&self, shape: Shape, idle_e2e_s: f64, points: &[Point]) -> Option<f64> {
         let is_next = |point: &&Point| {
             let same_row = point.output_tokens == shape.output_tokens && point.input_tokens < shape.input_tokens;
@@ -223,7 +223,7 @@ impl Campaign {
     }
 }
 
-/// Whether most requests to the idle server kept the SLO. Where they do not, no rate can.
+/// Returns `true` if most requests to the idle server kept the SLO. Otherwise no rate can.
 pub fn idle_keeps(idle: &Point, objective: &Objective) -> bool {
     idle.kept(objective).is_some_and(|kept| 2 * kept > idle.requests())
 }

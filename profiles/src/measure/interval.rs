@@ -1,4 +1,4 @@
-//! How sure a share is that was counted.
+//! Certainty of a share that was counted.
 
 /// Standard deviations of 90 % confidence, both sides.
 pub const Z_90: f64 = 1.645;
@@ -55,7 +55,7 @@ impl Share {
         binomial(self.share)
     }
 
-    /// How many independent requests it is worth.
+    /// Number of independent requests that it is worth.
     pub fn independent(&self) -> f64 {
         binomial(self.share) / self.variance
     }

@@ -1,4 +1,4 @@
-//! What a campaign will take, before it begins.
+//! Estimate of a campaign, before it begins.
 
 use std::time::Duration;
 
@@ -19,25 +19,25 @@ const SLOWDOWN: f64 = 1.5;
 const AIBRIX_RATES_PER_S: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 const AIBRIX_REQUESTS: f64 = 100.0;
 
-/// What a campaign is estimated to take.
+/// Estimate of a campaign's cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// A row per cell.
     pub cells: Vec<PlannedCell>,
 }
 
-/// What a cell is estimated to take.
+/// Estimate of a cell's cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlannedCell {
     /// The cell.
     pub shape: Shape,
     /// Latency of a request that is alone.
     pub idle_e2e: Duration,
-    /// Whether such a request keeps the SLO; else the cell is known at once.
+    /// `true` if such a request keeps the SLO; else the cell is known at once.
     pub is_feasible: bool,
     /// Requests to be sent.
     pub requests: u64,
-    /// How long that takes.
+    /// Time that it takes.
     pub time: Duration,
 }
 

@@ -27,27 +27,27 @@ const NEAR: f64 = 1.25;
 const MAX_LOOKS: usize = 5;
 /// Points measured in full that a rate has to rest on.
 const LEAST_MEASURED: usize = 2;
-/// Where less precision than this is asked for, one such point is enough.
+/// Precision from which on one such point is enough.
 const COARSE: f64 = 0.1;
-/// What a look, or a server that did not keep up, is worth at most, in requests: it ended when it looked bad, so it says less
+/// Most that a look, or a server that did not keep up, is worth, in requests: it ended when it looked bad, so it says less
 /// than its numbers.
 const LOOK_WEIGHT: f64 = 10.0;
 
-/// How many requests look like one another where no point tells it yet.
+/// Number of requests that look like one another while no point tells it yet.
 const LOOK_DISPERSION: f64 = 10.0;
 
-/// What a cell's search knows before its first rate.
+/// Knowledge of a cell's search before its first rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// Mean latency of a request that is alone, seconds.
     pub idle_e2e_s: f64,
-    /// Where to begin, requests per second.
+    /// First rate, requests per second.
     pub start_per_s: f64,
     /// The search ends when the rate's standard deviation is at most this share of it.
     pub precision: f64,
 }
 
-/// What to do next.
+/// Next step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
     /// Look how far off this rate is: a few requests tell.
@@ -179,7 +179,7 @@ fn plain_share(point: &Point, objective: &Objective) -> Option<(f64, Share)> {
     Some((served_per_s(point), share_of(&kept, in_flight)))
 }
 
-/// What came in the window, where enough did: the latencies follow it rather than the rate that was meant.
+/// Rate that came in the window, if enough did: the latencies follow it rather than the rate that was meant.
 pub fn served_per_s(point: &Point) -> f64 {
     point.arrived_per_s.filter(|_| point.ended == Ending::Complete).unwrap_or(point.rate_per_s)
 }

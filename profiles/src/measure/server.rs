@@ -1,4 +1,4 @@
-//! What a measurement needs of a server.
+//! Port to a server that is measured.
 
 use std::fmt;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub trait Server {
     fn settle(&mut self) -> impl Future<Output = Result<(), ServerError>>;
 }
 
-/// How one request went that was answered.
+/// Course of one request that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// From send to the first token.
@@ -45,7 +45,7 @@ pub struct Answer {
     pub output_tokens: u32,
 }
 
-/// How one request went that was not.
+/// Course of one request that was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// 429 or 503: the server is full. It counts as a missed objective, and is no defect.
@@ -62,7 +62,7 @@ pub enum Failure {
     Empty,
 }
 
-/// Why measuring stops.
+/// Reason for which measuring stops.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// It does not answer any more.
@@ -90,7 +90,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is a sign of load rather than of a defect.
+    /// Returns `true` if it is a sign of load rather than of a defect.
     pub fn is_load(&self) -> bool {
         matches!(self, Self::Refused(_))
     }

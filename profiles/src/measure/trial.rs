@@ -32,7 +32,7 @@ const WINDOW_LIMIT: usize = 5;
 const DEFECTS_SHARE: f64 = 0.02;
 const DEFECTS_FREE: usize = 2;
 
-/// How much is measured of a point.
+/// Extent of a point's measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
     /// Requests in the window.
@@ -112,7 +112,7 @@ impl Trial {
         self.shape
     }
 
-    /// When the next request is due.
+    /// Instant at which the next request is due.
     pub fn next_arrival(&self) -> Duration {
         self.next_arrival
     }
@@ -155,7 +155,7 @@ impl Trial {
         }
     }
 
-    /// Whether enough is known, or nothing can be.
+    /// Returns `true` if enough is known, or nothing can be.
     pub fn is_over(&self) -> bool {
         self.over.is_some()
     }
@@ -171,7 +171,7 @@ impl Trial {
         self.last_defect.as_ref()
     }
 
-    /// What was measured.
+    /// Returns the measurement.
     pub fn into_point(self) -> Point {
         let (ending, until) = self.over.unwrap_or((Ending::Failed, self.next_arrival));
         Window::new(&self, until).point(ending)
@@ -221,7 +221,7 @@ impl Trial {
         (is_long && measured >= requests).then_some(ending)
     }
 
-    /// Whether it does with 90 % confidence. A look may err: what is measured in full near the limit corrects it.
+    /// Returns `true` if it does with 90 % confidence. A look may err: a full measurement near the limit corrects it.
     fn clearly_misses(&self) -> bool {
         let kept: Vec<f64> = self.kept.iter().map(|kept| f64::from(u8::from(*kept))).collect();
         share_of(&kept, self.rate_per_s * self.mean_e2e_s()).interval(Z_90).1 < self.objective.share()

@@ -21,11 +21,11 @@ pub struct Header {
     /// The model's name, as requests give it; empty if not known.
     #[serde(default)]
     pub model: String,
-    /// Where the points come from.
+    /// Origin of the points.
     pub source: Source,
 }
 
-/// Where points come from.
+/// Origin of points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -48,7 +48,7 @@ pub enum Source {
 /// A whole file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurements {
-    /// What was measured.
+    /// Measured points.
     pub header: Header,
     /// The points, in the order in which they were measured.
     pub points: Vec<Point>,
@@ -60,7 +60,7 @@ pub struct Appender {
     file: File,
 }
 
-/// Why a measurements file cannot be used.
+/// Reason for which a measurements file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read or written.
@@ -68,7 +68,7 @@ pub enum FileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         reason: io::Error,
     },
     /// A line is not what it should be.
@@ -78,7 +78,7 @@ pub enum FileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What was measured, as it is kept on disk: enough to build a profile under another SLO without measuring again.
+//! Measurements as they are kept on disk: enough to build a profile under another SLO without measuring again.
 
 mod file;
 mod point;

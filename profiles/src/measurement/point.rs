@@ -27,11 +27,11 @@ pub struct Point {
     /// Output tokens per second of those; absent where the source does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens_per_s: Option<f64>,
-    /// How the measurement ended.
+    /// End of the measurement.
     pub ended: Ending,
-    /// Whether the server kept up with the rate: no growing backlog. A look is too short to tell.
+    /// `true` if the server kept up with the rate: no growing backlog. A look is too short to tell.
     pub sustained: bool,
-    /// How long the window was, seconds, without warm-up.
+    /// Length of the window, seconds, without warm-up.
     pub window_s: f64,
     /// Requests sent in all, warm-up included.
     pub sent: u32,
@@ -47,23 +47,23 @@ pub struct Point {
     /// The 99th percentile of how late the client itself sent, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_lag_s: Option<f64>,
-    /// When its requests were sent; absent where the source does not tell, and where some of them failed.
+    /// Times at which its requests were sent; absent if the source does not tell, and if some of them failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
-    /// How long its requests took.
+    /// Latencies of its requests.
     pub latencies: Latencies,
 }
 
-/// When requests were sent, those before and after the window too.
+/// Times at which requests were sent, those before and after the window too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arrivals {
     /// Seconds from the start, ascending.
     pub sent_s: Vec<f64>,
-    /// Which of them is the window's first; the others of the window follow it.
+    /// Index of the window's first; the others of the window follow it.
     pub first: usize,
 }
 
-/// How the measurement of a point ended.
+/// End of the measurement of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
@@ -85,13 +85,13 @@ pub struct Lengths {
     pub output_tokens: f64,
 }
 
-/// How long requests took.
+/// Latencies of requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Latencies {
     /// Each of them: what any SLO at any percentile can be judged by.
     Requests(Requests),
-    /// What others left of theirs.
+    /// Figures that others left of theirs.
     Summary(Summary),
 }
 
@@ -106,7 +106,7 @@ pub struct Requests {
     pub answer_tokens: Vec<u32>,
 }
 
-/// What is known of a point whose single requests are not.
+/// Knowledge of a point whose single requests are not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Requests measured.
@@ -129,7 +129,7 @@ impl Point {
         Shape { output_tokens: self.output_tokens, input_tokens: self.input_tokens }
     }
 
-    /// Whether it was measured on an idle server, one request after the other.
+    /// Returns `true` if it was measured on an idle server, one request after the other.
     pub fn is_idle(&self) -> bool {
         self.rate_per_s == 0.0
     }
@@ -148,13 +148,13 @@ impl Point {
             }
     }
 
-    /// How many of its requests kept the SLO; `None` where the single requests are not known. What failed did not.
+    /// Number of its requests that kept the SLO; `None` if the single requests are not known. Those that failed did not.
     pub fn kept(&self, objective: &Objective) -> Option<u32> {
         let Latencies::Requests(requests) = &self.latencies else { return None };
         Some(requests.each_kept(self.input_tokens, objective).filter(|kept| *kept).count() as u32)
     }
 
-    /// Whether each of them did, in the order of their arrival; failed ones come last.
+    /// Returns `true` for each of them that did, in the order of their arrival; failed ones come last.
     pub fn each_kept(&self, objective: &Objective) -> Option<Vec<bool>> {
         let Latencies::Requests(requests) = &self.latencies else { return None };
         let mut kept: Vec<bool> = requests.each_kept(self.input_tokens, objective).collect();

@@ -1,4 +1,4 @@
-//! How a figure is distributed over the requests of a point.
+//! Distribution of a figure over the requests of a point.
 
 use std::collections::BTreeMap;
 

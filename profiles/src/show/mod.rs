@@ -15,7 +15,7 @@ pub use self::table::tables;
 pub struct Shown {
     /// The deployment.
     pub name: String,
-    /// What its rates meet.
+    /// Objective that its rates meet.
     pub objective: String,
     /// Tokens of the rows.
     pub outputs: Vec<f64>,
@@ -27,7 +27,7 @@ pub struct Shown {
 /// A matrix to show.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// What it is, with its unit.
+    /// Name, with the unit.
     pub title: &'static str,
     /// Values, `[output][input]`; `None` where there is none.
     pub values: Vec<Vec<Option<f64>>>,
@@ -90,7 +90,7 @@ impl Shown {
         panels
     }
 
-    /// Whether no rate meets the SLO in this cell.
+    /// Returns `true` if no rate meets the SLO in this cell.
     pub fn is_infeasible(&self, row: usize, column: usize) -> bool {
         self.document["tputs"][row][column].as_f64() == Some(0.0)
     }

@@ -18,7 +18,7 @@ use slo_router_pods::engine::{Engine, EngineSpec, EventKind, Gpu, Model};
 
 /// An engine that is as fast as the test's machine.
 pub struct VirtualServer {
-    /// What it computes with.
+    /// Engine that it computes with.
     pub spec: EngineSpec,
     /// Virtual time spent so far.
     pub spent: Duration,
