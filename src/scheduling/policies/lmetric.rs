@@ -24,19 +24,23 @@ struct LMetric;
 
 impl Policy for LMetric {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+        // Added up once: a pod's runs would be looked at for each request else.
+        let mut new_tokens: Vec<f64> =
+            (0..view.pool().pods().len()).map(|position| new_prompt_tokens(view.runs(position))).collect();
         let mut decisions = Vec::new();
         for request in waiting {
+            let own = f64::from(request.arrival.shape.input_tokens);
             let product = |candidate: &Candidate<'_>| {
-                let prefilling = view.runs(candidate.position).iter().filter(|run| !is_decoding(run));
-                let tokens: f64 = prefilling.map(|run| f64::from(run.prompt_tokens)).sum();
-                let own = f64::from(request.arrival.shape.input_tokens);
+                let tokens = new_tokens.get(candidate.position).copied().unwrap_or_default();
                 (tokens + own) * (f64::from(candidate.state.in_flight) + 1.0)
             };
             let choice = min_at_random(open_to(view, request), product, pass.rng)
-                .map(|candidate| (candidate.position, *candidate.prospect));
-            if let Some((pod, prospect)) = choice {
-                view.place(pod, prospect.load);
-                view.add_run(pod, request.as_run(&prospect, pass.now));
+                .map(|candidate| (candidate.position, candidate.prospect.load));
+            if let Some((pod, load)) = choice {
+                view.place(pod, load);
+                if let Some(tokens) = new_tokens.get_mut(pod) {
+                    *tokens += own;
+                }
                 decisions.push(Decision { request: request.arrival.id, pod });
             }
         }
@@ -44,6 +48,8 @@ impl Policy for LMetric {
     }
 }
 
-fn is_decoding(run: &Run) -> bool {
-    matches!(run.progress, Progress::Decoding { .. })
+/// Returns the tokens of the prompts that are still to be computed.
+fn new_prompt_tokens(runs: &[Run]) -> f64 {
+    let prefilling = runs.iter().filter(|run| !matches!(run.progress, Progress::Decoding { .. }));
+    prefilling.map(|run| f64::from(run.prompt_tokens)).sum()
 }
