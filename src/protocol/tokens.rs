@@ -42,22 +42,25 @@ impl Pieces<'_> {
 
 #[cfg(feature = "exact")]
 mod exact {
-    use std::sync::OnceLock;
-
     use tiktoken_rs::CoreBPE;
 
     use super::TokenCounter;
 
-    /// `cl100k_base`, built on first use (tens of milliseconds, 15 MB).
-    #[derive(Default)]
-    pub struct Cl100k(OnceLock<Option<CoreBPE>>);
+    /// `cl100k_base`; nothing where it cannot be built.
+    pub struct Cl100k(Option<CoreBPE>);
 
     // === impl Cl100k ===
 
+    impl Cl100k {
+        /// Builds it from its embedded ranks, which takes tens of milliseconds and 15 MB: while a VM starts, not while it serves.
+        pub fn load() -> Self {
+            Self(tiktoken_rs::cl100k_base().ok())
+        }
+    }
+
     impl TokenCounter for Cl100k {
         fn tokens_of(&self, piece: &str) -> Option<u32> {
-            let tokenizer = self.0.get_or_init(|| tiktoken_rs::cl100k_base().ok()).as_ref()?;
-            u32::try_from(tokenizer.encode_ordinary(piece).len()).ok()
+            u32::try_from(self.0.as_ref()?.encode_ordinary(piece).len()).ok()
         }
     }
 
@@ -68,7 +71,7 @@ mod exact {
 
         /// Tokens of a text of any length.
         fn tokens_of(text: &str) -> Option<u32> {
-            let (counter, mut pieces) = (Cl100k::default(), Pieces(text));
+            let (counter, mut pieces) = (Cl100k::load(), Pieces(text));
             let counted: Option<u32> = pieces.by_ref().map(|piece| counter.tokens_of(piece)).sum();
             Some(counted? + counter.tokens_of(pieces.0)?)
         }

@@ -79,7 +79,7 @@ pub(super) struct Tokenizer {
 impl Tokenizer {
     #[cfg(feature = "exact")]
     pub(super) fn new(wanted: PromptTokens) -> Self {
-        Self { counter: (wanted == PromptTokens::Exact).then(Default::default) }
+        Self { counter: (wanted == PromptTokens::Exact).then(crate::protocol::Cl100k::load) }
     }
 
     #[cfg(not(feature = "exact"))]

@@ -127,7 +127,7 @@ fn columns(text: &str) -> Result<Vec<Length>> {
 
 /// Measures texts as the filter does: in the body of a request.
 fn counted(text: &str) -> Result<Vec<Length>> {
-    let counter = Cl100k::default();
+    let counter = Cl100k::load();
     let mut lengths = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let prompts = match serde_json::from_str(line).with_context(|| format!("line {}", number + 1))? {

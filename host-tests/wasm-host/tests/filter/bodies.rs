@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wasm_host::{Program, Stream, World};
 
 use crate::bounds::MILLISECOND;
-use crate::support::{Sent, address, entry, filter, ms, of, path};
+use crate::support::{Sent, address, entry, exact_path, filter, ms, of, path};
 
 /// The largest body that Envoy keeps by default.
 const LARGEST: usize = 1 << 20;
@@ -95,17 +95,29 @@ fn compare() {
 
 #[test]
 fn no_body_of_a_scheduled_request_takes_more_than_a_millisecond() {
-    let world = counting(&filter(1, 1_000_000));
+    assert_bodies_bounded(&counting(&filter(1, 1_000_000)));
+}
+
+#[test]
+fn no_body_whose_tokens_are_counted_takes_more_than_a_millisecond() {
+    let mut config = filter(1, 1_000_000);
+    config["request"]["prompt_tokens"] = json!("exact");
+    let program = Program::load_counting(exact_path()).unwrap();
+    assert_bodies_bounded(&of(&program, &config).build().unwrap());
+}
+
+/// Asserts that of a scheduled request with whatever body.
+fn assert_bodies_bounded(world: &World) {
     for (name, body) in shapes(LARGEST) {
         for pieces in [1, 5, 64] {
             world.clear_history();
-            let stream = sent(&world, "/v1/chat/completions", "application/json", &body, pieces);
+            let stream = sent(world, "/v1/chat/completions", "application/json", &body, pieces);
             assert!(stream.status().is_none_or(|status| status < 500), "{name}");
             if stream.status().is_none() {
                 assert_eq!(stream.upstream_body().len(), body.len(), "{name}");
                 stream.finish();
             }
-            assert_bounded(&world, &format!("{name} in {pieces}"));
+            assert_bounded(world, &format!("{name} in {pieces}"));
         }
     }
 }
