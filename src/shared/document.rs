@@ -22,6 +22,12 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The least time between two fetches of which the second is hastened.
 const HASTENED: Duration = Duration::from_secs(1);
 
+/// Answers of a fetch that cost its server little: a service, a page of its endpoints and one of its pods.
+const FEW_ANSWERS: u32 = 3;
+/// Time to the next fetch at least, for each answer beyond these: thousands of pods come in many pages, which no server is to
+/// be asked for all the time.
+const PER_ANSWER: Duration = Duration::from_millis(500);
+
 /// Sources that live side by side at most before a cell is taken from one of them.
 const CELLS: usize = 4;
 
@@ -52,6 +58,8 @@ struct State {
     leased_until: Instant,
     /// Instant of the last fetch, successful or not.
     fetched_at: Option<Instant>,
+    /// Answers that the last fetch took so far.
+    answers: u32,
     /// Fetches that gave nothing before the first document.
     failures: u32,
     /// `true` if it seems to have changed since it was fetched.
@@ -106,13 +114,15 @@ impl SharedDocument {
             (due && state.leased_until <= now).then(|| {
                 state.fetched_at = Some(now);
                 state.leased_until = lease_until(timeout, now);
+                state.answers = 1;
                 state.hastened = false;
             })
         });
         leased == Ok(Some(()))
     }
 
-    /// Makes the next fetch due now, or a second after the last one: something shows that the document in force is out of date.
+    /// Makes the next fetch due now, or a second after the last one (more for one of many answers): something shows that the document in
+    /// force is out of date.
     pub fn hasten(&self, store: &impl Store, keys: &Keys) {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
         // If it fails, the document is fetched when it is due.
@@ -126,7 +136,10 @@ impl SharedDocument {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
         // If it fails, another VM may fetch the same beside this one.
         let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
-            (state.fingerprint == self.fingerprint).then(|| state.leased_until = lease_until(timeout, now))
+            (state.fingerprint == self.fingerprint).then(|| {
+                state.answers = state.answers.saturating_add(1);
+                state.leased_until = lease_until(timeout, now);
+            })
         });
     }
 
@@ -233,7 +246,8 @@ impl State {
     /// Time from the start of the last fetch to the next one.
     fn pause(&self, every: Duration) -> Duration {
         if self.version > 0 {
-            return if self.hastened { every.min(HASTENED) } else { every };
+            let least = PER_ANSWER.saturating_mul(self.answers.saturating_sub(FEW_ANSWERS));
+            return least.max(if self.hastened { every.min(HASTENED) } else { every });
         }
         let doubled = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
         FIRST_RETRY.saturating_mul(doubled).min(every)

@@ -208,10 +208,10 @@ impl From<JsonError> for FetchError {
     }
 }
 
-/// A source's configuration as it is written: the fields that all have, then its own. Flattening a common struct would
-/// cost the errors their path.
+/// A source's configuration as it is written: the fields that all have, then its own. `every` names the function that returns
+/// the interval where none is written. Flattening a common struct would cost the errors their path.
 macro_rules! callout_document {
-    ($name:ident { $($own:tt)* }) => {
+    ($name:ident every $interval:literal { $($own:tt)* }) => {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct $name {
@@ -220,7 +220,7 @@ macro_rules! callout_document {
             #[serde(default, deserialize_with = "crate::json::text::optional::<crate::json::text::HostLike, _>")]
             authority: Option<String>,
             #[serde(
-                default = "crate::sources::callout::default_interval",
+                default = $interval,
                 deserialize_with = "crate::json::duration::at_least_us::<_, 100_000>"
             )]
             interval: std::time::Duration,
@@ -246,8 +246,15 @@ macro_rules! callout_document {
 }
 pub(super) use callout_document;
 
-pub(super) const fn default_interval() -> Duration {
+/// Between two fetches of profiles, which people change, or of a document that somebody else makes.
+pub(super) const fn seldom() -> Duration {
     Duration::from_secs(10)
+}
+
+/// Between two fetches of pods from whoever knows them first: a pod that is told to end may be gone some seconds later, and
+/// all pods of a rolling update may.
+pub(super) const fn often() -> Duration {
+    Duration::from_secs(2)
 }
 
 pub(super) const fn default_timeout() -> Duration {
@@ -260,7 +267,7 @@ mod tests {
 
     fn callout() -> Callout {
         let (cluster, authority) = ("c".to_owned(), "files.example:8080".to_owned());
-        Callout { cluster, authority, interval: default_interval(), timeout: default_timeout() }
+        Callout { cluster, authority, interval: seldom(), timeout: default_timeout() }
     }
 
     fn head(status: Option<u16>, content_type: Option<&str>, body_bytes: usize) -> Head<'_> {

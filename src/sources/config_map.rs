@@ -22,7 +22,7 @@ pub struct ConfigMapSource {
     pub name: String,
 }
 
-callout_document!(ConfigMapDocument {
+callout_document!(ConfigMapDocument every "crate::sources::callout::seldom" {
     #[serde(deserialize_with = "text::one::<ObjectName, _>")]
     namespace: String,
     #[serde(deserialize_with = "text::one::<ObjectName, _>")]

@@ -53,7 +53,7 @@ enum LocalityPart {
     SubZone,
 }
 
-callout_document!(EnvoyDocument {
+callout_document!(EnvoyDocument every "crate::sources::callout::often" {
     #[serde(deserialize_with = "json::object_list")]
     clusters: Vec<ClusterDocument>,
 });

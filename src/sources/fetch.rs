@@ -142,9 +142,9 @@ mod tests {
             (http(r#"{"cluster": "files", "path": "/p"}"#), "files/p every 10s"),
             (
                 Source::Kubernetes(json::read(kubernetes.as_bytes()).unwrap()),
-                "Kubernetes' service prod/llama, by api every 10s",
+                "Kubernetes' service prod/llama, by api every 2s",
             ),
-            (Source::Envoy(json::read(envoy.as_bytes()).unwrap()), "1 clusters that Envoy knows, by admin every 10s"),
+            (Source::Envoy(json::read(envoy.as_bytes()).unwrap()), "1 clusters that Envoy knows, by admin every 2s"),
         ] {
             assert_eq!(source.to_string(), expected);
         }

@@ -16,7 +16,7 @@ pub struct HttpSource {
     pub path: String,
 }
 
-callout_document!(HttpDocument {
+callout_document!(HttpDocument every "crate::sources::callout::seldom" {
     #[serde(deserialize_with = "text::one::<text::PathAndQuery, _>")]
     path: String,
 });

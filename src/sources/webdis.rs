@@ -37,7 +37,7 @@ pub struct WebdisSource {
     pub namespace: String,
 }
 
-callout_document!(WebdisDocument {
+callout_document!(WebdisDocument every "crate::sources::callout::seldom" {
     #[serde(default = "default_namespace", deserialize_with = "text::one::<ObjectName, _>")]
     namespace: String,
 });

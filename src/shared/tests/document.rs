@@ -243,6 +243,20 @@ fn a_fetch_of_many_answers_keeps_its_lease() {
 }
 
 #[test]
+fn one_of_many_answers_is_fetched_less_often_hastened_or_not() {
+    let vms = Vms::new();
+    let one = of(1);
+    // 33 answers: 15 s for the 30 beyond a few.
+    assert!(vms.lease(&one, START));
+    (0..32).for_each(|_| one.renew(&vms.memory, &vms.keys, TIMEOUT, START));
+    vms.publish(&one, b"a");
+    one.hasten(&vms.memory, &vms.keys);
+    assert!(!vms.lease(&one, after(15).before(Duration::from_micros(1))));
+    vms.fetch(&one, after(15), b"a");
+    assert!(vms.lease(&one, after(25)), "one answer: as often as any");
+}
+
+#[test]
 fn what_the_server_calls_the_document_is_known_to_all_vms() {
     let vms = Vms::new();
     let [one, other] = [of(1), of(1)];

@@ -48,7 +48,7 @@ pub struct KubernetesSource {
     pub query: Query,
 }
 
-callout_document!(KubernetesDocument {
+callout_document!(KubernetesDocument every "crate::sources::callout::often" {
     namespace: String,
     service: Option<String>,
     port_name: Option<String>,
