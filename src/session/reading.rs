@@ -19,12 +19,11 @@ const WORK: u64 = 1_000_000;
 const PIECE: usize = 16 * 1024;
 /// Bytes read before the work is looked at again: of JSON, and where tokens are counted.
 const SLICE: usize = 2 * 1024;
-const COUNTED_SLICE: usize = 1024;
+const COUNTED_SLICE: usize = 64;
 
 /// Instructions for a step of a reader at most, and for each byte in some way.
 const STEP: u64 = 250;
 const BYTE: u64 = 30;
-const COUNTED_BYTE: u64 = 200;
 const SCANNED_BYTE: u64 = 100;
 const FORM_STEP: u64 = 200;
 const FORM_BYTE: u64 = 8;
@@ -204,17 +203,16 @@ impl Reader {
 
     /// Takes a slice; returns how much of it was read, and adds the work that it was.
     fn feed(&mut self, slice: &[u8], counter: Option<&dyn TokenCounter>, work: &mut u64) -> usize {
-        let steps_before = self.steps();
+        let (steps_before, counting_before) = (self.steps(), self.counting_work());
         let (read, step, byte) = match self {
-            Self::Ask(reader) => {
-                (reader.feed(slice, counter), STEP, if counter.is_some() { COUNTED_BYTE } else { BYTE })
-            }
+            Self::Ask(reader) => (reader.feed(slice, counter), STEP, BYTE),
             Self::Name(reader) if reader.is_form() => (reader.feed(slice), FORM_STEP, FORM_BYTE),
             Self::Name(reader) => (reader.feed(slice), FORM_STEP, SCANNED_BYTE),
         };
         let bytes = u64::try_from(slice.len()).unwrap_or(u64::MAX).saturating_mul(byte);
         let steps = self.steps().saturating_sub(steps_before).saturating_mul(step);
-        *work = work.saturating_add(bytes).saturating_add(steps);
+        let counting = self.counting_work().saturating_sub(counting_before);
+        *work = work.saturating_add(bytes).saturating_add(steps).saturating_add(counting);
         read
     }
 
@@ -222,6 +220,13 @@ impl Reader {
         match self {
             Self::Ask(reader) => reader.steps(),
             Self::Name(reader) => reader.steps(),
+        }
+    }
+
+    fn counting_work(&self) -> u64 {
+        match self {
+            Self::Ask(reader) => reader.counting_work(),
+            Self::Name(_) => 0,
         }
     }
 

@@ -132,6 +132,11 @@ impl AskReader {
     pub fn steps(&self) -> u64 {
         self.lexer.steps()
     }
+
+    /// WebAssembly instructions that counting tokens took so far, as estimated from above.
+    pub const fn counting_work(&self) -> u64 {
+        self.measuring.text.work()
+    }
 }
 
 // === impl Measuring ===

@@ -1,6 +1,6 @@
 //! The tokens of a text that comes in parts, where they are counted.
 
-use crate::protocol::tokens::{Pieces, TokenCounter};
+use crate::protocol::tokens::{Pieces, TokenCounter, work_of};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,13 +9,15 @@ pub(super) struct TokenSum {
     tokens: Option<u32>,
     /// Bytes not counted yet, for want of those that follow.
     pending: String,
+    /// Instructions that counting took, as estimated, of all texts so far.
+    work: u64,
 }
 
 // === impl TokenSum ===
 
 impl Default for TokenSum {
     fn default() -> Self {
-        Self { tokens: Some(0), pending: String::new() }
+        Self { tokens: Some(0), pending: String::new(), work: 0 }
     }
 }
 
@@ -27,6 +29,7 @@ impl TokenSum {
         self.pending.push_str(part);
         let mut pieces = Pieces(&self.pending);
         for piece in pieces.by_ref() {
+            self.work = self.work.saturating_add(work_of(piece));
             self.tokens = sum(self.tokens, counter.tokens_of(piece));
         }
         let counted = self.pending.len().saturating_sub(pieces.0.len());
@@ -40,12 +43,19 @@ impl TokenSum {
         if self.pending.is_empty() {
             return tokens;
         }
+        self.work = self.work.saturating_add(work_of(&self.pending));
         let last = counter.tokens_of(&self.pending);
         self.pending.clear();
         sum(tokens, last)
     }
+
+    /// WebAssembly instructions that counting took, as estimated from above, of all texts so far.
+    pub(super) const fn work(&self) -> u64 {
+        self.work
+    }
 }
 
+/// Adds up tokens, where both are known.
 pub(super) fn sum(one: Option<u32>, other: Option<u32>) -> Option<u32> {
     one.zip(other).map(|(one, other)| one.saturating_add(other))
 }
