@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 use super::DEFAULT_CLASS;
 use super::slo::optional_slo;
 use crate::json::{self, JsonError, number, text};
-use crate::scheduling::request::Weight;
 use crate::scheduling::slo::Slo;
+use crate::scheduling::weight::Weight;
 
 /// A class of requests. Where it names a header and a model, a request must have both.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -47,7 +47,7 @@ pub struct QueueConfig {
 /// Reads a policy that needs neither profiles nor objectives. For `#[serde(deserialize_with)]`.
 pub(super) fn fallback<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PolicyName, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let fallbacks = || policies::ALL.into_iter().filter(|policy| policy.is_fallback);
+    let fallbacks = || policies::all().filter(|policy| policy.is_fallback);
     fallbacks().find(|policy| policy.name == name).ok_or_else(|| {
         let expected = fallbacks().map(PolicyName::as_str).collect::<Vec<_>>().join(", ");
         D::Error::custom(format_args!("unknown fallback policy {name:?}, expected one of {expected}"))
@@ -56,7 +56,7 @@ pub(super) fn fallback<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Res
 
 /// Returns the fallback policy where the configuration states none.
 pub(super) fn default_fallback() -> PolicyName {
-    policies::ALL.into_iter().find(|policy| policy.is_fallback).unwrap_or_default()
+    policies::all().find(|policy| policy.is_fallback).unwrap_or_default()
 }
 
 /// Reads the rule by which output lengths are estimated. For `#[serde(deserialize_with)]`.

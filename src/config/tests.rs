@@ -7,8 +7,8 @@ use super::*;
 use crate::learning::PredictionKind;
 use crate::scheduling::policies::{Prefer, attainment, least_request, pull, random};
 use crate::scheduling::queue::LatePolicy;
-use crate::scheduling::request::Weight;
 use crate::scheduling::slo::Slo;
+use crate::scheduling::weight::Weight;
 use crate::sources::Source;
 use crate::sources::callout::Callout;
 

@@ -324,6 +324,6 @@ impl<S: Store> Dispatcher<S> {
 
 impl Policies {
     fn get(&mut self, name: PolicyName) -> &mut dyn Policy {
-        self.built.entry(name).or_insert_with(|| (name.build)(self.preferences)).as_mut()
+        self.built.entry(name).or_insert_with(|| name.build(self.preferences)).as_mut()
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::reading::Reading;
 use super::running::Run;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
-use crate::scheduling::policies::{Decision, Kind, Pass};
+use crate::scheduling::policies::{Decision, Pass, PolicyKind};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
@@ -181,7 +181,7 @@ impl<S: Store> Dispatcher<S> {
             let limit = claims.peek().map(|(claim, _)| claim.urgency);
             // A policy that goes by gains and not by urgency looks at all at once: in parts it would take several times as
             // long, and hold what its first part alone does not let it place.
-            let limit = limit.filter(|_| first.policy.kind != Kind::Gain);
+            let limit = limit.filter(|_| first.policy.kind != PolicyKind::Gain);
             let together = |request: &&&Request| {
                 request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
             };

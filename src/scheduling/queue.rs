@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::lane::{Lane, Place};
+use self::lane::{Lane, Place, place_at};
 use super::request::{Footprint, Request, RequestId};
 use super::time::Instant;
 
@@ -279,11 +279,6 @@ impl Queue {
         let half_slack = request.original_slack().mul_f64(0.5);
         if half_slack.is_zero() { quarter } else { quarter.min(half_slack) }
     }
-}
-
-/// Before all that must start at `moment`.
-fn place_at(moment: Instant) -> Place {
-    (moment, Instant::ZERO, RequestId(0))
 }
 
 /// An infeasible request was late before it came.

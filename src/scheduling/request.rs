@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::assessment::Assessment;
 use super::load::Load;
-use super::policies::{Kind, PolicyName};
+use super::policies::{PolicyKind, PolicyName};
 use super::pool::{Audience, DeploymentId, Model};
 use super::prediction::OutputLengths;
 use super::run::{Progress, Run};
@@ -19,14 +19,11 @@ use super::shape::Shape;
 use super::slo::Slo;
 use super::subset::Subset;
 use super::time::Instant;
+use super::weight::Weight;
 
 /// A request within one VM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u32);
-
-/// Worth of keeping the objective of a request, against 1 for one of no class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Weight(f64);
 
 /// Arrival of a request: everything about it that does not depend on the pool.
 #[derive(Clone, Debug, Default)]
@@ -119,26 +116,6 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
 
-// === impl Weight ===
-
-impl Weight {
-    /// `None` unless it is positive and finite.
-    pub fn new(weight: f64) -> Option<Self> {
-        (weight > 0.0 && weight.is_finite()).then_some(Self(weight))
-    }
-
-    /// The number.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl Default for Weight {
-    fn default() -> Self {
-        Self(1.0)
-    }
-}
-
 // === impl Prospect ===
 
 impl Prospect {
@@ -207,7 +184,7 @@ impl Request {
     pub fn footprint(&self) -> Footprint {
         let mut hasher = FnvHasher::default();
         (self.policy, self.audience.id(), self.arrival.class, self.infeasible).hash(&mut hasher);
-        if self.policy.kind == Kind::Gain {
+        if self.policy.kind == PolicyKind::Gain {
             // It judges each request by itself; a class is what may not starve.
             return Footprint(hasher.finish());
         }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::prediction::OutputLengths;
-use super::request::Weight;
 use super::slo::Slo;
 use super::time::Instant;
+use super::weight::Weight;
 
 /// See the module.
 #[derive(Clone, Debug)]

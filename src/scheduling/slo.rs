@@ -1,12 +1,10 @@
-//! Latency objectives of a request: what is promised, whether it was kept, and how long a request can still wait.
+//! Latency objectives of a request: what is promised, and whether it was kept.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Profile;
 use super::shape::Shape;
-use super::time::Instant;
 
 /// Objective of a request; all parts that are set must hold. All times count from arrival at the
 /// gateway, so waiting counts.
@@ -138,22 +136,6 @@ impl Slo {
 
 fn per_token(value: Duration, shape: Shape) -> Duration {
     value.saturating_mul(shape.input_tokens.saturating_add(shape.output_tokens))
-}
-
-/// Seconds that a request which has waited this long can still wait on a deployment with this profile and be expected
-/// to meet its target: target − waited − expected, negative once it is late. AIBrix's rank is the negation.
-///
-/// `None` if nothing is promised, or if the profile has no latency for what is.
-pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> Option<f64> {
-    let expected = profile.expected_for(slo.kind()?, shape)?;
-    Some(slo.target(shape)?.as_secs_f64() - waited.as_secs_f64() - expected.as_secs_f64())
-}
-
-/// Returns the latest instant at which a request must start to be expected to meet its target on a
-/// deployment with this profile: arrival + target − expected, in the past if it never could. `None`
-/// as for [`slack_s`].
-pub fn latest_start(slo: &Slo, shape: Shape, profile: &Profile, arrival: Instant) -> Option<Instant> {
-    Some(arrival.offset_seconds(slack_s(slo, shape, profile, Duration::ZERO)?))
 }
 
 #[cfg(test)]

@@ -18,10 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::claim::Claim;
 use super::ledger::Column;
 use crate::scheduling::load::Load;
-use crate::scheduling::pool::{DeploymentId, PodId};
+use crate::scheduling::pool::{DeploymentId, MAX_PODS, PodId};
 use crate::scheduling::queue::Urgency;
 use crate::scheduling::time::Instant;
-use crate::sources::pods::MAX_PODS;
 
 /// Changes whenever the format does.
 pub const VERSION: u8 = 1;

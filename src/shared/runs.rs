@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::directory::Ticket;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
-use crate::scheduling::request::{RequestId, Weight};
+use crate::scheduling::request::RequestId;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::time::Instant;
+use crate::scheduling::weight::Weight;
 
 /// A run and where it runs.
 #[derive(Clone, Debug)]

@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::json::{self, JsonError};
-use crate::scheduling::pool::PodSpec;
-
-/// The most pods of a pool.
-pub const MAX_PODS: usize = 10_000;
+use crate::scheduling::pool::{MAX_PODS, PodSpec};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,7 +32,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0 };
             let mut view = View::new(&pool, states.clone());
-            (policy.build)(Preferences::default()).pass(&mut view, &[&request], &mut pass)
+            policy.build(Preferences::default()).pass(&mut view, &[&request], &mut pass)
         })
         .map(|decision| decision.pod + 1)
         .collect();
@@ -64,7 +64,7 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     let pool = pool(&[("a100", 1, Some(a100())), ("a40", 1, Some(a40()))]);
     let mut states = vec![PodState::default(); 2];
     let mut placed = [0, 0];
-    let mut policy = (push::SLO_LEAST_LOAD.build)(Preferences::default());
+    let mut policy = push::SLO_LEAST_LOAD.build(Preferences::default());
     let mut rng = fastrand::Rng::with_seed(1);
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());

@@ -13,7 +13,8 @@ use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::queue::{LatePolicy, Queue};
 use slo_router::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use slo_router::scheduling::shape::Shape;
-use slo_router::scheduling::slo::{Slo, SloKind, slack_s};
+use slo_router::scheduling::slack::slack_s;
+use slo_router::scheduling::slo::{Slo, SloKind};
 use slo_router::scheduling::subset::Subset;
 
 use crate::support::{MESSAGE, START, Vm, arrival, e2e, one_cell, placements, pod, pool, settings, shape};

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::shape::Shape;
-use slo_router::scheduling::slo::{Slo, latest_start, slack_s};
+use slo_router::scheduling::slack::{latest_start, slack_s};
+use slo_router::scheduling::slo::Slo;
 use slo_router::scheduling::time::Instant;
 
 use crate::profile::assert_load;

@@ -49,7 +49,7 @@ impl Contender {
 
     /// All of them, as they are: neither with true lengths nor mended. Of policies with two names the shorter.
     pub fn all() -> impl Iterator<Item = Self> {
-        let shipped = policies::ALL.into_iter().filter(|name| *name != pull::SLO_LEAST_LOAD_PULLING);
+        let shipped = policies::all().filter(|name| *name != pull::SLO_LEAST_LOAD_PULLING);
         let aibrix = Rules::all_faithful().map(Self::Aibrix);
         shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
     }

@@ -4,7 +4,10 @@
 //! With this request on it, a pod would have (in flight + 1) requests; divided by the rate λ that the profile gives for
 //! requests of this shape, that is the time in which the pod works them off. Without a profile every pod weighs 1.
 
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
+use super::choice::{min_at_random, open_to};
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
 
@@ -12,16 +15,19 @@ use crate::scheduling::view::{Candidate, View};
 pub const LEAST_REQUEST: PolicyName = PolicyName::of(&Descriptor {
     name: "least-request",
     summary: "At once, to the pod with fewest requests in flight, relative to its deployment's profiled rate where there is one; at random among equals.",
-    kind: Kind::Push,
+    kind: PolicyKind::Push,
     needs_profile: false,
     looks_at_runs: false,
     is_fallback: true,
-    build: |_| Box::new(LeastRequest),
 });
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct LeastRequest;
+
+pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
+    Box::new(LeastRequest)
+}
 
 impl Policy for LeastRequest {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

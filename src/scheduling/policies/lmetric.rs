@@ -4,7 +4,10 @@
 //! of requests on it, likewise. The product needs no weights and no profile. Here no pod's prefix cache is known, so each prompt
 //! counts as a whole; an answer that is not streamed counts as prompt until its end.
 
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
+use super::choice::{min_at_random, open_to};
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::view::{Candidate, View};
@@ -13,14 +16,17 @@ use crate::scheduling::view::{Candidate, View};
 pub const LMETRIC: PolicyName = PolicyName::of(&Descriptor {
     name: "lmetric",
     summary: "At once, to the pod with the least product of prompt tokens that are still to be computed and requests in flight, its own included (LMetric, arXiv 2603.15202); at random among equals.",
-    kind: Kind::Push,
+    kind: PolicyKind::Push,
     needs_profile: false,
     looks_at_runs: true,
     is_fallback: false,
-    build: |_| Box::new(LMetric),
 });
 
 struct LMetric;
+
+pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
+    Box::new(LMetric)
+}
 
 impl Policy for LMetric {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

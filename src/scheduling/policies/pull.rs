@@ -17,7 +17,10 @@
 
 use std::cmp::Ordering;
 
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, Prefer, Preferences, min_at_random};
+use super::choice::min_at_random;
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::{Prefer, Preferences};
 use crate::scheduling::load::Load;
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::time::Instant;
@@ -32,33 +35,30 @@ const PACKED_TO: Load = Load::from_micro(450_000);
 pub const SLO: PolicyName = PolicyName::of(&Descriptor {
     name: "slo",
     summary: "Of the deployments where the objective can still be met, and in any case the one that comes nearest to it: the pod with *least* pending load relative to its deployment's rate, among those that have room. No room: it waits. What is late already is placed only where it leaves 0.2 of a pod free.",
-    kind: Kind::Pull,
+    kind: PolicyKind::Pull,
     needs_profile: true,
     looks_at_runs: false,
     is_fallback: false,
-    build: spread,
 });
 
 /// [`SLO`] under the name that AIBrix gives it.
 pub const SLO_LEAST_LOAD_PULLING: PolicyName = PolicyName::of(&Descriptor {
     name: "slo-least-load-pulling",
     summary: "`slo` under the name that AIBrix gives it, reported as it was asked for.",
-    kind: Kind::Pull,
+    kind: PolicyKind::Pull,
     needs_profile: true,
     looks_at_runs: false,
     is_fallback: false,
-    build: spread,
 });
 
 /// Packs pods.
 pub const SLO_PACK_LOAD: PolicyName = PolicyName::of(&Descriptor {
     name: "slo-pack-load",
     summary: "Of these deployments the one that leaves most slack first, there the pod with *most* pending load that stays at or below 0.45, then an idle one: fills one pod almost half before it starts the next. Where none is left: as `slo`.",
-    kind: Kind::Pull,
+    kind: PolicyKind::Pull,
     needs_profile: true,
     looks_at_runs: false,
     is_fallback: false,
-    build: pack,
 });
 
 struct Pull {
@@ -71,11 +71,11 @@ enum Fill {
     Pack,
 }
 
-fn spread(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
+pub(super) fn spread(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
     Box::new(Pull { prefer, fill: Fill::Spread })
 }
 
-fn pack(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
+pub(super) fn pack(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
     Box::new(Pull { prefer, fill: Fill::Pack })
 }
 

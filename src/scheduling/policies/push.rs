@@ -3,7 +3,10 @@
 //! AIBrix tries deployments one by one and stops at the first that has a pod, so a slower GPU type gets no traffic at
 //! all. Comparing (pending load + own) / rate over all deployments spreads over them by what they sustain.
 
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
+use super::choice::{min_at_random, open_to};
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
 
@@ -11,14 +14,17 @@ use crate::scheduling::view::{Candidate, View};
 pub const SLO_LEAST_LOAD: PolicyName = PolicyName::of(&Descriptor {
     name: "slo-least-load",
     summary: "At once, to the pod with least pending load relative to its deployment's rate, however full.",
-    kind: Kind::Push,
+    kind: PolicyKind::Push,
     needs_profile: true,
     looks_at_runs: false,
     is_fallback: false,
-    build: |_| Box::new(LeastLoad),
 });
 
 struct LeastLoad;
+
+pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
+    Box::new(LeastLoad)
+}
 
 impl Policy for LeastLoad {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

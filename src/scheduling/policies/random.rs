@@ -1,6 +1,9 @@
 //! `random`: uniform over the pods that serve the model and are up.
 
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName, min_at_random, open_to};
+use super::choice::{min_at_random, open_to};
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::View;
 
@@ -8,14 +11,17 @@ use crate::scheduling::view::View;
 pub const RANDOM: PolicyName = PolicyName::of(&Descriptor {
     name: "random",
     summary: "At once, to any pod.",
-    kind: Kind::Push,
+    kind: PolicyKind::Push,
     needs_profile: false,
     looks_at_runs: false,
     is_fallback: true,
-    build: |_| Box::new(Random),
 });
 
 struct Random;
+
+pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
+    Box::new(Random)
+}
 
 impl Policy for Random {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {

@@ -1,13 +1,15 @@
 use std::time::Duration;
 
+use super::choice::min_at_random;
 use super::*;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::Pool;
-use crate::scheduling::request::{Arrival, Assessment};
+use crate::scheduling::request::{Arrival, Assessment, Request};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
-use crate::scheduling::view::PodState;
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::{PodState, View};
 
 fn state(share: f64, in_flight: u32) -> PodState {
     PodState { load: load(share), in_flight, ..PodState::default() }
@@ -30,7 +32,7 @@ fn picks_at(
         .flat_map(|seed| {
             let mut view = View::new(pool, states.to_vec());
             let mut rng = fastrand::Rng::with_seed(seed);
-            (name.build)(Preferences { prefer, ..Preferences::default() }).pass(
+            name.build(Preferences { prefer, ..Preferences::default() }).pass(
                 &mut view,
                 &[request],
                 &mut Pass::new(now, &mut rng, &mut Speeds::default()),
@@ -163,7 +165,7 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
     for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
         let mut view = View::new(&pool, Vec::new());
         let mut rng = fastrand::Rng::with_seed(1);
-        let decisions = (policy.build)(Preferences::default()).pass(
+        let decisions = policy.build(Preferences::default()).pass(
             &mut view,
             &waiting,
             &mut Pass::new(START, &mut rng, &mut Speeds::default()),
@@ -197,7 +199,7 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
         view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
         let pass =
             &mut Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut Speeds::default(), looks: 0 };
-        let decisions = (lmetric::LMETRIC.build)(Preferences::default()).pass(&mut view, &[&request], pass);
+        let decisions = lmetric::LMETRIC.build(Preferences::default()).pass(&mut view, &[&request], pass);
         assert_eq!(decisions[0].pod, chosen, "{prompt_tokens} tokens");
     }
 }
@@ -230,7 +232,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
         let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0 };
-        counts[(random::RANDOM.build)(Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
+        counts[random::RANDOM.build(Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
 }

@@ -9,7 +9,10 @@ use std::rc::Rc;
 
 use fnv::FnvHashMap;
 
-use super::{Deployment, Model, Pod, stable_hash};
+use super::deployment::Deployment;
+use super::model::Model;
+use super::pod::Pod;
+use super::stable_hash::stable_hash;
 use crate::scheduling::subset::Subset;
 
 /// The pods that may run a request, and an identity of all that tells them from others.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::axis::Axis;
 use super::matrix::Matrix;
-use super::{Profile, ProfileError};
+use super::{Profile, ProfileError, without_nan};
 use crate::scheduling::slo::Slo;
 
 /// Cells as written: `[output tick][input tick]`, `null` for no data.
@@ -14,7 +15,7 @@ type Cells = Vec<Vec<Option<f64>>>;
 
 /// The fields of a profile that the router reads; all others are ignored.
 #[derive(Deserialize)]
-pub(super) struct Document {
+struct Document {
     gpu: String,
     /// 1 if absent, as AIBrix's generator has it.
     cost: Option<f64>,
@@ -42,6 +43,25 @@ struct Objectives {
 }
 
 // === impl Profile ===
+
+impl Profile {
+    /// Reads AIBrix's JSON as it is, bare `NaN` and `Infinity` of Python's writer included; they count as no data.
+    ///
+    /// # Errors
+    ///
+    /// A text that is not JSON of this form; axes that are not two, empty, or not strictly
+    /// ascending positive numbers; a matrix of another size than the axes say; negative values. The
+    /// message names field, cell, value and what was expected.
+    pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
+        serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Profile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Document::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
 
 impl TryFrom<Document> for Profile {
     type Error = ProfileError;

@@ -1,7 +1,8 @@
 //! Measurements in each cell of a profile.
 
 use super::axis::Axis;
-use super::{Cell, ProfileError};
+use super::cell::Cell;
+use super::error::ProfileError;
 
 /// Rows of output ticks, columns of input ticks; `None` where there is no data.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@
 //! sustains λ requests/s at a mean latency of E seconds runs λ·E of them at once, so one of them takes 1/(λ·E) of a pod.
 
 mod axis;
+mod cell;
 mod document;
 mod error;
 mod json;
@@ -15,21 +16,18 @@ mod tests;
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
+pub use self::cell::Cell;
 pub use self::error::ProfileError;
 pub use self::json::without_nan;
 
 use self::axis::Axis;
-use self::document::Document;
 use self::matrix::Matrix;
 use super::load::Load;
 use super::shape::Shape;
 use super::slo::{Slo, SloKind};
 
 /// The profile of one deployment (of one model, where it serves several).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Document")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The deployment's name, as AIBrix gives it (without a namespace).
     pub gpu: String,
@@ -44,18 +42,6 @@ pub struct Profile {
     rates_per_s: Matrix<f64>,
     e2e: Option<Matrix<Duration>>,
     ttft: Option<Matrix<Duration>>,
-}
-
-/// An entry of a profile's matrices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cell {
-    /// Index of the tick of output tokens.
-    pub row: usize,
-    /// Index of the tick of input tokens.
-    pub column: usize,
-    /// `true` where the shape lay beyond the measured range of an axis, so that the cell may be far
-    /// from the truth.
-    pub clamped: bool,
 }
 
 /// Measurements in one cell.
@@ -76,17 +62,6 @@ pub struct Measurement {
 // === impl Profile ===
 
 impl Profile {
-    /// Reads AIBrix's JSON as it is, bare `NaN` and `Infinity` of Python's writer included; they count as no data.
-    ///
-    /// # Errors
-    ///
-    /// A text that is not JSON of this form; axes that are not two, empty, or not strictly
-    /// ascending positive numbers; a matrix of another size than the axes say; negative values. The
-    /// message names field, cell, value and what was expected.
-    pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
-        serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
-    }
-
     /// The cell for a request of this shape. No tokens at all count as fewer than the first tick.
     pub fn cell(&self, shape: Shape) -> Cell {
         let (row, row_clamped) = self.output_ticks.nearest(shape.output_tokens);

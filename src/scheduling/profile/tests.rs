@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::{Cell, Profile, ProfileError, without_nan};
 use crate::scheduling::load::Load;
 use crate::scheduling::shape::Shape;
-use crate::scheduling::slo::{Slo, SloKind, slack_s};
+use crate::scheduling::slack::slack_s;
+use crate::scheduling::slo::{Slo, SloKind};
 
 const A100: &str = include_str!("../../../tests/data/profiles/simulator-llama2-7b-a100.json");
 

@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::place_at;
-use crate::scheduling::policies::Kind;
+use crate::scheduling::policies::PolicyKind;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 
@@ -47,7 +46,7 @@ enum Order {
 impl Lane {
     pub(super) fn of(request: &Request) -> Self {
         Self {
-            is_judged: request.policy.kind == Kind::Gain,
+            is_judged: request.policy.kind == PolicyKind::Gain,
             leads: Vec::new(),
             places: BTreeSet::new(),
             by_arrival: BTreeSet::new(),
@@ -131,4 +130,9 @@ impl Lane {
         self.turn = turn;
         self.rounds = self.rounds.wrapping_add(most.saturating_sub(1));
     }
+}
+
+/// Before all that must start at `moment`.
+pub(super) fn place_at(moment: Instant) -> Place {
+    (moment, Instant::ZERO, RequestId(0))
 }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use super::{Arrival, Prospect, Request, Unjudged};
 use crate::scheduling::load::Load;
-use crate::scheduling::policies::{Kind, PolicyName};
+use crate::scheduling::policies::{PolicyKind, PolicyName};
 use crate::scheduling::pool::{Audience, Deployment, Pool};
-use crate::scheduling::slo::{Slo, SloKind, latest_start};
+use crate::scheduling::slack::latest_start;
+use crate::scheduling::slo::{Slo, SloKind};
 use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 
@@ -43,7 +44,7 @@ impl Request {
             foreign_slo: false,
             arrival,
         };
-        if request.policy.kind == Kind::Gain {
+        if request.policy.kind == PolicyKind::Gain {
             request.judge_by_objective(pool, how);
         } else {
             request.judge_by_profiles(pool, how, speeds);

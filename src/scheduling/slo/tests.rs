@@ -2,10 +2,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Outcome, Slo, SloKind, latest_start, slack_s};
-use crate::scheduling::profile::Profile;
+use super::{Outcome, Slo, SloKind};
 use crate::scheduling::shape::Shape;
-use crate::scheduling::time::Instant;
 
 const SHAPE: Shape = Shape { output_tokens: 100, input_tokens: 900 };
 
@@ -108,28 +106,6 @@ fn answers_without_gaps_keep_any_time_between_tokens() {
         let shape = Shape { output_tokens, input_tokens: 10 };
         assert!(slo.kept(&Outcome { shape, cached_tokens: None, ttft: Duration::ZERO, e2e: Duration::from_secs(9) }));
     }
-}
-
-fn profile() -> Profile {
-    Profile::from_json(br#"{"gpu":"g","indexes":[[1],[1]],"tputs":[[2]],"e2e":[[3]],"ttft":[[0.25]]}"#).unwrap()
-}
-
-#[test]
-fn the_expectation_is_of_what_the_objective_looks_at() {
-    let slack = |slo: Slo| slack_s(&slo, SHAPE, &profile(), Duration::from_millis(500));
-    assert_eq!(slack(Slo { ttft: ms(1000), ..NONE }), Some(1.0 - 0.5 - 0.25));
-    assert_eq!(slack(Slo { ttft: ms(1000), tpot: ms(50), ..NONE }), Some(6.0 - 0.5 - 3.0));
-    assert_eq!(slack(Slo { e2e: ms(2000), ..NONE }), Some(2.0 - 0.5 - 3.0));
-    assert_eq!(slack(NONE), None);
-}
-
-#[test]
-fn what_never_fits_should_have_started_before_it_arrived() {
-    let arrival = Instant::from_micros(60_000_000);
-    let start = |slo: Slo| latest_start(&slo, SHAPE, &profile(), arrival);
-    assert_eq!(start(Slo { e2e: ms(4000), ..NONE }), Some(Instant::from_micros(61_000_000)));
-    assert_eq!(start(Slo { e2e: ms(2000), ..NONE }), Some(Instant::from_micros(59_000_000)));
-    assert_eq!(start(NONE), None);
 }
 
 proptest! {

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::prediction::{Completion, History, LengthDistribution, OutputLengths};
-use crate::scheduling::request::{RequestId, Weight};
+use crate::scheduling::request::RequestId;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::time::Instant;
+use crate::scheduling::weight::Weight;
 use crate::shared::directory::Ticket;
 use crate::shared::runs::Runs;
 use crate::shared::store::{decode, encode};

@@ -27,10 +27,10 @@ use self::query::{By, QueryDocument};
 use self::slice::{EndpointSlice, Endpoints, Service};
 use super::callout::{Callout, FetchError, Request, callout_document};
 use super::fetch::{Fetch, Fetched, Progress};
-use super::pods::{self, MAX_PODS};
+use super::pods;
 use crate::json;
 use crate::scheduling::deployment::DeploymentName;
-use crate::scheduling::pool::PodSpec;
+use crate::scheduling::pool::{MAX_PODS, PodSpec};
 
 /// Answers of one fetch at most: a server that always has another page is not followed for ever.
 const MAX_PAGES: usize = 1_000;

@@ -24,7 +24,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use slo_router::dispatcher::Action;
-use slo_router::scheduling::policies::{Kind, PolicyName};
+use slo_router::scheduling::policies::{PolicyKind, PolicyName};
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
@@ -149,7 +149,7 @@ impl Gateway for Shipped {
     }
 
     fn keeps_capacity(&self) -> bool {
-        self.policy.kind == Kind::Pull
+        self.policy.kind == PolicyKind::Pull
     }
 
     fn leftovers(&mut self, now: Instant) -> Option<String> {

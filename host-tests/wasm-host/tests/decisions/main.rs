@@ -29,7 +29,7 @@ fn runs_of(policy: PolicyName) -> impl Iterator<Item = Run> {
 #[test]
 fn the_compiled_filter_decides_as_the_native_core() {
     std::thread::scope(|scope| {
-        for policy in policies::ALL {
+        for policy in policies::all() {
             scope.spawn(move || {
                 for run in runs_of(policy) {
                     let difference = difference(&run.native(), &run.compiled(run.seed));

@@ -51,7 +51,7 @@
 //!
 //! # Cost
 //!
-//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the [`SHORTLIST`] least burdened
+//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the [`SHORTLIST`](work::SHORTLIST) least burdened
 //! of them. A newcomer's own chances are computed first; what it takes from those there only where that could still be the best
 //! place, and only over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]). What was computed
 //! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams, what its callback did before
@@ -80,16 +80,15 @@ use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{LEAST_REQUEST, LeastRequest};
-use super::{Decision, Descriptor, Kind, Pass, Policy, PolicyName};
+use super::name::{Descriptor, PolicyKind, PolicyName};
+use super::policy::{Decision, Pass, Policy};
+use super::preferences::Preferences;
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::speeds::{Speed, Speeds, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
-
-/// Pods of each deployment that a pass considers for a request: of those, the least burdened.
-const SHORTLIST: usize = 4;
 
 /// Time after which waiting requests are judged again: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -113,11 +112,10 @@ const STARVED_AFTER: Duration = Duration::from_secs(10);
 pub const SLO_ATTAINMENT: PolicyName = PolicyName::of(&Descriptor {
     name: "slo-attainment",
     summary: "Where the expected number of kept objectives grows most: the probability that it keeps its own, less what those that run there lose by it. While that is no gain anywhere, it waits.",
-    kind: Kind::Gain,
+    kind: PolicyKind::Gain,
     needs_profile: false,
     looks_at_runs: true,
     is_fallback: false,
-    build: |preferences| Box::new(Attainment::new(preferences.lateness)),
 });
 
 /// See the module.
@@ -148,6 +146,10 @@ struct Look {
     in_flight: u32,
     newest: RequestId,
     at: Instant,
+}
+
+pub(super) fn build(preferences: Preferences) -> Box<dyn Policy> {
+    Box::new(Attainment::new(preferences.lateness))
 }
 
 // === impl Attainment ===

@@ -1,9 +1,8 @@
 //! The choices of a pass: which request goes where next.
 
-use super::SHORTLIST;
 use super::late::Budget;
 use super::outlook::{Effect, Newcomer, Outlook};
-use super::work::MOST_WORK;
+use super::work::{MOST_WORK, SHORTLIST};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;

@@ -2,10 +2,10 @@
 
 use super::course::{Course, Limits};
 use crate::scheduling::prediction::OutputLengths;
-use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::speeds::{ComputedShares, Levels, StepModel};
 use crate::scheduling::time::Instant;
+use crate::scheduling::weight::Weight;
 
 /// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
 const NODE: f64 = 1.732_050_807_568_877_2;

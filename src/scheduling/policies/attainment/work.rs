@@ -6,6 +6,9 @@ use crate::scheduling::view::View;
 /// Pods of each deployment that a pass reckons: those with the fewest requests.
 const RECKONED: usize = 16;
 
+/// Pods of each deployment that a pass considers for a request: of those, the least burdened.
+pub(super) const SHORTLIST: usize = 4;
+
 /// Runs on the pods that a pass reckons, beyond the first of each deployment.
 const MOST_RECKONED_RUNS: usize = 256;
 

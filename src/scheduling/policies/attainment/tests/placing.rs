@@ -10,7 +10,7 @@ use crate::scheduling::policies::{Lateness, Pass, attainment};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::profile::Profile;
-use crate::scheduling::request::{Arrival, Request, Weight};
+use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
@@ -18,6 +18,7 @@ use crate::scheduling::speeds::{ComputedShares, Speeds, StepModel};
 use crate::scheduling::testing::{START, arrival, assess, pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{PodState, View};
+use crate::scheduling::weight::Weight;
 
 const MODEL: StepModel =
     StepModel { base_s: 0.020, per_request_s: 1e-4, per_context_token_s: 1e-6, per_prefill_token_s: 2e-4 };

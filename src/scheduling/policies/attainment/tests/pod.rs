@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use super::super::pod::{Occupancy, Pace, Spread};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
-use crate::scheduling::request::Weight;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
+use crate::scheduling::weight::Weight;
 
 /// 20 ms per step whatever is on the pod; a prompt of p tokens stalls for 0.1·(p + n) − 17 ms.
 const MODEL: StepModel =

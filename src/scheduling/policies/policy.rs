@@ -1,0 +1,55 @@
+//! Policies as a scheduler sees them.
+
+use super::name::PolicyName;
+use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::speeds::Speeds;
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::View;
+
+/// A rule by which waiting requests are placed on pods.
+pub trait Policy {
+    /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent first) and decides.
+    /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
+    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
+
+    /// A request was placed as the last pass decided. A decision alone may come to nothing, where another worker takes the room
+    /// first, so what a policy counts of its placements belongs here.
+    fn placed(&mut self, _request: RequestId) {}
+
+    /// Returns the policy that decides on a request in its place while it does not know enough; `None` where it decides itself.
+    fn stand_in(&self, _request: &Request, _speeds: &Speeds) -> Option<PolicyName> {
+        None
+    }
+}
+
+/// Context of a pass, beside the pool and the queue.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Monotonic time of the pass.
+    pub now: Instant,
+    /// For ties and random choices.
+    pub rng: &'a mut fastrand::Rng,
+    /// Speeds of the deployments.
+    pub speeds: &'a mut Speeds,
+    /// Looks of requests at pods in this callback so far, which bound it. A policy that does more than look at each pod for
+    /// each request counts that in them.
+    pub looks: usize,
+}
+
+/// Decision of a policy on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Number of the request.
+    pub request: RequestId,
+    /// Position of its pod in the pool.
+    pub pod: usize,
+}
+
+// === impl Pass ===
+
+impl<'a> Pass<'a> {
+    /// Returns the context of a pass that has taken no look yet.
+    pub fn new(now: Instant, rng: &'a mut fastrand::Rng, speeds: &'a mut Speeds) -> Self {
+        Self { now, rng, speeds, looks: 0 }
+    }
+}
