@@ -1,17 +1,26 @@
 //! No callback takes a worker for more than a millisecond, whatever body a client sends and however it comes.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use wasm_host::{Program, Stream, World};
 
 use crate::bounds::MILLISECOND;
-use crate::support::{Sent, address, entry, exact_path, filter, ms, of, path};
+use crate::support::{Sent, address, entry, filter, ms, of, path};
 
 /// The largest body that Envoy keeps by default.
 const LARGEST: usize = 1 << 20;
 const DELIMITER: &str = "--boundary";
+
+/// The artefact that counts prompts exactly: `SLO_ROUTER_WASM_EXACT`, or what `make build-exact` makes.
+fn exact_path() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/wasm32-wasip1/release/slo_router_exact.wasm");
+    let path = std::env::var_os("SLO_ROUTER_WASM_EXACT").map_or(built, PathBuf::from);
+    assert!(path.is_file(), "no filter at {}: run `make build-exact`, or set SLO_ROUTER_WASM_EXACT", path.display());
+    path
+}
 
 fn counting(config: &Value) -> World {
     static COUNTING: OnceLock<Program> = OnceLock::new();

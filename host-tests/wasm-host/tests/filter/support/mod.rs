@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use self::config::{DEPLOYMENT, address, document, entry, filter, profile, profile_with, unattainable};
 pub use self::gateway::{Gateway, Sent, all_leave, fullest, on_pods, world};
-pub use self::program::{builder, exact_path, of, path};
+pub use self::program::{builder, of, path};
 pub use self::redis::Redis;
 pub use self::shared::Shared;
 

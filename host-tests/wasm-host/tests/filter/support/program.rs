@@ -13,14 +13,6 @@ pub fn path() -> PathBuf {
     path
 }
 
-/// The artefact that counts prompts exactly: `SLO_ROUTER_WASM_EXACT`, or what `make build-exact` makes.
-pub fn exact_path() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/wasm32-wasip1/release/slo_router_exact.wasm");
-    let path = std::env::var_os("SLO_ROUTER_WASM_EXACT").map_or(built, PathBuf::from);
-    assert!(path.is_file(), "no filter at {}: run `make build-exact`, or set SLO_ROUTER_WASM_EXACT", path.display());
-    path
-}
-
 /// A world to be made that runs the filter with this configuration.
 pub fn builder(configuration: &impl ToString) -> Builder {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
