@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::DEFAULT_CLASS;
 use super::slo::optional_slo;
 use crate::json::{self, JsonError, number, text};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::weight::Weight;
+
+/// The name that a class cannot have: requests that match no class are in the class `default`.
+pub const DEFAULT_CLASS: &str = "default";
 
 /// A class of requests. Where it names a header and a model, a request must have both.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,21 +1,24 @@
 //! The configuration as it is written, and what must hold of its parts together.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
+use fnv::FnvHasher;
 use serde::Deserialize;
 
 use super::{
-    CapacityConfig, Class, Config, DeploymentConfig, Model, PodSources, ProfileSources, QueueConfig, RequestConfig,
-    ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
+    CapacityConfig, Class, Config, ConfigError, DeploymentConfig, Model, PodSources, ProfileSources, QueueConfig,
+    RequestConfig, ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
 };
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
 use crate::scheduling::policies::PolicyName;
+use crate::scheduling::profile::without_nan;
 use crate::sources::replicas::ReplicaSource;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Document {
+struct Document {
     #[serde(default = "default_pool", deserialize_with = "text::one::<text::Label, _>")]
     pool: String,
     #[serde(default)]
@@ -64,11 +67,33 @@ fn default_ready_path() -> Option<String> {
     Some("/slo-router/ready".to_owned())
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Reads and checks the filter's configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its path, its value and what is allowed there.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        // Inline profiles are AIBrix's files, which hold bare `NaN`.
+        let strict = without_nan(text);
+        let document: Document = json::read(&strict).map_err(|error| ConfigError::of_text(text, error))?;
+        document.check(fingerprint(text)).map_err(ConfigError::from)
+    }
+}
+
+pub(super) fn fingerprint(text: &[u8]) -> u64 {
+    let mut hasher = FnvHasher::default();
+    hasher.write(text);
+    hasher.finish()
+}
+
 // === impl Document ===
 
 impl Document {
     /// The configuration, if its parts go together.
-    pub(super) fn check(self, fingerprint: u64) -> Result<Config, JsonError> {
+    fn check(self, fingerprint: u64) -> Result<Config, JsonError> {
         self.request.check()?;
         self.profiles.check()?;
         self.pods.check()?;

@@ -17,11 +17,8 @@ mod summary;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
 
-use fnv::FnvHasher;
-
-pub use self::classes::{Class, HeaderMatch};
+pub use self::classes::{Class, DEFAULT_CLASS, HeaderMatch};
 pub use self::deployments::DeploymentConfig;
 pub use self::error::ConfigError;
 pub use self::models::Model;
@@ -30,18 +27,13 @@ pub use self::request::{DEFAULT_PATHS, Inspect, PromptTokens, RequestConfig};
 pub use self::scheduling::{CapacityConfig, QueueConfig};
 pub use self::slo::{Infeasible, SloConfig};
 
-use self::document::Document;
 use crate::dispatcher::Settings;
-use crate::json;
 use crate::learning::Prediction;
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::{PolicyName, Preferences};
 use crate::scheduling::pool::ProfileEntry;
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
-
-/// The name that a class cannot have: requests that match no class are in the class `default`.
-pub const DEFAULT_CLASS: &str = "default";
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,19 +84,7 @@ pub struct Config {
 // === impl Config ===
 
 impl Config {
-    /// Reads and checks the filter's configuration.
-    ///
-    /// # Errors
-    ///
-    /// The first fault, with its path, its value and what is allowed there.
-    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        // Inline profiles are AIBrix's files, which hold bare `NaN`.
-        let strict = crate::scheduling::profile::without_nan(text);
-        let document: Document = json::read(&strict).map_err(|error| ConfigError::of_text(text, error))?;
-        document.check(fingerprint(text)).map_err(ConfigError::from)
-    }
-
-    /// The same for the same text, in every build: marks what VMs share under this configuration.
+    /// Hash of the text, the same in every build: marks what VMs share under this configuration.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -149,15 +129,4 @@ impl Config {
             format!("the profiles of {deployments} state objectives of their own, which go before `slo.default`")
         })
     }
-
-    /// Sums up the configuration in one line, for the log at start.
-    pub fn summary(&self) -> String {
-        summary::Summary(self).to_string()
-    }
-}
-
-fn fingerprint(text: &[u8]) -> u64 {
-    let mut hasher = FnvHasher::default();
-    hasher.write(text);
-    hasher.finish()
 }

@@ -6,7 +6,16 @@ use super::{Config, Inspect, PromptTokens};
 use crate::sources::Source;
 
 /// The configuration, for people who want to see that it is the one they wrote.
-pub(super) struct Summary<'a>(pub &'a Config);
+struct Summary<'a>(&'a Config);
+
+// === impl Config ===
+
+impl Config {
+    /// Sums up the configuration in one line, for the log at start.
+    pub fn summary(&self) -> String {
+        Summary(self).to_string()
+    }
+}
 
 // === impl Summary ===
 

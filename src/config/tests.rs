@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::document::fingerprint;
 use super::*;
 use crate::learning::PredictionKind;
 use crate::scheduling::policies::{Prefer, attainment, least_request, pull, random};

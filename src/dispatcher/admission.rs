@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::actions::{Action, RefusalReason};
-use crate::scheduling::request::{Arrival, RequestId};
+use crate::scheduling::request::{Arrival, Request, RequestId};
+use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 use crate::shared::Store;
 
@@ -37,6 +38,14 @@ impl<S: Store> Dispatcher<S> {
             actions.push(refusal);
         }
         actions
+    }
+
+    /// Returns `true` if an infeasible request is let through: were its answer short, it could be
+    /// in time.
+    fn is_worth_a_probe(&mut self, request: &Request, now: Instant) -> bool {
+        let shape = Shape { output_tokens: 1, ..request.arrival.shape };
+        let shortest = Arrival { shape, ..request.arrival.clone() };
+        !self.assess(shortest).infeasible && self.probes.next(now)
     }
 
     fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {

@@ -1,8 +1,5 @@
-//! Exchange of per-request in-flight state and learned speeds between VMs, for policies that go by
-//! them: this VM publishes its part, and reads the others'.
-//!
-//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
-//! more than they are worth: the ledger, which is exact, has the counts meanwhile.
+//! Company of the other VMs as this one last read it: per-request in-flight state and learned speeds, for policies that go
+//! by them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,11 +7,10 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
+use super::actions::SurveyedSpeed;
 use super::crowd::Crowd;
 use super::membership::Membership;
 use super::running::{self, Running};
-use super::{Dispatcher, SurveyedSpeed};
-use crate::scheduling::policies;
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::speeds::Speeds;
@@ -22,19 +18,16 @@ use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 use crate::shared::directory::{Directory, Ticket};
 use crate::shared::runs::{Placed, Runs};
-use crate::shared::store::{Store, decode, encode, read, update};
+use crate::shared::store::{Store, decode};
 
-/// The least time between two writings, and between two readings.
-const EVERY: Duration = Duration::from_millis(20);
+/// The least time between two writings of what runs, and between two readings.
+pub(super) const EVERY: Duration = Duration::from_millis(20);
 
 /// Requests of other VMs after which no more are read in one callback.
 const READ_AT_ONCE: usize = 50;
 
 /// Views within this time are of one callback.
 const AT_ONCE: Duration = Duration::from_millis(1);
-
-/// Interval at which what was learned is exchanged.
-const LEARNED_EVERY: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -44,11 +37,11 @@ pub(super) struct Company {
     /// By seat, so that all is looked at in the same order.
     others: BTreeMap<u8, Other>,
     /// `true` where the others do not know yet what runs here.
-    is_untold: bool,
-    told_at: Option<Instant>,
+    pub(super) is_untold: bool,
+    pub(super) told_at: Option<Instant>,
     /// The pod that is looked at next, while the last look is not through.
-    watched: usize,
-    exchanged_at: Option<Instant>,
+    pub(super) watched: usize,
+    pub(super) exchanged_at: Option<Instant>,
     /// Beginning of the callback that read last, and the requests of other VMs that it has read: that a view is made twice, since other
     /// VMs took the room first, must not tell more than once.
     reading: Option<(Instant, usize)>,
@@ -192,64 +185,7 @@ impl Company {
     }
 }
 
-// === impl Dispatcher ===
-
-impl<S: Store> Dispatcher<S> {
-    /// Something changed of what runs here: tells the others, if they were not told just now.
-    pub(super) fn tell_company(&mut self, now: Instant) {
-        self.company.is_untold |= self.settings.looks_at_runs;
-        self.tell(now);
-    }
-
-    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps. Returns
-    /// `true` if it did more than tell.
-    pub(super) fn keep_company(&mut self, now: Instant) -> bool {
-        self.tell(now);
-        if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
-            self.company.exchanged_at = Some(now);
-            self.exchange();
-        } else if self.company.watched == 0 {
-            return false;
-        }
-        let pool = Rc::clone(&self.pool);
-        let reading = self.membership.read();
-        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
-        self.company.show(&mut view, &self.membership, &reading.board.directory, now);
-        self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
-        true
-    }
-
-    fn tell(&mut self, now: Instant) {
-        let company = &mut self.company;
-        let is_due = company.is_untold && is_over(company.told_at, EVERY, now);
-        let Some(own) = self.membership.ticket().filter(|_| is_due) else { return };
-        let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
-        let version = store.get(&key).version;
-        let value = encode(&Runs::of(own, self.running.seen()));
-        // Nobody else writes it while this VM has the seat; where it fails all the same, the next change or tick writes it.
-        company.is_untold = store.set(&key, &value, version).is_err();
-        company.told_at = Some(now);
-    }
-
-    fn exchange(&mut self) {
-        let (store, keys) = (self.membership.store(), self.membership.keys());
-        for (deployment, speed) in self.company.speeds.iter_mut() {
-            let key = keys.learned(deployment);
-            if !speed.has_news() {
-                speed.take(read(store, &key).0);
-                continue;
-            }
-            let learned = update(store, &key, |all| {
-                speed.tell(all);
-                Some(all.clone())
-            });
-            if let Ok(Some(learned)) = learned {
-                speed.take(learned);
-            }
-        }
-    }
-}
-
-fn is_over(since: Option<Instant>, span: Duration, now: Instant) -> bool {
+/// Returns `true` once so much time has passed.
+pub(super) fn is_over(since: Option<Instant>, span: Duration, now: Instant) -> bool {
     since.is_none_or(|since| now.since(since) >= span)
 }

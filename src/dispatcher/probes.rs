@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-use super::Dispatcher;
-use crate::scheduling::request::{Arrival, Request};
-use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
-use crate::shared::store::Store;
 
 /// One request is let through in such a time...
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,7 +22,7 @@ pub(super) struct Probes {
 
 impl Probes {
     /// Returns `true` if the request at hand is let through.
-    fn next(&mut self, now: Instant) -> bool {
+    pub(super) fn next(&mut self, now: Instant) -> bool {
         let is_due = now.since(*self.since.get_or_insert(now)) >= EVERY;
         self.refused = self.refused.saturating_add(1);
         if !is_due && self.refused < OF_REFUSED {
@@ -34,18 +30,6 @@ impl Probes {
         }
         *self = Self { refused: 0, since: Some(now) };
         true
-    }
-}
-
-// === impl Dispatcher ===
-
-impl<S: Store> Dispatcher<S> {
-    /// Returns `true` if an infeasible request is let through: were its answer short, it could be
-    /// in time.
-    pub(super) fn is_worth_a_probe(&mut self, request: &Request, now: Instant) -> bool {
-        let shape = Shape { output_tokens: 1, ..request.arrival.shape };
-        let shortest = Arrival { shape, ..request.arrival.clone() };
-        !self.assess(shortest).infeasible && self.probes.next(now)
     }
 }
 

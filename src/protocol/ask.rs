@@ -5,14 +5,13 @@ mod document;
 mod error;
 mod parameters;
 mod reader;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use self::error::BodyError;
 pub use self::reader::AskReader;
-use super::endpoint::Endpoint;
-use super::tokens::TokenCounter;
 
 /// The most outputs that one request is taken to generate: far above what anyone asks for in earnest, so that a number
 /// made up by a client cannot charge it with more than this.
@@ -51,18 +50,4 @@ pub struct PromptSize {
     pub messages: u32,
     /// Tokens of all texts, where they are known: counted, or given as token ids.
     pub tokens: Option<u32>,
-}
-
-// === impl Ask ===
-
-impl Ask {
-    /// Reads a request's body that is there whole, as [`AskReader`] does.
-    ///
-    /// # Errors
-    /// A [`BodyError`] that says what is wrong and what was expected.
-    pub fn read(endpoint: Endpoint, body: &[u8], counter: Option<&dyn TokenCounter>) -> Result<Self, BodyError> {
-        let mut reader = AskReader::new(endpoint);
-        reader.feed(body, counter);
-        reader.finish(counter)
-    }
 }

@@ -6,6 +6,7 @@
 
 mod nest;
 mod number;
+mod numeric;
 mod plain;
 mod structure;
 #[cfg(test)]

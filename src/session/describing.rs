@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::body::Said;
 use super::early::Plan;
 use super::host::Host;
 use super::intent::Wish;
-use super::reading::Said;
 use super::record::{Facts, Record};
 use super::router::{Next, Router};
 use crate::protocol::{Ask, Endpoint, Refusal};

@@ -1,22 +1,28 @@
 //! The way of a request through the filter, and that of callouts and ticks, generic over the [`Host`]: contexts, streams,
 //! bodies, callouts and metrics. It reads what passes, asks the [`crate::dispatcher`], and does what that says.
 
+mod body;
+mod callout;
 mod connections;
 mod describing;
 mod early;
+mod expecting;
 mod guard;
 pub mod headers;
 pub mod host;
 mod intent;
+mod meeting;
 mod passing;
 mod performing;
 mod reading;
 mod record;
+mod refreshing;
 mod replicas;
 mod response;
 mod router;
 mod sources;
 mod stats;
+mod subset_hint;
 #[cfg(test)]
 mod tests;
 mod verdict;

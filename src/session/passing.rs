@@ -1,11 +1,9 @@
-//! Requests that are not scheduled or cannot be yet, and the pods among which a gateway before the filter lets any
-//! request go.
+//! Requests that are not scheduled or cannot be yet.
 
+use super::body::Body;
 use super::early::Plan;
-use super::headers::Headers;
 use super::host::Host;
 use super::intent::Passing;
-use super::reading::Body;
 use super::record::{Record, Stage};
 use super::router::{Next, Router};
 use crate::protocol::Refusal;
@@ -13,9 +11,6 @@ use crate::scheduling::pool::Model;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
-
-/// The subset hint of the Endpoint Picker Protocol: dynamic metadata that a filter before this one has set.
-const HINT: &str = "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset";
 
 impl<H: Host> Router<H> {
     /// Passes a request that is not scheduled to a pod of the fallback policy's choice, or to
@@ -91,17 +86,5 @@ impl<H: Host> Router<H> {
         }
         self.stats.unplaced();
         Next::Go
-    }
-}
-
-/// The pods that the stream in whose context a callback runs may go to; `None` for all. The hint is a list, or one string
-/// with commas.
-pub(super) fn subset_hint(host: &impl Host) -> Option<Subset> {
-    let bytes = host.property(HINT)?;
-    // Envoy writes a list as it writes headers, with nothing for values: a count of 32 bits comes first, and no string has
-    // a zero byte.
-    match str::from_utf8(&bytes) {
-        Ok(text) if !bytes.contains(&0) => Some(Subset::of([text])),
-        _ => Some(Subset::of(Headers::decode(bytes).names())),
     }
 }

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::body::Body;
 use super::early::Plan;
 use super::headers::Headers;
 use super::intent::Wish;
-use super::reading::Body;
 use crate::dispatcher::Placement;
 use crate::protocol::{Endpoint, ResponseObserver, unknown_slo_headers};
 use crate::scheduling::request::RequestId;

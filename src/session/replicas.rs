@@ -1,32 +1,30 @@
-//! Callouts to exchange state with other gateways: one VM at a time reads what they reported and
-//! reports what all VMs of this one do.
+//! State of the exchange with other gateways.
 
+use super::callout::send_callout;
 use super::host::Host;
-use super::router::Router;
-use super::sources::{Answer, read_answer, send_callout};
 use crate::scheduling::time::Instant;
-use crate::shared::document::{Good, SharedDocument};
+use crate::shared::document::SharedDocument;
 use crate::shared::ledger::Column;
-use crate::shared::roster::Roster;
-use crate::sources::callout::{Callout, FetchError};
-use crate::sources::replicas::{Ask, ReplicaSource, Round, Turn};
+use crate::sources::callout::FetchError;
+use crate::sources::replicas::{Ask, ReplicaSource, Round};
 
-/// See the module.
+/// Exchange with other gateways, as far as this VM has it under way.
 pub(super) struct Replicas {
-    source: ReplicaSource,
+    pub(super) source: ReplicaSource,
     /// Holds the roster, which passes from VM to VM, and the right to meet.
-    document: SharedDocument,
+    pub(super) document: SharedDocument,
     /// The round that this VM has under way.
-    meeting: Option<Meeting>,
+    pub(super) meeting: Option<Meeting>,
 }
 
-struct Meeting {
-    round: Round,
+/// A round that is under way.
+pub(super) struct Meeting {
+    pub(super) round: Round,
     /// Instant at which it began, with what ran here then: the others know of that.
-    told_at: Instant,
-    told: Column,
-    ask: Ask,
-    token: u32,
+    pub(super) told_at: Instant,
+    pub(super) told: Column,
+    pub(super) ask: Ask,
+    pub(super) token: u32,
 }
 
 // === impl Replicas ===
@@ -38,103 +36,8 @@ impl Replicas {
     }
 
     /// Sends a callout; its number leads the answer back.
-    fn send(&self, host: &impl Host, ask: &Ask) -> Result<u32, FetchError> {
+    pub(super) fn send(&self, host: &impl Host, ask: &Ask) -> Result<u32, FetchError> {
         let callout = &self.source.callout;
         send_callout(host, callout, &ask.headers(callout), &ask.body)
-    }
-}
-
-impl<H: Host> Router<H> {
-    /// Begins a round, if one is due and no other VM has one under way.
-    pub(super) fn meet_replicas(&mut self, now: Instant) {
-        let Some(Replicas { source, document, meeting: None }) = &self.replicas else { return };
-        let Callout { interval, timeout, .. } = source.callout;
-        // Ticks come a little early or late.
-        let every = interval.saturating_sub(interval.checked_div(8).unwrap_or_default());
-        if !document.lease(&self.host, &self.keys, every, timeout, now) {
-            return;
-        }
-        let roster = Roster::from_bytes(&document.in_force(&self.host, &self.keys));
-        let mut roster = roster.unwrap_or_else(|| Roster::new(self.host.random_seed()));
-        let (told, waiting) = self.dispatcher.to_tell(now);
-        let digest = roster.digest(told.clone(), waiting).encode(&self.config.pool);
-        let Some(replicas) = &mut self.replicas else { return };
-        let round = replicas.source.round(&self.config.pool, roster, digest);
-        self.go_on_meeting(round, told, now);
-    }
-
-    /// A callout was answered that no source has sent.
-    pub(super) fn on_replicas_answer(&mut self, token: u32, has_headers: bool, body_size: usize, now: Instant) {
-        let Some(replicas) = &mut self.replicas else { return };
-        let Some(meeting) = replicas.meeting.take_if(|meeting| meeting.token == token) else { return };
-        let Meeting { mut round, told_at, told, ask, .. } = meeting;
-        let turn = match read_answer(&self.host, &ask.request, has_headers, body_size) {
-            Ok(Answer::Body(body, _)) => round.read(&body, now),
-            Ok(Answer::Unchanged) => Err(FetchError::Empty),
-            Err(error) => Err(error),
-        };
-        match turn {
-            Ok(Turn::Next) => {
-                let timeout = replicas.source.callout.timeout;
-                replicas.document.renew(&self.host, &self.keys, timeout, now);
-                self.go_on_meeting(round, told, told_at);
-            }
-            Ok(Turn::Done) => self.end_meeting(&round, Ok((told, told_at)), now),
-            Err(error) => self.end_meeting(&round, Err(error), now),
-        }
-    }
-
-    fn go_on_meeting(&mut self, round: Round, told: Column, told_at: Instant) {
-        let Some(replicas) = &mut self.replicas else { return };
-        let ask = round.ask();
-        match replicas.send(&self.host, &ask) {
-            Ok(token) => replicas.meeting = Some(Meeting { round, told_at, told, ask, token }),
-            Err(error) => self.end_meeting(&round, Err(error), told_at),
-        }
-    }
-
-    /// Passes the roster on, says what is news, and lets all VMs know what came of it: what ran here and when that was told,
-    /// or why it was not.
-    fn end_meeting(&mut self, round: &Round, outcome: Result<(Column, Instant), FetchError>, now: Instant) {
-        let Some(Replicas { source, document, .. }) = &self.replicas else { return };
-        let reckoned = round.roster().gateways().max(source.expected);
-        let complaint = match &outcome {
-            Err(error) => Some((error.to_string(), error.code())),
-            Ok(_) if round.complaints().is_empty() => None,
-            Ok(_) => Some((round.complaints().join("; "), "partial")),
-        };
-        let bytes = round.roster().to_bytes();
-        let good = Good { bytes: &bytes, etag: None, complaint: complaint.as_ref().map(|(text, _)| text.as_str()) };
-        let news = document.publish(&self.host, &self.keys, good).news;
-        if let Some((_, code)) = &complaint {
-            self.stats.source_failed("replicas", code);
-        }
-        match (&complaint, &outcome) {
-            _ if !news => {}
-            (None, _) => log::info!("slo-router: replicas: all is well"),
-            (Some((complaint, _)), Ok(_)) => {
-                log::warn!("slo-router: replicas: {complaint}; what they told last counts until it expires");
-            }
-            (Some((complaint, _)), Err(_)) => log::warn!(
-                "slo-router: replicas: {complaint}; if that lasts {:?}, this gateway keeps to its share of the pods, 1/{reckoned}",
-                source.expire
-            ),
-        }
-        let actions = match outcome {
-            Ok((told, told_at)) => {
-                let outlook = round.roster().outlook(
-                    told,
-                    source.expected,
-                    source.callout.interval,
-                    told_at.after(source.expire),
-                );
-                self.dispatcher.learn_of_others(&outlook, now)
-            }
-            Err(_) => {
-                self.dispatcher.reckon_with(reckoned, round.roster().rank(reckoned));
-                return;
-            }
-        };
-        self.perform(actions, None);
     }
 }

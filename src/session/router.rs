@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::body::{Body, Tokenizer};
 use super::connections::Connections;
 use super::early::Early;
 use super::guard::Guard;
 use super::host::{Host, Map};
 use super::intent::{Intent, Passing, Wish};
-use super::passing;
-use super::reading::{Body, Tokenizer};
 use super::record::{Record, Stage};
 use super::replicas::Replicas;
 use super::sources::Sources;
 use super::stats::Stats;
+use super::subset_hint::subset_hint;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
 use crate::learning::Learning;
@@ -124,7 +124,7 @@ impl<H: Host> Router<H> {
             // Refused only without a header map, and then nothing arrives upstream either.
             let _ = self.host.remove_header(Map::Request, header);
         }
-        let subset = self.config.upstream.subset_hint.then(|| passing::subset_hint(&self.host)).flatten();
+        let subset = self.config.upstream.subset_hint.then(|| subset_hint(&self.host)).flatten();
         match Intent::of(&headers, &self.config, &self.paths) {
             Intent::Pass(passing) => {
                 let passing = Passing { body: passing.body.filter(|_| !end_of_stream), ..passing };

@@ -1,57 +1,51 @@
-//! Callouts for profiles and pods: one VM at a time fetches, all take what changed. A bad answer changes nothing and is
-//! logged when it first differs from what was said before, by the VM that got it.
+//! Sources of one VM: their documents, and the fetches that it has under way. A bad answer changes nothing and is logged
+//! when it first differs from what was said before, by the VM that got it.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::headers::Headers;
-use super::host::{Buffer, Host, Map, Refused};
-use super::router::Router;
+use super::callout::{Answer, read_answer, send_callout};
+use super::host::Host;
 use super::stats::Stats;
 use crate::config::Config;
 use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
-use crate::shared::store::is_news;
-use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
+use crate::sources::callout::{Callout, FetchError, Request};
 use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
+
+/// The kind of complaint of which a part of a document is the cause.
+const PARTIAL: &str = "partial";
 
 /// Results so far of a configuration's sources.
 pub(super) struct Sources {
-    profiles: Option<Source>,
-    pods: Option<Source>,
-    fetched_profiles: Vec<ProfileEntry>,
+    pub(super) profiles: Option<Source>,
+    pub(super) pods: Option<Source>,
+    pub(super) fetched_profiles: Vec<ProfileEntry>,
     /// Last answer of the source of pods; `None` until it has answered.
-    fetched_pods: Option<Vec<PodSpec>>,
+    pub(super) fetched_pods: Option<Vec<PodSpec>>,
     /// `true` where the profiles are others than at the last tick.
-    has_new_profiles: bool,
+    pub(super) has_new_profiles: bool,
     /// `true` where pods are to be asked for with the next tick, if the last ones are a second old.
-    is_hastened: bool,
+    pub(super) is_hastened: bool,
 }
 
 /// One document that is fetched.
-struct Source {
+pub(super) struct Source {
     name: &'static str,
     source: sources::Source,
-    document: SharedDocument,
+    pub(super) document: SharedDocument,
     /// The fetch that this VM has under way.
-    fetching: Option<Fetching>,
+    pub(super) fetching: Option<Fetching>,
 }
 
-struct Fetching {
+/// A fetch that is under way.
+pub(super) struct Fetching {
     fetch: Box<dyn Fetch>,
     /// Last request, and the callout that sends it.
     request: Request,
-    token: u32,
-}
-
-/// Result of an answer.
-pub(super) enum Answer {
-    /// A document, and its entity tag.
-    Body(Vec<u8>, Option<String>),
-    /// The document in force.
-    Unchanged,
+    pub(super) token: u32,
 }
 
 // === impl Sources ===
@@ -99,122 +93,10 @@ impl Sources {
     }
 }
 
-impl<H: Host> Router<H> {
-    /// Fetches what is due, and takes what other VMs fetched.
-    pub(super) fn refresh_sources(&mut self, now: Instant) {
-        let Sources { profiles, pods, is_hastened, .. } = &mut self.sources;
-        *is_hastened = false;
-        for source in [profiles, pods].into_iter().flatten() {
-            source.fetch_if_due(&self.host, &self.keys, &mut self.stats, now);
-        }
-        self.take_documents(now);
-        self.tell_hidden_default();
-    }
-
-    /// Has the source of pods asked before its time: one failed, which may be gone, or none was there for a request.
-    pub(super) fn hasten_pods(&mut self) {
-        if let Some(pods) = &self.sources.pods {
-            pods.document.hasten(&self.host, &self.keys);
-            self.sources.is_hastened = true;
-            self.adjust_tick();
-        }
-    }
-
-    /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
-    pub(super) fn take_documents(&mut self, now: Instant) {
-        let (store, keys) = (&self.host, &self.keys);
-        let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles, .. } = &mut self.sources;
-        let mut changed = false;
-        if let Some(bytes) = profiles.as_mut().and_then(|source| source.document.take_newer(store, keys))
-            && let Ok(document) = profiles::parse(&bytes)
-        {
-            (changed, *has_new_profiles) = (true, true);
-            *fetched_profiles = document.profiles;
-        }
-        if let Some(bytes) = pods.as_mut().and_then(|source| source.document.take_newer(store, keys))
-            && let Ok(pods) = pods::parse(&bytes)
-        {
-            changed = true;
-            *fetched_pods = Some(pods);
-        }
-        if changed {
-            let pool = self.sources.pool(&self.config);
-            let actions = self.dispatcher.set_pool(pool, now);
-            self.perform(actions, None);
-        }
-    }
-
-    /// Says where profiles hide the configuration's own objective, once for all VMs.
-    fn tell_hidden_default(&mut self) {
-        if !std::mem::take(&mut self.sources.has_new_profiles) {
-            return;
-        }
-        let profiles = self.config.profiles.inline.iter().chain(&self.sources.fetched_profiles);
-        if let Some(hidden) = self.config.hidden_default(profiles)
-            && is_news(&self.host, &self.keys.said("slo.default"), &hidden)
-        {
-            log::info!("slo-router: {hidden}");
-        }
-    }
-
-    /// A callout was answered, or failed.
-    pub fn on_callout_answer(&mut self, token: u32, has_headers: bool, body_size: usize) {
-        let now = self.host.now();
-        let Sources { profiles, pods, .. } = &mut self.sources;
-        let asked = |source: &&mut Source| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
-        let sources = [profiles, pods].into_iter().flatten();
-        let Some(source) = sources.into_iter().find(asked) else {
-            return self.on_replicas_answer(token, has_headers, body_size, now);
-        };
-        source.go_on(has_headers, body_size, &self.host, &self.keys, &mut self.stats, now);
-        self.take_documents(now);
-    }
-}
-
-/// The header that Envoy adds to what a server answers, and not to what it answers itself.
-const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
-
-/// The kind of complaint of which a part of a document is the cause.
-const PARTIAL: &str = "partial";
-
-/// Sends a callout; its number leads the answer back.
-pub(super) fn send_callout(
-    host: &impl Host,
-    callout: &Callout,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Result<u32, FetchError> {
-    host.call(&callout.cluster, headers, body, callout.timeout).map_err(|Refused(status)| {
-        let cluster = &callout.cluster;
-        FetchError::Unsent(format!("the callout to cluster `{cluster}` could not be sent (status {status})"))
-    })
-}
-
-/// The body of an answer, if it is worth copying into the VM.
-pub(super) fn read_answer(
-    host: &impl Host,
-    request: &Request,
-    has_headers: bool,
-    body_bytes: usize,
-) -> Result<Answer, FetchError> {
-    let headers = if has_headers { host.headers(Map::CalloutAnswer) } else { Headers::default() };
-    let content_type = headers.get("content-type");
-    let status = headers.get(":status").and_then(|status| status.parse().ok());
-    let is_servers = headers.get(UPSTREAM_TIME).is_some();
-    let head = Head { status, content_type: content_type.as_deref(), is_servers, body_bytes };
-    let body = || host.buffer(Buffer::CalloutAnswer, 0, body_bytes).unwrap_or_default();
-    match request.judge(head) {
-        Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),
-        Ok(Verdict::Unchanged) => Ok(Answer::Unchanged),
-        Err(error) if body_bytes <= MAX_REASON_BYTES => Err(error.with_reason_of(&body())),
-        Err(error) => Err(error),
-    }
-}
-
 // === impl Source ===
 
 impl Source {
-    fn fetch_if_due<H: Host>(&mut self, host: &H, keys: &Keys, stats: &mut Stats<H>, now: Instant) {
+    pub(super) fn fetch_if_due<H: Host>(&mut self, host: &H, keys: &Keys, stats: &mut Stats<H>, now: Instant) {
         let Callout { interval, timeout, .. } = *self.source.callout();
         if self.fetching.is_some() || !self.document.lease(host, keys, interval, timeout, now) {
             return;
@@ -226,7 +108,7 @@ impl Source {
     }
 
     /// An answer came: asks what is next, or ends the fetch.
-    fn go_on<H: Host>(
+    pub(super) fn go_on<H: Host>(
         &mut self,
         has_headers: bool,
         body_size: usize,

@@ -3,23 +3,22 @@
 //! breaks off or stays silent again and again, or errs in a good part of what it does. One that
 //! says that it is full is out for as long as it says. Never more than half of the pool is out.
 
+mod bounds;
 mod missing;
+mod sign;
 mod suspects;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::bounds::{FIRST_OUT, LONGEST_OUT, most_out_of};
 pub use self::missing::Missing;
+pub use self::sign::Sign;
 use self::suspects::Suspects;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
-
-/// Time for which a pod is out after its first failure.
-const FIRST_OUT: Duration = Duration::from_secs(1);
-/// Longest time for which a pod is out.
-const LONGEST_OUT: Duration = Duration::from_secs(30);
 
 /// The pods that fail; usually none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,27 +38,6 @@ struct FailingPod {
     out_until: Instant,
     /// Until when a probe is waited for; its VM may have died with it.
     probed_until: Option<Instant>,
-}
-
-/// Sign of a pod's health: an answer, or its lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// It answered well.
-    Well,
-    /// It answered that the request was wrong: it is there, which says nothing of what else it does.
-    There,
-    /// It refused, reset before headers, or failed before any output while it served nobody else.
-    Failed,
-    /// It broke off.
-    BrokeOff,
-    /// It answered 500 while it served others.
-    Erred,
-    /// It said nothing while others answered.
-    Silent,
-    /// It has no room for so long.
-    Full(Duration),
-    /// Nothing.
-    Nothing,
 }
 
 /// Change of a pod's health.
@@ -209,9 +187,4 @@ impl Failing {
         self.pods.retain(|pod| pod.id != id);
         Some(Change::Back(since))
     }
-}
-
-/// The rest must carry what these would.
-const fn most_out_of(pool: &[PodId]) -> usize {
-    pool.len() >> 1
 }

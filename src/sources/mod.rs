@@ -15,6 +15,8 @@ pub mod kubernetes;
 pub mod pods;
 pub mod profiles;
 pub mod replicas;
+mod source;
 pub mod webdis;
 
-pub use self::fetch::{Fetch, Fetched, Progress, Source};
+pub use self::fetch::{Fetch, Fetched, Progress};
+pub use self::source::Source;

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use super::document::Shape;
+use super::shape::Shape;
 use super::text::sum;
 use crate::protocol::json::{Kind, Scalar};
 

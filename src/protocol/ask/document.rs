@@ -2,6 +2,7 @@
 
 use super::content::Measured;
 use super::parameters::Parameters;
+use super::shape::Shape;
 use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{Kind, Scalar};
@@ -65,20 +66,6 @@ pub(super) enum Field {
     Text2,
     Inputs,
     InputIds,
-}
-
-/// The way the value of a field is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Arrays and objects are not looked into.
-    Scalar,
-    /// By the texts under the keys of messages, or under any.
-    Measured {
-        all_keys: bool,
-    },
-    /// As JSON, as a chat template writes it.
-    Json,
-    Parameters,
 }
 
 // === impl Field ===

@@ -1,8 +1,9 @@
 //! Reads a request's body while it comes.
 
 use super::content::{Measured, Object, Tally};
-use super::document::{Field, Fields, Shape};
+use super::document::{Field, Fields};
 use super::parameters::{Parameter, Parameters};
+use super::shape::Shape;
 use super::text::TokenSum;
 use super::{Ask, BodyError};
 use crate::protocol::endpoint::Endpoint;
@@ -65,6 +66,20 @@ struct Taking<'a> {
     measuring: &'a mut Measuring,
     endpoint: Endpoint,
     counter: Option<&'a dyn TokenCounter>,
+}
+
+// === impl Ask ===
+
+impl Ask {
+    /// Reads a request's body that is there whole, as [`AskReader`] does.
+    ///
+    /// # Errors
+    /// A [`BodyError`] that says what is wrong and what was expected.
+    pub fn read(endpoint: Endpoint, body: &[u8], counter: Option<&dyn TokenCounter>) -> Result<Self, BodyError> {
+        let mut reader = AskReader::new(endpoint);
+        reader.feed(body, counter);
+        reader.finish(counter)
+    }
 }
 
 // === impl AskReader ===

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::endpoint::Endpoint;
+use crate::protocol::tokens::TokenCounter;
 
 fn endpoint(name: &str) -> Endpoint {
     match name {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FIRST_OUT, LONGEST_OUT, most_out_of};
+use super::bounds::{FIRST_OUT, LONGEST_OUT, most_out_of};
 use crate::scheduling::pool::{ModelId, PodId};
 use crate::scheduling::time::Instant;
 

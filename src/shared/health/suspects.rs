@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sign;
+use super::sign::Sign;
 use crate::scheduling::pool::PodId;
 
 /// So many in a row are no chance.

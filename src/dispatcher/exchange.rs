@@ -1,0 +1,73 @@
+//! Exchange of per-request in-flight state and learned speeds between VMs: this VM publishes its part, and reads the others'.
+//!
+//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
+//! more than they are worth: the ledger, which is exact, has the counts meanwhile.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Dispatcher;
+use super::company::{EVERY, is_over};
+use crate::scheduling::policies;
+use crate::scheduling::time::Instant;
+use crate::shared::runs::Runs;
+use crate::shared::store::{Store, encode, read, update};
+
+/// Interval at which what was learned is exchanged.
+const LEARNED_EVERY: Duration = Duration::from_millis(250);
+
+impl<S: Store> Dispatcher<S> {
+    /// Something changed of what runs here: tells the others, if they were not told just now.
+    pub(super) fn tell_company(&mut self, now: Instant) {
+        self.company.is_untold |= self.settings.looks_at_runs;
+        self.tell(now);
+    }
+
+    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps. Returns
+    /// `true` if it did more than tell.
+    pub(super) fn keep_company(&mut self, now: Instant) -> bool {
+        self.tell(now);
+        if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
+            self.company.exchanged_at = Some(now);
+            self.exchange();
+        } else if self.company.watched == 0 {
+            return false;
+        }
+        let pool = Rc::clone(&self.pool);
+        let reading = self.membership.read();
+        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        self.company.show(&mut view, &self.membership, &reading.board.directory, now);
+        self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
+        true
+    }
+
+    fn tell(&mut self, now: Instant) {
+        let company = &mut self.company;
+        let is_due = company.is_untold && is_over(company.told_at, EVERY, now);
+        let Some(own) = self.membership.ticket().filter(|_| is_due) else { return };
+        let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
+        let version = store.get(&key).version;
+        let value = encode(&Runs::of(own, self.running.seen()));
+        // Nobody else writes it while this VM has the seat; where it fails all the same, the next change or tick writes it.
+        company.is_untold = store.set(&key, &value, version).is_err();
+        company.told_at = Some(now);
+    }
+
+    fn exchange(&mut self) {
+        let (store, keys) = (self.membership.store(), self.membership.keys());
+        for (deployment, speed) in self.company.speeds.iter_mut() {
+            let key = keys.learned(deployment);
+            if !speed.has_news() {
+                speed.take(read(store, &key).0);
+                continue;
+            }
+            let learned = update(store, &key, |all| {
+                speed.tell(all);
+                Some(all.clone())
+            });
+            if let Ok(Some(learned)) = learned {
+                speed.take(learned);
+            }
+        }
+    }
+}
