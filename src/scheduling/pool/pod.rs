@@ -22,7 +22,7 @@ pub struct Pod {
     pub address: SocketAddr,
     /// The same, as a header names it: written once, not for each request.
     pub destination: Rc<str>,
-    /// Position of its deployment in [`Pool::deployments`].
+    /// Position of its deployment in [`Pool::deployments`](super::Pool::deployments).
     pub deployment: usize,
     /// The models it serves; empty means any.
     pub(super) models: Rc<[String]>,
