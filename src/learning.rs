@@ -10,7 +10,9 @@ use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use self::labels::{Admitted, Labels, NEW_MODELS};
-use crate::scheduling::prediction::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
+use crate::scheduling::prediction::{
+    Completion, DrawWindow, History, LengthDistribution, PartialAnswer, estimate_median,
+};
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
 use crate::shared::{Keys, Store, update};
@@ -58,7 +60,7 @@ pub enum PredictionKind {
 
 /// Measurements from one response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sample {
+pub struct ResponseSample {
     /// Tokens in and out of one answer, and when it ended, where there is an output and it is known.
     pub completion: Option<Completion>,
     /// Tokens of the prompt, as the model server counts them; `None` where it did not say.
@@ -76,14 +78,14 @@ pub struct Sample {
 pub struct Learning {
     prediction: Prediction,
     labels: Labels,
-    models: FnvHashMap<String, Model>,
+    models: FnvHashMap<String, LearnedModel>,
 }
 
 #[derive(Debug, Default)]
-struct Model {
-    known: Known,
+struct LearnedModel {
+    known: ModelStatistics,
     /// Seen here and not shared yet.
-    pending: Vec<Sample>,
+    pending: Vec<ResponseSample>,
     /// Estimates by bucket of the prompt; of no use once `known` changes.
     medians: FnvHashMap<u8, u32>,
     /// Distributions by bucket of the prompt, likewise.
@@ -92,7 +94,7 @@ struct Model {
 
 /// The shared value.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Known {
+struct ModelStatistics {
     history: History,
     characters: Ratio,
     bytes: Ratio,
@@ -138,7 +140,7 @@ impl Learning {
         }
         if is_new {
             let known = crate::shared::store::read(store, &keys.lengths(&label)).0;
-            self.models.insert(label.to_string(), Model { known, ..Model::default() });
+            self.models.insert(label.to_string(), LearnedModel { known, ..LearnedModel::default() });
         }
         (label, is_new)
     }
@@ -150,7 +152,7 @@ impl Learning {
 
     /// Tokens of a prompt whose body has so many bytes; without them the model's median.
     pub fn tokens_of_body(&mut self, model: &str, bytes: Option<u64>) -> u32 {
-        self.on(model, |Model { known, .. }| match bytes {
+        self.on(model, |LearnedModel { known, .. }| match bytes {
             Some(bytes) => known.bytes.tokens(bytes, COLD_BYTES_PER_TOKEN, COLD_WEIGHT_TOKENS),
             None => median_input(&known.history),
         })
@@ -167,7 +169,7 @@ impl Learning {
         &mut self,
         model: &str,
         input_tokens: u32,
-        running: impl FnOnce() -> Vec<Running>,
+        running: impl FnOnce() -> Vec<PartialAnswer>,
         now: Instant,
         rng: &mut fastrand::Rng,
     ) -> u32 {
@@ -188,7 +190,7 @@ impl Learning {
         &mut self,
         model: &str,
         input_tokens: u32,
-        running: impl FnOnce() -> Vec<Running>,
+        running: impl FnOnce() -> Vec<PartialAnswer>,
     ) -> Rc<LengthDistribution> {
         let cold_tokens = self.prediction.cold_tokens;
         self.on(model, |model| {
@@ -201,7 +203,7 @@ impl Learning {
     }
 
     /// Learns from a response.
-    pub fn record(&mut self, model: &str, sample: Sample) {
+    pub fn record(&mut self, model: &str, sample: ResponseSample) {
         self.on(model, |model| {
             model.known.learn(&sample);
             model.pending.push(sample);
@@ -215,7 +217,7 @@ impl Learning {
             if model.pending.is_empty() {
                 model.known = crate::shared::store::read(store, &key).0;
             } else {
-                let merged = update(store, &key, |known: &mut Known| {
+                let merged = update(store, &key, |known: &mut ModelStatistics| {
                     model.pending.iter().for_each(|sample| known.learn(sample));
                     Some(known.clone())
                 });
@@ -231,7 +233,7 @@ impl Learning {
     }
 
     /// Does something with what is known of a model, without writing its name where it is known.
-    fn on<R>(&mut self, name: &str, act: impl FnOnce(&mut Model) -> R) -> R {
+    fn on<R>(&mut self, name: &str, act: impl FnOnce(&mut LearnedModel) -> R) -> R {
         match self.models.get_mut(name) {
             Some(model) => act(model),
             None => act(self.models.entry(name.to_owned()).or_default()),
@@ -239,10 +241,10 @@ impl Learning {
     }
 }
 
-// === impl Known ===
+// === impl ModelStatistics ===
 
-impl Known {
-    fn learn(&mut self, sample: &Sample) {
+impl ModelStatistics {
+    fn learn(&mut self, sample: &ResponseSample) {
         if let Some(completion) = sample.completion {
             self.history.push(completion);
         }

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use slo_router::config::Config;
-use slo_router::sources::{Progress, pods, profiles};
+use slo_router::sources::{FetchProgress, pods, profiles};
 
 const SOURCES: [&str; 6] = [
     r#"{"pods": {"envoy": {"cluster": "c", "clusters": [{"name": "a", "deployment": "a"}]}}}"#,
@@ -26,10 +26,10 @@ fuzz_target!(|input: &[u8]| {
     for answer in answers.split(|byte| *byte == b'\n') {
         assert!(fetch.request().path.starts_with('/'));
         match fetch.read(answer) {
-            Ok(Progress::Next) => {}
+            Ok(FetchProgress::Next) => {}
             // An address may be one that no pod has, which the document's reader refuses.
-            Ok(Progress::Done(fetched)) if pod_source.is_some() => return drop(pods::parse(&fetched.document)),
-            Ok(Progress::Done(fetched)) => {
+            Ok(FetchProgress::Done(fetched)) if pod_source.is_some() => return drop(pods::parse(&fetched.document)),
+            Ok(FetchProgress::Done(fetched)) => {
                 profiles::parse(&fetched.document).expect("profiles were gathered into a document");
                 return;
             }

@@ -7,7 +7,7 @@ use fnv::FnvHasher;
 use serde::Deserialize;
 
 use super::{
-    CapacityConfig, Class, Config, ConfigError, DeploymentConfig, Model, PodSources, ProfileSources, QueueConfig,
+    CapacityConfig, Class, Config, ConfigError, DeploymentConfig, ModelConfig, PodSources, ProfileSources, QueueConfig,
     RequestConfig, ResponseConfig, SloConfig, UpstreamConfig, classes, deployments, models, scheduling,
 };
 use crate::json::{self, JsonError, text};
@@ -18,7 +18,7 @@ use crate::sources::replicas::ReplicaSource;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct ConfigDocument {
     #[serde(default = "default_pool", deserialize_with = "text::one::<text::Label, _>")]
     pool: String,
     #[serde(default)]
@@ -32,7 +32,7 @@ struct Document {
     #[serde(default = "default_ready_path", deserialize_with = "text::optional::<text::Path, _>")]
     ready_path: Option<String>,
     #[serde(default, deserialize_with = "json::object_map")]
-    models: BTreeMap<String, Model>,
+    models: BTreeMap<String, ModelConfig>,
     #[serde(default, deserialize_with = "text::optional::<text::ModelName, _>")]
     default_model: Option<String>,
     #[serde(default, deserialize_with = "json::object_list")]
@@ -78,7 +78,7 @@ impl Config {
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         // Inline profiles are AIBrix's files, which hold bare `NaN`.
         let strict = without_nan(text);
-        let document: Document = json::read(&strict).map_err(|error| ConfigError::of_text(text, error))?;
+        let document: ConfigDocument = json::read(&strict).map_err(|error| ConfigError::of_text(text, error))?;
         document.check(fingerprint(text)).map_err(ConfigError::from)
     }
 }
@@ -89,9 +89,9 @@ pub(super) fn fingerprint(text: &[u8]) -> u64 {
     hasher.finish()
 }
 
-// === impl Document ===
+// === impl ConfigDocument ===
 
-impl Document {
+impl ConfigDocument {
     /// The configuration, if its parts go together.
     fn check(self, fingerprint: u64) -> Result<Config, JsonError> {
         self.request.check()?;

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::classes::{Class, DEFAULT_CLASS, HeaderMatch};
 pub use self::deployments::DeploymentConfig;
 pub use self::error::ConfigError;
-pub use self::models::Model;
+pub use self::models::ModelConfig;
 pub use self::pool::{PodSources, ProfileSources, ResponseConfig, UpstreamConfig};
 pub use self::request::{DEFAULT_PATHS, Inspect, PromptTokens, RequestConfig};
 pub use self::scheduling::{CapacityConfig, QueueConfig};
@@ -53,7 +53,7 @@ pub struct Config {
     pub ready_path: Option<String>,
     /// Facts stated of models, by the name in requests. A model that is not here may be served all
     /// the same.
-    pub models: BTreeMap<String, Model>,
+    pub models: BTreeMap<String, ModelConfig>,
     /// The model of requests that name none.
     pub default_model: Option<String>,
     /// The classes; the first that matches a request is its class.

@@ -14,7 +14,7 @@ use crate::scheduling::slo::Slo;
 /// Facts stated of one model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Model {
+pub struct ModelConfig {
     /// The model that this one is an adapter (LoRA) of; it shares that one's pods and profile.
     #[serde(deserialize_with = "text::optional::<ModelName, _>")]
     pub base: Option<String>,
@@ -32,7 +32,7 @@ pub(super) enum Served<'a> {
 }
 
 /// Checks models together: names that can be, and bases that exist and are no adapters themselves.
-pub(super) fn check(models: &BTreeMap<String, Model>, served: &Served<'_>) -> Result<(), JsonError> {
+pub(super) fn check(models: &BTreeMap<String, ModelConfig>, served: &Served<'_>) -> Result<(), JsonError> {
     for (name, model) in models {
         if !ModelName::allows(name) {
             return Err(JsonError::invalid("models", format_args!("the name {name:?}"), ModelName::EXPECTED));
@@ -53,7 +53,7 @@ pub(super) fn check(models: &BTreeMap<String, Model>, served: &Served<'_>) -> Re
 impl<'a> Served<'a> {
     /// Returns the models that these pods serve, and their adapters. The configuration knows all
     /// names only if it knows all pods, and each says its own.
-    pub(super) fn by(models: &'a BTreeMap<String, Model>, pods: &'a PodSources) -> Self {
+    pub(super) fn by(models: &'a BTreeMap<String, ModelConfig>, pods: &'a PodSources) -> Self {
         if pods.fetched().is_some() || pods.fixed.iter().any(|pod| pod.models.is_empty()) {
             return Self::Any;
         }

@@ -42,20 +42,20 @@ impl fmt::Display for Summary<'_> {
             queue.max_requests,
             queue.max_wait,
             profiles.inline.len(),
-            Fetched(profiles.fetched()),
+            FetchedFrom(profiles.fetched()),
             pods.fixed.len(),
-            Fetched(pods.fetched()),
+            FetchedFrom(pods.fetched()),
             replicas.as_ref().map_or_else(String::new, |replicas| format!(", replicas meet in {replicas}")),
             upstream.header,
         )
     }
 }
 
-struct Fetched(Option<Source>);
+struct FetchedFrom(Option<Source>);
 
-// === impl Fetched ===
+// === impl FetchedFrom ===
 
-impl fmt::Display for Fetched {
+impl fmt::Display for FetchedFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(source) => write!(f, " and from {source}"),

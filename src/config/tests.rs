@@ -38,8 +38,8 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.request.prompt_tokens, PromptTokens::Estimate);
     assert_eq!(config.request.image_tokens, 512);
     let base = Slo { e2e_base: ms(1000), e2e_per_output_token: ms(50), ..Slo::default() };
-    assert_eq!(config.models["llama-3-8b"], Model { base: None, slo: Some(base) });
-    assert_eq!(config.models["my-adapter"], Model { base: Some("llama-3-8b".to_owned()), slo: None });
+    assert_eq!(config.models["llama-3-8b"], ModelConfig { base: None, slo: Some(base) });
+    assert_eq!(config.models["my-adapter"], ModelConfig { base: Some("llama-3-8b".to_owned()), slo: None });
     assert_eq!(config.default_model.as_deref(), Some("llama-3-8b"));
     let header = HeaderMatch { name: "x-class".to_owned(), value: "interactive".to_owned() };
     let tokens = Slo { ttft: ms(500), tpot: ms(50), ..Slo::default() };

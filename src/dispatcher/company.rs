@@ -10,7 +10,7 @@ use fnv::FnvHashMap;
 use super::actions::SurveyedSpeed;
 use super::crowd::Crowd;
 use super::membership::Membership;
-use super::running::{self, Running};
+use super::running::{Running, RunningRequest};
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
 use crate::scheduling::speeds::Speeds;
@@ -35,7 +35,7 @@ pub(super) struct Company {
     pub(super) speeds: Speeds,
     crowd: Crowd,
     /// By seat, so that all is looked at in the same order.
-    others: BTreeMap<u8, Other>,
+    others: BTreeMap<u8, OtherVm>,
     /// `true` where the others do not know yet what runs here.
     pub(super) is_untold: bool,
     pub(super) told_at: Option<Instant>,
@@ -49,7 +49,7 @@ pub(super) struct Company {
 
 /// State that another VM has published.
 #[derive(Debug)]
-struct Other {
+struct OtherVm {
     owner: Ticket,
     version: u32,
     /// Instant of its last reading. For each by itself: a directory that is taken from memory may
@@ -98,14 +98,14 @@ impl Company {
     }
 
     /// A request of this VM runs, or its answer went on.
-    pub(super) fn runs(&mut self, id: RequestId, run: &running::Run) {
+    pub(super) fn runs(&mut self, id: RequestId, run: &RunningRequest) {
         if let Some(seen) = &run.seen {
             self.crowd.put((None, id), run.pod, seen);
         }
     }
 
     /// A request of this VM runs no longer.
-    pub(super) fn ended(&mut self, id: RequestId, run: &running::Run) {
+    pub(super) fn ended(&mut self, id: RequestId, run: &RunningRequest) {
         self.crowd.take((None, id), run.pod);
     }
 
@@ -181,7 +181,7 @@ impl Company {
         for (id, pod) in left {
             self.crowd.take((Some(slot), id), pod);
         }
-        self.others.insert(slot, Other { owner, version, read_at: now, placed });
+        self.others.insert(slot, OtherVm { owner, version, read_at: now, placed });
     }
 }
 

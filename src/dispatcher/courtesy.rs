@@ -16,11 +16,11 @@ const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Courtesy {
     gives_way_for: Duration,
-    given: HashMap<(u64, u64), Given>,
+    given: HashMap<(u64, u64), GaveWay>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Given {
+struct GaveWay {
     first: Instant,
     last: Instant,
 }
@@ -37,7 +37,7 @@ impl Courtesy {
     /// Returns `true` while this VM is to give way to a claim.
     pub(super) fn grants(&mut self, name: (u64, u64), now: Instant) -> bool {
         self.given.retain(|_, given| now.since(given.last) < PASSED_OVER_FOR);
-        let given = self.given.entry(name).or_insert(Given { first: now, last: now });
+        let given = self.given.entry(name).or_insert(GaveWay { first: now, last: now });
         if now.since(given.first) >= self.gives_way_for {
             return false;
         }

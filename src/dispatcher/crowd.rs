@@ -9,7 +9,7 @@ use crate::scheduling::run::Run;
 use crate::scheduling::view::OnPods;
 
 /// Key of a run: the seat of the VM that reported it, none for this one, and the request there.
-pub(super) type Key = (Option<u8>, RequestId);
+pub(super) type RunKey = (Option<u8>, RequestId);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,17 +17,17 @@ pub(super) struct Crowd {
     pool: Rc<Pool>,
     runs: OnPods,
     /// Of each pod, in the order of its runs.
-    keys: Vec<Vec<Key>>,
+    keys: Vec<Vec<RunKey>>,
 }
 
 // === impl Crowd ===
 
 impl Crowd {
     /// Of a new pool, on which these run.
-    pub(super) fn new<'r>(pool: Rc<Pool>, runs: impl Iterator<Item = (Key, PodId, &'r Run)>) -> Self {
+    pub(super) fn new<'r>(pool: Rc<Pool>, runs: impl Iterator<Item = (RunKey, PodId, &'r Run)>) -> Self {
         let pods = pool.pods().len();
         let mut on_pods: Vec<Vec<Run>> = vec![Vec::new(); pods];
-        let mut keys: Vec<Vec<Key>> = vec![Vec::new(); pods];
+        let mut keys: Vec<Vec<RunKey>> = vec![Vec::new(); pods];
         for (key, pod, run) in runs {
             let Some(position) = pool.position(pod) else { continue };
             if let (Some(runs), Some(keys)) = (on_pods.get_mut(position), keys.get_mut(position)) {
@@ -44,7 +44,7 @@ impl Crowd {
     }
 
     /// A request runs on a pod, or is further than it was.
-    pub(super) fn put(&mut self, key: Key, pod: PodId, run: &Run) {
+    pub(super) fn put(&mut self, key: RunKey, pod: PodId, run: &Run) {
         let Some(position) = self.pool.position(pod) else { return };
         let (Some(runs), Some(keys)) = (self.runs.at_mut(position), self.keys.get_mut(position)) else { return };
         let known = keys.iter().position(|known| *known == key);
@@ -58,7 +58,7 @@ impl Crowd {
     }
 
     /// A request ended.
-    pub(super) fn take(&mut self, key: Key, pod: PodId) {
+    pub(super) fn take(&mut self, key: RunKey, pod: PodId) {
         let Some(position) = self.pool.position(pod) else { return };
         let Some(keys) = self.keys.get_mut(position) else { return };
         let Some(index) = keys.iter().position(|known| *known == key) else { return };

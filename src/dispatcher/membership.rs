@@ -24,12 +24,12 @@ pub(super) struct Membership<S> {
     has_replicas: bool,
     /// Outlook on other gateways, and the number by which the board called for it.
     outlook: (u64, Option<Rc<Outlook>>),
-    seat: Option<Seat>,
+    seat: Option<OwnSeat>,
     published: Published,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seat {
+struct OwnSeat {
     ticket: Ticket,
     mailbox: Option<u32>,
     heartbeat: Instant,
@@ -127,7 +127,7 @@ impl<S: Store> Membership<S> {
         });
         let Ok(Some(ticket)) = joined else { return };
         let mailbox = self.board.store().open_mailbox(&self.keys.mailbox(ticket.slot));
-        self.seat = Some(Seat { ticket, mailbox, heartbeat: now });
+        self.seat = Some(OwnSeat { ticket, mailbox, heartbeat: now });
         self.change_seat(|seat| seat.mailbox = mailbox);
         self.published = Published::default();
         self.publish_pool(pool);
@@ -170,7 +170,7 @@ impl<S: Store> Membership<S> {
             Some(())
         });
         match beat {
-            Ok(Some(())) => self.seat = Some(Seat { heartbeat: now, ..seat }),
+            Ok(Some(())) => self.seat = Some(OwnSeat { heartbeat: now, ..seat }),
             Ok(None) => {
                 self.seat = None;
                 self.join(pool, running, now);
@@ -212,7 +212,7 @@ impl<S: Store> Membership<S> {
     /// Takes room: publishes these columns if the board still is as it was read, and takes the right to probe these pods.
     pub(super) fn take_room(
         &mut self,
-        reading: noticeboard::Reading,
+        reading: noticeboard::ReadingNumber,
         columns: Vec<(DeploymentId, Column)>,
         probed: &[PodId],
         now: Instant,

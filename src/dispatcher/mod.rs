@@ -38,8 +38,8 @@ use self::company::Company;
 use self::courtesy::Courtesy;
 use self::membership::Membership;
 use self::probes::Probes;
-use self::reading::Tally;
-use self::running::{Run, Running};
+use self::reading::LoadTally;
+use self::running::{Running, RunningRequest};
 use self::signs::Signs;
 use self::yields::Yields;
 use crate::scheduling::policies::{Pass, Policy, PolicyName, Preferences};
@@ -98,7 +98,7 @@ pub struct Dispatcher<S> {
     queue: Queue,
     running: Running,
     company: Company,
-    tally: Tally,
+    tally: LoadTally,
     policies: Policies,
     /// The request that was charged last by a new pool's profiles, while that goes on; none before the first.
     recharging: Option<Option<RequestId>>,
@@ -127,7 +127,7 @@ impl<S: Store> Dispatcher<S> {
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
             company: Company::new(settings.corrects_profiles),
-            tally: Tally::default(),
+            tally: LoadTally::default(),
             policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             recharging: None,

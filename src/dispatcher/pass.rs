@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::reading::Reading;
-use super::running::Run;
+use super::running::RunningRequest;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
 use crate::scheduling::policies::{Decision, Pass, PolicyKind};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
@@ -259,7 +259,8 @@ impl<S: Store> Dispatcher<S> {
             let prompt_tokens = request.arrival.shape.input_tokens;
             self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
         }
-        let run = Run { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
+        let run =
+            RunningRequest { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
         self.company.runs(id, &run);
         self.running.insert(id, run);
         self.tell_company(now);

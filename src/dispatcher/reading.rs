@@ -19,7 +19,7 @@ use crate::shared::outlook::{Outlook, Wanted};
 pub(super) struct Reading {
     pub(super) board: Rc<Board>,
     /// Number of the reading: room is taken only while it is the last.
-    pub(super) number: noticeboard::Reading,
+    pub(super) number: noticeboard::ReadingNumber,
     /// `true` where a newer configuration is in force: only its pods take new work.
     pub(super) is_outdated: bool,
     /// Outlook on other gateways, where there are any.
@@ -28,8 +28,8 @@ pub(super) struct Reading {
 
 /// Load of the other VMs on each pod: summed up once for each reading.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    number: Option<noticeboard::Reading>,
+pub(super) struct LoadTally {
+    number: Option<noticeboard::ReadingNumber>,
     pool: Rc<Pool>,
     others: Vec<Ticket>,
     entries: Vec<Entry>,
@@ -55,7 +55,7 @@ impl Reading {
         pool: &'a Rc<Pool>,
         ticket: Option<Ticket>,
         running: &Running,
-        tally: &mut Tally,
+        tally: &mut LoadTally,
         now: Instant,
     ) -> View<'a> {
         let board = &*self.board;
@@ -111,9 +111,9 @@ impl Reading {
     }
 }
 
-// === impl Tally ===
+// === impl LoadTally ===
 
-impl Tally {
+impl LoadTally {
     /// Returns the load of the other VMs on each pod, in the order of the pool.
     fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<Ticket>, now: Instant) -> &[Entry] {
         let others: Vec<Ticket> = reading.board.directory.others(own, now).map(|seat| seat.ticket).collect();

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::running::Run;
+use super::running::RunningRequest;
 use super::{Dispatcher, End};
 use crate::scheduling::pool::{ModelId, PodId};
 use crate::scheduling::time::Instant;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 impl<S: Store> Dispatcher<S> {
     /// Gives a pod's room back, and learns from how the request ended whether the pod is well.
-    pub(super) fn release(&mut self, run: &Run, end: &End, now: Instant) -> Option<Change> {
+    pub(super) fn release(&mut self, run: &RunningRequest, end: &End, now: Instant) -> Option<Change> {
         let pool = Rc::clone(&self.pool);
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         let model = ModelId::of(&run.arrival.model);

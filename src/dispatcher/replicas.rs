@@ -2,16 +2,16 @@
 
 use super::{Action, Dispatcher};
 use crate::scheduling::time::Instant;
-use crate::shared::digest::Waiting;
+use crate::shared::digest::UrgentRequest;
 use crate::shared::ledger::Column;
 use crate::shared::outlook::Outlook;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
     /// Returns what all VMs of this gateway run, and the most urgent request that waits there.
-    pub fn to_tell(&mut self, now: Instant) -> (Column, Option<Waiting>) {
+    pub fn to_tell(&mut self, now: Instant) -> (Column, Option<UrgentRequest>) {
         let board = self.membership.read().board;
-        let waiting = board.most_urgent_claim(now).map(|claim| Waiting::of(claim, now));
+        let waiting = board.most_urgent_claim(now).map(|claim| UrgentRequest::of(claim, now));
         (board.running(now), waiting)
     }
 

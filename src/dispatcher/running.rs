@@ -15,7 +15,7 @@ use crate::shared::ledger::Column;
 #[derive(Debug, Default)]
 pub(super) struct Running {
     /// In their order, which is that of sums over them in all VMs and simulations.
-    runs: BTreeMap<RequestId, Run>,
+    runs: BTreeMap<RequestId, RunningRequest>,
     columns: FnvHashMap<DeploymentId, Column>,
     /// `true` where the last change could not be written to the board.
     pub(super) unpublished: bool,
@@ -23,7 +23,7 @@ pub(super) struct Running {
 
 /// A request that runs on a pod.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct RunningRequest {
     pub(super) pod: PodId,
     pub(super) deployment: DeploymentId,
     pub(super) load: Load,
@@ -46,13 +46,13 @@ impl Running {
         self.runs.keys().copied()
     }
 
-    pub(super) fn insert(&mut self, id: RequestId, run: Run) {
+    pub(super) fn insert(&mut self, id: RequestId, run: RunningRequest) {
         let column = self.columns.entry(run.deployment).or_default();
         column.entry(run.pod).or_default().charge(run.load);
         self.runs.insert(id, run);
     }
 
-    pub(super) fn remove(&mut self, id: RequestId) -> Option<Run> {
+    pub(super) fn remove(&mut self, id: RequestId) -> Option<RunningRequest> {
         let run = self.runs.remove(&id)?;
         if let Some(column) = self.columns.get_mut(&run.deployment) {
             let is_last = column.get_mut(&run.pod).is_some_and(|entry| {
@@ -66,7 +66,7 @@ impl Running {
         Some(run)
     }
 
-    pub(super) fn get_mut(&mut self, id: RequestId) -> Option<&mut Run> {
+    pub(super) fn get_mut(&mut self, id: RequestId) -> Option<&mut RunningRequest> {
         self.runs.get_mut(&id)
     }
 
@@ -76,7 +76,7 @@ impl Running {
     }
 
     /// Returns a run by its request.
-    pub(super) fn get(&self, id: RequestId) -> Option<&Run> {
+    pub(super) fn get(&self, id: RequestId) -> Option<&RunningRequest> {
         self.runs.get(&id)
     }
 
@@ -85,7 +85,7 @@ impl Running {
         &mut self,
         last: Option<RequestId>,
         most: usize,
-        load: impl Fn(&Run) -> Load,
+        load: impl Fn(&RunningRequest) -> Load,
     ) -> Option<RequestId> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = self.runs.range_mut((from, Bound::Unbounded));

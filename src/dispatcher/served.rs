@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::net::SocketAddr;
 
-use super::{Dispatcher, End, Run};
+use super::{Dispatcher, End, RunningRequest};
 use crate::scheduling::pool::{Pod, PodId};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
@@ -32,7 +32,7 @@ impl<S: Store> Dispatcher<S> {
         let deployment = deployment.map_or(run.deployment, |deployment| deployment.id);
         let request = self.assess(run.arrival.clone());
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
-        let run = Run { pod, deployment, load, probe: false, ..run };
+        let run = RunningRequest { pod, deployment, load, probe: false, ..run };
         self.company.runs(id, &run);
         self.running.insert(id, run);
         self.membership.publish_columns(&mut self.running);

@@ -13,10 +13,10 @@ const SERVES: Duration = Duration::from_secs(1);
 
 /// Instants at which each pod last sent anything to this VM.
 #[derive(Debug, Default)]
-pub(super) struct Signs(FnvHashMap<PodId, Said>);
+pub(super) struct Signs(FnvHashMap<PodId, LastHeard>);
 
 #[derive(Clone, Copy, Debug)]
-struct Said {
+struct LastHeard {
     anything: Instant,
     /// Output, or the end of an answer that was as it should be.
     well: Option<Instant>,
@@ -33,7 +33,7 @@ impl Signs {
     /// A pod said something; well, where it was output.
     pub(super) fn note(&mut self, pod: PodId, is_well: bool, now: Instant) {
         let before = self.0.get(&pod).and_then(|said| said.well);
-        self.0.insert(pod, Said { anything: now, well: if is_well { Some(now) } else { before } });
+        self.0.insert(pod, LastHeard { anything: now, well: if is_well { Some(now) } else { before } });
     }
 
     /// Returns `true` if a pod gave output of late.

@@ -18,10 +18,10 @@ const PASSED_OVER_FOR: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Yields(HashMap<u8, Given>);
+pub(super) struct Yields(HashMap<u8, Yielded>);
 
 #[derive(Debug)]
-struct Given {
+struct Yielded {
     urgency: Urgency,
     times: u32,
     last: Instant,
@@ -32,10 +32,10 @@ struct Given {
 impl Yields {
     /// Returns `true` if this VM is to give way to a claim once more; counts it if so.
     pub(super) fn grants(&mut self, ticket: Ticket, urgency: Urgency, now: Instant) -> bool {
-        let given = self.0.entry(ticket.slot).or_insert(Given { urgency, times: 0, last: now });
+        let given = self.0.entry(ticket.slot).or_insert(Yielded { urgency, times: 0, last: now });
         let is_other = given.urgency.arrival != urgency.arrival || given.urgency.latest_start != urgency.latest_start;
         if is_other || now.since(given.last) >= PASSED_OVER_FOR {
-            *given = Given { urgency, times: 0, last: now };
+            *given = Yielded { urgency, times: 0, last: now };
         }
         if given.times >= PATIENCE {
             return false;

@@ -10,9 +10,9 @@ fn learning(kind: PredictionKind) -> Learning {
     Learning::new(Prediction { kind, cold_tokens: 256 })
 }
 
-fn sample(input_tokens: u32, output_tokens: u32) -> Sample {
+fn sample(input_tokens: u32, output_tokens: u32) -> ResponseSample {
     let completion = Completion { input_tokens, output_tokens, completed_at: START };
-    Sample { completion: Some(completion), prompt_tokens: Some(input_tokens), ..Sample::default() }
+    ResponseSample { completion: Some(completion), prompt_tokens: Some(input_tokens), ..ResponseSample::default() }
 }
 
 fn keys() -> Keys {
@@ -45,7 +45,7 @@ fn no_text_is_no_token_and_any_text_at_least_one() {
 fn some_prompts_outvote_the_cold_ratios() {
     let mut learning = learning(PredictionKind::Median);
     for _ in 0..100 {
-        let sample = Sample { characters: Some(2_000), bytes: Some(3_000), ..sample(1_000, 1) };
+        let sample = ResponseSample { characters: Some(2_000), bytes: Some(3_000), ..sample(1_000, 1) };
         learning.record(MODEL, sample);
     }
     let off = |tokens: u32| (f64::from(tokens) / 1_000.0 - 1.0).abs();
@@ -57,14 +57,15 @@ fn some_prompts_outvote_the_cold_ratios() {
 fn events_are_as_many_tokens_as_servers_said() {
     let mut learning = learning(PredictionKind::Median);
     assert_eq!(learning.tokens_of_events(MODEL, 16), 16);
-    (0..12).for_each(|_| learning.record(MODEL, Sample { events: Some((16, 48)), ..Sample::default() }));
+    (0..12)
+        .for_each(|_| learning.record(MODEL, ResponseSample { events: Some((16, 48)), ..ResponseSample::default() }));
     assert!((44..=48).contains(&learning.tokens_of_events(MODEL, 16)));
 }
 
 #[test]
 fn what_only_tells_of_the_prompt_changes_no_length() {
     let mut learning = learning(PredictionKind::Median);
-    let sample = Sample { prompt_tokens: Some(1_000), characters: Some(1_000), ..Sample::default() };
+    let sample = ResponseSample { prompt_tokens: Some(1_000), characters: Some(1_000), ..ResponseSample::default() };
     (0..100).for_each(|_| learning.record(MODEL, sample));
     assert_eq!(output(&mut learning, 1_000), 256);
     assert!(learning.tokens_of_characters(MODEL, 1_000) > 900);
@@ -76,7 +77,7 @@ fn tokens_that_are_not_of_the_text_teach_nothing_of_its_characters() {
     // A chat template's, what a server keeps, and what no tokenizer makes of a text.
     for (characters, tokens) in [(2, 70), (300, 170), (2_000, 20_000), (100_000, 10)] {
         for _ in 0..1_000 {
-            learning.record(MODEL, Sample { characters: Some(characters), ..sample(tokens, 1) });
+            learning.record(MODEL, ResponseSample { characters: Some(characters), ..sample(tokens, 1) });
         }
     }
     assert_eq!(learning.tokens_of_characters(MODEL, 424), 100);
@@ -133,7 +134,7 @@ fn what_one_vm_learns_the_others_know() {
     let [mut one, mut other] = [(); 2].map(|()| learning(PredictionKind::Median));
     assert_eq!(output(&mut other, 64), 256);
     for _ in 0..20 {
-        one.record(MODEL, Sample { characters: Some(1_000), ..sample(64, 10) });
+        one.record(MODEL, ResponseSample { characters: Some(1_000), ..sample(64, 10) });
     }
     one.share(&store, &keys(), START);
     other.share(&store, &keys(), START);
@@ -151,7 +152,7 @@ fn each_completion_counts_once_however_often_it_is_shared() {
         one.share(&store, &keys(), START);
         other.share(&store, &keys(), START);
     }
-    let known: Known = crate::shared::store::read(&store, &keys().lengths(MODEL)).0;
+    let known: ModelStatistics = crate::shared::store::read(&store, &keys().lengths(MODEL)).0;
     assert_eq!(known.history.iter().map(|it| it.output_tokens).collect::<Vec<_>>(), [10, 30]);
     assert_eq!(one.models[MODEL].known.history.iter().count(), 2);
 }
@@ -206,7 +207,7 @@ fn events_of_one_token_each_are_as_many_tokens_however_long_it_was_learned() {
     let mut learning = Learning::new(Prediction { kind: PredictionKind::Median, cold_tokens: 100 });
     for answer in 1..200 {
         let tokens = 37 * answer % 911 + 1;
-        learning.record("m", Sample { events: Some((tokens, tokens)), ..Sample::default() });
+        learning.record("m", ResponseSample { events: Some((tokens, tokens)), ..ResponseSample::default() });
         for events in 1..300 {
             assert_eq!(learning.tokens_of_events("m", events), events);
         }

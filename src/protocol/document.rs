@@ -1,6 +1,6 @@
 //! A JSON document of any size, read as it passes.
 
-use super::scan::{Key, Scanner, Sink, Value};
+use super::scan::{Key, ScanSink, Scanner, Value};
 use super::told::{Fault, Told};
 use super::usage::Usage;
 
@@ -46,7 +46,7 @@ impl DocumentReader {
 
 // === impl Each ===
 
-impl Sink for Each {
+impl ScanSink for Each {
     fn open(&mut self, path: &[Key], is_object: bool) -> bool {
         let path = if let [Key::Item, within @ ..] = path {
             self.is_array = true;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The kind of a JSON value, for messages that say what was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `null`; also what is absent.
     #[default]
     Null,
@@ -32,9 +32,9 @@ pub(super) enum Scalar {
     Object,
 }
 
-// === impl Kind ===
+// === impl JsonKind ===
 
-impl fmt::Display for Kind {
+impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "null",
@@ -50,14 +50,14 @@ impl fmt::Display for Kind {
 // === impl Scalar ===
 
 impl Scalar {
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> JsonKind {
         match self {
-            Self::Null => Kind::Null,
-            Self::Boolean(_) => Kind::Boolean,
-            Self::Number(_) => Kind::Number,
-            Self::Text(_) => Kind::String,
-            Self::Array => Kind::Array,
-            Self::Object => Kind::Object,
+            Self::Null => JsonKind::Null,
+            Self::Boolean(_) => JsonKind::Boolean,
+            Self::Number(_) => JsonKind::Number,
+            Self::Text(_) => JsonKind::String,
+            Self::Array => JsonKind::Array,
+            Self::Object => JsonKind::Object,
         }
     }
 }

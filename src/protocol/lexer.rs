@@ -14,7 +14,7 @@ mod tests;
 
 use self::nest::Nest;
 use self::number::Number;
-use super::json::Kind;
+use super::json::JsonKind;
 
 /// The most that is kept of a key or number. None that matters is longer.
 const TOKEN_BYTES: usize = 32;
@@ -22,7 +22,7 @@ const TOKEN_BYTES: usize = 32;
 /// Takes what a [`Lexer`] finds. An error is what is wrong, in words.
 pub(super) trait Sink {
     /// A value begins: says how it is read.
-    fn begin(&mut self, kind: Kind) -> Result<Care, &'static str>;
+    fn begin(&mut self, kind: JsonKind) -> Result<Care, &'static str>;
     /// A container that is read has ended.
     fn close(&mut self, is_object: bool);
     /// The key of the value that comes.
@@ -65,7 +65,7 @@ pub(super) enum Word<'a> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lexer {
-    state: State,
+    state: LexerState,
     /// True if the value that is being read is looked into.
     is_read: bool,
     /// True if the text or number that is being read is wanted itself.
@@ -93,7 +93,7 @@ pub(super) struct Lexer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum LexerState {
     /// A value is to come, whatever stands around it.
     Value,
     FirstElement,
@@ -133,7 +133,7 @@ enum Letters {
 impl Default for Lexer {
     fn default() -> Self {
         Self {
-            state: State::Value,
+            state: LexerState::Value,
             is_read: true,
             is_kept: false,
             is_raw: false,
@@ -181,7 +181,7 @@ impl Lexer {
     /// # Errors
     /// The first thing that is wrong with it, with its line and column.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), String> {
-        if let State::Number(number) = self.state
+        if let LexerState::Number(number) = self.state
             && number.is_whole()
         {
             let was_read = self.is_read;
@@ -191,17 +191,21 @@ impl Lexer {
             }
         }
         let missing = match self.state {
-            State::End => return Ok(()),
-            State::Failed => return Err(std::mem::take(&mut self.failure)),
-            State::Value | State::Element | State::Key | State::Letters(..) | State::Number(_) => {
-                "EOF while parsing a value"
-            }
-            State::FirstKey | State::Colon => "EOF while parsing an object",
-            State::After if self.is_object => "EOF while parsing an object",
-            State::FirstElement | State::After => "EOF while parsing a list",
-            State::Text | State::Escape | State::Hex(_) | State::Trailing | State::TrailingU => {
-                "EOF while parsing a string"
-            }
+            LexerState::End => return Ok(()),
+            LexerState::Failed => return Err(std::mem::take(&mut self.failure)),
+            LexerState::Value
+            | LexerState::Element
+            | LexerState::Key
+            | LexerState::Letters(..)
+            | LexerState::Number(_) => "EOF while parsing a value",
+            LexerState::FirstKey | LexerState::Colon => "EOF while parsing an object",
+            LexerState::After if self.is_object => "EOF while parsing an object",
+            LexerState::FirstElement | LexerState::After => "EOF while parsing a list",
+            LexerState::Text
+            | LexerState::Escape
+            | LexerState::Hex(_)
+            | LexerState::Trailing
+            | LexerState::TrailingU => "EOF while parsing a string",
         };
         self.fail_after(missing, &[]);
         Err(std::mem::take(&mut self.failure))
@@ -209,7 +213,7 @@ impl Lexer {
 
     /// True if it is no JSON, whatever follows.
     pub(super) fn has_failed(&self) -> bool {
-        self.state == State::Failed
+        self.state == LexerState::Failed
     }
 
     /// Steps taken so far. Each costs about the same, beside what is passed over in runs.
@@ -222,25 +226,25 @@ impl Lexer {
     fn step<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         self.steps = self.steps.wrapping_add(1);
         match self.state {
-            State::Text => self.text(bytes, sink),
-            State::Escape => self.escape(bytes, sink),
-            State::Hex(left) => self.hex(left, bytes, sink),
-            State::Trailing => self.expect(b'\\', State::TrailingU, bytes),
-            State::TrailingU => self.expect(b'u', State::Hex(4), bytes),
-            State::Letters(letters, came) => self.letters(letters, came, bytes, sink),
-            State::Number(number) => self.number(number, bytes, sink),
-            State::Failed => &[],
+            LexerState::Text => self.text(bytes, sink),
+            LexerState::Escape => self.escape(bytes, sink),
+            LexerState::Hex(left) => self.hex(left, bytes, sink),
+            LexerState::Trailing => self.expect(b'\\', LexerState::TrailingU, bytes),
+            LexerState::TrailingU => self.expect(b'u', LexerState::Hex(4), bytes),
+            LexerState::Letters(letters, came) => self.letters(letters, came, bytes, sink),
+            LexerState::Number(number) => self.number(number, bytes, sink),
+            LexerState::Failed => &[],
             _ => self.structure(bytes, sink),
         }
     }
 
     #[inline]
-    fn go_to<'a>(&mut self, state: State, rest: &'a [u8]) -> &'a [u8] {
+    fn go_to<'a>(&mut self, state: LexerState, rest: &'a [u8]) -> &'a [u8] {
         self.state = state;
         rest
     }
 
-    fn expect<'a>(&mut self, expected: u8, state: State, bytes: &'a [u8]) -> &'a [u8] {
+    fn expect<'a>(&mut self, expected: u8, state: LexerState, bytes: &'a [u8]) -> &'a [u8] {
         match bytes.split_first() {
             Some((byte, after)) if *byte == expected => self.go_to(state, after),
             _ => self.fail("unexpected end of hex escape", bytes),
@@ -252,7 +256,7 @@ impl Lexer {
         let (mut came, mut rest) = (came, bytes);
         while let Some(&letter) = spelt.get(usize::from(came)) {
             let Some((&byte, after)) = rest.split_first() else {
-                return self.go_to(State::Letters(letters, came), rest);
+                return self.go_to(LexerState::Letters(letters, came), rest);
             };
             if byte != letter {
                 return self.fail("expected ident", rest);
@@ -279,11 +283,11 @@ impl Lexer {
     fn end_value<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let depth = self.nest.depth();
         self.is_read |= depth == self.skipped_at;
-        self.go_to(if depth == 0 { State::End } else { State::After }, rest)
+        self.go_to(if depth == 0 { LexerState::End } else { LexerState::After }, rest)
     }
 
     fn end_skipped(&mut self, sink: &mut impl Sink) {
-        if self.is_read && self.state != State::Failed {
+        if self.is_read && self.state != LexerState::Failed {
             sink.end_skipped(self.characters);
         }
     }
@@ -306,7 +310,7 @@ impl Lexer {
     fn fail_after(&mut self, wrong: &str, rest: &[u8]) {
         let column = self.end.saturating_sub(rest.len()).saturating_sub(self.line_start);
         self.failure = format!("{wrong} at line {} column {column}", self.line);
-        self.state = State::Failed;
+        self.state = LexerState::Failed;
         self.is_read = true;
     }
 }

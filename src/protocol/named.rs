@@ -1,7 +1,7 @@
 //! The model that a request names whose body is not read as one of an inference API: in a form, or anywhere at the top of a JSON
 //! document.
 
-use super::scan::{Key, Scanner, Sink, Value};
+use super::scan::{Key, ScanSink, Scanner, Value};
 
 /// The longest name that is read.
 const NAME_BYTES: usize = 256;
@@ -115,7 +115,7 @@ impl NameReader {
 
 // === impl Top ===
 
-impl Sink for Top<'_> {
+impl ScanSink for Top<'_> {
     fn open(&mut self, path: &[Key], is_object: bool) -> bool {
         path.is_empty() && is_object
     }

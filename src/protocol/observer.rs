@@ -29,7 +29,7 @@ pub struct ResponseFacts<'a> {
 #[derive(Debug)]
 pub struct ResponseObserver {
     endpoint: Endpoint,
-    body: Body,
+    body: ResponseBody,
     bytes: u64,
     first_token_at: Option<Instant>,
     last_chunk_at: Option<Instant>,
@@ -48,7 +48,7 @@ pub struct Observed {
     /// Bytes of the body.
     pub bytes: u64,
     /// End of the response.
-    pub end: End,
+    pub end: ResponseEnd,
 }
 
 /// Output so far of an answer that is under way.
@@ -69,7 +69,7 @@ impl OutputSoFar {
 
 /// End of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
+pub enum ResponseEnd {
     /// It came to its end.
     #[default]
     Whole,
@@ -80,7 +80,7 @@ pub enum End {
 }
 
 #[derive(Debug)]
-enum Body {
+enum ResponseBody {
     Stream(Box<SseReader>),
     Document(Box<DocumentReader>),
     /// Of a type that does not say what it is: its first bytes do.
@@ -99,24 +99,30 @@ enum Body {
 impl ResponseObserver {
     /// For a response with these headers.
     pub fn new(facts: ResponseFacts<'_>) -> Self {
-        Self { endpoint: facts.endpoint, body: Body::of(facts), bytes: 0, first_token_at: None, last_chunk_at: None }
+        Self {
+            endpoint: facts.endpoint,
+            body: ResponseBody::of(facts),
+            bytes: 0,
+            first_token_at: None,
+            last_chunk_at: None,
+        }
     }
 
     /// Returns `true` while it matters when parts of the body come.
     pub fn is_timed(&self) -> bool {
         match &self.body {
-            Body::Stream(_) | Body::Untyped => true,
-            Body::Opaque { streamed } => *streamed && self.bytes == 0,
-            Body::Document(_) | Body::Refusal(_) => false,
+            ResponseBody::Stream(_) | ResponseBody::Untyped => true,
+            ResponseBody::Opaque { streamed } => *streamed && self.bytes == 0,
+            ResponseBody::Document(_) | ResponseBody::Refusal(_) => false,
         }
     }
 
     /// Returns `true` while anything is learned from the body.
     pub fn is_read(&self) -> bool {
         match &self.body {
-            Body::Opaque { .. } => self.is_timed(),
-            Body::Refusal(head) => head.len() < REFUSAL_BYTES,
-            Body::Stream(_) | Body::Document(_) | Body::Untyped => true,
+            ResponseBody::Opaque { .. } => self.is_timed(),
+            ResponseBody::Refusal(head) => head.len() < REFUSAL_BYTES,
+            ResponseBody::Stream(_) | ResponseBody::Document(_) | ResponseBody::Untyped => true,
         }
     }
 
@@ -124,20 +130,20 @@ impl ResponseObserver {
     pub fn feed(&mut self, chunk: &[u8], now: Instant) {
         self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         self.last_chunk_at = Some(now);
-        if matches!(self.body, Body::Untyped)
-            && let Some(body) = Body::by_first_bytes(chunk)
+        if matches!(self.body, ResponseBody::Untyped)
+            && let Some(body) = ResponseBody::by_first_bytes(chunk)
         {
             self.body = body;
         }
         match &mut self.body {
-            Body::Stream(stream) => stream.feed(chunk),
-            Body::Document(document) => document.feed(chunk),
-            Body::Refusal(head) => {
+            ResponseBody::Stream(stream) => stream.feed(chunk),
+            ResponseBody::Document(document) => document.feed(chunk),
+            ResponseBody::Refusal(head) => {
                 let free = REFUSAL_BYTES.saturating_sub(head.len());
                 head.extend_from_slice(chunk.get(..free).unwrap_or(chunk));
             }
-            Body::Opaque { streamed: true } => self.first_token_at = self.first_token_at.or(Some(now)),
-            Body::Opaque { streamed: false } | Body::Untyped => {}
+            ResponseBody::Opaque { streamed: true } => self.first_token_at = self.first_token_at.or(Some(now)),
+            ResponseBody::Opaque { streamed: false } | ResponseBody::Untyped => {}
         }
         self.note_first_token();
     }
@@ -146,8 +152,13 @@ impl ResponseObserver {
     /// the end.
     pub fn output_so_far(&self) -> OutputSoFar {
         match &self.body {
-            Body::Stream(stream) => OutputSoFar { told_tokens: stream.told_tokens(), events: stream.output_events() },
-            Body::Document(_) | Body::Untyped | Body::Refusal(_) | Body::Opaque { .. } => OutputSoFar::default(),
+            ResponseBody::Stream(stream) => {
+                OutputSoFar { told_tokens: stream.told_tokens(), events: stream.output_events() }
+            }
+            ResponseBody::Document(_)
+            | ResponseBody::Untyped
+            | ResponseBody::Refusal(_)
+            | ResponseBody::Opaque { .. } => OutputSoFar::default(),
         }
     }
 
@@ -158,35 +169,37 @@ impl ResponseObserver {
 
     /// The beginning of an answer that the request is wrong; nothing of any other.
     pub fn refusal(&self) -> &[u8] {
-        if let Body::Refusal(head) = &self.body { head } else { &[] }
+        if let ResponseBody::Refusal(head) = &self.body { head } else { &[] }
     }
 
     /// The response has ended: all that it told. `complete`: it was not cut.
     pub fn finish(mut self, complete: bool) -> Observed {
-        if let Body::Stream(stream) = &mut self.body {
+        if let ResponseBody::Stream(stream) = &mut self.body {
             stream.finish();
         }
         self.note_first_token();
         let (output_events, usage, end) = match &mut self.body {
-            Body::Stream(stream) => (stream.output_events(), stream.usage(), end_of(stream, self.endpoint, complete)),
-            Body::Document(document) => {
+            ResponseBody::Stream(stream) => {
+                (stream.output_events(), stream.usage(), end_of(stream, self.endpoint, complete))
+            }
+            ResponseBody::Document(document) => {
                 let is_whole = document.finish();
                 let end = match document.fault() {
-                    Some(fault) => End::Faulty(fault),
-                    None if is_whole && complete => End::Whole,
-                    None => End::Cut,
+                    Some(fault) => ResponseEnd::Faulty(fault),
+                    None if is_whole && complete => ResponseEnd::Whole,
+                    None => ResponseEnd::Cut,
                 };
                 (0, document.usage(), end)
             }
-            Body::Untyped | Body::Refusal(_) | Body::Opaque { .. } => {
-                (0, Usage::default(), if complete { End::Whole } else { End::Cut })
+            ResponseBody::Untyped | ResponseBody::Refusal(_) | ResponseBody::Opaque { .. } => {
+                (0, Usage::default(), if complete { ResponseEnd::Whole } else { ResponseEnd::Cut })
             }
         };
         Observed { first_token_at: self.first_token_at, output_events, usage, bytes: self.bytes, end }
     }
 
     fn note_first_token(&mut self) {
-        if let Body::Stream(stream) = &self.body
+        if let ResponseBody::Stream(stream) = &self.body
             && stream.output_events() > 0
         {
             self.first_token_at = self.first_token_at.or(self.last_chunk_at);
@@ -196,18 +209,18 @@ impl ResponseObserver {
 
 /// Judges how a stream ended. Bytes behind the last event of an answer that it takes to its end are
 /// of no matter; a stream of an API that is not known may not say when it ends.
-fn end_of(stream: &SseReader, endpoint: Endpoint, complete: bool) -> End {
+fn end_of(stream: &SseReader, endpoint: Endpoint, complete: bool) -> ResponseEnd {
     let is_foreign = endpoint == Endpoint::Any && !stream.is_known() && stream.events() > 0;
     match stream.fault() {
-        Some(fault) => End::Faulty(fault),
-        None if stream.is_done() || complete && (stream.has_end() || is_foreign) => End::Whole,
-        None => End::Cut,
+        Some(fault) => ResponseEnd::Faulty(fault),
+        None if stream.is_done() || complete && (stream.has_end() || is_foreign) => ResponseEnd::Whole,
+        None => ResponseEnd::Cut,
     }
 }
 
-// === impl Body ===
+// === impl ResponseBody ===
 
-impl Body {
+impl ResponseBody {
     fn of(facts: ResponseFacts<'_>) -> Self {
         let media_type = facts.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         let is_stream = media_type.eq_ignore_ascii_case("text/event-stream");

@@ -18,7 +18,7 @@ const TOKEN_BYTES: usize = 256;
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// Takes what a [`Scanner`] finds. A path is the keys of a value and of all that it stands in, the outermost first.
-pub(super) trait Sink {
+pub(super) trait ScanSink {
     /// An object or array begins. `false`: nothing within matters.
     fn open(&mut self, path: &[Key], is_object: bool) -> bool;
     /// A scalar.
@@ -37,7 +37,7 @@ pub(super) enum Value<'a> {
 /// See the module. It takes what is no JSON as well as it can.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    state: State,
+    state: ScanState,
     /// The keys of the value that comes next and of all that it stands in; `depth` of them are in force.
     path: [Key; DEPTH_MAX],
     depth: usize,
@@ -55,7 +55,7 @@ pub(super) struct Scanner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ScanState {
     Between,
     Text,
     /// A backslash came.
@@ -68,7 +68,7 @@ enum State {
 impl Default for Scanner {
     fn default() -> Self {
         Self {
-            state: State::Between,
+            state: ScanState::Between,
             path: [Key::Other; DEPTH_MAX],
             depth: 0,
             objects: 0,
@@ -84,26 +84,26 @@ impl Default for Scanner {
 
 impl Scanner {
     /// Takes the next bytes of the document.
-    pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+    pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl ScanSink) {
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
             rest = match self.state {
-                State::Between if self.skipped > 0 => self.skip(rest),
-                State::Between => {
+                ScanState::Between if self.skipped > 0 => self.skip(rest),
+                ScanState::Between => {
                     self.between(byte, sink);
                     after
                 }
-                State::Text => self.text(rest, sink),
-                State::Escape => {
+                ScanState::Text => self.text(rest, sink),
+                ScanState::Escape => {
                     self.keep(&[byte]);
-                    self.state = State::Text;
+                    self.state = ScanState::Text;
                     after
                 }
-                State::Word if is_of_word(byte) => {
+                ScanState::Word if is_of_word(byte) => {
                     self.keep(&[byte]);
                     after
                 }
-                State::Word => {
+                ScanState::Word => {
                     self.end_word(sink);
                     rest
                 }
@@ -112,8 +112,8 @@ impl Scanner {
     }
 
     /// The document has ended. Says whether it was whole.
-    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> bool {
-        if self.state == State::Word {
+    pub(super) fn finish(&mut self, sink: &mut impl ScanSink) -> bool {
+        if self.state == ScanState::Word {
             self.end_word(sink);
         }
         self.has_ended() && !self.broken
@@ -126,10 +126,10 @@ impl Scanner {
 
     /// Returns `true` once a whole value has come.
     pub(super) fn has_ended(&self) -> bool {
-        self.begun && self.depth == 0 && self.skipped == 0 && self.state == State::Between
+        self.begun && self.depth == 0 && self.skipped == 0 && self.state == ScanState::Between
     }
 
-    fn between(&mut self, byte: u8, sink: &mut impl Sink) {
+    fn between(&mut self, byte: u8, sink: &mut impl ScanSink) {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b':' => return,
             _ if !self.begun && BYTE_ORDER_MARK.contains(&byte) => return,
@@ -144,17 +144,17 @@ impl Scanner {
             b'{' | b'[' => self.open(byte == b'{', sink),
             b'"' => {
                 self.length = 0;
-                self.state = State::Text;
+                self.state = ScanState::Text;
             }
             _ => {
                 self.length = 0;
                 self.keep(&[byte]);
-                self.state = State::Word;
+                self.state = ScanState::Word;
             }
         }
     }
 
-    fn open(&mut self, is_object: bool, sink: &mut impl Sink) {
+    fn open(&mut self, is_object: bool, sink: &mut impl ScanSink) {
         if !sink.open(self.path(), is_object) || self.depth >= DEPTH_MAX {
             self.skipped = 1;
             return;
@@ -187,7 +187,7 @@ impl Scanner {
     }
 
     /// Goes on within a string; returns what is behind it.
-    fn text<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+    fn text<'a>(&mut self, bytes: &'a [u8], sink: &mut impl ScanSink) -> &'a [u8] {
         let mut bytes = bytes;
         // Of a long string the rest is only passed over.
         while self.length >= TOKEN_BYTES
@@ -203,15 +203,15 @@ impl Scanner {
         self.keep(text);
         if rest.first() == Some(&b'\\') {
             self.keep(b"\\");
-            self.state = State::Escape;
+            self.state = ScanState::Escape;
         } else {
-            self.state = State::Between;
+            self.state = ScanState::Between;
             self.end_text(sink);
         }
         rest.get(1..).unwrap_or_default()
     }
 
-    fn end_text(&mut self, sink: &mut impl Sink) {
+    fn end_text(&mut self, sink: &mut impl ScanSink) {
         if self.skipped > 0 {
             return;
         }
@@ -227,8 +227,8 @@ impl Scanner {
         }
     }
 
-    fn end_word(&mut self, sink: &mut impl Sink) {
-        self.state = State::Between;
+    fn end_word(&mut self, sink: &mut impl ScanSink) {
+        self.state = ScanState::Between;
         let token = self.token.get(..self.length).unwrap_or_default();
         sink.scalar(self.path(), Value::Word(token));
     }
@@ -241,7 +241,7 @@ impl Scanner {
                 b'"' => {
                     // As if all of it were known, so that none is kept.
                     self.length = TOKEN_BYTES;
-                    self.state = State::Text;
+                    self.state = ScanState::Text;
                     return after;
                 }
                 b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),

@@ -26,10 +26,10 @@ enum Unit {
 }
 
 /// The field of an SLO that a header sets.
-type Field = fn(&mut Slo) -> &mut Option<Duration>;
+type SloField = fn(&mut Slo) -> &mut Option<Duration>;
 
 /// Headers by field; of those that set the same field, the first that is there counts.
-const HEADERS: &[(&str, Unit, Field)] = &[
+const HEADERS: &[(&str, Unit, SloField)] = &[
     ("x-slo-ttft-ms", Milliseconds, |slo| &mut slo.ttft),
     ("x-llm-d-slo-ttft-ms", Milliseconds, |slo| &mut slo.ttft),
     ("x-dynamo-slo-ttft-ms", Milliseconds, |slo| &mut slo.ttft),

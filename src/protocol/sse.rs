@@ -44,18 +44,18 @@ pub struct SseReader {
 #[derive(Clone, Copy, Debug)]
 enum Line {
     /// Its field's name.
-    Name(Word),
+    Name(NamePrefix),
     /// The value of a field of data.
     Data,
     /// The value of a field that names the event.
-    Event(Word),
+    Event(NamePrefix),
     /// Of no meaning.
     Other,
 }
 
 /// The beginning of a name.
 #[derive(Clone, Copy, Debug, Default)]
-struct Word {
+struct NamePrefix {
     bytes: [u8; NAME_BYTES],
     length: usize,
 }
@@ -162,7 +162,7 @@ impl SseReader {
             rest = value.get(1..).unwrap_or_default();
             self.line = match name.as_bytes() {
                 b"data" => Line::Data,
-                b"event" => Line::Event(Word::default()),
+                b"event" => Line::Event(NamePrefix::default()),
                 // As llama-server wrote for long.
                 b"error" => {
                     self.is_error = true;
@@ -219,13 +219,13 @@ impl Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Self::Name(Word::default())
+        Self::Name(NamePrefix::default())
     }
 }
 
-// === impl Word ===
+// === impl NamePrefix ===
 
-impl Word {
+impl NamePrefix {
     fn extend(&mut self, text: &[u8]) {
         for byte in text.iter().take(NAME_BYTES) {
             if let Some(slot) = self.bytes.get_mut(self.length) {

@@ -8,7 +8,7 @@
 //! - SGLang's `/generate`: `text`, `meta_info`; that of TGI: `token.text`, `generated_text`, `details`; llama-server's
 //!   `/completion`: `content`, `stop`.
 
-use super::scan::{Key, Sink, Value};
+use super::scan::{Key, ScanSink, Value};
 use super::usage::Counts;
 
 /// See the module.
@@ -17,7 +17,7 @@ pub(super) struct Told {
     is_object: bool,
     /// It has a member by which its dialect is known.
     is_known: bool,
-    kind: Kind,
+    kind: EventKind,
     has_type: bool,
     /// Text where any is output; where it is in an event without a type; and where it is in an event that is a delta.
     has_text: bool,
@@ -36,7 +36,7 @@ pub(super) struct Told {
 
 /// Kind of an event by its `type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum EventKind {
     #[default]
     Other,
     Delta,
@@ -68,33 +68,33 @@ impl Told {
     /// Returns `true` if it carries output: a token or a few, of text, reasoning or a tool call.
     /// Not the role that opens a message, nor pings, usage and what ends it.
     pub(super) fn is_output(&self) -> bool {
-        self.has_text || self.has_bare_text && !self.has_type || self.has_delta && self.kind == Kind::Delta
+        self.has_text || self.has_bare_text && !self.has_type || self.has_delta && self.kind == EventKind::Delta
     }
 
     /// Returns `true` if it ends the answer, or one of its outputs.
     pub(super) fn is_end(&self) -> bool {
-        self.is_last || self.kind == Kind::End
+        self.is_last || self.kind == EventKind::End
     }
 
     /// Returns `true` if nothing is to come behind it.
     pub(super) fn is_done(&self) -> bool {
-        self.is_done_mark || self.kind == Kind::End
+        self.is_done_mark || self.kind == EventKind::End
     }
 
     /// The error that it is. `is_named`: something else says so.
     pub(super) fn fault(&self, is_named: bool) -> Option<Fault> {
-        let has_error = is_named || self.has_error || self.kind == Kind::Error;
+        let has_error = is_named || self.has_error || self.kind == EventKind::Error;
         has_error.then(|| Fault { status: self.code.or(self.type_code) })
     }
 
     fn take_type(&mut self, value: Value<'_>) {
         let Value::Text(name) = value else { return };
         self.kind = match name {
-            b"content_block_delta" => Kind::Delta,
-            b"message_stop" | b"response.completed" | b"response.incomplete" => Kind::End,
-            b"error" | b"response.failed" => Kind::Error,
-            _ if name.ends_with(b".delta") => Kind::Delta,
-            _ => Kind::Other,
+            b"content_block_delta" => EventKind::Delta,
+            b"message_stop" | b"response.completed" | b"response.incomplete" => EventKind::End,
+            b"error" | b"response.failed" => EventKind::Error,
+            _ if name.ends_with(b".delta") => EventKind::Delta,
+            _ => EventKind::Other,
         };
         self.has_type = true;
         self.is_known = true;
@@ -119,7 +119,7 @@ impl Told {
     }
 }
 
-impl Sink for Told {
+impl ScanSink for Told {
     fn open(&mut self, path: &[Key], is_object: bool) -> bool {
         match path {
             [] => self.is_object = is_object,

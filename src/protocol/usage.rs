@@ -133,12 +133,12 @@ fn plausible(value: Value<'_>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::scan::{Scanner, Sink};
+    use crate::protocol::scan::{ScanSink, Scanner};
 
     /// Counts that stand at the top of a document.
     struct Top(Counts);
 
-    impl Sink for Top {
+    impl ScanSink for Top {
         fn open(&mut self, _: &[Key], _: bool) -> bool {
             true
         }

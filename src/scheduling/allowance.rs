@@ -11,10 +11,10 @@ use super::load::Load;
 
 /// See the module. The default allows anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowance(Rule);
+pub struct Allowance(AllowanceRule);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Rule {
+enum AllowanceRule {
     #[default]
     Any,
     /// So much; or one request, if the lot is below its share of what was free, counted in requests and divided among the
@@ -57,24 +57,24 @@ impl Allowance {
         let free = Load::CAPACITY.minus(told + elsewhere);
         let left = (told + free.share(gateways).minus(unseen)).minus(own);
         let lot = (taken == Load::ZERO && own <= told).then_some(lot);
-        Self(Rule::Together { left, free, active, lot })
+        Self(AllowanceRule::Together { left, free, active, lot })
     }
 
     /// Allowance where what the others run is unknown, and this gateway runs `own`. Each pod is
     /// some gateway's own (`is_own`), for what is less than a request in each share, and for
     /// requests that need more than a share.
     pub fn apart(own: Load, gateways: u32, is_own: bool) -> Self {
-        Self(Rule::Apart { own, gateways, is_own })
+        Self(AllowanceRule::Apart { own, gateways, is_own })
     }
 
     /// Returns `true` if so much may be taken.
     pub fn allows(self, load: Load) -> bool {
         match self.0 {
-            Rule::Any => true,
-            Rule::Together { left, free, active, lot } => {
+            AllowanceRule::Any => true,
+            AllowanceRule::Together { left, free, active, lot } => {
                 load <= left || lot.is_some_and(|lot| lot.wins(free, load, active))
             }
-            Rule::Apart { own, gateways, is_own } => {
+            AllowanceRule::Apart { own, gateways, is_own } => {
                 let share = Load::CAPACITY.share(gateways);
                 let others = share.whole(load).times(gateways.saturating_sub(1));
                 own + load <= if is_own { Load::CAPACITY.minus(others).max(share) } else { share }
@@ -85,11 +85,13 @@ impl Allowance {
     /// Notes that so much was.
     pub fn take(&mut self, load: Load) {
         self.0 = match self.0 {
-            Rule::Any => Rule::Any,
-            Rule::Together { left, free, active, .. } => {
-                Rule::Together { left: left.minus(load), free, active, lot: None }
+            AllowanceRule::Any => AllowanceRule::Any,
+            AllowanceRule::Together { left, free, active, .. } => {
+                AllowanceRule::Together { left: left.minus(load), free, active, lot: None }
             }
-            Rule::Apart { own, gateways, is_own } => Rule::Apart { own: own + load, gateways, is_own },
+            AllowanceRule::Apart { own, gateways, is_own } => {
+                AllowanceRule::Apart { own: own + load, gateways, is_own }
+            }
         };
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Body {
 
 /// A body's content, as far as it was read.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct BodyContent {
     /// The request that it states.
     pub ask: Ask,
     /// Its size.
@@ -50,7 +50,7 @@ enum Reader {
 
 /// The state of a body after a callback read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ReadProgress {
     /// More has come.
     Unread,
     /// More may come.
@@ -118,7 +118,7 @@ impl Body {
         self.is_whole = true;
     }
 
-    pub(super) fn read_on(&mut self, host: &impl Host, counter: Option<&dyn TokenCounter>) -> Progress {
+    pub(super) fn read_on(&mut self, host: &impl Host, counter: Option<&dyn TokenCounter>) -> ReadProgress {
         let mut work = 0_u64;
         while self.read < self.received && !self.reader.is_wrong() {
             let size = PIECE.min(self.received.saturating_sub(self.read));
@@ -127,16 +127,16 @@ impl Body {
             self.read = self.read.saturating_add(read);
             work = work.saturating_add(cost);
             if self.reader.is_done() {
-                return Progress::Done;
+                return ReadProgress::Done;
             }
             if work >= WORK && self.read < self.received {
-                return if self.is_searched_enough() { Progress::Done } else { Progress::Unread };
+                return if self.is_searched_enough() { ReadProgress::Done } else { ReadProgress::Unread };
             }
             if read == 0 {
                 break;
             }
         }
-        if self.is_whole || self.is_searched_enough() { Progress::Done } else { Progress::UpToDate }
+        if self.is_whole || self.is_searched_enough() { ReadProgress::Done } else { ReadProgress::UpToDate }
     }
 
     /// True once it is to be held no longer for a name, lest it outgrow what Envoy keeps.
@@ -144,17 +144,19 @@ impl Body {
         matches!(self.reader, Reader::Name(_)) && !self.is_whole && self.received >= MOST_SEARCHED
     }
 
-    pub(super) fn said(self, counter: Option<&dyn TokenCounter>) -> Result<Said, Refusal> {
+    pub(super) fn said(self, counter: Option<&dyn TokenCounter>) -> Result<BodyContent, Refusal> {
         let bytes = u64::try_from(self.received).unwrap_or(u64::MAX);
         match self.reader {
-            Reader::Ask(reader) => reader.finish(counter).map(|ask| Said { ask, bytes }).map_err(Refusal::BodyInvalid),
+            Reader::Ask(reader) => {
+                reader.finish(counter).map(|ask| BodyContent { ask, bytes }).map_err(Refusal::BodyInvalid)
+            }
             Reader::Name(_) => {
                 // Of a form nothing tells how long the prompt is.
                 let prompt = PromptSize { others: 1, ..PromptSize::default() };
                 let model = self.name();
                 let ask =
                     Ask { model, prompt, max_output_tokens: None, choices: 1, answered_choices: 1, stream: false };
-                Ok(Said { ask, bytes })
+                Ok(BodyContent { ask, bytes })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::headers::Headers;
 use super::host::{Buffer, Host, Map, Refused};
-use crate::sources::callout::{Callout, FetchError, Head, MAX_REASON_BYTES, Request, Verdict};
+use crate::sources::callout::{AnswerVerdict, Callout, FetchError, FetchRequest, Head, MAX_REASON_BYTES};
 
 /// The header that Envoy adds to what a server answers, and not to what it answers itself.
 const UPSTREAM_TIME: &str = "x-envoy-upstream-service-time";
@@ -31,7 +31,7 @@ pub(super) fn send_callout(
 /// The body of an answer, if it is worth copying into the VM.
 pub(super) fn read_answer(
     host: &impl Host,
-    request: &Request,
+    request: &FetchRequest,
     has_headers: bool,
     body_bytes: usize,
 ) -> Result<Answer, FetchError> {
@@ -42,8 +42,8 @@ pub(super) fn read_answer(
     let head = Head { status, content_type: content_type.as_deref(), is_servers, body_bytes };
     let body = || host.buffer(Buffer::CalloutAnswer, 0, body_bytes).unwrap_or_default();
     match request.judge(head) {
-        Ok(Verdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),
-        Ok(Verdict::Unchanged) => Ok(Answer::Unchanged),
+        Ok(AnswerVerdict::Read) => Ok(Answer::Body(body(), headers.get("etag").map(|etag| etag.to_string()))),
+        Ok(AnswerVerdict::Unchanged) => Ok(Answer::Unchanged),
         Err(error) if body_bytes <= MAX_REASON_BYTES => Err(error.with_reason_of(&body())),
         Err(error) => Err(error),
     }

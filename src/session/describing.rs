@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::body::Said;
+use super::body::BodyContent;
 use super::early::Plan;
 use super::host::Host;
 use super::intent::Wish;
@@ -12,14 +12,14 @@ use super::record::{Facts, Record};
 use super::router::{Next, Router};
 use crate::protocol::{Ask, Endpoint, Refusal};
 use crate::scheduling::pool::Model;
-use crate::scheduling::prediction::{LengthDistribution, OutputLengths, Running};
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths, PartialAnswer};
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
 
 impl<H: Host> Router<H> {
     /// Places a request, or lets it wait. Its stream is the effective context.
-    pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, said: Option<Said>, now: Instant) -> Next {
+    pub(super) fn schedule(&mut self, id: RequestId, wish: Wish, said: Option<BodyContent>, now: Instant) -> Next {
         let ask = said.as_ref().map(|said| &said.ask);
         let named = ask.map_or(&wish.model, |ask| &ask.model).clone();
         let Some(name) = named.or(wish.path_model.clone()).or_else(|| self.config.default_model.clone()) else {
@@ -128,13 +128,13 @@ fn running_of(
     records: &BTreeMap<RequestId, Box<Record>>,
     running: impl Iterator<Item = RequestId>,
     label: &str,
-) -> Vec<Running> {
+) -> Vec<PartialAnswer> {
     let running = running.filter_map(|id| {
         let record = records.get(&id)?;
         let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
         let observer = record.observer.as_ref()?;
         let output_so_far = facts.of_each(observer.output_so_far().least_tokens());
-        Some(Running { input_tokens: facts.shape.input_tokens, output_so_far })
+        Some(PartialAnswer { input_tokens: facts.shape.input_tokens, output_so_far })
     });
     running.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::body::Said;
+use super::body::BodyContent;
 use super::intent::Wish;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::subset::Subset;
@@ -20,7 +20,7 @@ pub(super) enum Plan {
     /// It passes, for this model if that is known, among these pods.
     Pass(Option<String>, Option<Subset>),
     /// It is scheduled. With what its body says, where that was read.
-    Schedule(Box<Wish>, Option<Box<Said>>),
+    Schedule(Box<Wish>, Option<Box<BodyContent>>),
 }
 
 // === impl Early ===

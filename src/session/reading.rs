@@ -4,7 +4,7 @@
 //! milliseconds, in which the worker serves nobody else. So a callback reads what takes it about half of one, and what is left
 //! follows in callbacks of its own, each asked for by a message to this VM itself.
 
-use super::body::{Body, Progress};
+use super::body::{Body, ReadProgress};
 use super::host::Host;
 use super::intent::Wish;
 use super::record::Stage;
@@ -30,14 +30,14 @@ impl<H: Host> Router<H> {
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         let Some(body) = record.stage.body() else { return Next::Wait };
         match body.read_on(&self.host, self.tokenizer.counter()) {
-            Progress::UpToDate => return Next::Wait,
-            Progress::Unread => {
+            ReadProgress::UpToDate => return Next::Wait,
+            ReadProgress::Unread => {
                 if !self.unread.contains(&id) {
                     self.unread.push_back(id);
                 }
                 return Next::Wait;
             }
-            Progress::Done => {}
+            ReadProgress::Done => {}
         }
         record.is_read = body.is_whole;
         self.guard.forget(id);

@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::router::Router;
-use super::sources::{Source, Sources};
+use super::sources::{FetchedSource, Sources};
 use crate::scheduling::time::Instant;
 use crate::shared::store::is_news;
 use crate::sources::{pods, profiles};
@@ -69,7 +69,8 @@ impl<H: Host> Router<H> {
     pub fn on_callout_answer(&mut self, token: u32, has_headers: bool, body_size: usize) {
         let now = self.host.now();
         let Sources { profiles, pods, .. } = &mut self.sources;
-        let asked = |source: &&mut Source| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
+        let asked =
+            |source: &&mut FetchedSource| source.fetching.as_ref().is_some_and(|fetching| fetching.token == token);
         let sources = [profiles, pods].into_iter().flatten();
         let Some(source) = sources.into_iter().find(asked) else {
             return self.on_replicas_answer(token, has_headers, body_size, now);

@@ -6,7 +6,7 @@ use crate::scheduling::time::Instant;
 use crate::shared::document::SharedDocument;
 use crate::shared::ledger::Column;
 use crate::sources::callout::FetchError;
-use crate::sources::replicas::{Ask, ReplicaSource, Round};
+use crate::sources::replicas::{ReplicaSource, Round, StoreRequest};
 
 /// Exchange with other gateways, as far as this VM has it under way.
 pub(super) struct Replicas {
@@ -23,7 +23,7 @@ pub(super) struct Meeting {
     /// Instant at which it began, with what ran here then: the others know of that.
     pub(super) told_at: Instant,
     pub(super) told: Column,
-    pub(super) ask: Ask,
+    pub(super) ask: StoreRequest,
     pub(super) token: u32,
 }
 
@@ -36,7 +36,7 @@ impl Replicas {
     }
 
     /// Sends a callout; its number leads the answer back.
-    pub(super) fn send(&self, host: &impl Host, ask: &Ask) -> Result<u32, FetchError> {
+    pub(super) fn send(&self, host: &impl Host, ask: &StoreRequest) -> Result<u32, FetchError> {
         let callout = &self.source.callout;
         send_callout(host, callout, &ask.headers(callout), &ask.body)
     }

@@ -13,7 +13,7 @@ use super::stats::{Ending, NO_PODS, reason_of};
 use super::verdict::Verdict;
 use crate::config::DEFAULT_CLASS;
 use crate::dispatcher::{End, Placement};
-use crate::learning::Sample;
+use crate::learning::ResponseSample;
 use crate::protocol::{self, Endpoint, Observed, ResponseFacts, ResponseObserver};
 use crate::scheduling::prediction::Completion;
 use crate::scheduling::request::RequestId;
@@ -193,7 +193,7 @@ impl<H: Host> Router<H> {
             output_tokens: facts.of_each(output),
             completed_at: now,
         });
-        let sample = Sample {
+        let sample = ResponseSample {
             completion,
             prompt_tokens: prompts,
             characters: facts.characters,
@@ -237,8 +237,8 @@ fn tell(record: &Record, placement: &Placement, observed: &Observed, change: Cha
             let why = match (record.status, observed.end) {
                 (None, _) => "says nothing while others answer".to_owned(),
                 (Some(500..), _) => format!("answered {status}, or could not be reached"),
-                (_, protocol::End::Faulty(_)) => format!("told an error within a {status}"),
-                (_, protocol::End::Cut | protocol::End::Whole) => "broke off".to_owned(),
+                (_, protocol::ResponseEnd::Faulty(_)) => format!("told an error within a {status}"),
+                (_, protocol::ResponseEnd::Cut | protocol::ResponseEnd::Whole) => "broke off".to_owned(),
             };
             log::warn!("slo-router: pod {pod} is taken out: it {why}; a request probes it from time to time");
         }

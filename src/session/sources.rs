@@ -12,16 +12,16 @@ use crate::scheduling::pool::{PodSpec, Pool, ProfileEntry};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
-use crate::sources::callout::{Callout, FetchError, Request};
-use crate::sources::{self, Fetch, Fetched, Progress, pods, profiles};
+use crate::sources::callout::{Callout, FetchError, FetchRequest};
+use crate::sources::{self, Fetch, FetchProgress, Fetched, pods, profiles};
 
 /// The kind of complaint of which a part of a document is the cause.
 const PARTIAL: &str = "partial";
 
 /// Results so far of a configuration's sources.
 pub(super) struct Sources {
-    pub(super) profiles: Option<Source>,
-    pub(super) pods: Option<Source>,
+    pub(super) profiles: Option<FetchedSource>,
+    pub(super) pods: Option<FetchedSource>,
     pub(super) fetched_profiles: Vec<ProfileEntry>,
     /// Last answer of the source of pods; `None` until it has answered.
     pub(super) fetched_pods: Option<Vec<PodSpec>>,
@@ -32,7 +32,7 @@ pub(super) struct Sources {
 }
 
 /// One document that is fetched.
-pub(super) struct Source {
+pub(super) struct FetchedSource {
     name: &'static str,
     source: sources::Source,
     pub(super) document: SharedDocument,
@@ -44,7 +44,7 @@ pub(super) struct Source {
 pub(super) struct Fetching {
     fetch: Box<dyn Fetch>,
     /// Last request, and the callout that sends it.
-    request: Request,
+    request: FetchRequest,
     pub(super) token: u32,
 }
 
@@ -55,7 +55,7 @@ impl Sources {
     pub(super) fn new(config: &Config) -> Self {
         let source = |name: &'static str, source: Option<sources::Source>| {
             let document = |source: &sources::Source| SharedDocument::new(name, source.fingerprint());
-            source.map(|source| Source { name, document: document(&source), source, fetching: None })
+            source.map(|source| FetchedSource { name, document: document(&source), source, fetching: None })
         };
         Self {
             profiles: source("profiles", config.profiles.fetched()),
@@ -93,9 +93,9 @@ impl Sources {
     }
 }
 
-// === impl Source ===
+// === impl FetchedSource ===
 
-impl Source {
+impl FetchedSource {
     pub(super) fn fetch_if_due<H: Host>(&mut self, host: &H, keys: &Keys, stats: &mut Stats<H>, now: Instant) {
         let Callout { interval, timeout, .. } = *self.source.callout();
         if self.fetching.is_some() || !self.document.lease(host, keys, interval, timeout, now) {
@@ -124,11 +124,11 @@ impl Source {
             Err(error) => Err(error),
         };
         let went_on = went_on.and_then(|(progress, etag)| match progress {
-            Progress::Next => {
+            FetchProgress::Next => {
                 self.document.renew(host, keys, self.source.callout().timeout, now);
                 self.ask(fetch, host)
             }
-            Progress::Done(fetched) => self.publish(&fetched, etag.as_deref(), host, keys, stats),
+            FetchProgress::Done(fetched) => self.publish(&fetched, etag.as_deref(), host, keys, stats),
         });
         if let Err(error) = went_on {
             self.keep(&error, host, keys, stats);

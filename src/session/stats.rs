@@ -16,11 +16,11 @@ pub(super) struct Stats<H> {
     host: H,
     pool: String,
     /// By metric and labels.
-    counters: FnvHashMap<(&'static str, Labels), Counted>,
+    counters: FnvHashMap<(&'static str, MetricLabels), Counted>,
     endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counted>,
-    wait_ms: Observed,
-    ttft_ms: Observed,
-    e2e_ms: Observed,
+    wait_ms: BufferedHistogram,
+    ttft_ms: BufferedHistogram,
+    e2e_ms: BufferedHistogram,
     waiting: Metric,
     in_flight: Metric,
     pods: Metric,
@@ -32,12 +32,12 @@ pub(super) struct Stats<H> {
 }
 
 /// Names and values of a metric's labels; none has more than two.
-type Labels = [Option<(&'static str, &'static str)>; 2];
+type MetricLabels = [Option<(&'static str, &'static str)>; 2];
 
 /// Reason why a request was left to Envoy's own balancing, as metrics and headers say it.
 pub(super) const NO_PODS: &str = "no-pods";
 
-const NO_LABELS: Labels = [None; 2];
+const NO_LABELS: MetricLabels = [None; 2];
 
 /// A counter, and its increments that are not flushed yet.
 struct Counted {
@@ -46,7 +46,7 @@ struct Counted {
 }
 
 /// A histogram, and its values that are not flushed yet.
-struct Observed {
+struct BufferedHistogram {
     histogram: Metric,
     untold: Vec<u64>,
 }
@@ -75,7 +75,7 @@ impl<H: Host> Stats<H> {
     pub(super) fn new(host: H, pool: &str, has_replicas: bool) -> Self {
         let define = |kind, metric| host.define_metric(kind, &name(pool, metric, &[]));
         let gauge = |metric| define(MetricKind::Gauge, metric);
-        let histogram = |metric| Observed::new(define(MetricKind::Histogram, metric));
+        let histogram = |metric| BufferedHistogram::new(define(MetricKind::Histogram, metric));
         Self {
             wait_ms: histogram("wait_ms"),
             ttft_ms: histogram("ttft_ms"),
@@ -188,7 +188,7 @@ impl<H: Host> Stats<H> {
         }
     }
 
-    fn count(&mut self, metric: &'static str, labels: Labels) {
+    fn count(&mut self, metric: &'static str, labels: MetricLabels) {
         let define = || {
             let labels: Vec<(&str, &str)> = labels.into_iter().flatten().collect();
             Counted::define(&self.host, &name(&self.pool, metric, &labels))
@@ -210,9 +210,9 @@ impl Counted {
     }
 }
 
-// === impl Observed ===
+// === impl BufferedHistogram ===
 
-impl Observed {
+impl BufferedHistogram {
     /// So many values are not kept between two ticks.
     const MOST_UNTOLD: usize = 4096;
 

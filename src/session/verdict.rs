@@ -47,16 +47,16 @@ impl Verdict {
             (Some(500..), _) => (of_failure(host, record), Ending::Failed),
             (Some(404), _) if lacks_model => (End::ModelMissing, Ending::ClientError),
             (Some(400..), _) => (End::Answered, Ending::ClientError),
-            (Some(_), protocol::End::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
-            (Some(_), protocol::End::Whole) => return Self::Answered,
-            (Some(_), protocol::End::Cut) if !record.complete && flags(host) & CLIENT_LEFT != 0 => {
+            (Some(_), protocol::ResponseEnd::Faulty(fault)) => of_fault(fault, observed.output_events > 0),
+            (Some(_), protocol::ResponseEnd::Whole) => return Self::Answered,
+            (Some(_), protocol::ResponseEnd::Cut) if !record.complete && flags(host) & CLIENT_LEFT != 0 => {
                 (End::Abandoned, Ending::Abandoned)
             }
             // It ended in order, without a word of what was asked for.
-            (Some(_), protocol::End::Cut) if record.complete && observed.output_events == 0 => {
+            (Some(_), protocol::ResponseEnd::Cut) if record.complete && observed.output_events == 0 => {
                 (End::PodFailed, Ending::Failed)
             }
-            (Some(_), protocol::End::Cut) => (End::BrokeOff, Ending::Failed),
+            (Some(_), protocol::ResponseEnd::Cut) => (End::BrokeOff, Ending::Failed),
         };
         Self::Ended(end, ending)
     }

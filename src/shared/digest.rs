@@ -44,12 +44,12 @@ pub struct Digest {
     /// Load and number of its requests, by pod.
     pub running: Column,
     /// The most urgent request that waits there.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<UrgentRequest>,
 }
 
 /// A waiting request, as other gateways need to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct UrgentRequest {
     /// Tells it from the gateway's others.
     pub name: u64,
     late: bool,
@@ -139,9 +139,9 @@ fn hash(pool: &str) -> u64 {
     hasher.finish()
 }
 
-// === impl Waiting ===
+// === impl UrgentRequest ===
 
-impl Waiting {
+impl UrgentRequest {
     /// The request with this claim.
     pub fn of(claim: &Claim, now: Instant) -> Self {
         let Urgency { late, latest_start, arrival } = claim.urgency;

@@ -50,7 +50,7 @@ pub struct Concluded {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct State {
+struct DocumentState {
     fingerprint: u64,
     /// Counts the documents; zero before the first.
     version: u64,
@@ -69,7 +69,7 @@ struct State {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Document {
+struct StoredDocument {
     fingerprint: u64,
     version: u64,
     /// By what its server tells it from others, if it does.
@@ -106,9 +106,9 @@ impl SharedDocument {
     /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a second have passed.
     pub fn lease(&self, store: &impl Store, keys: &Keys, every: Duration, timeout: Duration, now: Instant) -> bool {
         let key = keys.source(self.kind, self.cell_to_take(&states(store, keys, self.kind)));
-        let leased = update(store, &key, |state: &mut State| {
+        let leased = update(store, &key, |state: &mut DocumentState| {
             if state.fingerprint != self.fingerprint {
-                *state = State { fingerprint: self.fingerprint, ..State::default() };
+                *state = DocumentState { fingerprint: self.fingerprint, ..DocumentState::default() };
             }
             let due = state.fetched_at.is_none_or(|at| now.since(at) >= state.pause(every));
             (due && state.leased_until <= now).then(|| {
@@ -126,7 +126,7 @@ impl SharedDocument {
     pub fn hasten(&self, store: &impl Store, keys: &Keys) {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
         // If it fails, the document is fetched when it is due.
-        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+        let _ = update(store, &keys.source(self.kind, cell), |state: &mut DocumentState| {
             (state.fingerprint == self.fingerprint && !state.hastened).then(|| state.hastened = true)
         });
     }
@@ -135,7 +135,7 @@ impl SharedDocument {
     pub fn renew(&self, store: &impl Store, keys: &Keys, timeout: Duration, now: Instant) {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
         // If it fails, another VM may fetch the same beside this one.
-        let _ = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+        let _ = update(store, &keys.source(self.kind, cell), |state: &mut DocumentState| {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.answers = state.answers.saturating_add(1);
                 state.leased_until = lease_until(timeout, now);
@@ -146,14 +146,14 @@ impl SharedDocument {
     /// By what the server of the document in force tells it from others, if it does.
     pub fn etag(&self, store: &impl Store, keys: &Keys) -> Option<String> {
         let cell = self.own_cell(&states(store, keys, self.kind))?;
-        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        let (document, _): (StoredDocument, u32) = store::read(store, &keys.document(self.kind, cell));
         document.etag.filter(|_| document.fingerprint == self.fingerprint)
     }
 
     /// The document in force; empty if there is none.
     pub fn in_force(&self, store: &impl Store, keys: &Keys) -> Vec<u8> {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Vec::new() };
-        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        let (document, _): (StoredDocument, u32) = store::read(store, &keys.document(self.kind, cell));
         if document.fingerprint == self.fingerprint { document.bytes } else { Vec::new() }
     }
 
@@ -163,7 +163,7 @@ impl SharedDocument {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
         let complaint = good.complaint.map_or(0, hash);
         let (mut version, mut changed) = (None, false);
-        let written = update(store, &keys.document(self.kind, cell), |document: &mut Document| {
+        let written = update(store, &keys.document(self.kind, cell), |document: &mut StoredDocument| {
             let is_own = document.fingerprint == self.fingerprint;
             changed = !is_own || document.bytes != good.bytes;
             if !changed && document.etag.as_deref() == good.etag && document.complaint == complaint {
@@ -172,7 +172,7 @@ impl SharedDocument {
             }
             let next = if changed { document.version.wrapping_add(1).max(1) } else { document.version };
             let (etag, bytes) = (good.etag.map(str::to_owned), good.bytes.to_vec());
-            *document = Document { fingerprint: self.fingerprint, version: next, etag, complaint, bytes };
+            *document = StoredDocument { fingerprint: self.fingerprint, version: next, etag, complaint, bytes };
             version = Some(next);
             Some(())
         });
@@ -183,7 +183,7 @@ impl SharedDocument {
     /// Ends the lease: the document in force is still what the server has.
     pub fn confirm(&self, store: &impl Store, keys: &Keys) -> Concluded {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };
-        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        let (document, _): (StoredDocument, u32) = store::read(store, &keys.document(self.kind, cell));
         if document.fingerprint != self.fingerprint {
             return Concluded::default();
         }
@@ -205,7 +205,7 @@ impl SharedDocument {
         if version == 0 || self.seen == Some((cell, version)) {
             return None;
         }
-        let (document, _): (Document, u32) = store::read(store, &keys.document(self.kind, cell));
+        let (document, _): (StoredDocument, u32) = store::read(store, &keys.document(self.kind, cell));
         let seen = Some((cell, document.version));
         if document.fingerprint != self.fingerprint || seen == self.seen {
             return None;
@@ -216,7 +216,7 @@ impl SharedDocument {
 
     /// Says whether the complaint is news.
     fn end_lease(&self, store: &impl Store, keys: &Keys, cell: usize, version: Option<u64>, complaint: u64) -> bool {
-        let ended = update(store, &keys.source(self.kind, cell), |state: &mut State| {
+        let ended = update(store, &keys.source(self.kind, cell), |state: &mut DocumentState| {
             (state.fingerprint == self.fingerprint).then(|| {
                 state.leased_until = Instant::ZERO;
                 state.version = version.unwrap_or(state.version);
@@ -229,20 +229,20 @@ impl SharedDocument {
     }
 
     /// The cell of this configuration.
-    fn own_cell(&self, states: &[State]) -> Option<usize> {
+    fn own_cell(&self, states: &[DocumentState]) -> Option<usize> {
         states.iter().position(|state| state.fingerprint == self.fingerprint && state.fetched_at.is_some())
     }
 
     /// The cell of this configuration, or the one to take for it.
-    fn cell_to_take(&self, states: &[State]) -> usize {
+    fn cell_to_take(&self, states: &[DocumentState]) -> usize {
         let oldest = || states.iter().enumerate().min_by_key(|(_, state)| state.fetched_at).map(|(cell, _)| cell);
         self.own_cell(states).or_else(oldest).unwrap_or_default()
     }
 }
 
-// === impl State ===
+// === impl DocumentState ===
 
-impl State {
+impl DocumentState {
     /// Time from the start of the last fetch to the next one.
     fn pause(&self, every: Duration) -> Duration {
         if self.version > 0 {
@@ -254,7 +254,7 @@ impl State {
     }
 }
 
-fn states(store: &impl Store, keys: &Keys, kind: &str) -> Vec<State> {
+fn states(store: &impl Store, keys: &Keys, kind: &str) -> Vec<DocumentState> {
     (0..CELLS).map(|cell| store::read(store, &keys.source(kind, cell)).0).collect()
 }
 

@@ -21,12 +21,12 @@ pub struct Noticeboard<S> {
     version: Option<u32>,
     /// `true` where the last expectation held.
     undisturbed: bool,
-    readings: Reading,
+    readings: ReadingNumber,
 }
 
 /// Tells what was read anew from what was known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading(u64);
+pub struct ReadingNumber(u64);
 
 // === impl Noticeboard ===
 
@@ -34,7 +34,7 @@ impl<S: Store> Noticeboard<S> {
     /// The board under this key; nothing of it is known yet.
     pub fn new(store: S, key: String) -> Self {
         let board = Rc::default();
-        Self { store, key, board, version: None, undisturbed: false, readings: Reading::default() }
+        Self { store, key, board, version: None, undisturbed: false, readings: ReadingNumber::default() }
     }
 
     /// Shared data itself.
@@ -65,7 +65,7 @@ impl<S: Store> Noticeboard<S> {
     }
 
     /// Returns the reading that [`Self::known`] goes back to.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> ReadingNumber {
         self.readings
     }
 
@@ -89,7 +89,7 @@ impl<S: Store> Noticeboard<S> {
     /// Changes the board as it was at `reading`, if nobody else has changed it since.
     pub fn update_as_read<R>(
         &mut self,
-        reading: Reading,
+        reading: ReadingNumber,
         change: impl FnOnce(&mut Board) -> Option<R>,
     ) -> Result<Option<R>, Contended> {
         if reading == self.readings { self.attempt(change) } else { Err(Contended) }

@@ -27,12 +27,12 @@ pub struct Roster {
     gateway: u64,
     slot: Option<usize>,
     sequence: u64,
-    others: Vec<Other>,
+    others: Vec<OtherGateway>,
 }
 
 /// Another gateway, as last heard of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Other {
+struct OtherGateway {
     digest: Digest,
     /// Instant at which this digest was first seen.
     told: Instant,
@@ -40,7 +40,7 @@ struct Other {
 
 /// Slot to write, and its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SlotWrite {
     /// The slot.
     pub slot: usize,
     /// `true` where it must be free: it is not this gateway's yet, or not any more.
@@ -66,7 +66,7 @@ impl Roster {
     }
 
     /// Makes the digest that this gateway publishes next.
-    pub fn digest(&mut self, running: Column, waiting: Option<super::digest::Waiting>) -> Digest {
+    pub fn digest(&mut self, running: Column, waiting: Option<super::digest::UrgentRequest>) -> Digest {
         self.sequence = self.sequence.wrapping_add(1);
         Digest { gateway: self.gateway, sequence: self.sequence, running, waiting }
     }
@@ -94,21 +94,21 @@ impl Roster {
     fn hear(&mut self, digest: Digest, now: Instant) {
         match self.others.iter_mut().find(|other| other.digest.gateway == digest.gateway) {
             Some(known) if known.digest.sequence >= digest.sequence => {}
-            Some(known) => *known = Other { digest, told: now },
-            None => self.others.push(Other { digest, told: now }),
+            Some(known) => *known = OtherGateway { digest, told: now },
+            None => self.others.push(OtherGateway { digest, told: now }),
         }
     }
 
     /// Returns the slots that this gateway may write, by what it saw: its own, or the free ones
     /// that it may try, in this order.
-    pub fn places(&self, slots: &[Option<String>]) -> Vec<Place> {
+    pub fn places(&self, slots: &[Option<String>]) -> Vec<SlotWrite> {
         let is_free = |slot: usize| slots.get(slot).is_some_and(Option::is_none);
         let own = self.slot.filter(|slot| *slot < slots.len());
         if let Some(slot) = own.filter(|slot| !is_free(*slot)) {
-            return vec![Place { slot, if_free: false }];
+            return vec![SlotWrite { slot, if_free: false }];
         }
         let others = (0..slots.len()).filter(|slot| is_free(*slot) && own != Some(*slot));
-        own.into_iter().chain(others).map(|slot| Place { slot, if_free: true }).collect()
+        own.into_iter().chain(others).map(|slot| SlotWrite { slot, if_free: true }).collect()
     }
 
     /// The digest was written there.
@@ -142,7 +142,7 @@ impl Roster {
         for (pod, entry) in self.others.iter().flat_map(|other| &other.digest.running) {
             elsewhere.entry(*pod).or_default().add(*entry);
         }
-        let claims = self.others.iter().filter_map(|Other { digest, told, .. }| {
+        let claims = self.others.iter().filter_map(|OtherGateway { digest, told, .. }| {
             let waiting = digest.waiting.as_ref()?;
             Some(Wanted { name: (digest.gateway, waiting.name), claim: waiting.claim(*told, margin) })
         });

@@ -34,11 +34,11 @@ pub struct Runs {
     pub owner: Option<Ticket>,
     /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
-    runs: Vec<Told>,
+    runs: Vec<PublishedRun>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct PublishedRun {
     id: RequestId,
     pod: PodId,
     deployment: DeploymentId,
@@ -68,7 +68,7 @@ impl Runs {
                 });
                 (position, lengths.most_tokens())
             });
-            Told {
+            PublishedRun {
                 id,
                 pod,
                 deployment,

@@ -35,7 +35,7 @@ pub struct Callout {
 
 /// One request of a fetch: a GET.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct FetchRequest {
     /// Path and query.
     pub path: String,
     /// The media type asked for.
@@ -59,7 +59,7 @@ pub struct Head<'a> {
 
 /// Verdict on an answer by its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AnswerVerdict {
     /// Read its body.
     Read,
     /// The document that was fetched last still holds.
@@ -87,9 +87,9 @@ pub enum FetchError {
     Invalid(String),
 }
 
-// === impl Request ===
+// === impl FetchRequest ===
 
-impl Request {
+impl FetchRequest {
     /// A GET of JSON.
     pub fn json(path: impl Into<String>) -> Self {
         Self { path: path.into(), accept: "application/json", etag: None }
@@ -114,12 +114,12 @@ impl Request {
     /// # Errors
     ///
     /// The reason why not, in words for whoever runs the server.
-    pub fn judge(&self, head: Head<'_>) -> Result<Verdict, FetchError> {
+    pub fn judge(&self, head: Head<'_>) -> Result<AnswerVerdict, FetchError> {
         match head.status {
             None => return Err(FetchError::NoAnswer(None)),
             Some(503) if !head.is_servers => return Err(FetchError::NoAnswer(None)),
             Some(504) => return Err(FetchError::Timeout),
-            Some(304) if self.etag.is_some() => return Ok(Verdict::Unchanged),
+            Some(304) if self.etag.is_some() => return Ok(AnswerVerdict::Unchanged),
             Some(status) if status != 200 => return Err(FetchError::Status(status, None)),
             Some(_) => {}
         }
@@ -131,7 +131,7 @@ impl Request {
         }
         match head.content_type.filter(|content_type| is_html(content_type)) {
             Some(html) => Err(FetchError::NotJson(html.to_owned())),
-            None => Ok(Verdict::Read),
+            None => Ok(AnswerVerdict::Read),
         }
     }
 }
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_request_is_a_get_of_its_path() {
-        let (mut request, callout) = (Request::json("/p.json?pool=a"), callout());
+        let (mut request, callout) = (FetchRequest::json("/p.json?pool=a"), callout());
         let expected = vec![
             (":method", "GET"),
             (":path", "/p.json?pool=a"),
@@ -293,7 +293,7 @@ mod tests {
     fn a_document_is_read_whatever_json_is_called() {
         for content_type in [None, Some("application/json"), Some("text/plain"), Some("application/octet-stream")] {
             let head = head(Some(200), content_type, MAX_BODY_BYTES);
-            assert_eq!(Request::json("/").judge(head), Ok(Verdict::Read));
+            assert_eq!(FetchRequest::json("/").judge(head), Ok(AnswerVerdict::Read));
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
             (Some(200), json, MAX_BODY_BYTES + 1, "the answer has 8388609 bytes, expected at most 8388608"),
             (Some(200), html, 10, "the answer is \"Text/HTML; charset=utf-8\", expected JSON"),
         ] {
-            let error = Request::json("/").judge(head(status, content_type, body_bytes)).unwrap_err();
+            let error = FetchRequest::json("/").judge(head(status, content_type, body_bytes)).unwrap_err();
             assert_eq!(error.to_string(), expected);
         }
     }
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn what_envoy_says_itself_is_no_answer_of_the_server() {
         let own = Head { is_servers: false, ..head(Some(503), Some("text/plain"), 19) };
-        let error = Request::json("/").judge(own).unwrap_err();
+        let error = FetchRequest::json("/").judge(own).unwrap_err();
         assert_eq!(
             (error.code(), error.to_string().as_str()),
             ("no-answer", "no answer: the connection failed or was reset")
@@ -329,14 +329,14 @@ mod tests {
             (told.code(), told.to_string().as_str()),
             ("no-answer", "no answer, and Envoy says why: no healthy upstream")
         );
-        let servers = Request::json("/").judge(head(Some(503), None, 1)).unwrap_err();
+        let servers = FetchRequest::json("/").judge(head(Some(503), None, 1)).unwrap_err();
         assert_eq!(servers.to_string(), "the answer has status 503, expected 200");
     }
 
     #[test]
     fn not_modified_is_an_answer_to_those_who_said_what_they_have() {
-        let request = Request { etag: Some("\"1\"".to_owned()), ..Request::json("/") };
-        assert_eq!(request.judge(head(Some(304), None, 0)), Ok(Verdict::Unchanged));
+        let request = FetchRequest { etag: Some("\"1\"".to_owned()), ..FetchRequest::json("/") };
+        assert_eq!(request.judge(head(Some(304), None, 0)), Ok(AnswerVerdict::Unchanged));
     }
 
     #[test]

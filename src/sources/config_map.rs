@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::callout::{Callout, FetchError, Request, callout_document};
-use super::fetch::{Fetch, Fetched, Progress};
+use super::callout::{Callout, FetchError, FetchRequest, callout_document};
+use super::fetch::{Fetch, FetchProgress, Fetched};
 use super::gather::Gather;
 use super::kubernetes::{ObjectName, expect};
 use crate::json::{self, text};
@@ -56,11 +56,11 @@ impl From<ConfigMapDocument> for ConfigMapSource {
 // === impl ConfigMapFetch ===
 
 impl Fetch for ConfigMapFetch {
-    fn request(&self) -> Request {
-        Request::json(format!("/api/v1/namespaces/{}/configmaps/{}", self.namespace, self.name))
+    fn request(&self) -> FetchRequest {
+        FetchRequest::json(format!("/api/v1/namespaces/{}/configmaps/{}", self.namespace, self.name))
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
         expect(body, "ConfigMap", "v1")?;
         let ConfigMap { data } = json::read(body)?;
         let mut gather = Gather::default();
@@ -69,7 +69,7 @@ impl Fetch for ConfigMapFetch {
                 .add_document(text.as_bytes(), &self.namespace)
                 .map_err(|error| error.under(format_args!("data.{key}")))?;
         }
-        Ok(Progress::Done(Fetched { document: gather.document(), complaints: Vec::new() }))
+        Ok(FetchProgress::Done(Fetched { document: gather.document(), complaints: Vec::new() }))
     }
 }
 
@@ -88,7 +88,9 @@ mod tests {
 
     fn read(data: &Value) -> Result<ProfileDocument, FetchError> {
         let map = json!({ "kind": "ConfigMap", "apiVersion": "v1", "metadata": { "name": "profiles" }, "data": data });
-        let Progress::Done(fetched) = source().fetch().read(map.to_string().as_bytes())? else { panic!("one answer") };
+        let FetchProgress::Done(fetched) = source().fetch().read(map.to_string().as_bytes())? else {
+            panic!("one answer")
+        };
         Ok(profiles::parse(&fetched.document)?)
     }
 

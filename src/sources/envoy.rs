@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::callout::{Callout, FetchError, Request, callout_document};
-use super::fetch::{Fetch, Fetched, Progress};
+use super::callout::{Callout, FetchError, FetchRequest, callout_document};
+use super::fetch::{Fetch, FetchProgress, Fetched};
 use super::pods;
 use crate::json::{self, text};
 use crate::scheduling::deployment::DeploymentName;
@@ -179,13 +179,13 @@ impl TryFrom<ClusterDocument> for Cluster {
 
 impl Fetch for EnvoyFetch {
     /// The filter is a regular expression, so the names are escaped and anchored.
-    fn request(&self) -> Request {
+    fn request(&self) -> FetchRequest {
         let names: Vec<String> = self.clusters.iter().map(|cluster| escaped(&cluster.name)).collect();
         let filter = format!("^({})$", names.join("|"));
-        Request::json(format!("/clusters?format=json&filter={}", utf8_percent_encode(&filter, NON_ALPHANUMERIC)))
+        FetchRequest::json(format!("/clusters?format=json&filter={}", utf8_percent_encode(&filter, NON_ALPHANUMERIC)))
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
         let Clusters { cluster_statuses } = json::read(body)?;
         let mut pods = BTreeMap::new();
         let mut complaints = Vec::new();
@@ -201,7 +201,7 @@ impl Fetch for EnvoyFetch {
                 }
             }
         }
-        Ok(Progress::Done(Fetched { document: pods::write(pods.into_values()), complaints }))
+        Ok(FetchProgress::Done(Fetched { document: pods::write(pods.into_values()), complaints }))
     }
 }
 

@@ -1,23 +1,23 @@
 //! A fetch from a source: requests one after another, until a document can be made of the answers.
 
-use super::callout::{FetchError, Request};
+use super::callout::{FetchError, FetchRequest};
 
 /// A fetch that is under way.
 pub trait Fetch {
     /// Returns the request to send next.
-    fn request(&self) -> Request;
+    fn request(&self) -> FetchRequest;
 
     /// Reads the answer to that, which has status 200.
     ///
     /// # Errors
     ///
     /// The reason why it is not what was asked for. That ends the fetch.
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError>;
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError>;
 }
 
 /// Result of reading an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum FetchProgress {
     /// There is more to ask.
     Next,
     /// That was the last one.

@@ -19,14 +19,14 @@ pub(super) struct Gather {
 
 /// Both forms of a profile document.
 #[derive(Deserialize)]
-struct Document<'a> {
+struct GatheredDocument<'a> {
     #[serde(borrow)]
     profiles: Option<Vec<&'a RawValue>>,
     gpu: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct GatheredProfile<'a> {
     deployment: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
@@ -50,13 +50,15 @@ impl Gather {
     pub(super) fn add_document(&mut self, text: &[u8], namespace: &str) -> Result<(), JsonError> {
         let text = without_nan(text);
         match json::read(&text)? {
-            Document { profiles: Some(entries), .. } => self.entries.extend(entries.into_iter().map(ToOwned::to_owned)),
-            Document { profiles: None, gpu: Some(gpu) } => {
+            GatheredDocument { profiles: Some(entries), .. } => {
+                self.entries.extend(entries.into_iter().map(ToOwned::to_owned))
+            }
+            GatheredDocument { profiles: None, gpu: Some(gpu) } => {
                 let deployment = if gpu.contains('/') { gpu } else { format!("{namespace}/{gpu}") };
                 let profile: &RawValue = json_value(&text)?;
-                self.push(&Entry { deployment, model: None, profile });
+                self.push(&GatheredProfile { deployment, model: None, profile });
             }
-            Document { profiles: None, gpu: None } => {
+            GatheredDocument { profiles: None, gpu: None } => {
                 return Err(JsonError::invalid("", "neither `profiles` nor `gpu`", "a profile document"));
             }
         }
@@ -71,7 +73,7 @@ impl Gather {
         let no_json = serde_json::value::to_raw_value(&shown).ok();
         let profile = json_value(&text).ok().or(no_json.as_deref());
         if let Some(profile) = profile {
-            self.push(&Entry { deployment, model: Some(model), profile });
+            self.push(&GatheredProfile { deployment, model: Some(model), profile });
         }
     }
 
@@ -89,14 +91,14 @@ impl Gather {
     /// The document.
     pub(super) fn document(self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Written {
+        struct WrittenProfiles {
             profiles: Vec<Box<RawValue>>,
         }
         // Cannot fail: there are no maps in it, whose keys could be no strings.
-        serde_json::to_vec(&Written { profiles: self.entries }).unwrap_or_default()
+        serde_json::to_vec(&WrittenProfiles { profiles: self.entries }).unwrap_or_default()
     }
 
-    fn push(&mut self, entry: &Entry<'_>) {
+    fn push(&mut self, entry: &GatheredProfile<'_>) {
         self.entries.extend(serde_json::value::to_raw_value(entry));
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::callout::{Callout, FetchError, Request, callout_document};
-use super::fetch::{Fetch, Fetched, Progress};
+use super::callout::{Callout, FetchError, FetchRequest, callout_document};
+use super::fetch::{Fetch, FetchProgress, Fetched};
 use crate::json::text;
 
 /// Server and path that a document is fetched from.
@@ -23,7 +23,7 @@ callout_document!(HttpDocument every "crate::sources::callout::seldom" {
 
 /// Asks once; what comes is the document.
 struct HttpFetch {
-    request: Request,
+    request: FetchRequest,
 }
 
 // === impl HttpSource ===
@@ -31,7 +31,7 @@ struct HttpFetch {
 impl HttpSource {
     /// `etag`: of the document that is in force, if it had one.
     pub(super) fn fetch(&self, etag: Option<String>) -> impl Fetch + use<> {
-        HttpFetch { request: Request { etag, ..Request::json(self.path.clone()) } }
+        HttpFetch { request: FetchRequest { etag, ..FetchRequest::json(self.path.clone()) } }
     }
 }
 
@@ -44,12 +44,12 @@ impl From<HttpDocument> for HttpSource {
 // === impl HttpFetch ===
 
 impl Fetch for HttpFetch {
-    fn request(&self) -> Request {
+    fn request(&self) -> FetchRequest {
         self.request.clone()
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
-        Ok(Progress::Done(Fetched { document: body.to_vec(), complaints: Vec::new() }))
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+        Ok(FetchProgress::Done(Fetched { document: body.to_vec(), complaints: Vec::new() }))
     }
 }
 
@@ -68,6 +68,6 @@ mod tests {
         assert_eq!(fetch.request().path, "/p.json?pool=a");
         assert_eq!(fetch.request().etag.as_deref(), Some("\"7\""));
         let expected = Fetched { document: b"{}".to_vec(), complaints: vec![] };
-        assert_eq!(fetch.read(b"{}"), Ok(Progress::Done(expected)));
+        assert_eq!(fetch.read(b"{}"), Ok(FetchProgress::Done(expected)));
     }
 }

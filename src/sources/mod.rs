@@ -18,5 +18,5 @@ pub mod replicas;
 mod source;
 pub mod webdis;
 
-pub use self::fetch::{Fetch, Fetched, Progress};
+pub use self::fetch::{Fetch, FetchProgress, Fetched};
 pub use self::source::Source;

@@ -7,7 +7,7 @@ use crate::scheduling::pool::{MAX_PODS, PodSpec};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct PodsDocument {
     #[serde(deserialize_with = "json::object_list")]
     pods: Vec<PodSpec>,
 }
@@ -19,7 +19,7 @@ struct Document {
 /// The first thing that is wrong, with its path. A document is taken as a whole or not at all: half a pool would be
 /// taken for a pool that shrank.
 pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
-    let Document { pods } = json::read(document)?;
+    let PodsDocument { pods } = json::read(document)?;
     check("pods", &pods)?;
     Ok(pods)
 }
@@ -27,11 +27,11 @@ pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
 /// Writes a pod document.
 pub fn write(pods: impl IntoIterator<Item = PodSpec>) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Written {
+    struct WrittenPods {
         pods: Vec<PodSpec>,
     }
     // Cannot fail: there are no maps in it, whose keys could be no strings.
-    serde_json::to_vec(&Written { pods: pods.into_iter().collect() }).unwrap_or_default()
+    serde_json::to_vec(&WrittenPods { pods: pods.into_iter().collect() }).unwrap_or_default()
 }
 
 /// Checks rules that span several pods; `path` is where they stand.

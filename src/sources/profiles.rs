@@ -40,7 +40,7 @@ struct Form {
 /// The entries are read one by one, so that one bad entry does not cost the others.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document<'a> {
+struct UncheckedProfiles<'a> {
     #[serde(borrow)]
     profiles: Vec<&'a RawValue>,
 }
@@ -57,7 +57,7 @@ pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     let document = &*without_nan(document);
     match json::read(document)? {
         Form { profiles: Some(_), .. } => {
-            let Document { profiles } = json::read(document)?;
+            let UncheckedProfiles { profiles } = json::read(document)?;
             Ok(reject_duplicates(profiles.into_iter().map(RawValue::get)))
         }
         Form { profiles: None, gpu: Some(_) } => {

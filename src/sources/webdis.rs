@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::callout::{Callout, FetchError, Request, callout_document};
-use super::fetch::{Fetch, Fetched, Progress};
+use super::callout::{Callout, FetchError, FetchRequest, callout_document};
+use super::fetch::{Fetch, FetchProgress, Fetched};
 use super::gather::{Gather, gpu_of};
 use super::kubernetes::ObjectName;
 use crate::json::{self, text};
@@ -44,13 +44,13 @@ callout_document!(WebdisDocument every "crate::sources::callout::seldom" {
 
 struct WebdisFetch {
     namespace: String,
-    step: Step,
+    step: WebdisStep,
     /// Keys whose values are to come after this step.
     keys: Vec<String>,
     values: BTreeMap<String, String>,
 }
 
-enum Step {
+enum WebdisStep {
     /// Finding the keys.
     Find,
     /// Reading the values of these keys.
@@ -60,19 +60,20 @@ enum Step {
 #[derive(Deserialize)]
 struct Found {
     #[serde(rename = "KEYS")]
-    keys: Outcome<Vec<String>>,
+    keys: RedisReply<Vec<String>>,
 }
 
+/// Answer to `MGET`.
 #[derive(Deserialize)]
-struct Got {
+pub(super) struct MgetReply {
     #[serde(rename = "MGET")]
-    mget: Outcome<Vec<Option<String>>>,
+    pub(super) mget: RedisReply<Vec<Option<String>>>,
 }
 
 /// Result of a command of Redis: its reply, or an error as `[false, "ERR …"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(super) enum Outcome<T> {
+pub(super) enum RedisReply<T> {
     Reply(T),
     Failed((bool, String)),
 }
@@ -85,7 +86,12 @@ fn default_namespace() -> String {
 
 impl WebdisSource {
     pub(super) fn fetch(&self) -> impl Fetch + use<> {
-        WebdisFetch { namespace: self.namespace.clone(), step: Step::Find, keys: Vec::new(), values: BTreeMap::new() }
+        WebdisFetch {
+            namespace: self.namespace.clone(),
+            step: WebdisStep::Find,
+            keys: Vec::new(),
+            values: BTreeMap::new(),
+        }
     }
 }
 
@@ -98,26 +104,28 @@ impl From<WebdisDocument> for WebdisSource {
 // === impl WebdisFetch ===
 
 impl Fetch for WebdisFetch {
-    fn request(&self) -> Request {
+    fn request(&self) -> FetchRequest {
         // Webdis takes a path's parts for a command's arguments, and an ending for a format: both are escaped.
         let escaped = |argument: &str| utf8_percent_encode(argument, NON_ALPHANUMERIC).to_string();
-        Request::json(match &self.step {
-            Step::Find => format!("/KEYS/{}", escaped(&format!("{PREFIX}*"))),
-            Step::Get(keys) => format!("/MGET/{}", keys.iter().map(|key| escaped(key)).collect::<Vec<_>>().join("/")),
+        FetchRequest::json(match &self.step {
+            WebdisStep::Find => format!("/KEYS/{}", escaped(&format!("{PREFIX}*"))),
+            WebdisStep::Get(keys) => {
+                format!("/MGET/{}", keys.iter().map(|key| escaped(key)).collect::<Vec<_>>().join("/"))
+            }
         })
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
-        match std::mem::replace(&mut self.step, Step::Get(Vec::new())) {
-            Step::Find => {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+        match std::mem::replace(&mut self.step, WebdisStep::Get(Vec::new())) {
+            WebdisStep::Find => {
                 self.keys = json::read::<Found>(body)?.keys.reply()?;
                 self.keys.retain(|key| key.starts_with(PREFIX));
                 if self.keys.len() > MAX_KEYS {
                     return Err(FetchError::Invalid(format!("more than {MAX_KEYS} profiles")));
                 }
             }
-            Step::Get(keys) => {
-                let values = json::read::<Got>(body)?.mget.reply()?;
+            WebdisStep::Get(keys) => {
+                let values = json::read::<MgetReply>(body)?.mget.reply()?;
                 if values.len() != keys.len() {
                     let found = format!("{} values came for {} keys", values.len(), keys.len());
                     return Err(FetchError::Invalid(found));
@@ -128,10 +136,10 @@ impl Fetch for WebdisFetch {
             }
         }
         if self.keys.is_empty() {
-            return Ok(Progress::Done(self.fetched()));
+            return Ok(FetchProgress::Done(self.fetched()));
         }
-        self.step = Step::Get(self.keys.split_off(self.keys.len().saturating_sub(BATCH)));
-        Ok(Progress::Next)
+        self.step = WebdisStep::Get(self.keys.split_off(self.keys.len().saturating_sub(BATCH)));
+        Ok(FetchProgress::Next)
     }
 }
 
@@ -169,9 +177,9 @@ fn names(key: &str, text: &str) -> Option<(String, String)> {
     by_gpu().filter(are_names).or_else(by_last).filter(are_names)
 }
 
-// === impl Outcome ===
+// === impl RedisReply ===
 
-impl<T> Outcome<T> {
+impl<T> RedisReply<T> {
     pub(super) fn reply(self) -> Result<T, FetchError> {
         match self {
             Self::Reply(reply) => Ok(reply),

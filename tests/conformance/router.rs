@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use slo_router::dispatcher::{RefusalReason, Settings};
-use slo_router::learning::{Learning, Prediction, PredictionKind, Sample};
+use slo_router::learning::{Learning, Prediction, PredictionKind, ResponseSample};
 use slo_router::scheduling::policies::{PolicyName, least_request, pull, random};
 use slo_router::scheduling::prediction::Completion;
 use slo_router::scheduling::profile::Profile;
@@ -49,8 +49,13 @@ fn what_no_profile_can_judge_goes_by_least_request() {
 fn a_request_that_no_pod_can_serve_in_time_is_refused() {
     let mut learning = Learning::new(Prediction { kind: PredictionKind::Draw, cold_tokens: 1 });
     let completion = Completion { input_tokens: 2048, output_tokens: 512, completed_at: START };
-    let sample =
-        Sample { completion: Some(completion), prompt_tokens: None, characters: None, bytes: None, events: None };
+    let sample = ResponseSample {
+        completion: Some(completion),
+        prompt_tokens: None,
+        characters: None,
+        bytes: None,
+        events: None,
+    };
     learning.record("llama2-7b", sample);
     learning.share(&Memory::default(), &Keys::of("conformance"), START);
     let mut rng = fastrand::Rng::with_seed(1);

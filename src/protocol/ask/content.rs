@@ -2,9 +2,9 @@
 
 use std::ops::AddAssign;
 
-use super::shape::Shape;
+use super::shape::ValueShape;
 use super::text::sum;
-use crate::protocol::json::{Kind, Scalar};
+use crate::protocol::json::{JsonKind, Scalar};
 
 /// Sums over a value and all within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct Tally {
 /// A value's kind and what it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Measured {
-    pub(super) kind: Kind,
+    pub(super) kind: JsonKind,
     pub(super) tally: Tally,
     /// Messages, items or prompts: what an array holds other than token ids; 1 for a string or an object.
     pub(super) items: u32,
@@ -30,9 +30,9 @@ pub(super) struct Measured {
 
 /// A message, part, block or tool call, as far as it has come: an object whose texts count.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Object {
+pub(super) struct ContentObject {
     /// The key of what comes.
-    key: Key,
+    key: PartKey,
     /// Arrays around it, within the object around it.
     pub(super) arrays: u32,
     tally: Tally,
@@ -44,7 +44,7 @@ pub(super) struct Object {
 
 /// The keys of such an object that matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Key {
+enum PartKey {
     /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning, documents.
     Text,
     /// Name of a document or a speaker.
@@ -111,9 +111,9 @@ impl Tally {
     }
 }
 
-// === impl Object ===
+// === impl ContentObject ===
 
-impl Object {
+impl ContentObject {
     /// One in so many arrays.
     pub(super) fn within(arrays: u32) -> Self {
         Self { arrays, ..Self::default() }
@@ -121,28 +121,28 @@ impl Object {
 
     /// A key came.
     pub(super) fn enter(&mut self, name: &[u8]) {
-        self.key = Key::of(name);
-        if self.key == Key::Data {
+        self.key = PartKey::of(name);
+        if self.key == PartKey::Data {
             self.data = Tally::default();
         }
     }
 
     /// The way the value of the key is read; `None` where it does not matter.
-    pub(super) fn shape(&self, all_keys: bool) -> Option<Shape> {
+    pub(super) fn shape(&self, all_keys: bool) -> Option<ValueShape> {
         match self.key {
-            Key::Text | Key::Source | Key::Title | Key::Data => Some(Shape::Measured { all_keys }),
-            Key::Other if all_keys => Some(Shape::Measured { all_keys }),
-            Key::Input => Some(Shape::Json),
-            Key::Type | Key::ImageUrl | Key::Sound => Some(Shape::Scalar),
-            Key::Label | Key::Other => None,
+            PartKey::Text | PartKey::Source | PartKey::Title | PartKey::Data => Some(ValueShape::Measured { all_keys }),
+            PartKey::Other if all_keys => Some(ValueShape::Measured { all_keys }),
+            PartKey::Input => Some(ValueShape::Json),
+            PartKey::Type | PartKey::ImageUrl | PartKey::Sound => Some(ValueShape::Scalar),
+            PartKey::Label | PartKey::Other => None,
         }
     }
 
     /// The sums that the value of the key is added to.
     pub(super) fn tally(&mut self) -> &mut Tally {
         match self.key {
-            Key::Title => &mut self.title,
-            Key::Data => &mut self.data,
+            PartKey::Title => &mut self.title,
+            PartKey::Data => &mut self.data,
             _ => &mut self.tally,
         }
     }
@@ -155,9 +155,9 @@ impl Object {
             _ => true,
         };
         match self.key {
-            Key::Type => self.part = Part::of(value),
-            Key::ImageUrl if holds_something => self.part = self.part.or(Part::Image),
-            Key::Sound if holds_something => self.has_other = true,
+            PartKey::Type => self.part = Part::of(value),
+            PartKey::ImageUrl if holds_something => self.part = self.part.or(Part::Image),
+            PartKey::Sound if holds_something => self.has_other = true,
             _ => {}
         }
     }
@@ -180,9 +180,9 @@ impl Object {
     }
 }
 
-// === impl Key ===
+// === impl PartKey ===
 
-impl Key {
+impl PartKey {
     fn of(name: &[u8]) -> Self {
         match name {
             b"text" | b"arguments" | b"content" | b"function" | b"function_call" | b"output" | b"reasoning"

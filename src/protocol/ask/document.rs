@@ -2,10 +2,10 @@
 
 use super::content::Measured;
 use super::parameters::Parameters;
-use super::shape::Shape;
+use super::shape::ValueShape;
 use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
 use crate::protocol::endpoint::Endpoint;
-use crate::protocol::json::{Kind, Scalar};
+use crate::protocol::json::{JsonKind, Scalar};
 
 /// The fields that matter, as they are. None of them is judged before the end: only the last of duplicates counts.
 #[derive(Debug, Default)]
@@ -107,15 +107,15 @@ impl Field {
         (!field.is_of_prompts() || field.is_prompt_of(endpoint)).then_some(field)
     }
 
-    pub(super) fn shape(self, endpoint: Endpoint) -> Shape {
+    pub(super) fn shape(self, endpoint: Endpoint) -> ValueShape {
         match self {
-            Self::SamplingParams => Shape::Parameters,
-            Self::Tools | Self::Functions => Shape::Json,
+            Self::SamplingParams => ValueShape::Parameters,
+            Self::Tools | Self::Functions => ValueShape::Json,
             Self::Documents | Self::Query | Self::Queries | Self::Texts | Self::Text1 | Self::Text2 => {
-                Shape::Measured { all_keys: true }
+                ValueShape::Measured { all_keys: true }
             }
             // A prompt that the server stores, of which only the variables are here.
-            Self::Prompt => Shape::Measured { all_keys: endpoint == Endpoint::Responses },
+            Self::Prompt => ValueShape::Measured { all_keys: endpoint == Endpoint::Responses },
             Self::Messages
             | Self::System
             | Self::Input
@@ -123,7 +123,7 @@ impl Field {
             | Self::Suffix
             | Self::Text
             | Self::Inputs
-            | Self::InputIds => Shape::Measured { all_keys: false },
+            | Self::InputIds => ValueShape::Measured { all_keys: false },
             Self::Model
             | Self::MaxTokens
             | Self::MaxCompletionTokens
@@ -133,7 +133,7 @@ impl Field {
             | Self::BestOf
             | Self::Stream
             | Self::PreviousResponseId
-            | Self::Conversation => Shape::Scalar,
+            | Self::Conversation => ValueShape::Scalar,
         }
     }
 
@@ -203,7 +203,7 @@ impl Fields {
             Field::System => self.system = value,
             Field::Prompt if endpoint == Endpoint::Responses => {
                 *template = value;
-                if template.kind == Kind::Object {
+                if template.kind == JsonKind::Object {
                     template.tally.others = template.tally.others.saturating_add(1);
                 }
             }
@@ -227,9 +227,9 @@ impl Fields {
     /// Returns the request that the fields make, or the first of them that is refused.
     pub(super) fn judge(self, endpoint: Endpoint) -> Result<Ask, BodyError> {
         if endpoint != Endpoint::Any {
-            expect_kind("messages", &self.messages, &[Kind::Array], "an array of messages")?;
-            expect_kind("prompt", &self.prompt, &[Kind::String, Kind::Array], "a string or an array")?;
-            expect_kind("input", &self.input, &[Kind::String, Kind::Array], "a string or an array")?;
+            expect_kind("messages", &self.messages, &[JsonKind::Array], "an array of messages")?;
+            expect_kind("prompt", &self.prompt, &[JsonKind::String, JsonKind::Array], "a string or an array")?;
+            expect_kind("input", &self.input, &[JsonKind::String, JsonKind::Array], "a string or an array")?;
         }
         let max_output_tokens = [
             limit("max_tokens", &self.max_tokens)?,
@@ -276,7 +276,7 @@ impl Fields {
         tally.token_ids = token_ids;
         let stored = self.stored.iter().filter(|field| !matches!(field, Scalar::Null)).count();
         tally.others = tally.others.saturating_add(u32::try_from(stored).unwrap_or_default());
-        let is_set = |field: &Measured| u32::from(field.kind != Kind::Null);
+        let is_set = |field: &Measured| u32::from(field.kind != JsonKind::Null);
         let items = if endpoint == Endpoint::Responses { self.input.items } else { 0 };
         let messages = [self.messages.items, items, is_set(&self.system), is_set(&self.instructions)];
         PromptSize {
@@ -320,10 +320,10 @@ fn limit(field: &'static str, value: &Scalar) -> Result<Option<u32>, BodyError> 
 fn expect_kind(
     field: &'static str,
     value: &Measured,
-    allowed: &[Kind],
+    allowed: &[JsonKind],
     expected: &'static str,
 ) -> Result<(), BodyError> {
-    if value.kind == Kind::Null || allowed.contains(&value.kind) {
+    if value.kind == JsonKind::Null || allowed.contains(&value.kind) {
         return Ok(());
     }
     Err(BodyError::WrongType { field, found: value.kind, expected })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::json::Kind;
+use crate::protocol::json::JsonKind;
 
 /// A body that cannot be read. Its `Display` is meant for the client, and quotes nothing of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +20,14 @@ pub enum BodyError {
     /// JSON, but not an object.
     NotAnObject {
         /// Kind of the value that stands there.
-        found: Kind,
+        found: JsonKind,
     },
     /// A field that matters has a type that it cannot have.
     WrongType {
         /// The field.
         field: &'static str,
         /// Kind of its value.
-        found: Kind,
+        found: JsonKind,
         /// Kinds that it may hold, in words.
         expected: &'static str,
     },

@@ -1,13 +1,13 @@
 //! Reads a request's body while it comes.
 
-use super::content::{Measured, Object, Tally};
+use super::content::{ContentObject, Measured, Tally};
 use super::document::{Field, Fields};
 use super::parameters::{Parameter, Parameters};
-use super::shape::Shape;
+use super::shape::ValueShape;
 use super::text::TokenSum;
 use super::{Ask, BodyError};
 use crate::protocol::endpoint::Endpoint;
-use crate::protocol::json::{Kind, Scalar};
+use crate::protocol::json::{JsonKind, Scalar};
 use crate::protocol::lexer::{Care, Lexer, Sink, Word};
 use crate::protocol::tokens::TokenCounter;
 
@@ -42,20 +42,20 @@ pub struct AskReader {
 struct Measuring {
     fields: Fields,
     has_begun: bool,
-    not_an_object: Option<Kind>,
+    not_an_object: Option<JsonKind>,
     /// The field that is being read, if it matters, and how.
-    field: Option<(Field, Shape)>,
+    field: Option<(Field, ValueShape)>,
     /// The containers that are open in it, as far as they are looked into.
     depth: usize,
     /// Its value as far as it was measured, and the objects that are open in it.
     value: Measured,
-    objects: Vec<Object>,
+    objects: Vec<ContentObject>,
     /// Arrays that are open in the innermost of these.
     arrays: u32,
     parameters: Parameters,
     parameter: Option<Parameter>,
     /// The value that has begun last, and whether it is taken as it is.
-    kind: Kind,
+    kind: JsonKind,
     is_scalar: bool,
     text: TokenSum,
     kept: Vec<u8>,
@@ -158,35 +158,35 @@ impl AskReader {
 
 impl Measuring {
     /// The way the value that comes is read, by where it stands; `None` where it does not matter.
-    fn shape(&self) -> Option<Shape> {
+    fn shape(&self) -> Option<ValueShape> {
         let (_, shape) = self.field?;
         match (shape, self.objects.last()) {
-            (Shape::Measured { all_keys }, Some(object)) => object.shape(all_keys),
-            (Shape::Parameters, _) if self.depth > 0 => self.parameter.map(|_| Shape::Scalar),
+            (ValueShape::Measured { all_keys }, Some(object)) => object.shape(all_keys),
+            (ValueShape::Parameters, _) if self.depth > 0 => self.parameter.map(|_| ValueShape::Scalar),
             _ => Some(shape),
         }
     }
 
     /// The sums that what comes is added to.
     fn tally(&mut self) -> &mut Tally {
-        self.objects.last_mut().map_or(&mut self.value.tally, Object::tally)
+        self.objects.last_mut().map_or(&mut self.value.tally, ContentObject::tally)
     }
 
     /// A value that is measured has ended, and was added to the sums.
-    fn end_measured(&mut self, kind: Kind, endpoint: Endpoint) {
+    fn end_measured(&mut self, kind: JsonKind, endpoint: Endpoint) {
         if !self.objects.is_empty() {
             return;
         }
         match self.arrays {
             0 => {
                 self.value.kind = kind;
-                self.value.items |= u32::from(matches!(kind, Kind::String | Kind::Object));
+                self.value.items |= u32::from(matches!(kind, JsonKind::String | JsonKind::Object));
                 let value = std::mem::take(&mut self.value);
                 if let Some((field, _)) = self.field {
                     self.fields.set_measured(field, endpoint, value);
                 }
             }
-            1 if kind != Kind::Number => self.value.items = self.value.items.saturating_add(1),
+            1 if kind != JsonKind::Number => self.value.items = self.value.items.saturating_add(1),
             _ => {}
         }
     }
@@ -194,7 +194,7 @@ impl Measuring {
     fn take_scalar(&mut self, value: Scalar) {
         match (self.objects.last_mut(), self.field) {
             (Some(object), _) => object.tell(&value),
-            (None, Some((_, Shape::Parameters))) => {
+            (None, Some((_, ValueShape::Parameters))) => {
                 if let Some(parameter) = self.parameter {
                     self.parameters.set(parameter, &value);
                 }
@@ -208,25 +208,25 @@ impl Measuring {
 // === impl Taking ===
 
 impl Sink for Taking<'_> {
-    fn begin(&mut self, kind: Kind) -> Result<Care, &'static str> {
+    fn begin(&mut self, kind: JsonKind) -> Result<Care, &'static str> {
         let measuring = &mut *self.measuring;
         if !measuring.has_begun {
             measuring.has_begun = true;
-            measuring.not_an_object = Some(kind).filter(|kind| *kind != Kind::Object);
-            return if kind == Kind::Object { Ok(Care::Read) } else { Err("expected an object") };
+            measuring.not_an_object = Some(kind).filter(|kind| *kind != JsonKind::Object);
+            return if kind == JsonKind::Object { Ok(Care::Read) } else { Err("expected an object") };
         }
         measuring.kind = kind;
         let Some(shape) = measuring.shape() else { return Ok(Care::Skip) };
-        measuring.is_scalar = shape == Shape::Scalar;
-        if shape == Shape::Json {
+        measuring.is_scalar = shape == ValueShape::Scalar;
+        if shape == ValueShape::Json {
             return Ok(Care::Raw);
         }
-        if !matches!(kind, Kind::Array | Kind::Object) {
+        if !matches!(kind, JsonKind::Array | JsonKind::Object) {
             measuring.kept.clear();
             return Ok(match shape {
-                Shape::Parameters => Care::Skip,
-                Shape::Scalar => Care::Keep,
-                _ if self.counter.is_some() && kind == Kind::String => Care::Keep,
+                ValueShape::Parameters => Care::Skip,
+                ValueShape::Scalar => Care::Keep,
+                _ if self.counter.is_some() && kind == JsonKind::String => Care::Keep,
                 _ => Care::Read,
             });
         }
@@ -235,12 +235,12 @@ impl Sink for Taking<'_> {
             return Err("recursion limit exceeded");
         }
         match (shape, kind) {
-            (Shape::Parameters, Kind::Object) => measuring.parameters = Parameters::default(),
-            (Shape::Measured { .. }, Kind::Object) => {
-                measuring.objects.push(Object::within(measuring.arrays));
+            (ValueShape::Parameters, JsonKind::Object) => measuring.parameters = Parameters::default(),
+            (ValueShape::Measured { .. }, JsonKind::Object) => {
+                measuring.objects.push(ContentObject::within(measuring.arrays));
                 measuring.arrays = 0;
             }
-            (Shape::Measured { .. }, _) => measuring.arrays = measuring.arrays.saturating_add(1),
+            (ValueShape::Measured { .. }, _) => measuring.arrays = measuring.arrays.saturating_add(1),
             _ => return Ok(Care::Skip),
         }
         measuring.depth = measuring.depth.saturating_add(1);
@@ -253,13 +253,13 @@ impl Sink for Taking<'_> {
         measuring.depth = depth;
         if !is_object {
             measuring.arrays = measuring.arrays.saturating_sub(1);
-            return measuring.end_measured(Kind::Array, self.endpoint);
+            return measuring.end_measured(JsonKind::Array, self.endpoint);
         }
         match measuring.objects.pop() {
             Some(object) => {
                 measuring.arrays = object.arrays;
                 *measuring.tally() += object.measure();
-                measuring.end_measured(Kind::Object, self.endpoint);
+                measuring.end_measured(JsonKind::Object, self.endpoint);
             }
             None => measuring.fields.parameters = measuring.parameters,
         }
@@ -294,7 +294,7 @@ impl Sink for Taking<'_> {
         }
         let tokens = measuring.text.finish(characters, self.counter);
         measuring.tally().add_text(characters, tokens);
-        measuring.end_measured(Kind::String, self.endpoint);
+        measuring.end_measured(JsonKind::String, self.endpoint);
     }
 
     fn word(&mut self, word: Word<'_>) -> Result<(), &'static str> {
@@ -327,21 +327,22 @@ impl Sink for Taking<'_> {
     fn end_skipped(&mut self, written: usize) {
         let measuring = &mut *self.measuring;
         match measuring.shape() {
-            Some(Shape::Json) => {
+            Some(ValueShape::Json) => {
                 let tokens = measuring.text.finish(written, self.counter);
                 // `[]`, `{}` or `""`: no template writes it.
-                let is_nothing = measuring.kind == Kind::Null || (measuring.kind != Kind::Number && written == 2);
+                let is_nothing =
+                    measuring.kind == JsonKind::Null || (measuring.kind != JsonKind::Number && written == 2);
                 if !is_nothing {
                     measuring.tally().add_text(written, tokens);
                 }
-                measuring.end_measured(if is_nothing { Kind::Null } else { Kind::Object }, self.endpoint);
+                measuring.end_measured(if is_nothing { JsonKind::Null } else { JsonKind::Object }, self.endpoint);
             }
-            Some(Shape::Scalar) => {
-                let is_array = measuring.kind == Kind::Array;
+            Some(ValueShape::Scalar) => {
+                let is_array = measuring.kind == JsonKind::Array;
                 measuring.take_scalar(if is_array { Scalar::Array } else { Scalar::Object });
             }
-            Some(Shape::Parameters) => measuring.fields.parameters = Parameters::default(),
-            Some(Shape::Measured { .. }) | None => {}
+            Some(ValueShape::Parameters) => measuring.fields.parameters = Parameters::default(),
+            Some(ValueShape::Measured { .. }) | None => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// The way the value of a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// Arrays and objects are not looked into.
     Scalar,
     /// By the texts under the keys of messages, or under any.

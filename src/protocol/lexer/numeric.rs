@@ -1,7 +1,7 @@
 //! Numbers in a document.
 
 use super::number::Number;
-use super::{Lexer, Sink, State, Word};
+use super::{Lexer, LexerState, Sink, Word};
 
 const WRONG: &str = "invalid number";
 /// No float that means anything here needs more. With more digits the exact value costs ten times as much to find.
@@ -25,7 +25,7 @@ impl Lexer {
             self.keep(bytes.get(..length).unwrap_or_default());
         }
         match rest.first() {
-            None => self.go_to(State::Number(number), rest),
+            None => self.go_to(LexerState::Number(number), rest),
             Some(byte) if !number.is_whole() || (number == Number::Zero && byte.is_ascii_digit()) => {
                 self.fail(WRONG, rest)
             }

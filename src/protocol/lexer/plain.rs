@@ -1,6 +1,6 @@
 //! Strings: runs of plain characters, passed over eight bytes at a time, and escapes.
 
-use super::{Lexer, Sink, State};
+use super::{Lexer, LexerState, Sink};
 use crate::protocol::words::{EACH, HIGH, zeros};
 
 const SURROGATE: &str = "lone leading surrogate in hex escape";
@@ -13,7 +13,7 @@ impl Lexer {
         self.is_key = is_key;
         // The quote.
         self.characters = if self.is_read { 0 } else { self.characters.wrapping_add(1) };
-        self.go_to(State::Text, rest)
+        self.go_to(LexerState::Text, rest)
     }
 
     /// Goes on within a string up to its end or the middle of an escape; returns what is behind that.
@@ -28,7 +28,7 @@ impl Lexer {
                 && self.token.is_empty()
             {
                 sink.key(run);
-                return self.go_to(State::Colon, after);
+                return self.go_to(LexerState::Colon, after);
             }
             if length > 0 {
                 self.emit(run, characters, sink);
@@ -39,10 +39,10 @@ impl Lexer {
                 Some((b'\\', after)) => {
                     self.steps = self.steps.wrapping_add(1);
                     bytes = match after.first() {
-                        None => return self.go_to(State::Escape, after),
+                        None => return self.go_to(LexerState::Escape, after),
                         Some(_) => self.escape(after, sink),
                     };
-                    if self.state != State::Text {
+                    if self.state != LexerState::Text {
                         return bytes;
                     }
                 }
@@ -69,14 +69,14 @@ impl Lexer {
         };
         // Written as it came, where it is not read.
         self.emit(&[character], if self.is_read { 1 } else { 2 }, sink);
-        self.go_to(State::Text, after)
+        self.go_to(LexerState::Text, after)
     }
 
     /// So many digits of an escape are to come.
     pub(super) fn hex<'a>(&mut self, left: u8, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let (mut left, mut rest) = (left, bytes);
         while left > 0 {
-            let Some((&byte, after)) = rest.split_first() else { return self.go_to(State::Hex(left), rest) };
+            let Some((&byte, after)) = rest.split_first() else { return self.go_to(LexerState::Hex(left), rest) };
             let digit = match byte {
                 b'0'..=b'9' => byte.wrapping_sub(b'0'),
                 b'a'..=b'f' => byte.wrapping_sub(b'a').wrapping_add(10),
@@ -86,7 +86,7 @@ impl Lexer {
             self.unit = self.unit << 4 | u16::from(digit);
             (left, rest) = (left.wrapping_sub(1), after);
         }
-        self.state = State::Text;
+        self.state = LexerState::Text;
         if !self.is_read {
             self.characters = self.characters.wrapping_add(1);
             return rest;
@@ -94,7 +94,7 @@ impl Lexer {
         match (self.surrogate.take(), self.unit) {
             (None, leading @ 0xD800..=0xDBFF) => {
                 self.surrogate = Some(leading);
-                self.go_to(State::Trailing, rest)
+                self.go_to(LexerState::Trailing, rest)
             }
             (leading, unit) => match char::decode_utf16(leading.into_iter().chain([unit])).next() {
                 Some(Ok(character)) => {
@@ -117,7 +117,7 @@ impl Lexer {
         } else {
             sink.end_text(self.characters);
         }
-        if self.is_key { self.go_to(State::Colon, rest) } else { self.end_value(rest) }
+        if self.is_key { self.go_to(LexerState::Colon, rest) } else { self.end_value(rest) }
     }
 
     #[inline]

@@ -1,8 +1,8 @@
 //! The text between scalars: white space, commas, colons, brackets and braces, and the first bytes of values.
 
 use super::number::Number;
-use super::{Care, Letters, Lexer, Sink, State};
-use crate::protocol::json::Kind;
+use super::{Care, Letters, Lexer, LexerState, Sink};
+use crate::protocol::json::JsonKind;
 
 // === impl Lexer ===
 
@@ -15,31 +15,31 @@ impl Lexer {
             return self.blanks(bytes);
         }
         match self.state {
-            State::After if byte == b',' => {
+            LexerState::After if byte == b',' => {
                 self.characters = self.characters.wrapping_add(2);
-                self.go_to(if self.is_object { State::Key } else { State::Element }, after)
+                self.go_to(if self.is_object { LexerState::Key } else { LexerState::Element }, after)
             }
-            State::After => match byte {
+            LexerState::After => match byte {
                 b'}' if self.is_object => self.close(after, sink),
                 b']' if !self.is_object => self.close(after, sink),
                 _ if self.is_object => self.fail("expected `,` or `}`", bytes),
                 _ => self.fail("expected `,` or `]`", bytes),
             },
-            State::FirstKey | State::Key if byte == b'"' => {
+            LexerState::FirstKey | LexerState::Key if byte == b'"' => {
                 self.token.clear();
                 self.begin_text(true, after)
             }
-            State::FirstKey if byte == b'}' => self.close(after, sink),
-            State::Key if byte == b'}' => self.fail("trailing comma", bytes),
-            State::FirstKey | State::Key => self.fail("key must be a string", bytes),
-            State::Colon if byte == b':' => {
+            LexerState::FirstKey if byte == b'}' => self.close(after, sink),
+            LexerState::Key if byte == b'}' => self.fail("trailing comma", bytes),
+            LexerState::FirstKey | LexerState::Key => self.fail("key must be a string", bytes),
+            LexerState::Colon if byte == b':' => {
                 self.characters = self.characters.wrapping_add(2);
-                self.go_to(State::Value, after)
+                self.go_to(LexerState::Value, after)
             }
-            State::Colon => self.fail("expected `:`", bytes),
-            State::FirstElement if byte == b']' => self.close(after, sink),
-            State::Element if byte == b']' => self.fail("trailing comma", bytes),
-            State::End => self.fail("trailing characters", bytes),
+            LexerState::Colon => self.fail("expected `:`", bytes),
+            LexerState::FirstElement if byte == b']' => self.close(after, sink),
+            LexerState::Element if byte == b']' => self.fail("trailing comma", bytes),
+            LexerState::End => self.fail("trailing characters", bytes),
             _ => self.value(byte, bytes, sink),
         }
     }
@@ -59,13 +59,13 @@ impl Lexer {
     #[inline]
     fn value<'a>(&mut self, byte: u8, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let (kind, state) = match byte {
-            b'"' => (Kind::String, State::Text),
-            b'{' => (Kind::Object, State::FirstKey),
-            b'[' => (Kind::Array, State::FirstElement),
-            b'n' => (Kind::Null, State::Letters(Letters::Null, 1)),
-            b't' => (Kind::Boolean, State::Letters(Letters::True, 1)),
-            b'f' => (Kind::Boolean, State::Letters(Letters::False, 1)),
-            b'-' | b'0'..=b'9' => (Kind::Number, State::Number(Number::of(byte))),
+            b'"' => (JsonKind::String, LexerState::Text),
+            b'{' => (JsonKind::Object, LexerState::FirstKey),
+            b'[' => (JsonKind::Array, LexerState::FirstElement),
+            b'n' => (JsonKind::Null, LexerState::Letters(Letters::Null, 1)),
+            b't' => (JsonKind::Boolean, LexerState::Letters(Letters::True, 1)),
+            b'f' => (JsonKind::Boolean, LexerState::Letters(Letters::False, 1)),
+            b'-' | b'0'..=b'9' => (JsonKind::Number, LexerState::Number(Number::of(byte))),
             _ => return self.fail("expected value", bytes),
         };
         if self.is_read {
@@ -84,13 +84,13 @@ impl Lexer {
         }
         let after = bytes.get(1..).unwrap_or_default();
         match kind {
-            Kind::String => return self.begin_text(false, after),
-            Kind::Object | Kind::Array => {
+            JsonKind::String => return self.begin_text(false, after),
+            JsonKind::Object | JsonKind::Array => {
                 self.nest.push(self.is_object);
-                self.is_object = kind == Kind::Object;
+                self.is_object = kind == JsonKind::Object;
                 self.characters = self.characters.wrapping_add(1);
             }
-            Kind::Number => {
+            JsonKind::Number => {
                 self.is_negative = byte == b'-';
                 if self.is_read {
                     self.characters = 0;
@@ -101,7 +101,7 @@ impl Lexer {
                 }
                 self.characters = self.characters.wrapping_add(1);
             }
-            Kind::Null | Kind::Boolean => {}
+            JsonKind::Null | JsonKind::Boolean => {}
         }
         self.go_to(state, after)
     }

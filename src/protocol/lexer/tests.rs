@@ -27,15 +27,15 @@ impl Builder {
 }
 
 impl Sink for Builder {
-    fn begin(&mut self, kind: Kind) -> Result<Care, &'static str> {
+    fn begin(&mut self, kind: JsonKind) -> Result<Care, &'static str> {
         match self.open.last().map(|(_, key)| key.as_str()) {
             Some("raw") => return Ok(Care::Raw),
             Some("skip") => return Ok(Care::Skip),
             _ => {}
         }
         match kind {
-            Kind::Array => self.open.push((json!([]), String::new())),
-            Kind::Object => self.open.push((json!({}), String::new())),
+            JsonKind::Array => self.open.push((json!([]), String::new())),
+            JsonKind::Object => self.open.push((json!({}), String::new())),
             _ => {}
         }
         Ok(Care::Keep)

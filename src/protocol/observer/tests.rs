@@ -69,7 +69,7 @@ fn a_first_event_of_any_size_without_output_is_not_the_first_token() {
 #[test]
 fn a_stream_that_breaks_off_counts_its_last_event_at_the_last_chunk() {
     let observed = observed(STREAM, "data: {\"choices\":[{\"text\":\"a\"}]}", false);
-    assert_eq!((observed.first_token_at, observed.output_events, observed.end), (Some(at(10)), 1, End::Cut));
+    assert_eq!((observed.first_token_at, observed.output_events, observed.end), (Some(at(10)), 1, ResponseEnd::Cut));
 }
 
 #[test]
@@ -85,37 +85,40 @@ fn a_document_tells_its_usage_and_no_first_token() {
 fn an_answer_without_its_end_is_cut() {
     let token = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
     for (stream, complete, end) in [
-        ("data: [DONE]\n\n", true, End::Whole),
-        ("data: [DONE]\n\n", false, End::Whole),
-        ("data: [DONE]", true, End::Whole),
-        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", true, End::Whole),
-        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", false, End::Cut),
-        ("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", false, End::Whole),
-        ("data: {\"type\":\"response.completed\",\"response\":{\"error\":null}}\n\n", true, End::Whole),
-        ("data: {\"type\":\"response.incomplete\",\"response\":{}}\n\n", true, End::Whole),
-        ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n", true, End::Cut),
-        (": keep-alive\n\n", true, End::Cut),
-        ("", true, End::Cut),
+        ("data: [DONE]\n\n", true, ResponseEnd::Whole),
+        ("data: [DONE]\n\n", false, ResponseEnd::Whole),
+        ("data: [DONE]", true, ResponseEnd::Whole),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", true, ResponseEnd::Whole),
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n", false, ResponseEnd::Cut),
+        ("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", false, ResponseEnd::Whole),
+        ("data: {\"type\":\"response.completed\",\"response\":{\"error\":null}}\n\n", true, ResponseEnd::Whole),
+        ("data: {\"type\":\"response.incomplete\",\"response\":{}}\n\n", true, ResponseEnd::Whole),
+        ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n", true, ResponseEnd::Cut),
+        (": keep-alive\n\n", true, ResponseEnd::Cut),
+        ("", true, ResponseEnd::Cut),
     ] {
         assert_eq!(observed(STREAM, &format!("{token}{stream}"), complete).end, end, "{stream} {complete}");
     }
-    assert_eq!(observed(STREAM, "", true).end, End::Cut);
-    assert_eq!(observed(STREAM, "data: {\"x\":1}\n\n", true).end, End::Cut);
-    assert_eq!(observed(DOCUMENT, "", true).end, End::Cut);
-    assert_eq!(observed(DOCUMENT, "{\"choices\":[", true).end, End::Cut);
-    assert_eq!(observed(DOCUMENT, "{}", false).end, End::Cut);
+    assert_eq!(observed(STREAM, "", true).end, ResponseEnd::Cut);
+    assert_eq!(observed(STREAM, "data: {\"x\":1}\n\n", true).end, ResponseEnd::Cut);
+    assert_eq!(observed(DOCUMENT, "", true).end, ResponseEnd::Cut);
+    assert_eq!(observed(DOCUMENT, "{\"choices\":[", true).end, ResponseEnd::Cut);
+    assert_eq!(observed(DOCUMENT, "{}", false).end, ResponseEnd::Cut);
 }
 
 #[test]
 fn an_api_that_is_not_known_need_not_say_when_it_ends() {
     let facts = ResponseFacts { endpoint: Endpoint::Any, ..STREAM };
-    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", true).end, End::Whole);
-    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", false).end, End::Cut);
-    assert_eq!(observed(facts, "", true).end, End::Cut);
-    assert_eq!(observed(facts, "data: {\"token\":{\"text\":\"a\"},\"generated_text\":null}\n\n", true).end, End::Cut);
+    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", true).end, ResponseEnd::Whole);
+    assert_eq!(observed(facts, "data: {\"x\":1}\n\n", false).end, ResponseEnd::Cut);
+    assert_eq!(observed(facts, "", true).end, ResponseEnd::Cut);
+    assert_eq!(
+        observed(facts, "data: {\"token\":{\"text\":\"a\"},\"generated_text\":null}\n\n", true).end,
+        ResponseEnd::Cut
+    );
     let last = "data: {\"token\":{\"text\":\"a\"},\"generated_text\":\"a\",\"details\":{\"generated_tokens\":3}}\n\n";
     let observed = observed(facts, last, true);
-    assert_eq!((observed.end, observed.usage.completion_tokens), (End::Whole, Some(3)));
+    assert_eq!((observed.end, observed.usage.completion_tokens), (ResponseEnd::Whole, Some(3)));
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn an_error_amid_a_stream_is_one_however_it_goes_on() {
         ("data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_error\"}}}\n\n", None),
         ("data: {\"error\":{\"code\":400}}", Some(400)),
     ] {
-        assert_eq!(observed(STREAM, stream, true).end, End::Faulty(Fault { status }), "{stream}");
+        assert_eq!(observed(STREAM, stream, true).end, ResponseEnd::Faulty(Fault { status }), "{stream}");
     }
 }
 
@@ -137,11 +140,11 @@ fn an_answer_whose_type_is_not_told_is_known_by_its_beginning() {
     for content_type in [None, Some(" "), Some("application/octet-stream"), Some("application/vnd.x+json")] {
         let facts = ResponseFacts { content_type, ..STREAM };
         let document = observed(facts, r#"{"usage":{"prompt_tokens":7,"completion_tokens":3}}"#, true);
-        assert_eq!((document.usage, document.end), (USAGE, End::Whole), "{content_type:?}");
+        assert_eq!((document.usage, document.end), (USAGE, ResponseEnd::Whole), "{content_type:?}");
     }
     let facts = ResponseFacts { content_type: None, ..STREAM };
     assert_eq!(observed(facts, "data: {\"choices\":[{\"text\":\"a\"}]}\n\n", true).output_events, 1);
-    assert_eq!(observed(facts, "", true).end, End::Whole);
+    assert_eq!(observed(facts, "", true).end, ResponseEnd::Whole);
 }
 
 #[test]

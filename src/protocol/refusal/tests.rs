@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::json::Kind;
+use crate::protocol::json::JsonKind;
 
 fn error_of(refusal: &Refusal) -> Value {
     serde_json::from_slice::<Value>(&refusal.reply(None).body).unwrap()["error"].take()
@@ -15,7 +15,7 @@ fn all() -> Vec<(Refusal, u16, Value)> {
     let second = Duration::from_secs(1);
     let strategy = || "least-magic".to_owned();
     let slo = SloHeaderError { header: "x-slo-ttft-ms", value: "soon".to_owned(), expected: "a number" };
-    let field = BodyError::WrongType { field: "messages", found: Kind::Number, expected: "an array of messages" };
+    let field = BodyError::WrongType { field: "messages", found: JsonKind::Number, expected: "an array of messages" };
     vec![
         (Refusal::StrategyUnknown { strategy: strategy() }, 400, json!("routing-strategy")),
         (Refusal::StrategyNotAllowed { strategy: strategy(), allowed: vec![] }, 400, json!("routing-strategy")),

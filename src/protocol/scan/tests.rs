@@ -4,7 +4,7 @@ use super::*;
 #[derive(Default)]
 struct All(Vec<(usize, String)>);
 
-impl Sink for All {
+impl ScanSink for All {
     fn open(&mut self, path: &[Key], _: bool) -> bool {
         path.last() != Some(&Key::Details)
     }

@@ -41,7 +41,7 @@ const HALF: f64 = 0.5 + 1e-9;
 
 /// A request whose answer is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct PartialAnswer {
     /// Tokens of the prompt.
     pub input_tokens: u32,
     /// Tokens produced so far.
@@ -52,7 +52,7 @@ pub struct Running {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LengthDistribution {
     /// By ascending length.
-    steps: Vec<Step>,
+    steps: Vec<SurvivalStep>,
     /// The longest observation, of an answer that ended or of one that runs.
     longest: u32,
     /// Index of the steps; none for few.
@@ -60,12 +60,12 @@ pub struct LengthDistribution {
     index: Option<Index>,
     /// The same in few steps; none where they are few.
     #[serde(skip)]
-    sketch: Option<Box<[Step]>>,
+    sketch: Option<Box<[SurvivalStep]>>,
 }
 
 /// The survival curve falls where an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Step {
+struct SurvivalStep {
     /// Tokens of the answers that ended here.
     length: u32,
     /// The share of answers that are longer.
@@ -87,7 +87,7 @@ impl LengthDistribution {
     /// `None` without a completion.
     ///
     /// O(n log n) in the number of requests. It is the same for all prompts of an input bucket.
-    pub fn estimate(history: &History, running: &[Running], input_tokens: u32) -> Option<Self> {
+    pub fn estimate(history: &History, running: &[PartialAnswer], input_tokens: u32) -> Option<Self> {
         let ended = history.iter().map(|it| (it.input_tokens, it.output_tokens, true));
         let under_way = running.iter().map(|it| (it.input_tokens, it.output_so_far, false));
         let mut observations: Vec<_> = ended
@@ -113,9 +113,9 @@ impl LengthDistribution {
     pub fn memoryless(median: u32) -> Self {
         const STEPS: u32 = 64;
         let length = |longer: f64| (f64::from(median) * -longer.log2()).round() as u32;
-        let steps: Vec<Step> = (1..STEPS)
+        let steps: Vec<SurvivalStep> = (1..STEPS)
             .map(|step| 1.0 - f64::from(step) / f64::from(STEPS))
-            .map(|longer| Step { length: length(longer).max(1), longer })
+            .map(|longer| SurvivalStep { length: length(longer).max(1), longer })
             .collect();
         let longest = steps.last().map_or(median, |step| step.length);
         Self::new(steps, longest)
@@ -123,11 +123,11 @@ impl LengthDistribution {
 
     /// Answers of exactly this length.
     pub fn certain(tokens: u32) -> Self {
-        Self::new(vec![Step { length: tokens, longer: 0.0 }], tokens)
+        Self::new(vec![SurvivalStep { length: tokens, longer: 0.0 }], tokens)
     }
 
     /// A curve is asked hundreds of times, so it is worth preparing.
-    fn new(steps: Vec<Step>, longest: u32) -> Self {
+    fn new(steps: Vec<SurvivalStep>, longest: u32) -> Self {
         let are_many = steps.len() > MANY;
         let index = are_many.then(|| Index::of(steps.iter().map(|step| step.length)));
         let sketch = are_many.then(|| sketch(&steps).into());
@@ -142,7 +142,7 @@ impl LengthDistribution {
 
     /// The share of answers that have `tokens` tokens or more: P(output ≥ tokens), 1 for no number.
     pub fn survival(&self, tokens: f64) -> f64 {
-        let is_below = |step: &Step| f64::from(step.length) < tokens;
+        let is_below = |step: &SurvivalStep| f64::from(step.length) < tokens;
         let fallen = match &self.index {
             None => self.steps.partition_point(is_below),
             Some(index) => {
@@ -163,9 +163,9 @@ impl LengthDistribution {
 }
 
 /// The first step below each multiple of a [`SKETCH`]th, and the last of all.
-fn sketch(all: &[Step]) -> Vec<Step> {
-    let level = |step: &Step| (step.longer * SKETCH) as u32;
-    let mut steps: Vec<Step> = Vec::new();
+fn sketch(all: &[SurvivalStep]) -> Vec<SurvivalStep> {
+    let level = |step: &SurvivalStep| (step.longer * SKETCH) as u32;
+    let mut steps: Vec<SurvivalStep> = Vec::new();
     for step in all {
         if steps.last().is_none_or(|last| level(last) != level(step)) {
             steps.push(*step);
@@ -176,7 +176,7 @@ fn sketch(all: &[Step]) -> Vec<Step> {
 }
 
 /// The product-limit estimate from observations by ascending length.
-fn product_limit(observations: &[Observation]) -> Vec<Step> {
+fn product_limit(observations: &[Observation]) -> Vec<SurvivalStep> {
     let mut at_risk = observations.len();
     let mut longer = 1.0;
     let mut steps = Vec::new();
@@ -184,7 +184,7 @@ fn product_limit(observations: &[Observation]) -> Vec<Step> {
         let ended = tied.iter().filter(|it| it.ended).count();
         if let (Some(first), 1..) = (tied.first(), ended) {
             longer *= at_risk.saturating_sub(ended) as f64 / at_risk as f64;
-            steps.push(Step { length: first.length, longer });
+            steps.push(SurvivalStep { length: first.length, longer });
         }
         at_risk = at_risk.saturating_sub(tied.len());
     }
@@ -192,7 +192,7 @@ fn product_limit(observations: &[Observation]) -> Vec<Step> {
 }
 
 /// A bucket's curve, moved towards the overall one. That one falls wherever any bucket's does.
-fn shrunk(own: &[Step], own_count: f64, mut overall: Vec<Step>) -> Vec<Step> {
+fn shrunk(own: &[SurvivalStep], own_count: f64, mut overall: Vec<SurvivalStep>) -> Vec<SurvivalStep> {
     let mut own = own.iter().peekable();
     let mut own_longer = 1.0;
     for step in &mut overall {

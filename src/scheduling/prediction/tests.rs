@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Completion, DrawWindow, History, LengthDistribution, Running, estimate_median};
+use super::{Completion, DrawWindow, History, LengthDistribution, PartialAnswer, estimate_median};
 use crate::scheduling::time::Instant;
 
 fn completion(input_tokens: u32, output_tokens: u32) -> Completion {
@@ -12,8 +12,8 @@ fn history(output_tokens: &[u32]) -> History {
     output_tokens.iter().map(|tokens| completion(64, *tokens)).collect()
 }
 
-fn running(count: usize, output_so_far: u32) -> Vec<Running> {
-    vec![Running { input_tokens: 64, output_so_far }; count]
+fn running(count: usize, output_so_far: u32) -> Vec<PartialAnswer> {
+    vec![PartialAnswer { input_tokens: 64, output_so_far }; count]
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn requests() -> impl Strategy<Value = Vec<(u32, u32)>> {
     prop::collection::vec((0_u32..300, 0_u32..200), 0..60)
 }
 
-fn split(completed: &[(u32, u32)], under_way: &[(u32, u32)]) -> (History, Vec<Running>) {
+fn split(completed: &[(u32, u32)], under_way: &[(u32, u32)]) -> (History, Vec<PartialAnswer>) {
     let history = completed.iter().map(|(input, output)| completion(*input, *output)).collect();
-    let running = under_way.iter().map(|&(input_tokens, output_so_far)| Running { input_tokens, output_so_far });
+    let running = under_way.iter().map(|&(input_tokens, output_so_far)| PartialAnswer { input_tokens, output_so_far });
     (history, running.collect())
 }
 

@@ -15,7 +15,7 @@ type Cells = Vec<Vec<Option<f64>>>;
 
 /// The fields of a profile that the router reads; all others are ignored.
 #[derive(Deserialize)]
-struct Document {
+struct AibrixProfile {
     gpu: String,
     /// 1 if absent, as AIBrix's generator has it.
     cost: Option<f64>,
@@ -53,20 +53,20 @@ impl Profile {
     /// ascending positive numbers; a matrix of another size than the axes say; negative values. The
     /// message names field, cell, value and what was expected.
     pub fn from_json(json: &[u8]) -> Result<Self, ProfileError> {
-        serde_json::from_slice::<Document>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
+        serde_json::from_slice::<AibrixProfile>(&without_nan(json)).map_err(ProfileError::Json)?.try_into()
     }
 }
 
 impl<'de> Deserialize<'de> for Profile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Document::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+        AibrixProfile::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
     }
 }
 
-impl TryFrom<Document> for Profile {
+impl TryFrom<AibrixProfile> for Profile {
     type Error = ProfileError;
 
-    fn try_from(document: Document) -> Result<Self, ProfileError> {
+    fn try_from(document: AibrixProfile) -> Result<Self, ProfileError> {
         let [output_ticks, input_ticks] = document.indexes.as_slice() else {
             let found = format!("{} axes", document.indexes.len());
             return Err(ProfileError::invalid("indexes", found, "two axes: output tokens, input tokens"));

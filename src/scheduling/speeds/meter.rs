@@ -46,7 +46,7 @@ struct Totals {
 
 /// Reading of a meter.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(super) struct MeterReading {
     at: Instant,
     totals: Totals,
 }
@@ -120,12 +120,12 @@ impl Meter {
     }
 
     /// Reads the meter.
-    pub(super) fn read(&self) -> Reading {
-        Reading { at: self.at, totals: self.totals }
+    pub(super) fn read(&self) -> MeterReading {
+        MeterReading { at: self.at, totals: self.totals }
     }
 
     /// Returns the pod's means since a reading, in which a request made so many steps.
-    pub(super) fn since(&self, from: &Reading, steps: f64) -> Sample {
+    pub(super) fn since(&self, from: &MeterReading, steps: f64) -> Sample {
         let seconds = self.at.seconds_since(from.at);
         Sample {
             requests: (self.totals.request_seconds - from.totals.request_seconds) / seconds,

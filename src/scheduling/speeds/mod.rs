@@ -21,7 +21,7 @@ use fnv::FnvHashMap;
 pub use self::capacity::Capacity;
 use self::fit::Sample;
 pub use self::meter::Levels;
-use self::meter::{Meter, Reading};
+use self::meter::{Meter, MeterReading};
 pub use self::prompts::ComputedShares;
 use self::prompts::Evidence;
 use self::room::Room;
@@ -46,18 +46,18 @@ pub struct Speeds {
     meters: FnvHashMap<PodId, Meter>,
     rooms: FnvHashMap<DeploymentId, Room>,
     learns: bool,
-    running: FnvHashMap<RequestId, Lesson>,
+    running: FnvHashMap<RequestId, TrackedRequest>,
 }
 
 /// A request of this VM that runs.
 #[derive(Debug)]
-struct Lesson {
+struct TrackedRequest {
     pod: PodId,
     deployment: DeploymentId,
     prompt_tokens: f64,
     prefill: Prefill,
     /// Reading of its pod's meter: when it was placed or, better, at its first token.
-    from: Reading,
+    from: MeterReading,
     streamed: bool,
     /// Tokens of its answer by then.
     tokens: u32,
@@ -164,7 +164,8 @@ impl Speeds {
         let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
         let is_next = before <= now;
         let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at, requests, context_tokens, is_next };
-        self.running.insert(id, Lesson { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 });
+        self.running
+            .insert(id, TrackedRequest { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 });
     }
 
     /// A request came to a pod, from whichever VM.

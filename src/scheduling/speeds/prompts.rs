@@ -20,15 +20,15 @@ const PRIOR_PROMPTS: f64 = 1.0;
 /// The share of prompts that is computed, by their length. See the module.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Prompts {
-    buckets: [Sums; BUCKETS],
-    all: Sums,
+    buckets: [ShareSums; BUCKETS],
+    all: ShareSums,
     /// `true` once the servers report it.
     told: bool,
 }
 
 /// Sums over prompts, in prompts: of the shares that were computed, and of 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Sums {
+struct ShareSums {
     computed: f64,
     prompts: f64,
 }
@@ -85,9 +85,9 @@ impl ComputedShares {
     }
 }
 
-// === impl Sums ===
+// === impl ShareSums ===
 
-impl Sums {
+impl ShareSums {
     fn add(&mut self, computed_share: f64) {
         let keep = 1.0 - FADE;
         *self = Self { computed: self.computed * keep + computed_share, prompts: self.prompts * keep + 1.0 };

@@ -11,7 +11,7 @@ use crate::scheduling::queue::Urgency;
 use crate::scheduling::testing::{START, pool};
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
-use crate::shared::digest::{Digest, DigestError, MAX_CHARS, VERSION, Waiting};
+use crate::shared::digest::{Digest, DigestError, MAX_CHARS, UrgentRequest, VERSION};
 use crate::shared::ledger::{Column, Entry};
 
 fn pod(number: u16) -> PodId {
@@ -81,7 +81,7 @@ fn a_request_takes_no_more_than_a_pod_and_no_pod_runs_none() {
     refused(&digest(1_000_001).encode("p"), absurd);
     let none = Digest { running: [(pod(1), Entry::default())].into(), ..digest(1) };
     refused(&none.encode("p"), absurd);
-    let waiting = Some(Waiting::of(&claim(START, START, 1_000_001), START));
+    let waiting = Some(UrgentRequest::of(&claim(START, START, 1_000_001), START));
     let absurd = DigestError::Absurd("a request that takes more than a whole pod");
     refused(&Digest { waiting, ..digest(1) }.encode("p"), absurd);
 }
@@ -90,12 +90,12 @@ fn a_request_takes_no_more_than_a_pod_and_no_pod_runs_none() {
 fn a_claim_is_as_urgent_on_a_clock_that_shows_another_time() {
     let [later, told] = [START.after(Duration::from_hours(5)), START.after(Duration::from_secs(3))];
     let [arrival, latest_start] = [1, 8].map(|seconds| START.after(Duration::from_secs(seconds)));
-    let waiting = Waiting::of(&claim(latest_start, arrival, 5), told);
+    let waiting = UrgentRequest::of(&claim(latest_start, arrival, 5), told);
     let read = waiting.claim(later, Duration::from_millis(100));
     assert_eq!(read.urgency.latest_start, later.after(Duration::from_millis(5_100)));
     assert_eq!(read.urgency.arrival, later.before(Duration::from_secs(2)));
     assert_eq!((read.loads, read.reserved), (vec![(deployment(), Load::from_micro(5))], Some(pod(7))));
-    let late = Waiting::of(&claim(arrival, START, 5), told).claim(later, Duration::ZERO);
+    let late = UrgentRequest::of(&claim(arrival, START, 5), told).claim(later, Duration::ZERO);
     assert_eq!(late.urgency.latest_start, later.before(Duration::from_secs(2)));
 }
 
@@ -107,7 +107,7 @@ proptest! {
         (gateway, sequence) in any::<(u64, u64)>(),
     ) {
         let instant = Instant::from_micros;
-        let waiting = times.map(|(start, at, load)| Waiting::of(&claim(instant(start), instant(at), load), START));
+        let waiting = times.map(|(start, at, load)| UrgentRequest::of(&claim(instant(start), instant(at), load), START));
         let digest = Digest { gateway, sequence, running: column(&loads), waiting };
         prop_assert_eq!(Digest::decode(&digest.encode("p"), "p"), Ok(digest));
     }

@@ -7,7 +7,7 @@ use crate::scheduling::time::Instant;
 use crate::shared::digest::Digest;
 use crate::shared::ledger::{Column, Entry};
 use crate::shared::outlook::Standing;
-use crate::shared::roster::{Place, Roster};
+use crate::shared::roster::{Roster, SlotWrite};
 
 const EXPIRE: Duration = Duration::from_secs(2);
 
@@ -49,12 +49,12 @@ fn the_lowest_free_slot_is_taken_and_kept() {
     let mut roster = Roster::new(1);
     let mut slots = vec![text(2, 1, 0), None, None];
     look(&mut roster, &slots, START);
-    let free = |slot| Place { slot, if_free: true };
+    let free = |slot| SlotWrite { slot, if_free: true };
     assert_eq!(roster.places(&slots), [free(1), free(2)]);
     roster.settle(1);
     slots[1] = text(1, 1, 0);
     look(&mut roster, &slots, START);
-    assert_eq!(roster.places(&slots), [Place { slot: 1, if_free: false }]);
+    assert_eq!(roster.places(&slots), [SlotWrite { slot: 1, if_free: false }]);
     slots[1] = None;
     assert_eq!(roster.places(&slots), [free(1), free(2)], "it expired, and somebody may be quicker");
 }
@@ -65,7 +65,7 @@ fn a_slot_that_another_took_is_given_up() {
     roster.settle(0);
     let slots = [text(2, 1, 0), None];
     look(&mut roster, &slots, START);
-    assert_eq!(roster.places(&slots), [Place { slot: 1, if_free: true }]);
+    assert_eq!(roster.places(&slots), [SlotWrite { slot: 1, if_free: true }]);
 }
 
 #[test]

@@ -9,8 +9,8 @@ fn source(clusters: &Value) -> EnvoySource {
 
 fn read(clusters: &Value, answer: &Value) -> Result<Fetched, FetchError> {
     match source(clusters).fetch().read(answer.to_string().as_bytes())? {
-        Progress::Done(fetched) => Ok(fetched),
-        Progress::Next => panic!("one request is enough"),
+        FetchProgress::Done(fetched) => Ok(fetched),
+        FetchProgress::Next => panic!("one request is enough"),
     }
 }
 

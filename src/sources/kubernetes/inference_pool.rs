@@ -16,25 +16,25 @@ pub(super) struct InferencePool {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct InferencePoolDocument {
     spec: Spec,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
-    selector: Selector,
-    target_ports: Vec<Port>,
+    selector: LabelSelector,
+    target_ports: Vec<TargetPort>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Selector {
+struct LabelSelector {
     match_labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
-struct Port {
+struct TargetPort {
     number: u16,
 }
 
@@ -43,7 +43,7 @@ struct Port {
 impl InferencePool {
     pub(super) fn read(body: &[u8]) -> Result<Self, FetchError> {
         list::expect(body, "InferencePool", "inference.networking.k8s.io/v1")?;
-        let Document { spec: Spec { selector, target_ports } } = json::read(body)?;
+        let InferencePoolDocument { spec: Spec { selector, target_ports } } = json::read(body)?;
         let labels = selector.match_labels.iter().map(|(label, value)| format!("{label}={value}"));
         let selector = labels.collect::<Vec<_>>().join(",");
         let ports: Vec<u16> = target_ports.into_iter().map(|port| port.number).filter(|port| *port > 0).collect();

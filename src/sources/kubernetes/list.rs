@@ -18,7 +18,7 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 /// Kind of the list that was asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum ListKind {
     EndpointSlices,
     Pods,
     Metadata,
@@ -54,9 +54,9 @@ struct TypeMeta {
     api_version: String,
 }
 
-// === impl Kind ===
+// === impl ListKind ===
 
-impl Kind {
+impl ListKind {
     const fn kind(self) -> &'static str {
         match self {
             Self::EndpointSlices => "EndpointSliceList",
@@ -77,7 +77,7 @@ impl Kind {
 // === impl List ===
 
 impl<T: DeserializeOwned> List<T> {
-    pub(super) fn read(body: &[u8], kind: Kind) -> Result<Self, FetchError> {
+    pub(super) fn read(body: &[u8], kind: ListKind) -> Result<Self, FetchError> {
         expect(body, kind.kind(), kind.api_version())?;
         let Page { metadata, items } = json::read(body)?;
         // An empty list of Go is `null`.

@@ -21,12 +21,12 @@ pub(super) use self::query::ObjectName;
 pub use self::query::Query;
 
 use self::inference_pool::InferencePool;
-use self::list::{Kind, List};
-use self::pod::{Metadata, Pod};
+use self::list::{List, ListKind};
+use self::pod::{KubernetesPod, Metadata};
 use self::query::{By, QueryDocument};
 use self::slice::{EndpointSlice, Endpoints, Service};
-use super::callout::{Callout, FetchError, Request, callout_document};
-use super::fetch::{Fetch, Fetched, Progress};
+use super::callout::{Callout, FetchError, FetchRequest, callout_document};
+use super::fetch::{Fetch, FetchProgress, Fetched};
 use super::pods;
 use crate::json;
 use crate::scheduling::deployment::DeploymentName;
@@ -150,30 +150,30 @@ impl TryFrom<KubernetesDocument> for KubernetesSource {
 // === impl KubernetesFetch ===
 
 impl Fetch for KubernetesFetch {
-    fn request(&self) -> Request {
+    fn request(&self) -> FetchRequest {
         let namespace = &self.query.namespace;
         let at = self.at.as_deref();
         match self.lists.front() {
-            Some(Asked::Service(name)) => Request::json(format!("/api/v1/namespaces/{namespace}/services/{name}")),
-            Some(Asked::InferencePool(name)) => Request::json(format!(
+            Some(Asked::Service(name)) => FetchRequest::json(format!("/api/v1/namespaces/{namespace}/services/{name}")),
+            Some(Asked::InferencePool(name)) => FetchRequest::json(format!(
                 "/apis/inference.networking.k8s.io/v1/namespaces/{namespace}/inferencepools/{name}"
             )),
             Some(Asked::Slices(service)) => {
                 let selector = format!("kubernetes.io/service-name={service}");
                 let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-                Request::json(list::path(&path, &selector, at))
+                FetchRequest::json(list::path(&path, &selector, at))
             }
             Some(Asked::Pods { selector, metadata_only }) => {
                 let path = list::path(&format!("/api/v1/namespaces/{namespace}/pods"), selector, at);
                 let accept = if *metadata_only { list::METADATA_ONLY } else { "application/json" };
-                Request { accept, ..Request::json(path) }
+                FetchRequest { accept, ..FetchRequest::json(path) }
             }
             // Not asked for: the fetch is over.
-            None => Request::json("/"),
+            None => FetchRequest::json("/"),
         }
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<Progress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
         self.pages += 1;
         if self.pages > MAX_PAGES {
             return Err(FetchError::Invalid(format!(
@@ -194,7 +194,7 @@ impl Fetch for KubernetesFetch {
         if self.at.is_none() {
             self.lists.pop_front();
         }
-        if self.lists.is_empty() { Ok(Progress::Done(self.fetched())) } else { Ok(Progress::Next) }
+        if self.lists.is_empty() { Ok(FetchProgress::Done(self.fetched())) } else { Ok(FetchProgress::Next) }
     }
 }
 
@@ -209,7 +209,7 @@ impl KubernetesFetch {
     }
 
     fn read_slices(&mut self, body: &[u8]) -> Result<Option<String>, FetchError> {
-        let List { items, next } = List::<EndpointSlice>::read(body, Kind::EndpointSlices)?;
+        let List { items, next } = List::<EndpointSlice>::read(body, ListKind::EndpointSlices)?;
         if let Some(endpoints) = &mut self.endpoints {
             items.into_iter().try_for_each(|slice| endpoints.add(slice))?;
         }
@@ -225,7 +225,7 @@ impl KubernetesFetch {
 
     /// Pods that no endpoint names are not ready.
     fn read_metadata(&mut self, body: &[u8]) -> Result<Option<String>, FetchError> {
-        let List { items, next } = List::<Metadata>::read(body, Kind::Metadata)?;
+        let List { items, next } = List::<Metadata>::read(body, ListKind::Metadata)?;
         let endpoints = self.endpoints.take().unwrap_or_default();
         for pod in items {
             let addresses = endpoints.of(&pod.metadata.name);
@@ -236,7 +236,7 @@ impl KubernetesFetch {
     }
 
     fn read_pods(&mut self, body: &[u8]) -> Result<Option<String>, FetchError> {
-        let List { items, next } = List::<Pod>::read(body, Kind::Pods)?;
+        let List { items, next } = List::<KubernetesPod>::read(body, ListKind::Pods)?;
         let by_label = matches!(self.query.by, By::Selector { .. });
         for pod in items.iter().filter(|pod| pod.is_ready()) {
             match pod.addresses(&self.ports, by_label) {

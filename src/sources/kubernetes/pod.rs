@@ -8,10 +8,10 @@ use super::owner::ObjectMeta;
 
 /// A pod, as far as it concerns us.
 #[derive(Deserialize)]
-pub(super) struct Pod {
+pub(super) struct KubernetesPod {
     pub(super) metadata: ObjectMeta,
     #[serde(default)]
-    status: Status,
+    status: PodStatus,
 }
 
 /// The metadata of a pod alone.
@@ -22,7 +22,7 @@ pub(super) struct Metadata {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
+struct PodStatus {
     #[serde(rename = "podIP")]
     pod_ip: Option<IpAddr>,
     conditions: Option<Vec<Condition>>,
@@ -35,9 +35,9 @@ struct Condition {
     status: String,
 }
 
-// === impl Pod ===
+// === impl KubernetesPod ===
 
-impl Pod {
+impl KubernetesPod {
     /// Returns `true` if it takes requests: it is ready, and not on its way out.
     pub(super) fn is_ready(&self) -> bool {
         let conditions = self.status.conditions.as_deref().unwrap_or_default();

@@ -27,17 +27,17 @@ struct ServiceSpec {
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndpointSlice {
     address_type: String,
-    endpoints: Option<Vec<Endpoint>>,
-    ports: Option<Vec<Port>>,
+    endpoints: Option<Vec<SliceEndpoint>>,
+    ports: Option<Vec<EndpointPort>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Endpoint {
+struct SliceEndpoint {
     addresses: Vec<String>,
     #[serde(default)]
     conditions: Conditions,
-    target_ref: Option<Target>,
+    target_ref: Option<TargetRef>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -48,7 +48,7 @@ struct Conditions {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct TargetRef {
     #[serde(default)]
     kind: String,
     #[serde(default)]
@@ -56,7 +56,7 @@ struct Target {
 }
 
 #[derive(Deserialize)]
-struct Port {
+struct EndpointPort {
     #[serde(default)]
     name: Option<String>,
     port: Option<u16>,
@@ -117,7 +117,7 @@ impl Endpoints {
         let port = match self.port(slice.ports.as_deref().unwrap_or_default())? {
             Ok(port) => port,
             Err(complaint) => {
-                if slice.endpoints.iter().flatten().any(Endpoint::is_ready_pod) {
+                if slice.endpoints.iter().flatten().any(SliceEndpoint::is_ready_pod) {
                     self.complaints.insert(complaint);
                 }
                 return Ok(());
@@ -146,15 +146,15 @@ impl Endpoints {
     }
 
     /// The port that is meant, or why these pods have none.
-    fn port(&self, ports: &[Port]) -> Result<Result<u16, String>, FetchError> {
-        let name_of = |port: &Port| port.name.clone().unwrap_or_default();
-        let meant: Vec<&Port> = match &self.port_name {
+    fn port(&self, ports: &[EndpointPort]) -> Result<Result<u16, String>, FetchError> {
+        let name_of = |port: &EndpointPort| port.name.clone().unwrap_or_default();
+        let meant: Vec<&EndpointPort> = match &self.port_name {
             Some(name) => ports.iter().filter(|port| name_of(port) == *name).collect(),
             None => ports.iter().collect(),
         };
         let names: Vec<String> = ports.iter().map(name_of).collect();
         match (meant.as_slice(), &self.port_name) {
-            ([Port { port: Some(port @ 1..), .. }], _) => Ok(Ok(*port)),
+            ([EndpointPort { port: Some(port @ 1..), .. }], _) => Ok(Ok(*port)),
             ([_, _, ..], None) => {
                 let has = format!("the service has the ports {names:?}, expected `port_name` to say which is meant");
                 Err(FetchError::Invalid(has))
@@ -169,9 +169,9 @@ impl Endpoints {
     }
 }
 
-// === impl Endpoint ===
+// === impl SliceEndpoint ===
 
-impl Endpoint {
+impl SliceEndpoint {
     fn is_ready_pod(&self) -> bool {
         let Conditions { ready, terminating } = self.conditions;
         let is_ready = ready.unwrap_or(true) && !terminating.unwrap_or(false);

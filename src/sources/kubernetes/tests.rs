@@ -18,13 +18,13 @@ fn source(query: &Value) -> Result<KubernetesSource, String> {
 fn fetch(query: &Value, server: Server<'_>) -> Result<Fetched, FetchError> {
     let mut fetch = source(query).unwrap().fetch();
     for _ in 0..3_000 {
-        let Request { path, accept, etag } = fetch.request();
+        let FetchRequest { path, accept, etag } = fetch.request();
         assert_eq!(etag, None);
         let (path, query) = path.split_once('?').unwrap_or((&path, ""));
         let query = query.split('&').filter_map(|pair| pair.split_once('='));
         let decoded = |text| percent_decode_str(text).decode_utf8().unwrap().into_owned();
         let query = query.map(|(key, value)| (key.to_owned(), decoded(value))).collect();
-        if let Progress::Done(fetched) = fetch.read(server(path, &query, accept).to_string().as_bytes())? {
+        if let FetchProgress::Done(fetched) = fetch.read(server(path, &query, accept).to_string().as_bytes())? {
             return Ok(fetched);
         }
     }

@@ -18,7 +18,7 @@ use fnv::FnvHasher;
 use serde::Deserialize;
 
 pub use self::round::{Round, Turn};
-pub use self::shelf::{Ask, Shelf};
+pub use self::shelf::{Shelf, StoreRequest};
 use self::webdis::Webdis;
 use super::callout::Callout;
 use crate::json::{self, JsonError, duration, number, text};
@@ -26,7 +26,7 @@ use crate::shared::roster::Roster;
 
 /// Store by which gateways exchange their state, and the terms of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Document")]
+#[serde(from = "ReplicasDocument")]
 pub struct ReplicaSource {
     /// The store, and the interval of the rounds.
     pub callout: Callout,
@@ -40,9 +40,9 @@ pub struct ReplicaSource {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct ReplicasDocument {
     #[serde(deserialize_with = "json::object")]
-    webdis: WebdisDocument,
+    webdis: ReplicasWebdisDocument,
     #[serde(default = "default_interval", deserialize_with = "duration::at_least_us::<_, 20_000>")]
     interval: Duration,
     #[serde(default = "default_timeout", deserialize_with = "duration::at_least_us::<_, 1_000>")]
@@ -57,7 +57,7 @@ struct Document {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WebdisDocument {
+struct ReplicasWebdisDocument {
     #[serde(deserialize_with = "text::one::<text::HostLike, _>")]
     cluster: String,
     #[serde(default, deserialize_with = "text::optional::<text::HostLike, _>")]
@@ -119,10 +119,16 @@ impl ReplicaSource {
     }
 }
 
-impl From<Document> for ReplicaSource {
-    fn from(document: Document) -> Self {
-        let Document { webdis: WebdisDocument { cluster, authority }, interval, timeout, expire, expected, slots } =
-            document;
+impl From<ReplicasDocument> for ReplicaSource {
+    fn from(document: ReplicasDocument) -> Self {
+        let ReplicasDocument {
+            webdis: ReplicasWebdisDocument { cluster, authority },
+            interval,
+            timeout,
+            expire,
+            expected,
+            slots,
+        } = document;
         let authority = authority.unwrap_or_else(|| cluster.clone());
         Self { callout: Callout { cluster, authority, interval, timeout }, expire, expected, slots }
     }

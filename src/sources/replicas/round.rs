@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::shelf::{Ask, Shelf};
+use super::shelf::{Shelf, StoreRequest};
 use crate::scheduling::time::Instant;
-use crate::shared::roster::{Place, Roster};
+use crate::shared::roster::{Roster, SlotWrite};
 use crate::sources::callout::FetchError;
 
 /// See the module.
@@ -14,15 +14,15 @@ pub struct Round {
     expire: Duration,
     roster: Roster,
     digest: String,
-    step: Step,
+    step: RoundStep,
     complaints: Vec<String>,
 }
 
-enum Step {
+enum RoundStep {
     /// Looking at the slots.
     Look,
     /// Writing to the last of these places; the others are tried if somebody else was quicker.
-    Tell(Vec<Place>),
+    Tell(Vec<SlotWrite>),
 }
 
 /// Result of reading an answer.
@@ -39,16 +39,16 @@ pub enum Turn {
 impl Round {
     pub(super) fn new(shelf: Box<dyn Shelf>, pool: &str, expire: Duration, roster: Roster, digest: String) -> Self {
         let pool = pool.to_owned();
-        Self { shelf, pool, expire, roster, digest, step: Step::Look, complaints: Vec::new() }
+        Self { shelf, pool, expire, roster, digest, step: RoundStep::Look, complaints: Vec::new() }
     }
 
     /// Returns the request to send next.
-    pub fn ask(&self) -> Ask {
+    pub fn ask(&self) -> StoreRequest {
         match &self.step {
-            Step::Tell(places) if let Some(Place { slot, if_free }) = places.last() => {
+            RoundStep::Tell(places) if let Some(SlotWrite { slot, if_free }) = places.last() => {
                 self.shelf.write(*slot, &self.digest, self.expire, *if_free)
             }
-            Step::Look | Step::Tell(_) => self.shelf.read(),
+            RoundStep::Look | RoundStep::Tell(_) => self.shelf.read(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Round {
     /// The reason why it is not what was asked for. That ends the round.
     pub fn read(&mut self, body: &[u8], now: Instant) -> Result<Turn, FetchError> {
         match &mut self.step {
-            Step::Look => {
+            RoundStep::Look => {
                 let slots = self.shelf.values(body)?;
                 self.complaints = self.roster.look(&slots, &self.pool, self.expire, now);
                 let mut places = self.roster.places(&slots);
@@ -67,10 +67,10 @@ impl Round {
                 if places.is_empty() {
                     return Err(FetchError::Invalid(format!("all {} slots are taken", slots.len())));
                 }
-                self.step = Step::Tell(places);
+                self.step = RoundStep::Tell(places);
                 Ok(Turn::Next)
             }
-            Step::Tell(places) => {
+            RoundStep::Tell(places) => {
                 let Some(place) = places.pop() else { return Ok(Turn::Done) };
                 if self.shelf.written(body)? {
                     self.roster.settle(place.slot);

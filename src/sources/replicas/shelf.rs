@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::sources::callout::{Callout, FetchError, Request};
+use crate::sources::callout::{Callout, FetchError, FetchRequest};
 
 /// A store, as requests and their answers.
 pub trait Shelf {
     /// Asks for the values of all slots.
-    fn read(&self) -> Ask;
+    fn read(&self) -> StoreRequest;
 
     /// The answer to that: the value of each slot, in order.
     ///
@@ -17,7 +17,7 @@ pub trait Shelf {
     fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError>;
 
     /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is said.
-    fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> Ask;
+    fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> StoreRequest;
 
     /// The answer to that: whether it was set.
     ///
@@ -29,16 +29,16 @@ pub trait Shelf {
 
 /// A request to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct StoreRequest {
     /// Path, media type and entity tag of the request.
-    pub request: Request,
+    pub request: FetchRequest,
     /// Body to post; empty for a GET.
     pub body: Vec<u8>,
 }
 
-// === impl Ask ===
+// === impl StoreRequest ===
 
-impl Ask {
+impl StoreRequest {
     /// The headers of the callout, pseudo headers first.
     pub fn headers<'a>(&'a self, callout: &'a Callout) -> Vec<(&'static str, &'a str)> {
         let mut headers = self.request.headers(callout);

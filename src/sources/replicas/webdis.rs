@@ -5,11 +5,11 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::shelf::{Ask, Shelf};
+use super::shelf::{Shelf, StoreRequest};
 use crate::json;
 use crate::shared::digest::VERSION;
-use crate::sources::callout::{FetchError, Request};
-use crate::sources::webdis::Outcome;
+use crate::sources::callout::{FetchError, FetchRequest};
+use crate::sources::webdis::MgetReply;
 
 /// The slots of one pool.
 #[derive(Clone, Debug)]
@@ -17,12 +17,6 @@ pub(super) struct Webdis {
     /// Prefix of the keys: digests of another version stand elsewhere.
     prefix: String,
     slots: usize,
-}
-
-#[derive(Deserialize)]
-struct Got {
-    #[serde(rename = "MGET")]
-    mget: Outcome<Vec<Option<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -45,13 +39,13 @@ impl Webdis {
 }
 
 impl Shelf for Webdis {
-    fn read(&self) -> Ask {
+    fn read(&self) -> StoreRequest {
         let keys: Vec<String> = (0..self.slots).map(|slot| self.key(slot)).collect();
-        Ask { request: Request::json(format!("/MGET/{}", keys.join("/"))), body: Vec::new() }
+        StoreRequest { request: FetchRequest::json(format!("/MGET/{}", keys.join("/"))), body: Vec::new() }
     }
 
     fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError> {
-        let values = json::read::<Got>(body)?.mget.reply()?;
+        let values = json::read::<MgetReply>(body)?.mget.reply()?;
         if values.len() != self.slots {
             let found = format!("{} values came for {} keys", values.len(), self.slots);
             return Err(FetchError::Invalid(found));
@@ -60,10 +54,10 @@ impl Shelf for Webdis {
     }
 
     /// A digest may be longer than a path, so the command is posted; its letters have no other meaning there.
-    fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> Ask {
+    fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> StoreRequest {
         let condition = if if_free { "/NX" } else { "" };
         let command = format!("SET/{}/{value}/PX/{}{condition}", self.key(slot), expire.as_millis());
-        Ask { request: Request::json("/"), body: command.into_bytes() }
+        StoreRequest { request: FetchRequest::json("/"), body: command.into_bytes() }
     }
 
     fn written(&self, body: &[u8]) -> Result<bool, FetchError> {

@@ -27,7 +27,7 @@ fn fetch(keys: &[(&str, String)]) -> Result<Fetched, FetchError> {
             }
             other => panic!("{other}"),
         };
-        if let Progress::Done(fetched) = fetch.read(answer.to_string().as_bytes())? {
+        if let FetchProgress::Done(fetched) = fetch.read(answer.to_string().as_bytes())? {
             return Ok(fetched);
         }
     }
@@ -123,8 +123,8 @@ fn other_keys_are_no_profiles() {
 #[test]
 fn a_key_that_is_gone_is_left_out() {
     let mut fetch = source().fetch();
-    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(Progress::Next));
-    let Ok(Progress::Done(fetched)) = fetch.read(br#"{"MGET": [null]}"#) else { panic!() };
+    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(FetchProgress::Next));
+    let Ok(FetchProgress::Done(fetched)) = fetch.read(br#"{"MGET": [null]}"#) else { panic!() };
     assert_eq!(fetched.document, br#"{"profiles":[]}"#);
 }
 
@@ -140,7 +140,7 @@ fn an_error_of_redis_is_told() {
 #[test]
 fn values_that_do_not_match_their_keys_are_refused() {
     let mut fetch = source().fetch();
-    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(Progress::Next));
+    assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(FetchProgress::Next));
     assert!(fetch.read(br#"{"MGET": ["a", "b"]}"#).is_err());
 }
 

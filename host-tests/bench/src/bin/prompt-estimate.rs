@@ -15,7 +15,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use serde::Deserialize;
 use serde_json::json;
-use slo_router::learning::{Learning, Prediction, PredictionKind, Sample};
+use slo_router::learning::{Learning, Prediction, PredictionKind, ResponseSample};
 use slo_router::protocol::{Ask, Cl100k, Endpoint};
 use slo_router::scheduling::prediction::Completion;
 use slo_router::scheduling::shape::log2_bucket;
@@ -156,7 +156,7 @@ impl Tally {
             tally.cold.note(ignorant.tokens_of_characters(MODEL, length.characters), length.tokens);
             tally.learned.note(learning.tokens_of_characters(MODEL, length.characters), length.tokens);
             let completion = Completion { input_tokens: length.tokens, output_tokens: 1, completed_at: Instant::ZERO };
-            learning.record(MODEL, Sample { completion, characters: Some(length.characters), bytes: None });
+            learning.record(MODEL, ResponseSample { completion, characters: Some(length.characters), bytes: None });
         }
         tally
     }

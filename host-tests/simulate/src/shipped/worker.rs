@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use evaluation::workload::Class;
 use slo_router::dispatcher::{Action, Dispatcher, End};
-use slo_router::learning::{Learning, Sample};
+use slo_router::learning::{Learning, ResponseSample};
 use slo_router::scheduling::policies::PolicyName;
 use slo_router::scheduling::pool::{Model, Pool};
-use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, Running};
+use slo_router::scheduling::prediction::{Completion, LengthDistribution, OutputLengths, PartialAnswer};
 use slo_router::scheduling::request::{self, RequestId};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Outcome;
@@ -41,7 +41,7 @@ pub(super) struct Worker {
     /// Weight of each class.
     weights: Vec<Weight>,
     /// Requests that came here and have not ended: all of them teach how long answers are at least.
-    open: BTreeMap<RequestNumber, Running>,
+    open: BTreeMap<RequestNumber, PartialAnswer>,
     rng: fastrand::Rng,
     tick: Duration,
     /// Counts how often the timer was set.
@@ -109,7 +109,7 @@ impl Worker {
             };
             OutputLengths::new(curve, arrival.class.max_tokens())
         });
-        self.open.insert(id, Running { input_tokens, output_so_far: 0 });
+        self.open.insert(id, PartialAnswer { input_tokens, output_so_far: 0 });
         let class = self.classes.iter().position(|class| *class == arrival.class);
         let arrival = request::Arrival {
             id: RequestId(id),
@@ -138,7 +138,7 @@ impl Worker {
     pub(super) fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
         self.open.remove(&id);
         let Shape { output_tokens, input_tokens } = outcome.shape;
-        let sample = Sample {
+        let sample = ResponseSample {
             completion: Some(Completion { input_tokens, output_tokens, completed_at: now }),
             prompt_tokens: Some(input_tokens),
             characters: Some(characters(input_tokens)),

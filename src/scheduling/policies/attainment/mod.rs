@@ -75,7 +75,7 @@ use fnv::FnvHashMap;
 use self::backlog::Backlog;
 use self::late::Budget;
 pub use self::late::Lateness;
-use self::outlook::Outlook;
+use self::outlook::PodOutlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
@@ -178,7 +178,7 @@ impl Attainment {
     }
 
     /// Returns the outlook of a pod; `None` if its deployment is not known well enough.
-    fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<Outlook> {
+    fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<PodOutlook> {
         let (mut occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
         occupancy.suppose(self.usual_context);
         let deployment = view.pool().pods().get(position)?.deployment;
@@ -186,15 +186,15 @@ impl Attainment {
         let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
         let speed = speeds.of(deployment).filter(|speed| speed.is_good())?;
         Some(
-            Outlook::new(occupancy, (model, speed.computed_shares()), stalled_share, self.spread(speed))
+            PodOutlook::new(occupancy, (model, speed.computed_shares()), stalled_share, self.spread(speed))
                 .with_room(room_tokens),
         )
     }
 
     /// Returns the outlook of an idle pod.
-    fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<Outlook> {
+    fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<PodOutlook> {
         let speed = speeds.of(deployment.id).filter(|speed| speed.is_good())?;
-        Some(Outlook::idle((*speed.model(), speed.computed_shares()), self.spread(speed)))
+        Some(PodOutlook::idle((*speed.model(), speed.computed_shares()), self.spread(speed)))
     }
 
     fn spread(&self, speed: &Speed) -> Spread {
@@ -259,7 +259,7 @@ impl Policy for Attainment {
         let unjudged = self.backlog.admit(unjudged, look.in_flight, pass.now);
         let mut decisions = self.fallback.pass(view, &unjudged, pass);
         let pool = view.pool();
-        let mut outlooks: Vec<Option<Outlook>> = vec![None; pool.pods().len()];
+        let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {
             if let Some(outlook) = outlooks.get_mut(position) {
                 *outlook = self.outlook(view, position, pass.speeds, pass.now);

@@ -21,7 +21,7 @@ const PACE_COST: f64 = 0.1;
 
 /// A pod as it goes on without a newcomer.
 #[derive(Clone, Debug)]
-pub(super) struct Outlook {
+pub(super) struct PodOutlook {
     occupancy: Occupancy,
     model: StepModel,
     /// Shares of prompts that prefix caches leave to compute.
@@ -32,9 +32,9 @@ pub(super) struct Outlook {
     /// Tokens that its cache holds.
     room_tokens: f64,
     /// Requests on it of which a newcomer no worse than `probe` may cost the objectives.
-    at_risk: Sample,
+    at_risk: RequestSample,
     /// Those that are expected to keep anything.
-    keeping: Sample,
+    keeping: RequestSample,
     probe: Pace,
     /// Time that a small newcomer would take for its first tokens: the measure by which pods are
     /// compared before gains are computed.
@@ -43,7 +43,7 @@ pub(super) struct Outlook {
 
 /// Some of the requests on a pod, which stand for all of their kind.
 #[derive(Clone, Debug, Default)]
-struct Sample {
+struct RequestSample {
     /// Positions, and what each is expected to keep without a newcomer, by weight.
     kept: Vec<(usize, f64)>,
     /// Requests that each stands for.
@@ -83,9 +83,9 @@ impl Effect {
     }
 }
 
-// === impl Outlook ===
+// === impl PodOutlook ===
 
-impl Outlook {
+impl PodOutlook {
     /// Of a pod with so much on it; `spread` is how uncertain paces are.
     pub(super) fn new(
         occupancy: Occupancy,
@@ -100,15 +100,15 @@ impl Outlook {
             stalled_share,
             spread,
             room_tokens: f64::INFINITY,
-            at_risk: Sample::default(),
-            keeping: Sample::default(),
+            at_risk: RequestSample::default(),
+            keeping: RequestSample::default(),
             probe: Pace { delay_s: 0.0, per_token_s: 0.0, spread },
             burden_s: 0.0,
         };
         let pace = outlook.pace(0.0, 0.0, 0.0);
         outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
         outlook.probe = outlook.pace(1.0, PROBE_TOKENS + MOST_GROWTH, outlook.stall_s(PROBE_TOKENS));
-        let keeping = Sample::of(&outlook.occupancy.streams, &pace);
+        let keeping = RequestSample::of(&outlook.occupancy.streams, &pace);
         let at_risk = keeping.at_risk(&outlook.occupancy.streams, &outlook.probe);
         (outlook.at_risk, outlook.keeping) = (at_risk, keeping);
         outlook
@@ -165,7 +165,7 @@ impl Outlook {
             let stream = self.occupancy.streams.get(*position);
             stream.map_or(0.0, |stream| kept - stream.weight.get() * stream.keeps(pace))
         };
-        let Sample { kept, of } = self.in_question(newcomer);
+        let RequestSample { kept, of } = self.in_question(newcomer);
         Effect { loss: kept.iter().map(loses).sum::<f64>() * of, ..*effect }
     }
 
@@ -174,7 +174,7 @@ impl Outlook {
         self.in_question(newcomer).kept.len()
     }
 
-    fn in_question(&self, Newcomer { pace, .. }: &Newcomer) -> &Sample {
+    fn in_question(&self, Newcomer { pace, .. }: &Newcomer) -> &RequestSample {
         let is_within = pace.delay_s <= self.probe.delay_s && pace.per_token_s <= self.probe.per_token_s;
         if is_within { &self.at_risk } else { &self.keeping }
     }
@@ -210,9 +210,9 @@ impl Outlook {
     }
 }
 
-// === impl Sample ===
+// === impl RequestSample ===
 
-impl Sample {
+impl RequestSample {
     /// All that keep anything where there are few, else those among each so-manieth.
     fn of(streams: &[Stream], pace: &Pace) -> Self {
         let stride = streams.len().div_ceil(MOST_SAMPLED).max(1);

@@ -1,7 +1,7 @@
 //! The choices of a pass: which request goes where next.
 
 use super::late::Budget;
-use super::outlook::{Effect, Newcomer, Outlook};
+use super::outlook::{Effect, Newcomer, PodOutlook};
 use super::work::{MOST_WORK, SHORTLIST};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
@@ -21,15 +21,15 @@ const WELL: f64 = 0.5;
 /// The requests that are left to place, and the pods as they are with those that were.
 pub(super) struct Placing<'r> {
     now: Instant,
-    waiting: Vec<Waiting<'r>>,
-    outlooks: Vec<Option<Outlook>>,
+    waiting: Vec<UnplacedRequest<'r>>,
+    outlooks: Vec<Option<PodOutlook>>,
     /// Positions of the pods that have an outlook, the least burdened first.
     order: Vec<usize>,
     /// Looks at single streams so far.
     work: usize,
 }
 
-struct Waiting<'r> {
+struct UnplacedRequest<'r> {
     request: &'r Request,
     /// The probability that it would have kept its objectives on an idle pod when it came.
     at_best: f64,
@@ -59,7 +59,7 @@ enum Known {
 }
 
 /// A request's best place.
-struct Place {
+struct BestPlace {
     position: usize,
     effect: Effect,
 }
@@ -71,14 +71,18 @@ impl<'r> Placing<'r> {
     /// pod, by position of the deployment. Those that `starved` names go first.
     pub(super) fn new(
         requests: Vec<&'r Request>,
-        outlooks: Vec<Option<Outlook>>,
-        idle: &[Option<Outlook>],
+        outlooks: Vec<Option<PodOutlook>>,
+        idle: &[Option<PodOutlook>],
         starved: &[RequestId],
         now: Instant,
     ) -> Self {
         let waiting = requests.into_iter().map(|request| {
             let starved = starved.contains(&request.arrival.id);
-            Waiting { starved, known: vec![Known::Nothing; outlooks.len()], ..Waiting::new(request, idle, now) }
+            UnplacedRequest {
+                starved,
+                known: vec![Known::Nothing; outlooks.len()],
+                ..UnplacedRequest::new(request, idle, now)
+            }
         });
         let waiting = waiting.collect();
         let mut placing = Self { now, waiting, outlooks, order: Vec::new(), work: 0 };
@@ -102,7 +106,7 @@ impl<'r> Placing<'r> {
         if self.work >= MOST_WORK {
             return None;
         }
-        let mut next: Option<(usize, Place, f64)> = None;
+        let mut next: Option<(usize, BestPlace, f64)> = None;
         for index in 0..self.waiting.len() {
             let starved = self.waiting.get(index).is_some_and(|waiting| waiting.starved);
             let most = next.as_ref().filter(|_| !starved).map_or(f64::NEG_INFINITY, |(_, best, _)| best.effect.gain());
@@ -123,8 +127,8 @@ impl<'r> Placing<'r> {
     }
 
     /// A request was placed on the pod at `position`.
-    pub(super) fn replace(&mut self, position: usize, outlook: Option<Outlook>) {
-        self.work += outlook.as_ref().map_or(0, Outlook::work);
+    pub(super) fn replace(&mut self, position: usize, outlook: Option<PodOutlook>) {
+        self.work += outlook.as_ref().map_or(0, PodOutlook::work);
         if let Some(old) = self.outlooks.get_mut(position) {
             *old = outlook;
         }
@@ -135,10 +139,10 @@ impl<'r> Placing<'r> {
     }
 
     /// The place where the gain of the request at `index` is largest, if it is more than `most` somewhere.
-    fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<Place> {
+    fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<BestPlace> {
         let Self { now, waiting, outlooks, order, work } = self;
-        let Waiting { request, known, .. } = waiting.get_mut(index)?;
-        let mut best: Option<Place> = None;
+        let UnplacedRequest { request, known, .. } = waiting.get_mut(index)?;
+        let mut best: Option<BestPlace> = None;
         let mut considered = vec![0; view.pool().deployments().len()];
         for position in order.iter().copied() {
             let (Some(known), Some(Some(outlook))) = (known.get_mut(position), outlooks.get(position)) else {
@@ -174,7 +178,7 @@ impl<'r> Placing<'r> {
                 && effect.gain() > most
             {
                 most = effect.gain();
-                best = Some(Place { position, effect: *effect });
+                best = Some(BestPlace { position, effect: *effect });
             }
         }
         best
@@ -182,8 +186,8 @@ impl<'r> Placing<'r> {
 
     /// Returns what the late requests' budget pays for a placement, nothing for one that is worth
     /// it by itself; `None`: it is held.
-    fn price(&self, waiting: &Waiting<'_>, place: &Place, budget: &Budget, view: &View<'_>) -> Option<f64> {
-        let Place { position, effect } = place;
+    fn price(&self, waiting: &UnplacedRequest<'_>, place: &BestPlace, budget: &Budget, view: &View<'_>) -> Option<f64> {
+        let BestPlace { position, effect } = place;
         let gain = effect.gain();
         let enough = HOLD * effect.weight * effect.keeps;
         // On an idle pod nobody loses.
@@ -201,7 +205,7 @@ impl<'r> Placing<'r> {
     }
 
     /// Returns `true` if a pod would serve a request well had it just come, against an idle one.
-    fn serves_well(&self, waiting: &Waiting<'_>, position: usize, view: &View<'_>) -> bool {
+    fn serves_well(&self, waiting: &UnplacedRequest<'_>, position: usize, view: &View<'_>) -> bool {
         if waiting.at_best < HOPELESS {
             return true;
         }
@@ -221,10 +225,10 @@ impl<'r> Placing<'r> {
     }
 }
 
-// === impl Waiting ===
+// === impl UnplacedRequest ===
 
-impl<'r> Waiting<'r> {
-    fn new(request: &'r Request, idle: &[Option<Outlook>], now: Instant) -> Self {
+impl<'r> UnplacedRequest<'r> {
+    fn new(request: &'r Request, idle: &[Option<PodOutlook>], now: Instant) -> Self {
         let keeps_from = |moment| {
             let effects = request
                 .prospects

@@ -1,6 +1,6 @@
 //! Bounds on the work of a pass: less than a millisecond, whatever waits and runs.
 
-use super::outlook::Outlook;
+use super::outlook::PodOutlook;
 use crate::scheduling::view::View;
 
 /// Pods of each deployment that a pass reckons: those with the fewest requests.
@@ -25,13 +25,13 @@ pub(super) const LOOKS_OF_WORK: usize = 40;
 const LEAST_JUDGED: usize = 3;
 
 /// The work of seeing these pods and being offered so many requests, in looks at single streams.
-pub(super) fn work_before(outlooks: &[Option<Outlook>], offered: usize) -> usize {
-    let seen: usize = outlooks.iter().flatten().map(Outlook::work).sum();
+pub(super) fn work_before(outlooks: &[Option<PodOutlook>], offered: usize) -> usize {
+    let seen: usize = outlooks.iter().flatten().map(PodOutlook::work).sum();
     seen.saturating_add(OFFER_WORK.saturating_mul(offered))
 }
 
 /// Requests that a pass may judge on pods that go on like this, after so much work.
-pub(super) fn most_judged(outlooks: &[Option<Outlook>], work: usize) -> usize {
+pub(super) fn most_judged(outlooks: &[Option<PodOutlook>], work: usize) -> usize {
     let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
     MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
 }

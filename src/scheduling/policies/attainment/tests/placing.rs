@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::outlook::{Effect, Outlook};
+use super::super::outlook::{Effect, PodOutlook};
 use super::super::pod::{Occupancy, Pace, Spread};
 use super::super::{Attainment, Policy};
 use crate::scheduling::policies::{Lateness, Pass, attainment};
@@ -253,8 +253,8 @@ fn occupancy(on: &[Run]) -> Occupancy {
     Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START)
 }
 
-fn outlook(on: &[Run]) -> Outlook {
-    Outlook::new(occupancy(on), (MODEL, ComputedShares::ALL), 0.1, Spread { slower: 0.1, faster: 0.1 })
+fn outlook(on: &[Run]) -> PodOutlook {
+    PodOutlook::new(occupancy(on), (MODEL, ComputedShares::ALL), 0.1, Spread { slower: 0.1, faster: 0.1 })
 }
 
 fn effect(on: &[Run], request: &Request) -> Effect {
