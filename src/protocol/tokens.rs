@@ -17,7 +17,7 @@ pub trait TokenCounter {
 
 /// Characters that the tokenizer keeps together. Digits it takes three by three.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
+enum CharacterClass {
     Word,
     Digits,
     Space,
@@ -26,13 +26,13 @@ enum Run {
 
 /// Estimates the instructions that it takes to tokenize a piece, from above.
 pub(super) fn work_of(piece: &str) -> u64 {
-    let (mut run, mut length, mut work) = (Run::Digits, 0_u64, PIECE_WORK);
+    let (mut run, mut length, mut work) = (CharacterClass::Digits, 0_u64, PIECE_WORK);
     for byte in piece.bytes() {
-        let next = Run::of(byte);
+        let next = CharacterClass::of(byte);
         length = if next == run { length.saturating_add(1) } else { 1 };
         run = next;
         // The squares' differences add up to the square.
-        let square = if run == Run::Digits { 0 } else { RUN_WORK.saturating_mul(length.saturating_mul(2)) };
+        let square = if run == CharacterClass::Digits { 0 } else { RUN_WORK.saturating_mul(length.saturating_mul(2)) };
         work = work.saturating_add(BYTE_WORK).saturating_add(square);
     }
     work
@@ -42,9 +42,9 @@ pub(super) fn work_of(piece: &str) -> u64 {
 /// no such place. The last piece is left: its place to be cut may be in what follows.
 pub(super) struct Pieces<'a>(pub(super) &'a str);
 
-// === impl Run ===
+// === impl CharacterClass ===
 
-impl Run {
+impl CharacterClass {
     const fn of(byte: u8) -> Self {
         match byte {
             b'0'..=b'9' => Self::Digits,
