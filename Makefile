@@ -164,11 +164,12 @@ test-manifests: ## The objects for Kubernetes against their projects' schemas.
 	@node host-tests/manifests/check.mjs $$(host-tests/install-kubectl.sh target/kubectl)
 
 .PHONY: lint
-lint: targets ## Formatting, doc comments, imports, names and clippy, natively and for the proxy.
+lint: targets ## Formatting, comments, imports, names and clippy, natively and for the proxy.
 	$(CARGO) fmt --all --check
 	host-tests/check-docs.sh
 	python3 host-tests/check-layers.py
 	python3 host-tests/check-type-names.py
+	python3 host-tests/check-comment-width.py
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 --features exact -- -D warnings

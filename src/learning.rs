@@ -17,7 +17,8 @@ use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
 use crate::shared::{Keys, Store, update};
 
-/// Characters per token before anything is known: the mean of ShareGPT's English-heavy turns in cl100k.
+/// Characters per token before anything is known: the mean of ShareGPT's English-heavy turns in
+/// cl100k.
 const COLD_CHARACTERS_PER_TOKEN: f64 = 4.24;
 /// Bytes of a request's body per token before anything is known: its text and the JSON around it.
 const COLD_BYTES_PER_TOKEN: f64 = 5.0;
@@ -25,7 +26,8 @@ const COLD_BYTES_PER_TOKEN: f64 = 5.0;
 const COLD_WEIGHT_TOKENS: f64 = 2_000.0;
 /// Of shorter prompts, most tokens may be those that the chat template adds.
 const LEAST_CHARACTERS: u64 = 400;
-/// No text has fewer characters per token, in any script, nor more: other numbers count what is not in the body.
+/// No text has fewer characters per token, in any script, nor more: other numbers count what is not
+/// in the body.
 const CHARACTERS_PER_TOKEN: (f64, f64) = (0.5, 32.0);
 /// Events with output per token before anything is known.
 const COLD_EVENTS_PER_TOKEN: f64 = 1.0;
@@ -61,7 +63,8 @@ pub enum PredictionKind {
 /// Measurements from one response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ResponseSample {
-    /// Tokens in and out of one answer, and when it ended, where there is an output and it is known.
+    /// Tokens in and out of one answer, and when it ended, where there is an output and it is
+    /// known.
     pub completion: Option<Completion>,
     /// Tokens of the prompt, as the model server counts them; `None` where it did not say.
     pub prompt_tokens: Option<u32>,
@@ -117,8 +120,8 @@ impl Learning {
         Self { prediction, labels: Labels::default(), models: FnvHashMap::default() }
     }
 
-    /// The name under which a model's lengths are known: nothing is known under that of models that were never answered, here
-    /// or in another VM. And whether it is new here.
+    /// The name under which a model's lengths are known: nothing is known under that of models that
+    /// were never answered, here or in another VM. And whether it is new here.
     pub fn label(&mut self, model: &str, store: &impl Store, keys: &Keys, now: Instant) -> (Rc<str>, bool) {
         if let Some(known) = self.labels.get(model, now) {
             return (known, false);
@@ -163,8 +166,8 @@ impl Learning {
         self.on(model, |model| model.known.events.tokens(events.into(), COLD_EVENTS_PER_TOKEN, COLD_WEIGHT_EVENTS))
     }
 
-    /// Tokens that an answer will have. `running` are this VM's requests that still run, which a median of the
-    /// completions alone would forget.
+    /// Tokens that an answer will have. `running` are this VM's requests that still run, which a
+    /// median of the completions alone would forget.
     pub fn output_tokens(
         &mut self,
         model: &str,
@@ -281,7 +284,8 @@ impl Ratio {
     fn tokens(&self, units: u64, cold_units_per_token: f64, cold_weight_tokens: f64) -> u32 {
         let known_units = self.units + cold_weight_tokens * cold_units_per_token;
         let known_tokens = self.tokens + cold_weight_tokens;
-        // The ratio first: where both sums are one it is exactly 1, and nothing is rounded up from a last digit.
+        // The ratio first: where both sums are one it is exactly 1, and nothing is rounded up from
+        // a last digit.
         ((units as f64) * (known_tokens / known_units)).ceil() as u32
     }
 }

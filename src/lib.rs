@@ -1,18 +1,23 @@
-//! slo-router: a proxy-wasm filter that routes LLM requests so that they meet their latency objectives (SLOs).
+//! slo-router: a proxy-wasm filter that routes LLM requests so that they meet their latency
+//! objectives (SLOs).
 //!
-//! A request goes one straight way: *classify → place (now or later) → forward → observe → release*.
+//! A request goes one straight way: *classify → place (now or later) → forward → observe →
+//! release*.
 //!
 //! - [`scheduling`]: the pure core. No host calls, no clock, no randomness of its own.
-//! - [`protocol`]: what clients and model servers say on the wire, read once into types that cannot hold nonsense.
+//! - [`protocol`]: what clients and model servers say on the wire, read once into types that cannot
+//!   hold nonsense.
 //! - [`config`]: the filter's JSON configuration.
 //! - [`sources`]: where profiles and pods come from.
 //! - [`shared`]: what Envoy's VMs share.
-//! - [`session`]: the way of requests, callouts and ticks through the filter, generic over its host.
+//! - [`session`]: the way of requests, callouts and ticks through the filter, generic over its
+//!   host.
 //! - `proxy`: the host inside a proxy, by the proxy-wasm ABI (built for wasm32-wasip1 only).
 
 // `pub` says that something is for users of the library.
 #![warn(unreachable_pub)]
-// A trap kills a worker's VM and every request it holds, so what could trap is not allowed outside tests.
+// A trap kills a worker's VM and every request it holds, so what could trap is not allowed outside
+// tests.
 #![cfg_attr(
     not(test),
     deny(

@@ -11,8 +11,8 @@ use crate::scheduling::deployment::DeploymentName;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeploymentConfig {
-    /// Requests at once on each of its pods, whatever policy places them, such as the slots of its server (`-np`,
-    /// `--max-num-seqs`); `None` for any number.
+    /// Requests at once on each of its pods, whatever policy places them, such as the slots of its
+    /// server (`-np`, `--max-num-seqs`); `None` for any number.
     #[serde(deserialize_with = "most")]
     pub max_concurrent_requests: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! The filter's configuration: JSON in, a checked [`Config`] out.
 //!
-//! All of Envoy's VMs read it for themselves, and Envoy lets none of them differ, so the outcome depends on the text
-//! alone. Everything but the pods has a default.
+//! All of Envoy's VMs read it for themselves, and Envoy lets none of them differ, so the outcome
+//! depends on the text alone. Everything but the pods has a default.
 
 mod classes;
 mod deployments;

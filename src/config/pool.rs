@@ -59,8 +59,9 @@ pub struct UpstreamConfig {
     /// Number of other pods that the header names after it, in the order in which retries should
     /// try them.
     pub alternatives: u8,
-    /// Headers that name one other pod each, in that order, for a cluster that reads one address of a header
-    /// (`ORIGINAL_DST`): its upstream filters put the next one in the first's place before each try.
+    /// Headers that name one other pod each, in that order, for a cluster that reads one address of
+    /// a header (`ORIGINAL_DST`): its upstream filters put the next one in the first's place before
+    /// each try.
     #[serde(deserialize_with = "text::list::<text::HeaderName, _>")]
     pub alternative_headers: Vec<String>,
     /// `true` where a gateway before the filter may narrow down the pods of a request.

@@ -24,7 +24,8 @@ pub struct SloConfig {
     /// Cost of a second of lateness under `slo-attainment`, in kept objectives.
     #[serde(deserialize_with = "number::from_zero_to::<_, 1>")]
     pub late_cost_per_s: f64,
-    /// The share of kept objectives that `slo-attainment` may give up to serve late requests sooner.
+    /// The share of kept objectives that `slo-attainment` may give up to serve late requests
+    /// sooner.
     #[serde(deserialize_with = "number::from_zero_to::<_, 1>")]
     pub late_budget: f64,
 }

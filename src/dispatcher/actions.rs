@@ -75,9 +75,11 @@ pub enum End {
     Finished(Outcome),
     /// The pod answered that the request was wrong.
     Answered,
-    /// The pod refused, reset before headers, answered 502 and above, or nothing of what was asked for.
+    /// The pod refused, reset before headers, answered 502 and above, or nothing of what was asked
+    /// for.
     PodFailed,
-    /// The pod answered 500, or told an error without any output: its failure, or the request's that it calls its own.
+    /// The pod answered 500, or told an error without any output: its failure, or the request's
+    /// that it calls its own.
     Erred,
     /// The pod broke off, or told an error amid its output.
     BrokeOff,
@@ -102,8 +104,8 @@ pub struct Survey {
     pub pods: usize,
     /// Pods that are out or probed.
     pub pods_failing: usize,
-    /// Gateways that this one knows of, itself included; 0 while it does not know what the others do. `None` where it is
-    /// configured to be alone.
+    /// Gateways that this one knows of, itself included; 0 while it does not know what the others
+    /// do. `None` where it is configured to be alone.
     pub replicas: Option<u32>,
     /// Speeds of the deployments, those that are known.
     pub speeds: Vec<SurveyedSpeed>,

@@ -10,8 +10,9 @@ use crate::scheduling::time::Instant;
 use crate::shared::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses it. No other is refused now,
-    /// since a proxy lets no stream go on in whose callback it was made to answer one.
+    /// A request came: it is forwarded, refused, or waits until a later call forwards or refuses
+    /// it. No other is refused now, since a proxy lets no stream go on in whose callback it was
+    /// made to answer one.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
         self.membership.join(&self.pool, &mut self.running, now);
         let id = arrival.id;
@@ -59,8 +60,8 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// A refusal, with the time in which the pool works off what waits: each waiting request takes 1/λ seconds of a
-    /// whole pod, and the other VMs' requests are taken to be like those here.
+    /// A refusal, with the time in which the pool works off what waits: each waiting request takes
+    /// 1/λ seconds of a whole pod, and the other VMs' requests are taken to be like those here.
     pub(super) fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
             let here = self.queue.len().max(1) as f64;

@@ -1,6 +1,6 @@
-//! The short way for a request that comes while nobody waits and no pod fails: decided on what is known of the board,
-//! which is right unless the write that takes the room says otherwise. Everything else goes through the queue and a
-//! [pass](super::pass).
+//! The short way for a request that comes while nobody waits and no pod fails: decided on what is
+//! known of the board, which is right unless the write that takes the room says otherwise.
+//! Everything else goes through the queue and a [pass](super::pass).
 
 use std::rc::Rc;
 
@@ -35,7 +35,8 @@ impl<S: Store> Dispatcher<S> {
         if request.policy.looks_at_runs {
             self.company.show(&mut view, &self.membership, &board.directory, now);
         }
-        // What is drawn here counts only if it leads to a placement: whether it does hangs on other VMs' writes.
+        // What is drawn here counts only if it leads to a placement: whether it does hangs on other
+        // VMs' writes.
         let mut rng = self.rng.clone();
         let mut pass = Pass::new(now, &mut rng, &mut self.company.speeds);
         let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);

@@ -1,5 +1,5 @@
-//! Company of the other VMs as this one last read it: per-request in-flight state and learned speeds, for policies that go
-//! by them.
+//! Company of the other VMs as this one last read it: per-request in-flight state and learned
+//! speeds, for policies that go by them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -42,8 +42,9 @@ pub(super) struct Company {
     /// The pod that is looked at next, while the last look is not through.
     pub(super) watched: usize,
     pub(super) exchanged_at: Option<Instant>,
-    /// Beginning of the callback that read last, and the requests of other VMs that it has read: that a view is made twice, since other
-    /// VMs took the room first, must not tell more than once.
+    /// Beginning of the callback that read last, and the requests of other VMs that it has read:
+    /// that a view is made twice, since other VMs took the room first, must not tell more than
+    /// once.
     reading: Option<(Instant, usize)>,
 }
 

@@ -28,8 +28,8 @@ struct GaveWay {
 // === impl Courtesy ===
 
 impl Courtesy {
-    /// Towards gateways that meet this often. Both tell, then look: it takes up to two intervals until the other one sees
-    /// the room, and two more until this one sees that it was taken.
+    /// Towards gateways that meet this often. Both tell, then look: it takes up to two intervals
+    /// until the other one sees the room, and two more until this one sees that it was taken.
     pub(super) fn new(interval: Duration) -> Self {
         Self { gives_way_for: interval.saturating_mul(4), given: HashMap::new() }
     }

@@ -1,7 +1,9 @@
-//! Exchange of per-request in-flight state and learned speeds between VMs: this VM publishes its part, and reads the others'.
+//! Exchange of per-request in-flight state and learned speeds between VMs: this VM publishes its
+//! part, and reads the others'.
 //!
-//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many small requests do not cost
-//! more than they are worth: the ledger, which is exact, has the counts meanwhile.
+//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many
+//! small requests do not cost more than they are worth: the ledger, which is exact, has the counts
+//! meanwhile.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,8 +25,8 @@ impl<S: Store> Dispatcher<S> {
         self.tell(now);
     }
 
-    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often than it helps. Returns
-    /// `true` if it did more than tell.
+    /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often
+    /// than it helps. Returns `true` if it did more than tell.
     pub(super) fn keep_company(&mut self, now: Instant) -> bool {
         self.tell(now);
         if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
@@ -48,7 +50,8 @@ impl<S: Store> Dispatcher<S> {
         let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
         let version = store.get(&key).version;
         let value = encode(&Runs::of(own, self.running.seen()));
-        // Nobody else writes it while this VM has the seat; where it fails all the same, the next change or tick writes it.
+        // Nobody else writes it while this VM has the seat; where it fails all the same, the next
+        // change or tick writes it.
         company.is_untold = store.set(&key, &value, version).is_err();
         company.told_at = Some(now);
     }

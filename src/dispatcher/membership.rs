@@ -161,7 +161,8 @@ impl<S: Store> Membership<S> {
         });
     }
 
-    /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone takes another.
+    /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone
+    /// takes another.
     pub(super) fn beat(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
         let Some(seat) = self.seat.filter(|seat| now.since(seat.heartbeat) >= HEARTBEAT) else { return };
         let beat = self.board.update(|board| {
@@ -192,8 +193,8 @@ impl<S: Store> Membership<S> {
         running.unpublished = written.is_err();
     }
 
-    /// Publishes that a request on a pod of `deployment` ended, and what that showed of the pod: `note` says whether
-    /// it changed anything.
+    /// Publishes that a request on a pod of `deployment` ended, and what that showed of the pod:
+    /// `note` says whether it changed anything.
     pub(super) fn release(
         &mut self,
         running: &mut Running,
@@ -209,7 +210,8 @@ impl<S: Store> Membership<S> {
         running.unpublished |= written.is_err();
     }
 
-    /// Takes room: publishes these columns if the board still is as it was read, and takes the right to probe these pods.
+    /// Takes room: publishes these columns if the board still is as it was read, and takes the
+    /// right to probe these pods.
     pub(super) fn take_room(
         &mut self,
         reading: noticeboard::ReadingNumber,
@@ -219,7 +221,8 @@ impl<S: Store> Membership<S> {
     ) -> Result<(), Contended> {
         let ticket = self.ticket();
         if ticket.is_none() && probed.is_empty() {
-            // All 256 seats are taken: there is nothing to publish under; the VM goes on by what it reads.
+            // All 256 seats are taken: there is nothing to publish under; the VM goes on by what it
+            // reads.
             return Ok(());
         }
         let taken = self.board.update_as_read(reading, |board| {
@@ -232,8 +235,8 @@ impl<S: Store> Membership<S> {
         taken?.ok_or(Contended)
     }
 
-    /// Tells the other VMs how many requests wait here and what the most urgent needs, if that changed. It also says
-    /// that this VM has looked, if it was woken.
+    /// Tells the other VMs how many requests wait here and what the most urgent needs, if that
+    /// changed. It also says that this VM has looked, if it was woken.
     pub(super) fn publish_queue(&mut self, waiting: u32, claim: Option<Claim>, directory: &Directory) {
         let Some(seat) = self.seat else { return };
         let published = Published { waiting, claim };
@@ -258,7 +261,8 @@ impl<S: Store> Membership<S> {
         }
     }
 
-    /// Wakes another VM for its claim. `false`: it need not be waited for, since it was woken and did not look.
+    /// Wakes another VM for its claim. `false`: it need not be waited for, since it was woken and
+    /// did not look.
     pub(super) fn wake(&mut self, seat: &seat::Seat, now: Instant) -> bool {
         if !seat.may_be_woken(now) {
             return seat.is_yielded_to(now);

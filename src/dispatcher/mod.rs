@@ -1,10 +1,10 @@
-//! One VM's part in a pool: its queue, its running requests, and the passes that place the one on pods by what all VMs
-//! have published of the other.
+//! One VM's part in a pool: its queue, its running requests, and the passes that place the one on
+//! pods by what all VMs have published of the other.
 //!
-//! A *pass* runs on every event that can free or add room. It reads the board, lets the policies decide, and takes the
-//! room by compare-and-swap; what another VM took meanwhile is decided again. A fresh request gives way to a more urgent
-//! one that waits in another VM, but only to one that was just woken and would fit the same room: nothing is left idle
-//! for a VM that does not come.
+//! A *pass* runs on every event that can free or add room. It reads the board, lets the policies
+//! decide, and takes the room by compare-and-swap; what another VM took meanwhile is decided again.
+//! A fresh request gives way to a more urgent one that waits in another VM, but only to one that
+//! was just woken and would fit the same room: nothing is left idle for a VM that does not come.
 
 mod actions;
 mod admission;
@@ -100,7 +100,8 @@ pub struct Dispatcher<S> {
     company: Company,
     tally: LoadTally,
     policies: Policies,
-    /// The request that was charged last by a new pool's profiles, while that goes on; none before the first.
+    /// The request that was charged last by a new pool's profiles, while that goes on; none before
+    /// the first.
     recharging: Option<Option<RequestId>>,
     yields: Yields,
     courtesy: Courtesy,
@@ -159,7 +160,8 @@ impl<S: Store> Dispatcher<S> {
         &self.pool
     }
 
-    /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new profiles.
+    /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new
+    /// profiles.
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
@@ -173,8 +175,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// After a change of the pool: judges some of what waits anew, and charges some of what runs by the new profiles. What
-    /// is left follows with the next calls.
+    /// After a change of the pool: judges some of what waits anew, and charges some of what runs by
+    /// the new profiles. What is left follows with the next calls.
     fn judge_anew(&mut self) {
         for _ in 0..JUDGED_AT_ONCE {
             let Some(request) = self.queue.take_outdated() else { break };
@@ -209,8 +211,8 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// A placed request ended; says what became of its pod. Nothing may be forwarded in the callbacks that end a stream, so
-    /// this only wakes.
+    /// A placed request ended; says what became of its pod. Nothing may be forwarded in the
+    /// callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
         let run = self.running.remove(id)?;
         self.company.ended(id, &run);
@@ -227,7 +229,8 @@ impl<S: Store> Dispatcher<S> {
         change
     }
 
-    /// The answer to a placed request is streamed, and has so many tokens now; none yet where that is 0.
+    /// The answer to a placed request is streamed, and has so many tokens now; none yet where that
+    /// is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
         let Some(run) = self.running.get_mut(id) else { return };
         self.signs.note(run.pod, tokens > 0, now);
@@ -266,8 +269,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry: pods that serve its model, if
-    /// that is known and any does. It is not charged.
+    /// A pod for a request that is not scheduled, by the fallback policy, and others for a retry:
+    /// pods that serve its model, if that is known and any does. It is not charged.
     pub fn pick(
         &mut self,
         model: Option<Model>,

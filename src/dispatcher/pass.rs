@@ -62,10 +62,11 @@ impl Claimant<'_> {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// Refuses what waited too long or in vain, places what can be placed, and tells the other VMs what is left. Where a
-    /// request just came, it alone may be refused.
+    /// Refuses what waited too long or in vain, places what can be placed, and tells the other VMs
+    /// what is left. Where a request just came, it alone may be refused.
     pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
-        // A VM that stalled may have been given up; it must not take room under a seat that is gone.
+        // A VM that stalled may have been given up; it must not take room under a seat that is
+        // gone.
         self.membership.beat(&self.pool, &mut self.running, now);
         self.judge_anew();
         let mut actions = self.refuse_hopeless(arriving, now);
@@ -115,7 +116,8 @@ impl<S: Store> Dispatcher<S> {
             None => {
                 let expired = self.queue.expired(now).map(|id| (id, RefusalReason::WaitedTooLong));
                 let late = self.queue.to_reject(now).map(|id| (id, RefusalReason::Late));
-                // By a profile that came while they waited; whoever comes is refused before it waits.
+                // By a profile that came while they waited; whoever comes is refused before it
+                // waits.
                 let rejects = if self.settings.reject_infeasible { MOST_ACTIONS } else { 0 };
                 let infeasible = self.queue.infeasible().take(rejects).map(|id| (id, RefusalReason::Infeasible));
                 // Some are hopeless for two reasons.
@@ -131,10 +133,11 @@ impl<S: Store> Dispatcher<S> {
         actions
     }
 
-    /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one policy that stand
-    /// together are decided together, and other VMs' more urgent claims are left room first. A policy that goes by gains leaves
-    /// it to those that are more urgent than all of its own.
-    /// Returns the looks at pods that this callback has taken with it, so many of them before.
+    /// Lets the policies decide on the most urgent requests, in the order of urgency: those of one
+    /// policy that stand together are decided together, and other VMs' more urgent claims are left
+    /// room first. A policy that goes by gains leaves it to those that are more urgent than all of
+    /// its own. Returns the looks at pods that this callback has taken with it, so many of them
+    /// before.
     fn decide(&mut self, most: usize, looks: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
         self.queue.settle(now);
@@ -179,8 +182,9 @@ impl<S: Store> Dispatcher<S> {
                 }
             }
             let limit = claims.peek().map(|(claim, _)| claim.urgency);
-            // A policy that goes by gains and not by urgency looks at all at once: in parts it would take several times as
-            // long, and hold what its first part alone does not let it place.
+            // A policy that goes by gains and not by urgency looks at all at once: in parts it
+            // would take several times as long, and hold what its first part alone does not let it
+            // place.
             let limit = limit.filter(|_| first.policy.kind != PolicyKind::Gain);
             let together = |request: &&&Request| {
                 request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
@@ -204,7 +208,8 @@ impl<S: Store> Dispatcher<S> {
         (reading, decided, looks)
     }
 
-    /// Takes the room that was decided on, all of it or none: where another VM was quicker, all stay in the queue.
+    /// Takes the room that was decided on, all of it or none: where another VM was quicker, all
+    /// stay in the queue.
     fn commit(&mut self, reading: &Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
         let mut columns: Vec<(DeploymentId, Column)> = Vec::new();
         let mut probed: Vec<PodId> = Vec::new();

@@ -1,5 +1,6 @@
-//! Requests that are let through although no deployment is expected to serve them in time: what is refused teaches nothing, and
-//! were all refused because answers used to be long, nobody would learn that they are short now.
+//! Requests that are let through although no deployment is expected to serve them in time: what is
+//! refused teaches nothing, and were all refused because answers used to be long, nobody would
+//! learn that they are short now.
 
 use std::time::Duration;
 

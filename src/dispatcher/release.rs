@@ -40,7 +40,8 @@ impl<S: Store> Dispatcher<S> {
         let audience = pool.audience(&run.arrival.model);
         let serving = || audience.pods().iter().filter_map(|position| Some(pool.pods().get(*position)?.id)).collect();
         let change = Cell::new(None);
-        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the pod stands.
+        // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the
+        // pod stands.
         self.membership.release(&mut self.running, run.deployment, |failing| {
             let mut noted = failing.note(run.pod, sign, &pods, now);
             if sign == Sign::Nothing && run.probe && failing.end_probe(run.pod) {

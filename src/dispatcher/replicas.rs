@@ -24,8 +24,8 @@ impl<S: Store> Dispatcher<S> {
         self.look_again(now)
     }
 
-    /// This VM could not look at them: where nothing was known so far, `reckoned` gateways share the pods, of which this
-    /// one is the one of this rank. What is known stays until it runs out.
+    /// This VM could not look at them: where nothing was known so far, `reckoned` gateways share
+    /// the pods, of which this one is the one of this rank. What is known stays until it runs out.
     pub fn reckon_with(&mut self, reckoned: u32, rank: u32) {
         self.membership.change_outlook(|known| match known {
             Some(known) => Outlook { reckoned, rank, ..known.clone() },

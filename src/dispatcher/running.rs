@@ -80,7 +80,8 @@ impl Running {
         self.runs.get(&id)
     }
 
-    /// Charges some of what runs anew, from the request after `last` on. Says which came last, if more is left.
+    /// Charges some of what runs anew, from the request after `last` on. Says which came last, if
+    /// more is left.
     pub(super) fn recharge(
         &mut self,
         last: Option<RequestId>,

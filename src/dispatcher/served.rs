@@ -1,4 +1,5 @@
-//! Pods other than the one a request was sent to: which could take it, and what follows when one did.
+//! Pods other than the one a request was sent to: which could take it, and what follows when one
+//! did.
 
 use std::cmp::Reverse;
 use std::net::SocketAddr;
@@ -12,9 +13,9 @@ use crate::shared::health::Change;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// Envoy had this pod serve a request, be it the one that it was sent to or another: after a retry, or since Envoy did
-    /// not know that one. What the request takes is charged to the pod that serves it, and the other one is known not to
-    /// have. Returns what became of that one.
+    /// Envoy had this pod serve a request, be it the one that it was sent to or another: after a
+    /// retry, or since Envoy did not know that one. What the request takes is charged to the pod
+    /// that serves it, and the other one is known not to have. Returns what became of that one.
     pub fn served_by(&mut self, id: RequestId, address: SocketAddr, now: Instant) -> Option<Change> {
         let pod = PodId::of(address);
         if self.running.get(id).is_none_or(|run| run.pod == pod) {
@@ -25,7 +26,8 @@ impl<S: Store> Dispatcher<S> {
         let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
         self.company.speeds.ended(id, None, None, now);
-        // A pod that is none of the pool's takes no room of it, but stands where the request was placed.
+        // A pod that is none of the pool's takes no room of it, but stands where the request was
+        // placed.
         let known = self.pool.position(pod).and_then(|position| self.pool.pods().get(position));
         let position = known.map(|known| known.deployment);
         let deployment = position.and_then(|position| self.pool.deployments().get(position));
@@ -40,7 +42,8 @@ impl<S: Store> Dispatcher<S> {
         change
     }
 
-    /// The pods to try after `chosen`: those with room first, then those of its own deployment, then the emptiest.
+    /// The pods to try after `chosen`: those with room first, then those of its own deployment,
+    /// then the emptiest.
     pub(super) fn alternatives(&self, request: &Request, chosen: &Pod, view: &View<'_>) -> Vec<SocketAddr> {
         if self.settings.alternatives == 0 {
             return Vec::new();

@@ -7,8 +7,8 @@ use fnv::FnvHashMap;
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::time::Instant;
 
-/// So long after its last good word a pod that answers 500 is taken to serve others all the same. A dead engine's streams
-/// end with it.
+/// So long after its last good word a pod that answers 500 is taken to serve others all the same. A
+/// dead engine's streams end with it.
 const SERVES: Duration = Duration::from_secs(1);
 
 /// Instants at which each pod last sent anything to this VM.

@@ -10,8 +10,8 @@ use crate::shared::directory::Directory;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// After a pass, which has read `directory`: publishes what is left in the queue, and wakes VMs for which there is room
-    /// left.
+    /// After a pass, which has read `directory`: publishes what is left in the queue, and wakes VMs
+    /// for which there is room left.
     pub(super) fn tell_others(&mut self, directory: &Directory, now: Instant) {
         let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
         let claim = self.claim(directory, now);
@@ -19,13 +19,15 @@ impl<S: Store> Dispatcher<S> {
         self.wake_claims(directory, now);
     }
 
-    /// Asks for a turn of this VM's own: [`look_again`](Self::look_again) is called from a flat stack, soon.
+    /// Asks for a turn of this VM's own: [`look_again`](Self::look_again) is called from a flat
+    /// stack, soon.
     pub fn ask_for_a_turn(&mut self, now: Instant) {
         self.membership.join(&self.pool, &mut self.running, now);
         self.membership.wake_self();
     }
 
-    /// After a release, where nothing may be forwarded: wakes this VM and the others that may use the room.
+    /// After a release, where nothing may be forwarded: wakes this VM and the others that may use
+    /// the room.
     pub(super) fn wake_after_release(&mut self, now: Instant) {
         if !self.queue.is_empty() {
             // The pass that follows also looks at the others' claims.
@@ -50,8 +52,9 @@ impl<S: Store> Dispatcher<S> {
             .all(|other| own.is_some_and(|own| (since, own.slot) < other))
     }
 
-    /// The claim of the most urgent request that waits for room here. Where that has aged, it says so even while another
-    /// VM's request is the one that has a pod drained: this VM is woken for room that fits, and is the next to reserve.
+    /// The claim of the most urgent request that waits for room here. Where that has aged, it says
+    /// so even while another VM's request is the one that has a pod drained: this VM is woken for
+    /// room that fits, and is the next to reserve.
     fn claim(&mut self, directory: &Directory, now: Instant) -> Option<Claim> {
         let aged = self.queue.aged(now);
         let head = self.queue.head(now)?;

@@ -1,7 +1,8 @@
 //! Count of how often this VM gave way to a claim that was not taken up.
 //!
-//! A claim describes what would be placed, not all that its policy considers. Where the two differ, the owner looks, places
-//! nothing and claims on; giving way again and again would leave the room idle.
+//! A claim describes what would be placed, not all that its policy considers. Where the two differ,
+//! the owner looks, places nothing and claims on; giving way again and again would leave the room
+//! idle.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -12,8 +12,8 @@ pub const MAX: Duration = Duration::from_hours(24);
 /// The units, each with its length in microseconds. What ends like another comes before it.
 const UNITS: [(&str, u64); 5] = [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
 
-/// Parses a number of microseconds, milliseconds, seconds, minutes or hours (`us`, `ms`, `s`, `m`, `h`), at most
-/// [`MAX`]. A fraction must make whole microseconds: nothing is rounded away unseen.
+/// Parses a number of microseconds, milliseconds, seconds, minutes or hours (`us`, `ms`, `s`, `m`,
+/// `h`), at most [`MAX`]. A fraction must make whole microseconds: nothing is rounded away unseen.
 pub fn parse(text: &str) -> Option<Duration> {
     let (number, unit_us) = UNITS.iter().find_map(|(unit, micros)| Some((text.strip_suffix(unit)?, *micros)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));

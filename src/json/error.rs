@@ -9,7 +9,8 @@ pub struct JsonError {
     /// Such as `classes[0].slo.ttft`; empty for the text as a whole.
     path: String,
     message: String,
-    /// Line and column, from 1, of what is no JSON. All else has its path, and a reader that noticed it only behind it.
+    /// Line and column, from 1, of what is no JSON. All else has its path, and a reader that
+    /// noticed it only behind it.
     position: Option<(usize, usize)>,
 }
 
@@ -43,8 +44,8 @@ impl JsonError {
         self.position.is_some()
     }
 
-    /// The error as seen from a document that holds the text at `path`. The position, which counts from the start of the
-    /// text, is left out.
+    /// The error as seen from a document that holds the text at `path`. The position, which counts
+    /// from the start of the text, is left out.
     #[must_use]
     pub fn under(self, path: impl fmt::Display) -> Self {
         let path = if self.path.is_empty() { path.to_string() } else { format!("{path}.{}", self.path) };

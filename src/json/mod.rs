@@ -1,8 +1,10 @@
-//! Strict reading of the JSON that operators write: each error names the path, the value and what is allowed.
+//! Strict reading of the JSON that operators write: each error names the path, the value and what
+//! is allowed.
 //!
-//! Serde alone is more lenient than that: it tells no path, takes an array for an object (its values in the order of the
-//! fields), and lets the last of several equal keys of a map win. Leaf values are checked where they are read, so that
-//! their errors carry their path: [`duration`], [`number`], [`text`].
+//! Serde alone is more lenient than that: it tells no path, takes an array for an object (its
+//! values in the order of the fields), and lets the last of several equal keys of a map win. Leaf
+//! values are checked where they are read, so that their errors carry their path: [`duration`],
+//! [`number`], [`text`].
 
 pub mod address;
 pub mod duration;

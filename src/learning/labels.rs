@@ -1,6 +1,6 @@
-//! The names under which models' lengths are learned. Clients make up model names, and servers answer many of them, so there
-//! are only so many: a name gets one with its first answer, and where all are taken it takes the place of the one that is
-//! worth least.
+//! The names under which models' lengths are learned. Clients make up model names, and servers
+//! answer many of them, so there are only so many: a name gets one with its first answer, and where
+//! all are taken it takes the place of the one that is worth least.
 
 use std::rc::Rc;
 use std::time::Duration;

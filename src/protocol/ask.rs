@@ -13,8 +13,8 @@ mod text;
 pub use self::error::BodyError;
 pub use self::reader::AskReader;
 
-/// The most outputs that one request is taken to generate: far above what anyone asks for in earnest, so that a number
-/// made up by a client cannot charge it with more than this.
+/// The most outputs that one request is taken to generate: far above what anyone asks for in
+/// earnest, so that a number made up by a client cannot charge it with more than this.
 pub const CHOICES_MAX: u32 = 1024;
 
 /// Content of a request to a model server, as far as it matters for scheduling.

@@ -4,15 +4,17 @@ use super::scan::{Key, ScanSink, Scanner, Value};
 use super::told::{Fault, Told};
 use super::usage::Usage;
 
-/// Reads what an answer that is not streamed tells, without keeping it: an embedding's vectors or a long completion make a
-/// body of megabytes, and the usage stands before them, behind them or amid them.
+/// Reads what an answer that is not streamed tells, without keeping it: an embedding's vectors or a
+/// long completion make a body of megabytes, and the usage stands before them, behind them or amid
+/// them.
 #[derive(Debug, Default)]
 pub struct DocumentReader {
     scanner: Scanner,
     each: Each,
 }
 
-/// A document, or an array of them: so llama-server and SGLang answer several prompts on paths of their own.
+/// A document, or an array of them: so llama-server and SGLang answer several prompts on paths of
+/// their own.
 #[derive(Debug, Default)]
 struct Each {
     told: Told,

@@ -13,14 +13,15 @@ pub enum Endpoint {
     Completions,
     /// OpenAI's `/v1/embeddings`. It generates no output.
     Embeddings,
-    /// Rerankers, scorers, classifiers and pooling models: `/rerank`, `/score`, `/classify`, `/pooling` and their like.
-    /// They generate no output.
+    /// Rerankers, scorers, classifiers and pooling models: `/rerank`, `/score`, `/classify`,
+    /// `/pooling` and their like. They generate no output.
     Pooling,
     /// OpenAI's `/v1/responses`.
     Responses,
     /// Anthropic's `/v1/messages`.
     Messages,
-    /// A configured path that ends like none of the above: every field that any of them has is read, none is judged.
+    /// A configured path that ends like none of the above: every field that any of them has is
+    /// read, none is judged.
     Any,
 }
 
@@ -36,7 +37,8 @@ impl Endpoint {
         !matches!(self, Self::Embeddings | Self::Pooling)
     }
 
-    /// The API of a configured path, told by how the path ends: `/openai/v1/chat/completions` is chat.
+    /// The API of a configured path, told by how the path ends: `/openai/v1/chat/completions` is
+    /// chat.
     pub fn of_configured(path: &str) -> Self {
         // Chat comes first: its path ends in `/completions` too.
         const ENDINGS: [(&str, Endpoint); 12] = [
@@ -67,8 +69,8 @@ impl EndpointPaths {
         Self(configured.into_iter().map(entry).collect())
     }
 
-    /// The API behind a request's path, whatever its query string, its trailing slash, its escapes and what stands before it; `None`
-    /// where the path does not end in one of those configured.
+    /// The API behind a request's path, whatever its query string, its trailing slash, its escapes
+    /// and what stands before it; `None` where the path does not end in one of those configured.
     pub fn endpoint_of(&self, request_path: &str) -> Option<Endpoint> {
         let path = &*bare(request_path);
         // Azure's paths name a deployment where others have a version.
@@ -93,8 +95,8 @@ impl EndpointPaths {
     }
 }
 
-/// A path without its query string and trailing slashes, as a model server reads it: unescaped, once. Envoy's
-/// `path_with_escaped_slashes_action` unescapes slashes alone, and not everywhere.
+/// A path without its query string and trailing slashes, as a model server reads it: unescaped,
+/// once. Envoy's `path_with_escaped_slashes_action` unescapes slashes alone, and not everywhere.
 fn bare(path: &str) -> Cow<'_, str> {
     let path = path.split_once('?').map_or(path, |(path, _query)| path);
     if !path.contains(['%', '\\']) {

@@ -1,8 +1,10 @@
-//! A strict incremental reader of JSON: takes a document in pieces that are cut anywhere, and reports its values as they come.
+//! A strict incremental reader of JSON: takes a document in pieces that are cut anywhere, and
+//! reports its values as they come.
 //!
-//! serde_json wants a document whole, and a request's body is read while it arrives. The [scanner](super::scan) of responses
-//! is no substitute: it takes what is no JSON as well as it can, where a request that is none is refused; and it knows the
-//! beginnings of scalars at few levels alone. Errors are worded as serde_json's.
+//! serde_json wants a document whole, and a request's body is read while it arrives. The
+//! [scanner](super::scan) of responses is no substitute: it takes what is no JSON as well as it
+//! can, where a request that is none is refused; and it knows the beginnings of scalars at few
+//! levels alone. Errors are worded as serde_json's.
 
 mod nest;
 mod number;
@@ -35,8 +37,9 @@ pub(super) trait Sink {
     fn word(&mut self, word: Word<'_>) -> Result<(), &'static str>;
     /// A part of a value that is taken raw, as it came.
     fn raw(&mut self, part: &[u8]);
-    /// A value that is not read has ended. `written` is its length in characters as templates write JSON: one space follows each
-    /// comma and colon and there is no other, and `\u00e9` is one character.
+    /// A value that is not read has ended. `written` is its length in characters as templates write
+    /// JSON: one space follows each comma and colon and there is no other, and `\u00e9` is one
+    /// character.
     fn end_skipped(&mut self, written: usize);
 }
 

@@ -1,7 +1,8 @@
 //! Messages of clients and model servers, read once into types that cannot hold nonsense. Pure: no
 //! host calls.
 //!
-//! - Requests: [`Endpoint`] from the path, [`Ask`] from the body, an SLO from the headers ([`slo_from_headers`]).
+//! - Requests: [`Endpoint`] from the path, [`Ask`] from the body, an SLO from the headers
+//!   ([`slo_from_headers`]).
 //! - Responses: [`ResponseObserver`] over [`SseReader`] and [`DocumentReader`].
 //! - What the filter itself answers: [`Refusal`].
 

@@ -1,5 +1,5 @@
-//! The model that a request names whose body is not read as one of an inference API: in a form, or anywhere at the top of a JSON
-//! document.
+//! The model that a request names whose body is not read as one of an inference API: in a form, or
+//! anywhere at the top of a JSON document.
 
 use super::scan::{Key, ScanSink, Scanner, Value};
 
@@ -78,7 +78,8 @@ impl NameReader {
         Self { body, scanner: Scanner::default(), named: Named::NotYet, steps: 0 }
     }
 
-    /// Takes what comes next; returns how many bytes of it were read. The others are to be given again with what follows them.
+    /// Takes what comes next; returns how many bytes of it were read. The others are to be given
+    /// again with what follows them.
     pub fn feed(&mut self, piece: &[u8]) -> usize {
         match &self.body {
             _ if self.named != Named::NotYet => piece.len(),
@@ -194,7 +195,8 @@ mod tests {
         NamingBody::of(&format!("Multipart/Form-Data; charset=utf-8; boundary={boundary}")).unwrap()
     }
 
-    /// The name in a body that comes in pieces, each of which begins with what was left of the one before.
+    /// The name in a body that comes in pieces, each of which begins with what was left of the one
+    /// before.
     fn named(format: &NamingBody, body: &str, size: usize) -> Named {
         let mut reader = NameReader::new(format.clone());
         let (mut read, mut given) = (0, 0);

@@ -148,8 +148,8 @@ impl ResponseObserver {
         self.note_first_token();
     }
 
-    /// Output so far: the tokens that the server tells, and the events with output. Zero where nothing can be known before
-    /// the end.
+    /// Output so far: the tokens that the server tells, and the events with output. Zero where
+    /// nothing can be known before the end.
     pub fn output_so_far(&self) -> OutputSoFar {
         match &self.body {
             ResponseBody::Stream(stream) => {

@@ -59,7 +59,8 @@ pub enum Refusal {
         /// Time until the load ahead will have made room.
         retry_after: Duration,
     },
-    /// No deployment can meet the request's objective even when idle, and the configuration rejects such requests.
+    /// No deployment can meet the request's objective even when idle, and the configuration rejects
+    /// such requests.
     Infeasible,
     /// No pod is ready.
     NoReadyPod,
@@ -150,7 +151,8 @@ impl Refusal {
             let (r#type, param) = (self.error_type(), self.param());
             serde_json::to_vec(&Envelope { error: ErrorObject { message: &message, r#type, code, param } })
         };
-        // Strings are always serializable; were they not, the status and the reason would still tell the case.
+        // Strings are always serializable; were they not, the status and the reason would still
+        // tell the case.
         let body = body.unwrap_or_default();
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("x-slo-router-reason", code.to_owned())];

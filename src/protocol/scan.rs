@@ -1,7 +1,9 @@
-//! An incremental reader of JSON: says where in a document each scalar stands, and keeps nothing of it.
+//! An incremental reader of JSON: says where in a document each scalar stands, and keeps nothing of
+//! it.
 //!
-//! Written by hand because the readers on crates.io want a document whole; a response comes in chunks that are split
-//! anywhere, may have megabytes in front of what matters or behind it, and is passed on meanwhile.
+//! Written by hand because the readers on crates.io want a document whole; a response comes in
+//! chunks that are split anywhere, may have megabytes in front of what matters or behind it, and is
+//! passed on meanwhile.
 
 mod key;
 mod skip;
@@ -17,7 +19,8 @@ const TOKEN_BYTES: usize = 256;
 /// The bytes of a byte order mark, in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
-/// Takes what a [`Scanner`] finds. A path is the keys of a value and of all that it stands in, the outermost first.
+/// Takes what a [`Scanner`] finds. A path is the keys of a value and of all that it stands in, the
+/// outermost first.
 pub(super) trait ScanSink {
     /// An object or array begins. `false`: nothing within matters.
     fn open(&mut self, path: &[Key], is_object: bool) -> bool;
@@ -38,7 +41,8 @@ pub(super) enum Value<'a> {
 #[derive(Debug)]
 pub(super) struct Scanner {
     state: ScanState,
-    /// The keys of the value that comes next and of all that it stands in; `depth` of them are in force.
+    /// The keys of the value that comes next and of all that it stands in; `depth` of them are in
+    /// force.
     path: [Key; DEPTH_MAX],
     depth: usize,
     /// Kind of each of the containers, by bit: 1 for an object.

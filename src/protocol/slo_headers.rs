@@ -50,12 +50,12 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The core counts in microseconds; what is shorter would be none.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// The SLO that a request's headers set; `None` where none of them is there. `lookup` gives a header's value by its
-/// lower-case name.
+/// The SLO that a request's headers set; `None` where none of them is there. `lookup` gives a
+/// header's value by its lower-case name.
 ///
 /// # Errors
-/// A [`SloHeaderError`] for the first header whose value is not a positive finite number (fractions are), and for a
-/// base without the objective per output token that it belongs to.
+/// A [`SloHeaderError`] for the first header whose value is not a positive finite number (fractions
+/// are), and for a base without the objective per output token that it belongs to.
 pub fn slo_from_headers(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Slo>, SloHeaderError> {
     let mut slo = Slo::default();
     for &(header, unit, field) in HEADERS {
@@ -72,7 +72,8 @@ pub fn slo_from_headers(lookup: impl Fn(&str) -> Option<String>) -> Result<Optio
     Ok((slo != Slo::default()).then_some(slo))
 }
 
-/// Those of a request's header names that look like an objective and are none that is read: misspelt, most likely. In lower case.
+/// Those of a request's header names that look like an objective and are none that is read:
+/// misspelt, most likely. In lower case.
 pub fn unknown_slo_headers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const PREFIXES: [&str; 3] = ["x-slo-", "x-llm-d-slo-", "x-dynamo-slo-"];
     let is_known = |name: &str| HEADERS.iter().any(|(known, ..)| *known == name);

@@ -1,8 +1,9 @@
 //! An incremental reader of server-sent events, as model servers stream them.
 //!
-//! Written by hand because the readers on crates.io own the stream or keep every event; here chunks are pushed in, split
-//! anywhere (inside a character, between `\r` and `\n`), and only counts are kept.
-//! The format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>.
+//! Written by hand because the readers on crates.io own the stream or keep every event; here chunks
+//! are pushed in, split anywhere (inside a character, between `\r` and `\n`), and only counts are
+//! kept. The format:
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>.
 
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,8 @@ const NAME_BYTES: usize = 8;
 /// A byte order mark, in UTF-8, which may lead a stream.
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Counts the events of a stream, tells which of them carry output, an error or the end, and collects the usage. It never
-/// fails: what it cannot read tells nothing.
+/// Counts the events of a stream, tells which of them carry output, an error or the end, and
+/// collects the usage. It never fails: what it cannot read tells nothing.
 #[derive(Debug, Default)]
 pub struct SseReader {
     /// Number of bytes of a byte order mark that the stream began with; more than it has, once
@@ -99,8 +100,8 @@ impl SseReader {
         self.events
     }
 
-    /// Events so far that carry output: a token or a few, of text, reasoning or a tool call. Not the role that opens a
-    /// message, pings, usage, nor what ends it.
+    /// Events so far that carry output: a token or a few, of text, reasoning or a tool call. Not
+    /// the role that opens a message, pings, usage, nor what ends it.
     pub fn output_events(&self) -> u32 {
         self.output_events
     }

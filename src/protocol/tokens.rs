@@ -1,10 +1,12 @@
 //! Counting the tokens of a text, where the configuration wants them counted instead of estimated.
 
-/// The longest text that is tokenized in one go. The tokenizer's time grows with the square of a run without a
-/// boundary, and its regular expression gives up (by a panic) on runs of white space of a million characters.
+/// The longest text that is tokenized in one go. The tokenizer's time grows with the square of a
+/// run without a boundary, and its regular expression gives up (by a panic) on runs of white space
+/// of a million characters.
 const PIECE_BYTES: usize = 96;
 
-/// WebAssembly instructions that tokenizing takes at most: for a piece, for each of its bytes, and for the square of each run's.
+/// WebAssembly instructions that tokenizing takes at most: for a piece, for each of its bytes, and
+/// for the square of each run's.
 const PIECE_WORK: u64 = 3_000;
 const BYTE_WORK: u64 = 1_800;
 const RUN_WORK: u64 = 60;
@@ -38,8 +40,9 @@ pub(super) fn work_of(piece: &str) -> u64 {
     work
 }
 
-/// A text in pieces of at most [`PIECE_BYTES`], cut where cl100k cuts too (before the space that leads a word) unless there is
-/// no such place. The last piece is left: its place to be cut may be in what follows.
+/// A text in pieces of at most [`PIECE_BYTES`], cut where cl100k cuts too (before the space that
+/// leads a word) unless there is no such place. The last piece is left: its place to be cut may be
+/// in what follows.
 pub(super) struct Pieces<'a>(pub(super) &'a str);
 
 // === impl CharacterClass ===
@@ -93,7 +96,8 @@ mod exact {
     // === impl Cl100k ===
 
     impl Cl100k {
-        /// Builds it from its embedded ranks, which takes tens of milliseconds and 15 MB: while a VM starts, not while it serves.
+        /// Builds it from its embedded ranks, which takes tens of milliseconds and 15 MB: while a
+        /// VM starts, not while it serves.
         pub fn load() -> Self {
             Self(tiktoken_rs::cl100k_base().ok())
         }
@@ -119,7 +123,8 @@ mod exact {
 
         #[test]
         fn counts_are_those_of_cl100k_base() {
-            // Well-known encodings: "hello world" is [15339, 1917], "tiktoken is great!" has six tokens.
+            // Well-known encodings: "hello world" is [15339, 1917], "tiktoken is great!" has six
+            // tokens.
             for (text, tokens) in [("", 0), ("hello world", 2), ("tiktoken is great!", 6)] {
                 assert_eq!(tokens_of(text), Some(tokens), "{text}");
             }

@@ -1,12 +1,14 @@
 //! Reading of one event of a stream, or of a whole document: output, an end, an error, usage.
 //!
 //! One reader for all dialects, by what they have in common:
-//! - OpenAI's chat and completions, with vLLM, SGLang, llama-server and TensorRT-LLM: `choices[].delta`, `.message` or
-//!   `.text`, `.finish_reason`; `usage`, and llama-server's `timings`;
+//! - OpenAI's chat and completions, with vLLM, SGLang, llama-server and TensorRT-LLM:
+//!   `choices[].delta`, `.message` or `.text`, `.finish_reason`; `usage`, and llama-server's
+//!   `timings`;
 //! - OpenAI's responses: `type` ends in `.delta` and `delta` is a string; `response.usage`;
-//! - Anthropic's messages: `type` is `content_block_delta` and `delta` an object; `message.usage`, `usage`;
-//! - SGLang's `/generate`: `text`, `meta_info`; that of TGI: `token.text`, `generated_text`, `details`; llama-server's
-//!   `/completion`: `content`, `stop`.
+//! - Anthropic's messages: `type` is `content_block_delta` and `delta` an object; `message.usage`,
+//!   `usage`;
+//! - SGLang's `/generate`: `text`, `meta_info`; that of TGI: `token.text`, `generated_text`,
+//!   `details`; llama-server's `/completion`: `content`, `stop`.
 
 use super::scan::{Key, ScanSink, Value};
 use super::usage::Counts;
@@ -19,7 +21,8 @@ pub(super) struct Told {
     is_known: bool,
     kind: EventKind,
     has_type: bool,
-    /// Text where any is output; where it is in an event without a type; and where it is in an event that is a delta.
+    /// Text where any is output; where it is in an event without a type; and where it is in an
+    /// event that is a delta.
     has_text: bool,
     has_bare_text: bool,
     has_delta: bool,
@@ -180,13 +183,15 @@ impl ScanSink for Told {
     }
 }
 
-/// The HTTP status that an error's code or type stands for: a number, or a name that servers give it.
+/// The HTTP status that an error's code or type stands for: a number, or a name that servers give
+/// it.
 fn status_of(value: Value<'_>) -> Option<u16> {
     if let Some(number) = value.number() {
         return (400.0..600.0).contains(&number).then_some(number as u16);
     }
     let Value::Text(name) = value else { return None };
-    // Names are written in several ways: `invalid_request_error`, `BadRequestError`, `Invalid Request`.
+    // Names are written in several ways: `invalid_request_error`, `BadRequestError`,
+    // `Invalid Request`.
     let letters: Vec<u8> = name.iter().filter(|byte| byte.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
     let says = |word: &[u8]| letters.windows(word.len()).any(|window| window == word);
     const NAMES: [(&[u8], u16); 20] = [

@@ -2,7 +2,8 @@
 
 use super::scan::{Key, Value};
 
-/// Above this a count is a defect of the server, not a length: no model has a context of 16 million tokens.
+/// Above this a count is a defect of the server, not a length: no model has a context of 16 million
+/// tokens.
 const PLAUSIBLE_TOKENS_MAX: f64 = (1 << 24) as f64;
 
 /// Tokens that a response cost, as far as the server said so.
@@ -14,8 +15,8 @@ pub struct Usage {
     pub completion_tokens: Option<u32>,
     /// Tokens of the prompt that came from a cache.
     pub cached_tokens: Option<u32>,
-    /// All this is of one answer, however many there are: llama-server tells `timings` and `usage` of one of them, and
-    /// of an array of answers each tells its own.
+    /// All this is of one answer, however many there are: llama-server tells `timings` and `usage`
+    /// of one of them, and of an array of answers each tells its own.
     pub is_of_one: bool,
 }
 
@@ -27,7 +28,8 @@ pub(super) struct Counts {
     completion: Option<u32>,
     total: Option<u32>,
     cached: Option<u32>,
-    /// Of Anthropic's messages: without what came from a cache or went into it. Of OpenAI's responses: with it.
+    /// Of Anthropic's messages: without what came from a cache or went into it. Of OpenAI's
+    /// responses: with it.
     input: Option<u32>,
     cache_read: Option<u32>,
     cache_creation: Option<u32>,
@@ -46,8 +48,8 @@ impl Usage {
         Some(if self.is_of_one { told.saturating_mul(answers.max(1)) } else { told })
     }
 
-    /// Tokens of the prompts of all `answers`; `None` where the server tells those of one answer, of which the others may
-    /// have had prompts of their own.
+    /// Tokens of the prompts of all `answers`; `None` where the server tells those of one answer,
+    /// of which the others may have had prompts of their own.
     pub fn prompts(&self, answers: u32) -> Option<u32> {
         self.prompt_tokens.filter(|_| !self.is_of_one || answers <= 1)
     }
@@ -56,8 +58,8 @@ impl Usage {
 // === impl Counts ===
 
 impl Counts {
-    /// Takes a count from within an object that tells usage; `path` begins there. What is told later replaces what was
-    /// told before; implausible counts are as if they were not there.
+    /// Takes a count from within an object that tells usage; `path` begins there. What is told
+    /// later replaces what was told before; implausible counts are as if they were not there.
     pub(super) fn take(&mut self, path: &[Key], value: Value<'_>) {
         let slot = match path {
             [Key::PromptTokens] => &mut self.prompt,
@@ -81,7 +83,8 @@ impl Counts {
         *slot = if grows { count.max(*slot) } else { count.or(*slot) };
     }
 
-    /// Both together; what `later` tells replaces what `self` tells, but for the output, which only grows.
+    /// Both together; what `later` tells replaces what `self` tells, but for the output, which only
+    /// grows.
     pub(super) fn then(self, later: Self) -> Self {
         Self {
             prompt: later.prompt.or(self.prompt),

@@ -17,10 +17,11 @@ pub struct Allowance(AllowanceRule);
 enum AllowanceRule {
     #[default]
     Any,
-    /// So much; or one request, if the lot is below its share of what was free, counted in requests and divided among the
-    /// gateways that are active.
+    /// So much; or one request, if the lot is below its share of what was free, counted in requests
+    /// and divided among the gateways that are active.
     Together { left: Load, free: Load, active: u32, lot: Option<Lot> },
-    /// Beside what it has already: its share of the pod; where the pod is its own, also what the others' shares leave.
+    /// Beside what it has already: its share of the pod; where the pod is its own, also what the
+    /// others' shares leave.
     Apart { own: Load, gateways: u32, is_own: bool },
 }
 

@@ -30,9 +30,9 @@ impl Load {
         self.0
     }
 
-    /// The load of one request where a pod sustains `concurrency` of them at once, at most 1.0: an idle pod always
-    /// takes one. Rounded down, so that a pod takes as many as it sustains: 6 of 166,667 millionths would not fit.
-    /// `None` unless `concurrency` is positive and finite.
+    /// The load of one request where a pod sustains `concurrency` of them at once, at most 1.0: an
+    /// idle pod always takes one. Rounded down, so that a pod takes as many as it sustains: 6 of
+    /// 166,667 millionths would not fit. `None` unless `concurrency` is positive and finite.
     pub fn of_one_in(concurrency: f64) -> Option<Self> {
         (concurrency.is_finite() && concurrency > 0.0)
             .then(|| Self(((1e6 / concurrency + FLOAT_NOISE_MICRO).min(1e6) as u32).max(1)))

@@ -1,5 +1,5 @@
-//! The pool as its sources describe it: pods, their deployments and the deployments' profiles. Immutable; a new
-//! description makes a new [`Pool`].
+//! The pool as its sources describe it: pods, their deployments and the deployments' profiles.
+//! Immutable; a new description makes a new [`Pool`].
 
 mod audience;
 mod deployment;

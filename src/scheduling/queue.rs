@@ -1,9 +1,10 @@
 //! The requests that wait in one VM, most urgent first.
 //!
-//! The order is (late or not, latest start, arrival). Whether a request is late changes with time alone, so it is not
-//! stored: requests are kept by latest start, and those before `now` are the late ones. Requests with one
-//! [`Footprint`] form a [`Lane`], which says which of them a pass looks at. A pass looks at so many requests and no more: where
-//! there are too many lanes for that, at the most urgent of all, and at the lanes in turn.
+//! The order is (late or not, latest start, arrival). Whether a request is late changes with time
+//! alone, so it is not stored: requests are kept by latest start, and those before `now` are the
+//! late ones. Requests with one [`Footprint`] form a [`Lane`], which says which of them a pass
+//! looks at. A pass looks at so many requests and no more: where there are too many lanes for that,
+//! at the most urgent of all, and at the lanes in turn.
 
 mod lane;
 
@@ -192,7 +193,8 @@ impl Queue {
         self.get(*id)
     }
 
-    /// The requests that a pass looks at, most urgent first: no more than some `most`. Over passes all that wait come up.
+    /// The requests that a pass looks at, most urgent first: no more than some `most`. Over passes
+    /// all that wait come up.
     pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
         let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);
         let each = most.checked_div(lanes).unwrap_or_default().min(MOST_OF_LANE);
@@ -226,14 +228,16 @@ impl Queue {
         offered
     }
 
-    /// The one that has waited longest beyond its patience and so may reserve a pod, and since when it may.
+    /// The one that has waited longest beyond its patience and so may reserve a pod, and since when
+    /// it may.
     pub fn aged(&self, now: Instant) -> Option<(&Request, Instant)> {
         let (since, id) = self.by_aging.first().filter(|(at, id)| *at <= now && self.is_judged(*id))?;
         Some((self.get(*id)?, *since))
     }
 
-    /// Starts the patience of those that have become late anew: in overload nearly all are late, and if they kept the
-    /// first places that they aged into, only requests that have failed already would be served.
+    /// Starts the patience of those that have become late anew: in overload nearly all are late,
+    /// and if they kept the first places that they aged into, only requests that have failed
+    /// already would be served.
     pub fn settle(&mut self, now: Instant) {
         let quarter = self.max_wait.mul_f64(0.25);
         for _ in 0..MOST_SETTLED {

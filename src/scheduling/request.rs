@@ -47,7 +47,8 @@ pub struct Arrival {
     /// Distribution of its answer's length, for the policies that go by more than the estimate;
     /// `None` where that is not known.
     pub lengths: Option<OutputLengths>,
-    /// The objective of the request, its class or its model, in this order; it goes before a profile's own.
+    /// The objective of the request, its class or its model, in this order; it goes before a
+    /// profile's own.
     pub slo: Option<Slo>,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,
@@ -64,7 +65,8 @@ pub struct Prospect {
     pub load: Load,
     /// `true` where the deployment must not be filled above its capacity.
     pub bounded: bool,
-    /// Highest rate (requests/s) that a pod sustains in requests of this shape, where a profile says so.
+    /// Highest rate (requests/s) that a pod sustains in requests of this shape, where a profile
+    /// says so.
     pub rate_per_s: Option<f64>,
     /// Latest instant at which it can start here and still meet its objective; `None` without an
     /// objective or a profile.
@@ -80,9 +82,11 @@ pub struct Prospect {
 pub enum Unjudged {
     /// No deployment that serves the model has a profile from which a pending load follows.
     NoProfile,
-    /// There are profiles, but neither they nor the configuration nor the request set an objective they can rank.
+    /// There are profiles, but neither they nor the configuration nor the request set an objective
+    /// they can rank.
     NoSlo,
-    /// Its policy goes by speeds that are learned, and too little is known of them, or they turned out wrong.
+    /// Its policy goes by speeds that are learned, and too little is known of them, or they turned
+    /// out wrong.
     SpeedsUnknown,
 }
 
@@ -110,9 +114,10 @@ pub struct Request {
     pub foreign_slo: bool,
 }
 
-/// Requests with one footprint are admitted by nearly the same room: they may go to the same pods, take much the same there,
-/// and must start by much the same time. Names of models do not tell them apart, and neither do small differences of lengths and
-/// objectives: clients choose these, and each footprint costs a look at it.
+/// Requests with one footprint are admitted by nearly the same room: they may go to the same pods,
+/// take much the same there, and must start by much the same time. Names of models do not tell them
+/// apart, and neither do small differences of lengths and objectives: clients choose these, and
+/// each footprint costs a look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Footprint(u64);
 
@@ -164,8 +169,9 @@ impl Request {
         }
     }
 
-    /// The prospects that deserve a pod: those where it still meets its objective, and, so that a late request is
-    /// served at all, the one where it comes nearest (all of them, where none says how near).
+    /// The prospects that deserve a pod: those where it still meets its objective, and, so that a
+    /// late request is served at all, the one where it comes nearest (all of them, where none says
+    /// how near).
     pub fn worth_trying(&self, now: Instant) -> impl Iterator<Item = &Prospect> {
         let best = self.prospects.iter().map(|prospect| prospect.latest_start).max().flatten();
         self.prospects.iter().filter(move |prospect| prospect.latest_start == best || prospect.is_in_time(now))

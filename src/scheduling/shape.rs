@@ -10,7 +10,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// With its prompt rounded to a quarter of an octave, so that requests that hardly differ do not.
+    /// With its prompt rounded to a quarter of an octave, so that requests that hardly differ do
+    /// not.
     pub fn rounded(self) -> Self {
         let quarters = (4.0 * f64::from(self.input_tokens.max(1)).log2()).round();
         Self { input_tokens: (quarters / 4.0).exp2() as u32, ..self }
@@ -20,8 +21,8 @@ impl Shape {
 /// The last bucket that [`log2_bucket`] knows: everything from some 2^20 tokens on.
 pub const LAST_BUCKET: u8 = 20;
 
-/// The bucket of a token count, as AIBrix's output predictor has it: log2 rounded half away from zero, 0 for no tokens
-/// at all, [`LAST_BUCKET`] at most.
+/// The bucket of a token count, as AIBrix's output predictor has it: log2 rounded half away from
+/// zero, 0 for no tokens at all, [`LAST_BUCKET`] at most.
 ///
 /// Whole numbers decide it exactly: log2(t) rounds up from f + ½ on, that is where t² ≥ 2^(2f + 1).
 pub fn log2_bucket(tokens: u32) -> u8 {

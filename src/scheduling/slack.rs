@@ -7,8 +7,9 @@ use super::shape::Shape;
 use super::slo::Slo;
 use super::time::Instant;
 
-/// Seconds that a request which has waited this long can still wait on a deployment with this profile and be expected
-/// to meet its target: target − waited − expected, negative once it is late. AIBrix's rank is the negation.
+/// Seconds that a request which has waited this long can still wait on a deployment with this
+/// profile and be expected to meet its target: target − waited − expected, negative once it is
+/// late. AIBrix's rank is the negation.
 ///
 /// `None` if nothing is promised, or if the profile has no latency for what is.
 pub fn slack_s(slo: &Slo, shape: Shape, profile: &Profile, waited: Duration) -> Option<f64> {

@@ -24,9 +24,11 @@ pub struct Slo {
     pub e2e_per_token: Option<Duration>,
 }
 
-/// The one objective of an [`Slo`] that ranks requests. It only ranks: whether an SLO is kept takes all of them.
+/// The one objective of an [`Slo`] that ranks requests. It only ranks: whether an SLO is kept takes
+/// all of them.
 ///
-/// In the order of precedence, which is AIBrix's (TPOT, TTFT, TPAT, E2E) with the objective per output token after TPOT.
+/// In the order of precedence, which is AIBrix's (TPOT, TTFT, TPAT, E2E) with the objective per
+/// output token after TPOT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SloKind {
     /// [`Slo::tpot`], with [`Slo::ttft`] on top where that is set.
@@ -46,8 +48,8 @@ pub enum SloKind {
 pub struct Outcome {
     /// Tokens in and out, as the model server counted them.
     pub shape: Shape,
-    /// Tokens of the prompt that the model server took from its prefix cache, all of `shape.input_tokens` at most; `None`
-    /// where it did not say, which is not zero.
+    /// Tokens of the prompt that the model server took from its prefix cache, all of
+    /// `shape.input_tokens` at most; `None` where it did not say, which is not zero.
     pub cached_tokens: Option<u32>,
     /// From arrival at the gateway to the first token.
     pub ttft: Duration,
@@ -79,8 +81,8 @@ impl Slo {
         self.ranking().map(|(kind, _)| kind)
     }
 
-    /// The time from arrival within which a request of this shape is to reach what its [`SloKind`] looks at: the first
-    /// token for [`SloKind::Ttft`], the end for all others.
+    /// The time from arrival within which a request of this shape is to reach what its [`SloKind`]
+    /// looks at: the first token for [`SloKind::Ttft`], the end for all others.
     pub fn target(&self, shape: Shape) -> Option<Duration> {
         let (kind, value) = self.ranking()?;
         Some(match kind {
@@ -91,7 +93,8 @@ impl Slo {
         })
     }
 
-    /// The time per output token that it leaves an answer of this shape at most; `None` where it leaves any.
+    /// The time per output token that it leaves an answer of this shape at most; `None` where it
+    /// leaves any.
     pub fn pace(&self, shape: Shape) -> Option<Duration> {
         let tokens = shape.output_tokens.max(1);
         let ends = [

@@ -1,5 +1,5 @@
-//! The pods among which a request may go, where a gateway before the filter narrows them down: the subset hint of the
-//! Endpoint Picker Protocol (Gateway API Inference Extension).
+//! The pods among which a request may go, where a gateway before the filter narrows them down: the
+//! subset hint of the Endpoint Picker Protocol (Gateway API Inference Extension).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,8 @@ pub struct Subset(Vec<(IpAddr, Option<u16>)>);
 // === impl Subset ===
 
 impl Subset {
-    /// Reads entries as `ip:port` or `ip`, several of them separated by commas. What is neither names no pod.
+    /// Reads entries as `ip:port` or `ip`, several of them separated by commas. What is neither
+    /// names no pod.
     pub fn of<'a>(entries: impl IntoIterator<Item = &'a str>) -> Self {
         let entries = entries.into_iter().flat_map(|entry| entry.split(',')).map(str::trim);
         Self(entries.filter_map(endpoint).collect())

@@ -1,4 +1,5 @@
-//! Pools and requests for tests: what a request would be on a deployment is chosen freely by its prompt.
+//! Pools and requests for tests: what a request would be on a deployment is chosen freely by its
+//! prompt.
 
 use crate::scheduling::policies::pull;
 use serde_json::json;
@@ -18,8 +19,8 @@ pub(crate) const START: Instant = Instant::from_micros(3_600_000_000);
 /// infeasible), and the mean time from its start to its end, in seconds.
 pub(crate) type Cell = (f64, f64);
 
-/// A profile in which the k-th shape (see [`shape`]) is the k-th of `cells`, with an end-to-end objective
-/// (0: none).
+/// A profile in which the k-th shape (see [`shape`]) is the k-th of `cells`, with an end-to-end
+/// objective (0: none).
 pub(crate) fn profile(cells: &[Cell], slo_e2e_s: f64) -> Profile {
     let rates: Vec<f64> = cells.iter().map(|(load, e2e)| if *load > 0.0 { 1.0 / load / e2e } else { 0.0 }).collect();
     let latencies: Vec<f64> = cells.iter().map(|(_, e2e)| *e2e).collect();
@@ -35,7 +36,8 @@ pub(crate) fn shape(k: usize) -> Shape {
     Shape { output_tokens: 1, input_tokens: 4_u32.pow(u32::try_from(k).unwrap()) }
 }
 
-/// Deployments by name, number of pods and profile. The p-th pod of the d-th deployment is `10.0.d.p:8000`.
+/// Deployments by name, number of pods and profile. The p-th pod of the d-th deployment is
+/// `10.0.d.p:8000`.
 pub(crate) fn pool(deployments: &[(&str, u8, Option<Profile>)]) -> Pool {
     let pods = deployments.iter().enumerate().flat_map(|(d, (name, pods, _))| (0..*pods).map(move |p| pod(d, p, name)));
     let profiles: Vec<_> = deployments

@@ -1,6 +1,7 @@
 //! Monotonic time as the core sees it: an argument, never read inside.
 //!
-//! `std::time::Instant` cannot be made from a number, so it can be neither simulated nor shared between VMs.
+//! `std::time::Instant` cannot be made from a number, so it can be neither simulated nor shared
+//! between VMs.
 
 use std::time::Duration;
 

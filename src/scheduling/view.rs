@@ -167,7 +167,8 @@ impl<'a> View<'a> {
         self.states.get(position).copied().unwrap_or_default()
     }
 
-    /// Lets a pod drain for a request that has waited too long: of those that deserve it the one with room soonest.
+    /// Lets a pod drain for a request that has waited too long: of those that deserve it the one
+    /// with room soonest.
     pub fn reserve_for(&mut self, request: &Request, now: Instant) -> Option<usize> {
         let deserves = |candidate: &Candidate<'_>| {
             request.worth_trying(now).any(|prospect| prospect.deployment == candidate.prospect.deployment)

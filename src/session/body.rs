@@ -5,7 +5,8 @@ use super::intent::Wish;
 use crate::config::PromptTokens;
 use crate::protocol::{Ask, AskReader, NameReader, Named, NamingBody, PromptSize, Refusal, TokenCounter};
 
-/// Most that a callback spends on reading, in WebAssembly instructions as estimated below; a piece may go beyond it.
+/// Most that a callback spends on reading, in WebAssembly instructions as estimated below; a piece
+/// may go beyond it.
 const WORK: u64 = 1_000_000;
 /// Bytes copied from Envoy at once. The longest head of a part of a form fits in.
 const PIECE: usize = 16 * 1024;
@@ -20,7 +21,8 @@ const SCANNED_BYTE: u64 = 100;
 const FORM_STEP: u64 = 200;
 const FORM_BYTE: u64 = 8;
 
-/// A body is searched for a name up to here: less than Envoy keeps of it by default, which it would answer with a 413 beyond.
+/// A body is searched for a name up to here: less than Envoy keeps of it by default, which it would
+/// answer with a 413 beyond.
 const MOST_SEARCHED: usize = 768 * 1024;
 
 /// A body that is being read.
@@ -175,7 +177,8 @@ impl Body {
 // === impl Reader ===
 
 impl Reader {
-    /// Takes a piece until that was so much work; returns how much of it was read, and the work that it was.
+    /// Takes a piece until that was so much work; returns how much of it was read, and the work
+    /// that it was.
     fn feed_in_slices(&mut self, piece: &[u8], most: u64, counter: Option<&dyn TokenCounter>) -> (usize, u64) {
         let slice = match self {
             Self::Name(reader) if reader.is_form() => PIECE,

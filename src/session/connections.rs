@@ -1,12 +1,13 @@
-//! The connections to pods that lie idle in this VM's worker, as Envoy's pools keep them: Envoy does not say whether a request
-//! was sent into one that was used before, which its pod may be closing just then.
+//! The connections to pods that lie idle in this VM's worker, as Envoy's pools keep them: Envoy
+//! does not say whether a request was sent into one that was used before, which its pod may be
+//! closing just then.
 
 use std::net::SocketAddr;
 
 use fnv::FnvHashMap;
 
-/// See the module. What Envoy closes or the filter does not see makes it wrong by some, and only for a while: each reset
-/// takes one away.
+/// See the module. What Envoy closes or the filter does not see makes it wrong by some, and only
+/// for a while: each reset takes one away.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     idle: FnvHashMap<SocketAddr, u32>,

@@ -122,8 +122,8 @@ impl<H: Host> Router<H> {
     }
 }
 
-/// Those of `running` that still generate: their lengths so far are known to be exceeded. What waits has no length yet, and may be a
-/// hundred times as many.
+/// Those of `running` that still generate: their lengths so far are known to be exceeded. What
+/// waits has no length yet, and may be a hundred times as many.
 fn running_of(
     records: &BTreeMap<RequestId, Box<Record>>,
     running: impl Iterator<Item = RequestId>,

@@ -1,5 +1,6 @@
-//! Requests that come before the first list of pods: they wait for it. A gateway that was just started has asked for its
-//! pods already, and to fail what comes until they are named would make every start an outage.
+//! Requests that come before the first list of pods: they wait for it. A gateway that was just
+//! started has asked for its pods already, and to fail what comes until they are named would make
+//! every start an outage.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::dispatcher::MOST_ACTIONS;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 
-/// The longest that a request waits for the first list of pods: `queue.max_wait`, and not more than this.
+/// The longest that a request waits for the first list of pods: `queue.max_wait`, and not more than
+/// this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl<H: Host> Router<H> {
@@ -30,7 +32,8 @@ impl<H: Host> Router<H> {
         Next::Wait
     }
 
-    /// Lets go what waited for the first list of pods, once it is there or was waited for long enough.
+    /// Lets go what waited for the first list of pods, once it is there or was waited for long
+    /// enough.
     pub(super) fn release_early(&mut self, now: Instant) {
         // Each resumes a stream, and Envoy runs what follows from each nested on one stack.
         for _ in 0..MOST_ACTIONS {

@@ -1,5 +1,6 @@
-//! Notices an Envoy that never shows bodies. Without `allow_on_headers_stop_iteration` a filter that waits for a body
-//! after its headers waits for ever; Istio's own resources cannot set that flag.
+//! Notices an Envoy that never shows bodies. Without `allow_on_headers_stop_iteration` a filter
+//! that waits for a body after its headers waits for ever; Istio's own resources cannot set that
+//! flag.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Header maps as the ABI carries them: a count, the sizes of names and values, then each with a zero byte behind it;
-//! numbers are 32 bits, little endian.
+//! Header maps as the ABI carries them: a count, the sizes of names and values, then each with a
+//! zero byte behind it; numbers are 32 bits, little endian.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -35,8 +35,8 @@ impl Headers {
         self.places.iter().filter_map(|(name, _)| str::from_utf8(self.bytes.get(name.clone())?).ok())
     }
 
-    /// The first value of a header, by its name in lower case. Bytes that are not UTF-8 become U+FFFD: no value that we
-    /// read may hold any.
+    /// The first value of a header, by its name in lower case. Bytes that are not UTF-8 become
+    /// U+FFFD: no value that we read may hold any.
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let is_named = |place: &Range<usize>| self.bytes.get(place.clone()) == Some(name.as_bytes());
         let (_, value) = self.places.iter().find(|(known, _)| known.len() == name.len() && is_named(known))?;

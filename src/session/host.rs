@@ -1,5 +1,5 @@
-//! The port to the proxy: every call that the way of a request makes. The compiled filter implements it by the proxy's host
-//! calls, tests and the simulation by a host of their own.
+//! The port to the proxy: every call that the way of a request makes. The compiled filter
+//! implements it by the proxy's host calls, tests and the simulation by a host of their own.
 
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ pub enum MetricKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric(pub u32);
 
-/// The proxy around a VM. Calls that concern a stream go to the effective context's. No call panics.
+/// The proxy around a VM. Calls that concern a stream go to the effective context's. No call
+/// panics.
 pub trait Host: Store + Clone {
     /// Returns the time on a monotonic clock.
     fn now(&self) -> Instant;
@@ -61,13 +62,15 @@ pub trait Host: Store + Clone {
     /// Sets the time between two ticks of the root context that runs.
     fn set_tick_period(&self, period: Duration);
 
-    /// Sends an HTTP callout to a cluster; returns the token by which its answer comes to the root context.
+    /// Sends an HTTP callout to a cluster; returns the token by which its answer comes to the root
+    /// context.
     ///
     /// # Errors
     /// The proxy's status, such as for a cluster that it does not know.
     fn call(&self, cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u32, Refused>;
 
-    /// Returns up to `size` bytes of a buffer from `start` on; `None` if there is none, or if it ends before.
+    /// Returns up to `size` bytes of a buffer from `start` on; `None` if there is none, or if it
+    /// ends before.
     fn buffer(&self, buffer: Buffer, start: usize, size: usize) -> Option<Vec<u8>>;
 
     /// Returns all headers of a map; none if there is no such map.
@@ -85,7 +88,8 @@ pub trait Host: Store + Clone {
     /// The proxy's status where there is no such map.
     fn remove_header(&self, map: Map, name: &str) -> Result<(), Refused>;
 
-    /// Returns a property of the stream or of the proxy by its path, whose parts a zero byte separates.
+    /// Returns a property of the stream or of the proxy by its path, whose parts a zero byte
+    /// separates.
     fn property(&self, path: &str) -> Option<Vec<u8>>;
 
     /// Takes one message out of a mailbox; `false` if it is empty.

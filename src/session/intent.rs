@@ -117,7 +117,8 @@ impl Wish {
                 .as_ref()
                 .is_none_or(|header| headers.get(&header.name).as_deref() == Some(header.value.as_str()))
         };
-        // Servers that read JSON do not mind what it is called; only a path of which it is not known what it takes may take a form.
+        // Servers that read JSON do not mind what it is called; only a path of which it is not
+        // known what it takes may take a form.
         let kind = headers.get("content-type").filter(|_| endpoint == Endpoint::Any);
         let classes = config.classes.iter().enumerate().filter(|(_, class)| carries(class));
         Ok(Self {

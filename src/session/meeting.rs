@@ -61,8 +61,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Passes the roster on, says what is news, and lets all VMs know what came of it: what ran here and when that was told,
-    /// or why it was not.
+    /// Passes the roster on, says what is news, and lets all VMs know what came of it: what ran
+    /// here and when that was told, or why it was not.
     fn end_meeting(&mut self, round: &Round, outcome: Result<(Column, Instant), FetchError>, now: Instant) {
         let Some(Replicas { source, document, .. }) = &self.replicas else { return };
         let reckoned = round.roster().gateways().max(source.expected);

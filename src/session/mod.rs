@@ -1,5 +1,6 @@
-//! The way of a request through the filter, and that of callouts and ticks, generic over the [`Host`]: contexts, streams,
-//! bodies, callouts and metrics. It reads what passes, asks the [`crate::dispatcher`], and does what that says.
+//! The way of a request through the filter, and that of callouts and ticks, generic over the
+//! [`Host`]: contexts, streams, bodies, callouts and metrics. It reads what passes, asks the
+//! [`crate::dispatcher`], and does what that says.
 
 mod body;
 mod callout;

@@ -62,7 +62,8 @@ impl<H: Host> Router<H> {
         self.sources.awaits_pods() && self.dispatcher.pool().pods().is_empty()
     }
 
-    /// Answers whoever asks whether requests can be placed: 200 once the source of pods has answered, 503 before.
+    /// Answers whoever asks whether requests can be placed: 200 once the source of pods has
+    /// answered, 503 before.
     pub(super) fn tell_readiness(&mut self, id: RequestId, now: Instant) -> Next {
         self.records.insert(id, Box::new(Record::new(id, Stage::Refused, now)));
         let (status, body) = if self.pods_are_unknown() {

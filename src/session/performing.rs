@@ -14,8 +14,9 @@ use crate::scheduling::request::RequestId;
 /// The header that tells a client which of its own were not understood.
 pub(super) const IGNORED: &str = "x-slo-router-ignored";
 
-/// Envoy closes an HTTP/1.1 connection on which it answers 400 itself, as after a message that it could not read. Where the request
-/// was read whole, it is given this status instead, and the right one when the answer's headers pass.
+/// Envoy closes an HTTP/1.1 connection on which it answers 400 itself, as after a message that it
+/// could not read. Where the request was read whole, it is given this status instead, and the right
+/// one when the answer's headers pass.
 pub(super) const KEPT_BAD_REQUEST: u16 = 422;
 const BAD_REQUEST: u16 = 400;
 
@@ -32,7 +33,8 @@ fn named<'a>(pod: &'a str, alternatives: &[SocketAddr]) -> Cow<'a, str> {
 }
 
 impl<H: Host> Router<H> {
-    /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for it.
+    /// Does what the dispatcher decided. `own` is the stream whose callback runs; the answer is for
+    /// it.
     pub(super) fn perform(&mut self, actions: Vec<Action>, own: Option<RequestId>) -> Next {
         let mut next = Next::Wait;
         let mut effective = own;
@@ -77,7 +79,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Names to Envoy the pod of the effective context's request, and those that a retry should try.
+    /// Names to Envoy the pod of the effective context's request, and those that a retry should
+    /// try.
     pub(super) fn name_pods(&self, pod: &str, alternatives: &[SocketAddr]) {
         let upstream = &self.config.upstream;
         if upstream.alternative_headers.is_empty() {

@@ -1,8 +1,9 @@
 //! Reads the bodies of requests while they come, a bounded part in each callback.
 //!
-//! Envoy hands a body over in pieces of any size: what another filter has buffered comes at once. Reading a mebibyte takes
-//! milliseconds, in which the worker serves nobody else. So a callback reads what takes it about half of one, and what is left
-//! follows in callbacks of its own, each asked for by a message to this VM itself.
+//! Envoy hands a body over in pieces of any size: what another filter has buffered comes at once.
+//! Reading a mebibyte takes milliseconds, in which the worker serves nobody else. So a callback
+//! reads what takes it about half of one, and what is left follows in callbacks of its own, each
+//! asked for by a message to this VM itself.
 
 use super::body::{Body, ReadProgress};
 use super::host::Host;
@@ -24,8 +25,8 @@ impl<H: Host> Router<H> {
         next
     }
 
-    /// Reads what has come of a body, or a part of it, and lets its request go on once that was enough. Its stream is the effective
-    /// context.
+    /// Reads what has come of a body, or a part of it, and lets its request go on once that was
+    /// enough. Its stream is the effective context.
     fn read_on(&mut self, id: RequestId) -> Next {
         let Some(record) = self.records.get_mut(&id) else { return Next::Go };
         let Some(body) = record.stage.body() else { return Next::Wait };
@@ -59,7 +60,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Reads on in the body that has waited longest for it, in a turn that was asked for; asks for the next.
+    /// Reads on in the body that has waited longest for it, in a turn that was asked for; asks for
+    /// the next.
     pub(super) fn read_in_turn(&mut self) {
         self.read_unread();
         if !self.unread.is_empty() {

@@ -19,7 +19,8 @@ impl<H: Host> Router<H> {
         self.tell_hidden_default();
     }
 
-    /// Has the source of pods asked before its time: one failed, which may be gone, or none was there for a request.
+    /// Has the source of pods asked before its time: one failed, which may be gone, or none was
+    /// there for a request.
     pub(super) fn hasten_pods(&mut self) {
         if let Some(pods) = &self.sources.pods {
             pods.document.hasten(&self.host, &self.keys);
@@ -28,7 +29,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Takes what was fetched, here or in another VM. What is in force was found good by the VM that fetched it.
+    /// Takes what was fetched, here or in another VM. What is in force was found good by the VM
+    /// that fetched it.
     pub(super) fn take_documents(&mut self, now: Instant) {
         let (store, keys) = (&self.host, &self.keys);
         let Sources { profiles, pods, fetched_profiles, fetched_pods, has_new_profiles, .. } = &mut self.sources;

@@ -66,8 +66,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that failed it is known to have,
-    /// before the answer comes.
+    /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that
+    /// failed it is known to have, before the answer comes.
     pub(super) fn follow_retries(&mut self) {
         for _ in 0..self.unanswered.len().min(MOST_FOLLOWED) {
             let Some(id) = self.unanswered.pop_front() else { return };
@@ -83,8 +83,8 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Charges the effective context's request to the pod that Envoy has serve it, if that is another one than before, which then
-    /// has failed it.
+    /// Charges the effective context's request to the pod that Envoy has serve it, if that is
+    /// another one than before, which then has failed it.
     fn follow_retry(&mut self, id: RequestId) {
         let Some(Stage::Forwarded(placement)) = self.records.get_mut(&id).map(|record| &mut record.stage) else {
             return;
@@ -260,7 +260,8 @@ fn names_model(refusal: &[u8]) -> bool {
     !OF_PATHS.iter().any(|text| refusal.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text)))
 }
 
-/// The pod that answers, where that is not the one that Envoy was told first; `None` too where Envoy itself answers.
+/// The pod that answers, where that is not the one that Envoy was told first; `None` too where
+/// Envoy itself answers.
 fn served_by(host: &impl Host, told: &str) -> Option<SocketAddr> {
     let address = host.property("upstream\0address")?;
     if address == told.as_bytes() {
@@ -282,7 +283,8 @@ fn retry_after(headers: &Headers) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Milliseconds with one digit behind the point. Most requests wait for nothing, and need no formatting.
+/// Milliseconds with one digit behind the point. Most requests wait for nothing, and need no
+/// formatting.
 fn tenths_of_ms(span: Duration) -> Cow<'static, str> {
     let tenths = span.as_micros().saturating_add(50).checked_div(100).unwrap_or_default();
     if tenths == 0 {

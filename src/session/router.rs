@@ -1,5 +1,5 @@
-//! One configuration in one VM: what its callbacks do. How a request is described and what becomes of decisions is in
-//! [`describing`](super::describing) and [`performing`](super::performing).
+//! One configuration in one VM: what its callbacks do. How a request is described and what becomes
+//! of decisions is in [`describing`](super::describing) and [`performing`](super::performing).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -27,9 +27,11 @@ use crate::shared::Keys;
 pub const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
 pub const BUSY_TICK: Duration = Duration::from_millis(10);
-/// Time between ticks of a filter that just started, while its sources have not answered yet: one that fails is asked again soon.
+/// Time between ticks of a filter that just started, while its sources have not answered yet: one
+/// that fails is asked again soon.
 const STARTING_TICK: Duration = Duration::from_millis(50);
-/// So long a filter has just started. A source that fails longer is asked more seldom than the heartbeat comes.
+/// So long a filter has just started. A source that fails longer is asked more seldom than the
+/// heartbeat comes.
 const STARTING: Duration = Duration::from_secs(2);
 /// Time between ticks otherwise: the heartbeat's.
 pub const IDLE_TICK: Duration = Duration::from_millis(250);
@@ -109,7 +111,8 @@ impl<H: Host> Router<H> {
         };
         let pool = router.sources.pool(&router.config);
         router.dispatcher.set_pool(pool, router.host.now());
-        // A VM that takes a dead one's place is made for a request, which goes by the last good documents.
+        // A VM that takes a dead one's place is made for a request, which goes by the last good
+        // documents.
         router.take_documents(router.host.now());
         router.tick = FIRST_TICK;
         router.host.set_tick_period(FIRST_TICK);

@@ -1,5 +1,5 @@
-//! Sources of one VM: their documents, and the fetches that it has under way. A bad answer changes nothing and is logged
-//! when it first differs from what was said before, by the VM that got it.
+//! Sources of one VM: their documents, and the fetches that it has under way. A bad answer changes
+//! nothing and is logged when it first differs from what was said before, by the VM that got it.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -82,7 +82,8 @@ impl Sources {
         self.is_hastened
     }
 
-    /// The pool: what the configuration says, and what was fetched. A pod that both name is as the configuration says.
+    /// The pool: what the configuration says, and what was fetched. A pod that both name is as the
+    /// configuration says.
     pub(super) fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
         let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));

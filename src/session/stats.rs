@@ -1,4 +1,5 @@
-//! Metrics. Labels are part of the name, as `_label=value_`; the shipped configurations' `stats_tags` take them out.
+//! Metrics. Labels are part of the name, as `_label=value_`; the shipped configurations'
+//! `stats_tags` take them out.
 //!
 //! Increments and values go to the proxy with the next tick: sent at once, they would cost each
 //! request some host calls.

@@ -75,8 +75,8 @@ fn of_fault(Fault { status }: Fault, has_output: bool) -> (End, Ending) {
     }
 }
 
-/// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept open after an answer
-/// just as a request is sent into it: that is no failure.
+/// A 5xx, of the pod or of Envoy for want of one. A pod may close a connection that it has kept
+/// open after an answer just as a request is sent into it: that is no failure.
 fn of_failure(host: &impl Host, record: &Record) -> End {
     let flags = flags(host);
     let is_closed = flags & RESET != 0 && record.is_reused;

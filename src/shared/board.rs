@@ -1,9 +1,9 @@
 //! The board: the one value that the VMs of a pool share. It holds their seats and claims, the load
 //! of each pod, and the pods that fail.
 //!
-//! It is one value because what a placement reads and writes must agree: one compare-and-swap then takes room, and shows
-//! that no claim, no seat and no verdict on a pod changed meanwhile. It grows with the pods that are busy and the VMs that
-//! keep them so.
+//! It is one value because what a placement reads and writes must agree: one compare-and-swap then
+//! takes room, and shows that no claim, no seat and no verdict on a pod changed meanwhile. It grows
+//! with the pods that are busy and the VMs that keep them so.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,8 @@ pub struct Board {
     pub directory: Directory,
     /// Pods that fail.
     pub failing: Failing,
-    /// The number of the [outlook](super::outlook) on other gateways that is in force; 0 where there is none yet.
+    /// The number of the [outlook](super::outlook) on other gateways that is in force; 0 where
+    /// there is none yet.
     pub outlook: u64,
     /// The pods of the newest configuration.
     pub newest_pods: Vec<PodId>,
@@ -55,7 +56,8 @@ impl Board {
         sum
     }
 
-    /// Replaces what the VM with this ticket runs on the pods of a deployment. `false`: it has no seat (any more).
+    /// Replaces what the VM with this ticket runs on the pods of a deployment. `false`: it has no
+    /// seat (any more).
     pub fn publish(&mut self, deployment: DeploymentId, ticket: Ticket, column: Column) -> bool {
         if self.directory.seat(ticket).is_none() {
             return false;

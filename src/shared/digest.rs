@@ -1,9 +1,9 @@
 //! Digest that one gateway publishes for the others: its load on each pod, and its most urgent
 //! waiting request.
 //!
-//! Gateways share no clock, so times are told as seen from the moment of telling. As text, a digest is its format's version,
-//! a hash of the pool's name and its content in [postcard]'s coding, in the letters of base64 that no path or query has
-//! another meaning for.
+//! Gateways share no clock, so times are told as seen from the moment of telling. As text, a digest
+//! is its format's version, a hash of the pool's name and its content in [postcard]'s coding, in
+//! the letters of base64 that no path or query has another meaning for.
 
 use std::error::Error;
 use std::fmt;
@@ -80,7 +80,8 @@ pub enum DigestError {
 impl Digest {
     /// As text.
     pub fn encode(&self, pool: &str) -> String {
-        // Encoding into a growing vector fails only for types that need a length up front; these do not.
+        // Encoding into a growing vector fails only for types that need a length up front; these do
+        // not.
         let bytes = postcard::to_allocvec(&(VERSION, hash(pool), self)).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -158,8 +159,8 @@ impl UrgentRequest {
         }
     }
 
-    /// Its claim on this gateway's clock, where it was told at `told`. `margin`: so much less urgent than it says, since
-    /// neither clock nor news are exact.
+    /// Its claim on this gateway's clock, where it was told at `told`. `margin`: so much less
+    /// urgent than it says, since neither clock nor news are exact.
     pub fn claim(&self, told: Instant, margin: Duration) -> Claim {
         let slack = Duration::from_micros(self.slack_us.unsigned_abs());
         let latest_start = if self.slack_us < 0 { told.before(slack) } else { told.after(slack) };

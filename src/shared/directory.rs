@@ -1,8 +1,9 @@
 //! Directory of the VMs that schedule: each holds a numbered seat, with a heartbeat, its mailbox
 //! and its claim.
 //!
-//! A VM that dies leaves no message. Its heartbeat stops, and after [`DEAD_AFTER`] the others drop its seat and with it
-//! the load that it had published. A VM that only stalled finds its seat gone and takes a new one.
+//! A VM that dies leaves no message. Its heartbeat stops, and after [`DEAD_AFTER`] the others drop
+//! its seat and with it the load that it had published. A VM that only stalled finds its seat gone
+//! and takes a new one.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub struct Directory {
     newest: Option<Generation>,
 }
 
-/// A configuration of the pool. While an update is under way two are in force, the older for what still drains.
+/// A configuration of the pool. While an update is under way two are in force, the older for what
+/// still drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
     /// Instant at which it was accepted; each VM has a time of its own for it.

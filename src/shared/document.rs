@@ -1,9 +1,10 @@
 //! Documents that one VM fetches and all use: profiles and pods.
 //!
-//! Documents of one kind share a few cells in shared data, each tagged by the fingerprint of where its document is fetched
-//! from. So a configuration update that leaves the source as it is has its documents at once, and one that changes it
-//! lives beside the old one while that drains. Cells are recycled, the one used longest ago first. A cell holds its state
-//! (who fetches, since when; small) and the last good document.
+//! Documents of one kind share a few cells in shared data, each tagged by the fingerprint of where
+//! its document is fetched from. So a configuration update that leaves the source as it is has its
+//! documents at once, and one that changes it lives beside the old one while that drains. Cells are
+//! recycled, the one used longest ago first. A cell holds its state (who fetches, since when;
+//! small) and the last good document.
 
 use std::hash::Hasher;
 use std::time::Duration;
@@ -15,17 +16,18 @@ use super::keys::Keys;
 use super::store::{self, Store, update};
 use crate::scheduling::time::Instant;
 
-/// Until the first good document, a fetch that gave none is tried again this soon, then after twice as long each time, up to
-/// the interval: a gateway that just started has nothing else to go by.
+/// Until the first good document, a fetch that gave none is tried again this soon, then after twice
+/// as long each time, up to the interval: a gateway that just started has nothing else to go by.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// The least time between two fetches of which the second is hastened.
 const HASTENED: Duration = Duration::from_secs(1);
 
-/// Answers of a fetch that cost its server little: a service, a page of its endpoints and one of its pods.
+/// Answers of a fetch that cost its server little: a service, a page of its endpoints and one of
+/// its pods.
 const FEW_ANSWERS: u32 = 3;
-/// Time to the next fetch at least, for each answer beyond these: thousands of pods come in many pages, which no server is to
-/// be asked for all the time.
+/// Time to the next fetch at least, for each answer beyond these: thousands of pods come in many
+/// pages, which no server is to be asked for all the time.
 const PER_ANSWER: Duration = Duration::from_millis(500);
 
 /// Sources that live side by side at most before a cell is taken from one of them.
@@ -103,7 +105,8 @@ impl SharedDocument {
         self.seen.is_some()
     }
 
-    /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a second have passed.
+    /// Takes the right to fetch, if that is due and nobody else has it: until `timeout` and a
+    /// second have passed.
     pub fn lease(&self, store: &impl Store, keys: &Keys, every: Duration, timeout: Duration, now: Instant) -> bool {
         let key = keys.source(self.kind, self.cell_to_take(&states(store, keys, self.kind)));
         let leased = update(store, &key, |state: &mut DocumentState| {
@@ -121,8 +124,8 @@ impl SharedDocument {
         leased == Ok(Some(()))
     }
 
-    /// Makes the next fetch due now, or a second after the last one (more for one of many answers): something shows that the document in
-    /// force is out of date.
+    /// Makes the next fetch due now, or a second after the last one (more for one of many answers):
+    /// something shows that the document in force is out of date.
     pub fn hasten(&self, store: &impl Store, keys: &Keys) {
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return };
         // If it fails, the document is fetched when it is due.
@@ -157,7 +160,8 @@ impl SharedDocument {
         if document.fingerprint == self.fingerprint { document.bytes } else { Vec::new() }
     }
 
-    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the lease.
+    /// Puts a good document into force for all VMs, if it differs from the last one. Ends the
+    /// lease.
     pub fn publish(&self, store: &impl Store, keys: &Keys, good: Good<'_>) -> Concluded {
         // Without a cell, four other configurations came meanwhile; the next lease takes one back.
         let Some(cell) = self.own_cell(&states(store, keys, self.kind)) else { return Concluded::default() };

@@ -83,8 +83,9 @@ impl Failing {
         }
     }
 
-    /// Notes what was seen of a pod. `pool` are the pods there are: of these at most half are out. `None`: nothing changed;
-    /// failures of requests that were sent before it was taken out change nothing.
+    /// Notes what was seen of a pod. `pool` are the pods there are: of these at most half are out.
+    /// `None`: nothing changed; failures of requests that were sent before it was taken out change
+    /// nothing.
     pub fn note(&mut self, id: PodId, sign: Sign, pool: &[PodId], now: Instant) -> Option<Change> {
         match sign {
             Sign::Nothing => None,
@@ -110,7 +111,8 @@ impl Failing {
         }
     }
 
-    /// Forgets pods that are gone, and where a pool shrank to failing pods, half of these. Says whether any was.
+    /// Forgets pods that are gone, and where a pool shrank to failing pods, half of these. Says
+    /// whether any was.
     pub fn keep_to(&mut self, pool: &[PodId]) -> bool {
         let before = self.pods.len();
         self.pods.retain(|pod| pool.contains(&pod.id));
@@ -118,7 +120,8 @@ impl Failing {
         self.pods.len() < before
     }
 
-    /// Takes the right to probe a pod with one request. `false`: somebody else has it, or the pod is well.
+    /// Takes the right to probe a pod with one request. `false`: somebody else has it, or the pod
+    /// is well.
     pub fn begin_probe(&mut self, id: PodId, now: Instant) -> bool {
         if self.health(id, now) != Health::Probe {
             return false;

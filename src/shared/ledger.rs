@@ -22,7 +22,8 @@ pub type Column = BTreeMap<PodId, Entry>;
 /// Load and number of requests of one pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Sum of pending loads in millionths of a pod; wide enough never to saturate, so adding and taking cancel out.
+    /// Sum of pending loads in millionths of a pod; wide enough never to saturate, so adding and
+    /// taking cancel out.
     load_micro: u64,
     /// Requests in flight.
     pub count: u32,

@@ -1,10 +1,11 @@
 //! State shared by Envoy's VMs: one VM per worker, each with a queue and a table of streams of its
 //! own, and between them shared data with compare-and-swap and mailboxes.
 //!
-//! Gateways share nothing but what they tell each other: a [`digest`](digest::Digest) each, kept in a [`roster`](roster::Roster)
-//! and summed up in an [`outlook`](outlook::Outlook) for all VMs.
+//! Gateways share nothing but what they tell each other: a [`digest`](digest::Digest) each, kept in
+//! a [`roster`](roster::Roster) and summed up in an [`outlook`](outlook::Outlook) for all VMs.
 //!
-//! Shared data is never freed, so keys come from a bounded set; each carries the pool and the format's version.
+//! Shared data is never freed, so keys come from a bounded set; each carries the pool and the
+//! format's version.
 
 pub mod board;
 pub mod claim;

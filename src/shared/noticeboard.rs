@@ -1,10 +1,11 @@
 //! The board as one VM last saw or left it, and how it changes it.
 //!
-//! Envoy numbers all writes of shared data by one counter, so a VM can expect the number that its own write got: the one
-//! after the number that it wrote over, unless another write came between. Where that held the last time, a change is tried
-//! on what is known, without reading: if the value has that very number, it is what this VM wrote, for numbers only
-//! grow and its own write got none below. Else nothing is written, and the change is made on a fresh reading. So a VM
-//! that nobody disturbs reads nothing, and any other pays for one failed write.
+//! Envoy numbers all writes of shared data by one counter, so a VM can expect the number that its
+//! own write got: the one after the number that it wrote over, unless another write came between.
+//! Where that held the last time, a change is tried on what is known, without reading: if the value
+//! has that very number, it is what this VM wrote, for numbers only grow and its own write got none
+//! below. Else nothing is written, and the change is made on a fresh reading. So a VM that nobody
+//! disturbs reads nothing, and any other pays for one failed write.
 
 use std::rc::Rc;
 
@@ -17,7 +18,8 @@ pub struct Noticeboard<S> {
     store: S,
     key: String,
     board: Rc<Board>,
-    /// The number of the value that `board` is, as read or expected; `None` where it is no value that was stored.
+    /// The number of the value that `board` is, as read or expected; `None` where it is no value
+    /// that was stored.
     version: Option<u32>,
     /// `true` where the last expectation held.
     undisturbed: bool,
@@ -69,7 +71,8 @@ impl<S: Store> Noticeboard<S> {
         self.readings
     }
 
-    /// Changes the board, again and again until no other VM interferes. `change` returns `None` to leave it as it is.
+    /// Changes the board, again and again until no other VM interferes. `change` returns `None` to
+    /// leave it as it is.
     pub fn update<R>(&mut self, mut change: impl FnMut(&mut Board) -> Option<R>) -> Result<Option<R>, Contended> {
         if self.undisturbed
             && let Ok(Some(result)) = self.attempt(&mut change)

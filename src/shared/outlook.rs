@@ -1,10 +1,11 @@
 //! Outlook of a gateway's VMs on the other gateways, written by whichever VM polls the store.
 //!
-//! It is a value of its own beside the [board](super::board), which says which one is in force: the board is written with every
-//! placement and every end, and this is as large as all pods that others keep busy.
+//! It is a value of its own beside the [board](super::board), which says which one is in force: the
+//! board is written with every placement and every end, and this is as large as all pods that
+//! others keep busy.
 //!
-//! It runs out: whoever reads it later than that knows of the others only that they are there, and keeps to a share of each
-//! pod.
+//! It runs out: whoever reads it later than that knows of the others only that they are there, and
+//! keeps to a share of each pod.
 
 use std::hash::{Hash, Hasher};
 

@@ -1,8 +1,9 @@
 //! Roster of the other gateways, and this one's slot of the store.
 //!
-//! The store has a fixed number of slots, each of which holds one gateway's digest until it expires: so the others are found
-//! without a search, there are never more than so many, and the dead ones go by themselves. A gateway takes the lowest free slot,
-//! which the store gives to one only, and writes to it from then on. The last good digest of each gateway counts until it
+//! The store has a fixed number of slots, each of which holds one gateway's digest until it
+//! expires: so the others are found without a search, there are never more than so many, and the
+//! dead ones go by themselves. A gateway takes the lowest free slot, which the store gives to one
+//! only, and writes to it from then on. The last good digest of each gateway counts until it
 //! expires here too, whatever stands in its slot meanwhile.
 
 use std::hash::{Hash, Hasher};
@@ -71,8 +72,9 @@ impl Roster {
         Digest { gateway: self.gateway, sequence: self.sequence, running, waiting }
     }
 
-    /// Takes what stands in the slots now, and says what is wrong there. Others that told nothing new for `expire` are given
-    /// up, and no sooner: a store that lost all it had does not make them stop.
+    /// Takes what stands in the slots now, and says what is wrong there. Others that told nothing
+    /// new for `expire` are given up, and no sooner: a store that lost all it had does not make
+    /// them stop.
     pub fn look(&mut self, slots: &[Option<String>], pool: &str, expire: Duration, now: Instant) -> Vec<String> {
         let mut complaints = Vec::new();
         for (slot, text) in slots.iter().enumerate() {
@@ -90,7 +92,8 @@ impl Roster {
         complaints
     }
 
-    /// A gateway that took another slot stands in both until the old one expires: its newest digest counts.
+    /// A gateway that took another slot stands in both until the old one expires: its newest digest
+    /// counts.
     fn hear(&mut self, digest: Digest, now: Instant) {
         match self.others.iter_mut().find(|other| other.digest.gateway == digest.gateway) {
             Some(known) if known.digest.sequence >= digest.sequence => {}
@@ -126,7 +129,8 @@ impl Roster {
         u32::try_from(self.others.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// This gateway's place among `reckoned`: how many come before it, or one that it draws where it does not know as many.
+    /// This gateway's place among `reckoned`: how many come before it, or one that it draws where
+    /// it does not know as many.
     pub fn rank(&self, reckoned: u32) -> u32 {
         if self.gateways() < reckoned {
             return u32::try_from(self.gateway.checked_rem(reckoned.into()).unwrap_or_default()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Shared data as a port: values with compare-and-swap, and mailboxes. The filter implements it by host calls,
-//! [`super::memory`] for tests and simulation.
+//! Shared data as a port: values with compare-and-swap, and mailboxes. The filter implements it by
+//! host calls, [`super::memory`] for tests and simulation.
 
 use std::hash::Hasher;
 
@@ -7,8 +7,9 @@ use fnv::FnvHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A version that no value ever has. Envoy ignores the version when it *creates* a value, so setting with this one
-/// creates it if it is missing and changes nothing if it is not: the safe way to create.
+/// A version that no value ever has. Envoy ignores the version when it *creates* a value, so
+/// setting with this one creates it if it is missing and changes nothing if it is not: the safe way
+/// to create.
 pub const NEVER: u32 = u32::MAX;
 
 /// Most tries of an update before the caller goes on without it. Each failure means that another VM
@@ -60,7 +61,8 @@ pub fn write<T: Serialize>(store: &impl Store, key: &str, value: &T, version: u3
     store.set(key, &encode(value), version)
 }
 
-/// Changes a value, again and again until no other VM interferes. `change` returns `None` to leave it as it is.
+/// Changes a value, again and again until no other VM interferes. `change` returns `None` to leave
+/// it as it is.
 pub fn update<T, R>(
     store: &impl Store,
     key: &str,

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::json::JsonError;
 
-/// The largest answer that is read. Envoy buffers up to 32 MB of one, and reading copies it into the VM.
+/// The largest answer that is read. Envoy buffers up to 32 MB of one, and reading copies it into
+/// the VM.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// The largest answer that is searched for the reason of its status.
@@ -81,7 +82,8 @@ pub enum FetchError {
     Empty,
     /// So many bytes, more than [`MAX_BODY_BYTES`].
     TooLarge(usize),
-    /// A page for people, of this content type: the path leads elsewhere, or a login stands before it.
+    /// A page for people, of this content type: the path leads elsewhere, or a login stands before
+    /// it.
     NotJson(String),
     /// It is not what was asked for; or it is, and cannot be taken.
     Invalid(String),
@@ -136,7 +138,8 @@ impl FetchRequest {
     }
 }
 
-/// File servers send JSON under many types, or none; a page for people is the one that says what went wrong.
+/// File servers send JSON under many types, or none; a page for people is the one that says what
+/// went wrong.
 fn is_html(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     ["text/html", "application/xhtml+xml"].iter().any(|html| essence.eq_ignore_ascii_case(html))
@@ -145,8 +148,8 @@ fn is_html(content_type: &str) -> bool {
 // === impl FetchError ===
 
 impl FetchError {
-    /// The error with the reason that the answer's body gives, as Kubernetes and many other servers do: `message`; or that
-    /// Envoy gives for there being no answer.
+    /// The error with the reason that the answer's body gives, as Kubernetes and many other servers
+    /// do: `message`; or that Envoy gives for there being no answer.
     #[must_use]
     pub fn with_reason_of(self, body: &[u8]) -> Self {
         if let (Self::NoAnswer(None), Ok(reason)) = (&self, str::from_utf8(body)) {
@@ -208,8 +211,9 @@ impl From<JsonError> for FetchError {
     }
 }
 
-/// A source's configuration as it is written: the fields that all have, then its own. `every` names the function that returns
-/// the interval where none is written. Flattening a common struct would cost the errors their path.
+/// A source's configuration as it is written: the fields that all have, then its own. `every` names
+/// the function that returns the interval where none is written. Flattening a common struct would
+/// cost the errors their path.
 macro_rules! callout_document {
     ($name:ident every $interval:literal { $($own:tt)* }) => {
         #[derive(serde::Deserialize)]
@@ -251,8 +255,8 @@ pub(super) const fn seldom() -> Duration {
     Duration::from_secs(10)
 }
 
-/// Between two fetches of pods from whoever knows them first: a pod that is told to end may be gone some seconds later, and
-/// all pods of a rolling update may.
+/// Between two fetches of pods from whoever knows them first: a pod that is told to end may be gone
+/// some seconds later, and all pods of a rolling update may.
 pub(super) const fn often() -> Duration {
     Duration::from_secs(2)
 }

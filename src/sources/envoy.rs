@@ -1,6 +1,6 @@
-//! Pods from Envoy itself: the endpoints of clusters, with their health, as its admin interface lists them (`GET
-//! /clusters?format=json`). Endpoint discovery and health checks are Envoy's, and the filter knows no other pods than those
-//! that Envoy can reach.
+//! Pods from Envoy itself: the endpoints of clusters, with their health, as its admin interface
+//! lists them (`GET /clusters?format=json`). Endpoint discovery and health checks are Envoy's, and
+//! the filter knows no other pods than those that Envoy can reach.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -27,7 +27,8 @@ pub enum FetchProgress {
 /// Result of a fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
-    /// A pod or profile document, as [`pods`](super::pods) or [`profiles`](super::profiles) read it.
+    /// A pod or profile document, as [`pods`](super::pods) or [`profiles`](super::profiles) read
+    /// it.
     pub document: Vec<u8>,
     /// Parts that were left out of it, with reasons.
     pub complaints: Vec<String>,

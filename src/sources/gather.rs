@@ -42,7 +42,8 @@ struct Gpu {
 // === impl Gather ===
 
 impl Gather {
-    /// Adds a profile document. A bare profile's `gpu` is a deployment of this namespace, unless it names one.
+    /// Adds a profile document. A bare profile's `gpu` is a deployment of this namespace, unless it
+    /// names one.
     ///
     /// # Errors
     ///
@@ -65,8 +66,9 @@ impl Gather {
         Ok(())
     }
 
-    /// Adds the profile of a deployment and a model. What cannot be read is added too, as what it is, so that the one who
-    /// reads the document rejects it by its name and keeps the last good one.
+    /// Adds the profile of a deployment and a model. What cannot be read is added too, as what it
+    /// is, so that the one who reads the document rejects it by its name and keeps the last good
+    /// one.
     pub(super) fn add_profile(&mut self, deployment: String, model: &str, text: &str) {
         let text = without_nan(text.as_bytes());
         let shown: String = String::from_utf8_lossy(&text).chars().take(SHOWN_CHARS).collect();

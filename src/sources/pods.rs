@@ -16,8 +16,8 @@ struct PodsDocument {
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, with its path. A document is taken as a whole or not at all: half a pool would be
-/// taken for a pool that shrank.
+/// The first thing that is wrong, with its path. A document is taken as a whole or not at all: half
+/// a pool would be taken for a pool that shrank.
 pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
     let PodsDocument { pods } = json::read(document)?;
     check("pods", &pods)?;

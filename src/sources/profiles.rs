@@ -1,4 +1,5 @@
-//! Profile documents: `{"profiles": [{"deployment", "model", "profile"}]}`, or one profile as AIBrix writes it.
+//! Profile documents: `{"profiles": [{"deployment", "model", "profile"}]}`, or one profile as
+//! AIBrix writes it.
 
 use std::collections::BTreeMap;
 
@@ -45,9 +46,11 @@ struct UncheckedProfiles<'a> {
     profiles: Vec<&'a RawValue>,
 }
 
-/// Reads a profile document. Bare `NaN` and `Infinity`, which AIBrix writes for missing measurements, count as no data.
+/// Reads a profile document. Bare `NaN` and `Infinity`, which AIBrix writes for missing
+/// measurements, count as no data.
 ///
-/// Entries for the same deployment and model are rejected, all of them: nobody can tell which one holds.
+/// Entries for the same deployment and model are rejected, all of them: nobody can tell which one
+/// holds.
 ///
 /// # Errors
 ///
@@ -70,8 +73,8 @@ pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     }
 }
 
-/// The document to use from now on, in which all is good: what is good of this one, and of what it has only a bad version
-/// of, the entry of the last good document.
+/// The document to use from now on, in which all is good: what is good of this one, and of what it
+/// has only a bad version of, the entry of the last good document.
 ///
 /// # Errors
 ///
@@ -104,7 +107,8 @@ fn bare(document: &[u8]) -> Result<ProfileEntry, JsonError> {
 
 fn reject_duplicates<'a>(entries: impl Iterator<Item = &'a str>) -> ProfileDocument {
     let mut document = ProfileDocument::default();
-    // What is read stands at its index, so that later entries are named as they are in the document.
+    // What is read stands at its index, so that later entries are named as they are in the
+    // document.
     let mut indexes: BTreeMap<ProfileKey, Vec<usize>> = BTreeMap::new();
     let mut good = Vec::new();
     for (index, entry) in entries.enumerate() {

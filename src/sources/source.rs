@@ -42,8 +42,8 @@ impl Source {
         }
     }
 
-    /// Tells where the document comes from and how it is read, however often it is fetched and whatever the
-    /// configuration says beside it.
+    /// Tells where the document comes from and how it is read, however often it is fetched and
+    /// whatever the configuration says beside it.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = FnvHasher::default();
         (&self.callout().cluster, &self.callout().authority).hash(&mut hasher);

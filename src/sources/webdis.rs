@@ -1,11 +1,13 @@
 //! Profiles from the keys that AIBrix keeps in Redis, read over HTTP by Webdis.
 //!
-//! AIBrix's key is `aibrix:profile_<model>_<deployment>`, which is ambiguous: either may hold an underscore. It is read by
-//! what the profile itself says: its `gpu` is the deployment's name. Where that is not the end of the key, the name is
-//! taken to hold none, as those of Kubernetes' deployments do not. Nothing is ever written.
+//! AIBrix's key is `aibrix:profile_<model>_<deployment>`, which is ambiguous: either may hold an
+//! underscore. It is read by what the profile itself says: its `gpu` is the deployment's name.
+//! Where that is not the end of the key, the name is taken to hold none, as those of Kubernetes'
+//! deployments do not. Nothing is ever written.
 //!
-//! The keys are found by `KEYS`, which keeps Redis busy for as long as it takes to look at all of its keys. `SCAN` would not,
-//! but the Webdis of Linux distributions (0.1.9) leaves out the lists that it answers with.
+//! The keys are found by `KEYS`, which keeps Redis busy for as long as it takes to look at all of
+//! its keys. `SCAN` would not, but the Webdis of Linux distributions (0.1.9) leaves out the lists
+//! that it answers with.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +107,8 @@ impl From<WebdisDocument> for WebdisSource {
 
 impl Fetch for WebdisFetch {
     fn request(&self) -> FetchRequest {
-        // Webdis takes a path's parts for a command's arguments, and an ending for a format: both are escaped.
+        // Webdis takes a path's parts for a command's arguments, and an ending for a format: both
+        // are escaped.
         let escaped = |argument: &str| utf8_percent_encode(argument, NON_ALPHANUMERIC).to_string();
         FetchRequest::json(match &self.step {
             WebdisStep::Find => format!("/KEYS/{}", escaped(&format!("{PREFIX}*"))),
@@ -160,8 +163,8 @@ impl WebdisFetch {
     }
 }
 
-/// The model and the deployment of a key. The deployment may have its namespace before it, in the key or in what its
-/// profile says.
+/// The model and the deployment of a key. The deployment may have its namespace before it, in the
+/// key or in what its profile says.
 fn names(key: &str, text: &str) -> Option<(String, String)> {
     let names = key.strip_prefix(PREFIX)?;
     let by_gpu = || {

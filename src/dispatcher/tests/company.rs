@@ -55,7 +55,8 @@ impl World {
         }
     }
 
-    /// The model's error of the time per step, as a VM knows it: it falls with each lesson that the model predicts.
+    /// The model's error of the time per step, as a VM knows it: it falls with each lesson that the
+    /// model predicts.
     fn error_in(&self, vm: usize) -> f64 {
         let deployment = DeploymentId::of(&"d".parse().unwrap());
         self.vms[vm].dispatcher.company.speeds.of(deployment).unwrap().error()

@@ -1,5 +1,5 @@
-//! Random runs: whatever comes, no pod is filled above its capacity, none is lost or forwarded twice, nothing that fits
-//! waits, and in the end nothing is charged.
+//! Random runs: whatever comes, no pod is filled above its capacity, none is lost or forwarded
+//! twice, nothing that fits waits, and in the end nothing is charged.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -109,7 +109,8 @@ proptest! {
             world.stall(vm, Duration::ZERO);
             world.set_pool(vm, Rc::new(pods(2, 1)));
         }
-        // Dead VMs are given up, pods that failed come back, and what was claimed by VMs that looked in vain is taken.
+        // Dead VMs are given up, pods that failed come back, and what was claimed by VMs that
+        // looked in vain is taken.
         world.wait(Duration::from_millis(2_500));
         world.settle();
         while !world.running().is_empty() {

@@ -1,4 +1,5 @@
-//! Pods other than the one that was asked for: retries, fallbacks, and pods that are ruled out from the start.
+//! Pods other than the one that was asked for: retries, fallbacks, and pods that are ruled out from
+//! the start.
 
 use std::net::SocketAddr;
 

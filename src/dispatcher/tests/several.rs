@@ -209,8 +209,8 @@ fn a_probe_that_finds_no_room_keeps_no_pod_out() {
     assert_eq!(world.running(), [2, 3]);
 }
 
-/// Small requests come without end, and there is always one that fits where one ended. The large one gets its pod, in
-/// time, because one drains for it.
+/// Small requests come without end, and there is always one that fits where one ended. The large
+/// one gets its pod, in time, because one drains for it.
 #[test]
 fn a_large_request_among_a_stream_of_small_ones_gets_its_pod_in_time() {
     for vms in 1..=3_usize {
@@ -343,7 +343,8 @@ fn what_a_request_left_behind_is_released_once() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Room frees for one at a time: whichever VM frees it and however messages come, the most urgent of all goes.
+    /// Room frees for one at a time: whichever VM frees it and however messages come, the most
+    /// urgent of all goes.
     #[test]
     fn the_most_urgent_of_all_vms_goes_first(
         requests in vec((0..4_usize, 2_000..4_000_u64), 1..12),

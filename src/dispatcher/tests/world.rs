@@ -1,5 +1,6 @@
-//! Several VMs over one memory in virtual time. Messages lie in the mail until the test delivers or loses them; clients
-//! and pods are the test's. What no run may ever break is checked at every step.
+//! Several VMs over one memory in virtual time. Messages lie in the mail until the test delivers or
+//! loses them; clients and pods are the test's. What no run may ever break is checked at every
+//! step.
 
 mod laws;
 

@@ -24,7 +24,8 @@ pub(super) struct Tally {
 pub(super) struct Measured {
     pub(super) kind: JsonKind,
     pub(super) tally: Tally,
-    /// Messages, items or prompts: what an array holds other than token ids; 1 for a string or an object.
+    /// Messages, items or prompts: what an array holds other than token ids; 1 for a string or an
+    /// object.
     pub(super) items: u32,
 }
 
@@ -45,7 +46,8 @@ pub(super) struct ContentObject {
 /// The keys of such an object that matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum PartKey {
-    /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning, documents.
+    /// Text, and what holds it: of parts, messages, tool calls and their results, reasoning,
+    /// documents.
     Text,
     /// Name of a document or a speaker.
     Title,
@@ -57,7 +59,8 @@ enum PartKey {
     Data,
     Type,
     ImageUrl,
-    /// Sound, films and files, whether or not a part also says so by its type; and what only the server can read.
+    /// Sound, films and files, whether or not a part also says so by its type; and what only the
+    /// server can read.
     Sound,
     /// Labels, which no template writes as they are.
     Label,
@@ -96,7 +99,8 @@ impl AddAssign for Tally {
 }
 
 impl Tally {
-    /// The tokens of everything, if they are known of everything. `None` also where there is nothing to count.
+    /// The tokens of everything, if they are known of everything. `None` also where there is
+    /// nothing to count.
     pub(super) fn exact_tokens(&self) -> Option<u32> {
         self.text_tokens.map(|tokens| tokens.saturating_add(self.token_ids)).filter(|&tokens| tokens > 0)
     }

@@ -7,7 +7,8 @@ use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{JsonKind, Scalar};
 
-/// The fields that matter, as they are. None of them is judged before the end: only the last of duplicates counts.
+/// The fields that matter, as they are. None of them is judged before the end: only the last of
+/// duplicates counts.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     model: Scalar,
@@ -303,8 +304,9 @@ fn positive(field: &'static str, value: &Scalar) -> Result<Option<u32>, BodyErro
     Ok(limit(field, value)?.filter(|number| *number > 0))
 }
 
-/// A number, rounded down and saturating; less than zero is as if it were absent, since that is how servers write "no
-/// limit". Digits in a string are a number, as they are to servers that validate with pydantic.
+/// A number, rounded down and saturating; less than zero is as if it were absent, since that is how
+/// servers write "no limit". Digits in a string are a number, as they are to servers that validate
+/// with pydantic.
 fn limit(field: &'static str, value: &Scalar) -> Result<Option<u32>, BodyError> {
     let number = match value {
         Scalar::Null => return Ok(None),

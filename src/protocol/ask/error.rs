@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::protocol::json::JsonKind;
 
-/// A body that cannot be read. Its `Display` is meant for the client, and quotes nothing of the body.
+/// A body that cannot be read. Its `Display` is meant for the client, and quotes nothing of the
+/// body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// Not UTF-8, so not JSON either.

@@ -20,9 +20,10 @@ const KEPT_BYTES: usize = 1024;
 
 /// Takes a body in pieces that are cut anywhere, and keeps of it what an [`Ask`] needs.
 ///
-/// Texts are measured in place; fields that do not matter are skipped unseen. Of a key that is there twice the last
-/// one counts. Wrong types are left to the model server to judge, except where the request could not be scheduled
-/// as the client means it: in the model's name, the prompt itself and the numbers that limit the output.
+/// Texts are measured in place; fields that do not matter are skipped unseen. Of a key that is
+/// there twice the last one counts. Wrong types are left to the model server to judge, except where
+/// the request could not be scheduled as the client means it: in the model's name, the prompt
+/// itself and the numbers that limit the output.
 #[derive(Debug)]
 pub struct AskReader {
     endpoint: Endpoint,
@@ -98,8 +99,8 @@ impl AskReader {
         }
     }
 
-    /// Takes what comes next; returns how many bytes of it were read. The others are the beginning of a character, and are to be
-    /// given again with its rest.
+    /// Takes what comes next; returns how many bytes of it were read. The others are the beginning
+    /// of a character, and are to be given again with its rest.
     pub fn feed(&mut self, piece: &[u8], counter: Option<&dyn TokenCounter>) -> usize {
         if self.is_wrong() {
             return piece.len();

@@ -3,7 +3,8 @@
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Nest {
-    /// One bit for each, set for an object, in words that are full; the innermost is the lowest bit of the last.
+    /// One bit for each, set for an object, in words that are full; the innermost is the lowest bit
+    /// of the last.
     full: Vec<u64>,
     last: u64,
     depth: usize,

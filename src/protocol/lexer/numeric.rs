@@ -4,7 +4,8 @@ use super::number::Number;
 use super::{Lexer, LexerState, Sink, Word};
 
 const WRONG: &str = "invalid number";
-/// No float that means anything here needs more. With more digits the exact value costs ten times as much to find.
+/// No float that means anything here needs more. With more digits the exact value costs ten times
+/// as much to find.
 const FLOAT_BYTES: usize = 20;
 const TOO_LONG: &str = "number out of range";
 

@@ -16,7 +16,8 @@ impl Lexer {
         self.go_to(LexerState::Text, rest)
     }
 
-    /// Goes on within a string up to its end or the middle of an escape; returns what is behind that.
+    /// Goes on within a string up to its end or the middle of an escape; returns what is behind
+    /// that.
     pub(super) fn text<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let mut bytes = bytes;
         loop {
@@ -134,7 +135,8 @@ impl Lexer {
     }
 }
 
-/// The length of the run before the next quote, backslash or control character, in bytes and in characters.
+/// The length of the run before the next quote, backslash or control character, in bytes and in
+/// characters.
 fn plain(bytes: &[u8]) -> (usize, usize) {
     let mut words = bytes.chunks_exact(8);
     let (mut length, mut continuations) = (0_usize, 0_usize);

@@ -1,4 +1,5 @@
-//! The text between scalars: white space, commas, colons, brackets and braces, and the first bytes of values.
+//! The text between scalars: white space, commas, colons, brackets and braces, and the first bytes
+//! of values.
 
 use super::number::Number;
 use super::{Care, Letters, Lexer, LexerState, Sink};

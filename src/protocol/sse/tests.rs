@@ -18,7 +18,8 @@ fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Told {
     told(reader)
 }
 
-/// Streams in the shapes that servers document, with: events, those with output, output tokens told, usage.
+/// Streams in the shapes that servers document, with: events, those with output, output tokens
+/// told, usage.
 const STREAMS: [(&str, &str, Told); 6] = [
     ("OpenAI chat", include_str!("../testdata/openai_chat.sse"), (5, 2, 4, Some((19, 4)))),
     ("vLLM chat", include_str!("../testdata/vllm_chat.sse"), (5, 2, 6, Some((31, 6)))),

@@ -24,7 +24,8 @@ pub(super) fn min_at_random<T>(
         match &best {
             Some((smallest, _)) if value > *smallest => {}
             Some((smallest, _)) if value == *smallest => {
-                // Reservoir sampling: the k-th of k equals replaces the choice with probability 1/k.
+                // Reservoir sampling: the k-th of k equals replaces the choice with probability
+                // 1/k.
                 ties += 1;
                 if rng.u32(0..=ties) == 0 {
                     best = Some((value, item));

@@ -1,8 +1,9 @@
-//! `least-request`: the pod with fewest requests in flight, weighted by what its deployment sustains where a profile
-//! says so; one at random among ties.
+//! `least-request`: the pod with fewest requests in flight, weighted by what its deployment
+//! sustains where a profile says so; one at random among ties.
 //!
-//! With this request on it, a pod would have (in flight + 1) requests; divided by the rate λ that the profile gives for
-//! requests of this shape, that is the time in which the pod works them off. Without a profile every pod weighs 1.
+//! With this request on it, a pod would have (in flight + 1) requests; divided by the rate λ that
+//! the profile gives for requests of this shape, that is the time in which the pod works them off.
+//! Without a profile every pod weighs 1.
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};

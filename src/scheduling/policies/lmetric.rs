@@ -1,8 +1,10 @@
-//! `lmetric`: the pod with the least product of new prefill tokens and batch size ("LMetric", arXiv 2603.15202).
+//! `lmetric`: the pod with the least product of new prefill tokens and batch size ("LMetric", arXiv
+//! 2603.15202).
 //!
-//! New prefill tokens are those of the prompts that the pod has not computed yet, this request's included; the batch size is the number
-//! of requests on it, likewise. The product needs no weights and no profile. Here no pod's prefix cache is known, so each prompt
-//! counts as a whole; an answer that is not streamed counts as prompt until its end.
+//! New prefill tokens are those of the prompts that the pod has not computed yet, this request's
+//! included; the batch size is the number of requests on it, likewise. The product needs no weights
+//! and no profile. Here no pod's prefix cache is known, so each prompt counts as a whole; an answer
+//! that is not streamed counts as prompt until its end.
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};

@@ -1,6 +1,7 @@
-//! Policies: who goes where. Each is one file behind the one small trait [`Policy`], with a [`Descriptor`] that says all that
-//! the rest of the crate knows of it; the scheduler owns the queue, time and events, a policy owns the choice and nothing else.
-//! A new one is such a file, its module and its entry in the [registry].
+//! Policies: who goes where. Each is one file behind the one small trait [`Policy`], with a
+//! [`Descriptor`] that says all that the rest of the crate knows of it; the scheduler owns the
+//! queue, time and events, a policy owns the choice and nothing else. A new one is such a file, its
+//! module and its entry in the [registry].
 
 pub mod attainment;
 mod choice;

@@ -1,11 +1,13 @@
-//! Names of the policies in configurations, headers and metrics, and what each policy says of itself.
+//! Names of the policies in configurations, headers and metrics, and what each policy says of
+//! itself.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-/// Description of a policy, in its own file: all that the rest of the crate knows of it, but for how it is built.
+/// Description of a policy, in its own file: all that the rest of the crate knows of it, but for
+/// how it is built.
 pub struct Descriptor {
     /// Name in configurations, headers and metrics.
     pub name: &'static str,
@@ -13,8 +15,8 @@ pub struct Descriptor {
     pub summary: &'static str,
     /// Kind of the rule.
     pub kind: PolicyKind,
-    /// `true` if it goes by pending load or slack, which follow from a profile: what no profile judges goes by the
-    /// fallback policy.
+    /// `true` if it goes by pending load or slack, which follow from a profile: what no profile
+    /// judges goes by the fallback policy.
     pub needs_profile: bool,
     /// `true` if it goes by what runs on each pod, request by request.
     pub looks_at_runs: bool,
@@ -25,7 +27,8 @@ pub struct Descriptor {
 /// Kind of a policy's rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
-    /// Places where an expected gain is largest, or holds; judges each request by itself, by its objective.
+    /// Places where an expected gain is largest, or holds; judges each request by itself, by its
+    /// objective.
     Gain,
     /// Holds until a pod has room, which it never fills beyond its capacity.
     Pull,

@@ -8,15 +8,17 @@ use crate::scheduling::view::View;
 
 /// A rule by which waiting requests are placed on pods.
 pub trait Policy {
-    /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent first) and decides.
-    /// A request that no decision names waits. Placements must be noted in the view by [`View::place`].
+    /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent
+    /// first) and decides. A request that no decision names waits. Placements must be noted in the
+    /// view by [`View::place`].
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
 
-    /// A request was placed as the last pass decided. A decision alone may come to nothing, where another worker takes the room
-    /// first, so what a policy counts of its placements belongs here.
+    /// A request was placed as the last pass decided. A decision alone may come to nothing, where
+    /// another worker takes the room first, so what a policy counts of its placements belongs here.
     fn placed(&mut self, _request: RequestId) {}
 
-    /// Returns the policy that decides on a request in its place while it does not know enough; `None` where it decides itself.
+    /// Returns the policy that decides on a request in its place while it does not know enough;
+    /// `None` where it decides itself.
     fn stand_in(&self, _request: &Request, _speeds: &Speeds) -> Option<PolicyName> {
         None
     }
@@ -31,8 +33,8 @@ pub struct Pass<'a> {
     pub rng: &'a mut fastrand::Rng,
     /// Speeds of the deployments.
     pub speeds: &'a mut Speeds,
-    /// Looks of requests at pods in this callback so far, which bound it. A policy that does more than look at each pod for
-    /// each request counts that in them.
+    /// Looks of requests at pods in this callback so far, which bound it. A policy that does more
+    /// than look at each pod for each request counts that in them.
     pub looks: usize,
 }
 

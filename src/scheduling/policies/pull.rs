@@ -1,17 +1,22 @@
-//! `slo` (= `slo-least-load-pulling`) and `slo-pack-load`: pull. A request is held until a pod has room for it.
+//! `slo` (= `slo-least-load-pulling`) and `slo-pack-load`: pull. A request is held until a pod has
+//! room for it.
 //!
-//! - **Where.** A request may go to the deployments in which it still meets its objective, and in any case to the one where it
-//!   comes nearest; so a hopeless one does not fill a slow GPU that could still serve others in time.
-//! - **Spread** (`slo`): of all their pods with room the one with least pending load relative to its deployment's rate, own
-//!   load included, as `slo-least-load` does: what it adds to the time in which the pod works off all it has. AIBrix fills the
-//!   deployment with most slack first, and leaves others idle while its pods are near their limit.
-//! - **Pack** (`slo-pack-load`): deployments from most slack (or from the cheapest) on, in a deployment the pod with *most*
-//!   pending load that stays at or below [`PACKED_TO`] with it, then an idle one. Where none is left, it spreads:
-//!   what waits for a pod to become half empty is late for nothing.
-//! - **Late** requests, which meet no objective any more, are placed only [where a pod keeps room](crate::scheduling::view::PodState::has_room_for_late). When
-//!   more comes than the pods sustain, most of what waits is late; filled with those, pods have no room for the next that could
-//!   be in time, which so becomes late in turn, and are slow for those that run. They wait for a calmer moment, or age and have a
-//!   pod drained.
+//! - **Where.** A request may go to the deployments in which it still meets its objective, and in
+//!   any case to the one where it comes nearest; so a hopeless one does not fill a slow GPU that
+//!   could still serve others in time.
+//! - **Spread** (`slo`): of all their pods with room the one with least pending load relative to
+//!   its deployment's rate, own load included, as `slo-least-load` does: what it adds to the time
+//!   in which the pod works off all it has. AIBrix fills the deployment with most slack first, and
+//!   leaves others idle while its pods are near their limit.
+//! - **Pack** (`slo-pack-load`): deployments from most slack (or from the cheapest) on, in a
+//!   deployment the pod with *most* pending load that stays at or below [`PACKED_TO`] with it, then
+//!   an idle one. Where none is left, it spreads: what waits for a pod to become half empty is late
+//!   for nothing.
+//! - **Late** requests, which meet no objective any more, are placed only
+//!   [where a pod keeps room](crate::scheduling::view::PodState::has_room_for_late). When more
+//!   comes than the pods sustain, most of what waits is late; filled with those, pods have no room
+//!   for the next that could be in time, which so becomes late in turn, and are slow for those that
+//!   run. They wait for a calmer moment, or age and have a pod drained.
 //!
 //! Equals are broken by requests in flight, then at random.
 

@@ -1,7 +1,9 @@
-//! `slo-least-load`: push. The pod with least pending load relative to its deployment's rate, at once, however full.
+//! `slo-least-load`: push. The pod with least pending load relative to its deployment's rate, at
+//! once, however full.
 //!
-//! AIBrix tries deployments one by one and stops at the first that has a pod, so a slower GPU type gets no traffic at
-//! all. Comparing (pending load + own) / rate over all deployments spreads over them by what they sustain.
+//! AIBrix tries deployments one by one and stops at the first that has a pod, so a slower GPU type
+//! gets no traffic at all. Comparing (pending load + own) / rate over all deployments spreads over
+//! them by what they sustain.
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};

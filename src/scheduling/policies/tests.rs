@@ -187,7 +187,8 @@ fn least_request_counts_requests() {
 #[test]
 fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
     let pool = pool(&[("d", 2, None)]);
-    // One request on the first pod, whose 1,000 prompt tokens are to be computed; three that decode on the second.
+    // One request on the first pod, whose 1,000 prompt tokens are to be computed; three that decode
+    // on the second.
     for (prompt_tokens, chosen) in [(100, 1), (5_000, 0)] {
         let mut arrival = arrival(1, 0, START);
         arrival.shape.input_tokens = prompt_tokens;

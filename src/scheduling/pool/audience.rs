@@ -1,8 +1,8 @@
 //! The pods that serve a model, by what clients may name.
 //!
-//! A name that neither a pod nor a profile lists is like any other such name: it is served by the pods that serve any model.
-//! Two names that the same pods and the same profiles list are alike, too. So the number of audiences is the operator's, whatever
-//! names clients make up.
+//! A name that neither a pod nor a profile lists is like any other such name: it is served by the
+//! pods that serve any model. Two names that the same pods and the same profiles list are alike,
+//! too. So the number of audiences is the operator's, whatever names clients make up.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -41,7 +41,8 @@ impl DeploymentId {
 // === impl Deployment ===
 
 impl Deployment {
-    /// A profile to tell the speed of its pods by, whatever they serve: the one for any model, else the first.
+    /// A profile to tell the speed of its pods by, whatever they serve: the one for any model, else
+    /// the first.
     pub fn any_profile(&self) -> Option<&Profile> {
         self.profile(&Model::ANY).or_else(|| self.profiles.first().map(|(_, profile)| profile))
     }

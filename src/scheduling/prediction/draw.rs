@@ -1,9 +1,10 @@
-//! AIBrix's prediction, for conformance: one completion of the same input bucket, drawn at random from a sliding window.
+//! AIBrix's prediction, for conformance: one completion of the same input bucket, drawn at random
+//! from a sliding window.
 //!
-//! It differs from AIBrix in three named points: the caller draws once per request and keeps the result, where AIBrix
-//! draws anew at each use; the window moves with the time of the prediction, where AIBrix moves it only when a request
-//! completes, so that it predicts from hours-old answers after an idle hour; and no more than [`History::CAPACITY`]
-//! completions count.
+//! It differs from AIBrix in three named points: the caller draws once per request and keeps the
+//! result, where AIBrix draws anew at each use; the window moves with the time of the prediction,
+//! where AIBrix moves it only when a request completes, so that it predicts from hours-old answers
+//! after an idle hour; and no more than [`History::CAPACITY`] completions count.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use super::{Completion, History};
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
 
-/// A window that moves in slots, counted from the clock's zero: the newest slot and as many before it as the window
-/// spans.
+/// A window that moves in slots, counted from the clock's zero: the newest slot and as many before
+/// it as the window spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrawWindow {
     slot_us: u64,
@@ -44,8 +45,9 @@ impl DrawWindow {
         })
     }
 
-    /// Draws an output length for a prompt of this length: 2 to the power of the output bucket of one of those
-    /// completions, all equally likely. `None` if there are none: the caller has a configured value for a cold start.
+    /// Draws an output length for a prompt of this length: 2 to the power of the output bucket of
+    /// one of those completions, all equally likely. `None` if there are none: the caller has a
+    /// configured value for a cold start.
     pub fn draw(
         &self,
         history: &History,
@@ -55,7 +57,8 @@ impl DrawWindow {
     ) -> Option<u32> {
         let completions = || self.completions(history, input_tokens, now);
         let last = u64::try_from(completions().count().checked_sub(1)?).ok()?;
-        // By a number of 64 bits on all targets, so that one seed draws alike in the filter and in simulations.
+        // By a number of 64 bits on all targets, so that one seed draws alike in the filter and in
+        // simulations.
         let drawn = completions().nth(usize::try_from(generator.u64(..=last)).ok()?)?;
         1_u32.checked_shl(u32::from(log2_bucket(drawn.output_tokens)))
     }

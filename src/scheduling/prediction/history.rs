@@ -24,7 +24,8 @@ pub struct History(VecDeque<Completion>);
 // === impl History ===
 
 impl History {
-    /// Enough for a median of each input bucket that traffic really has, few enough to share between VMs.
+    /// Enough for a median of each input bucket that traffic really has, few enough to share
+    /// between VMs.
     pub const CAPACITY: usize = 600;
 
     /// Adds the newest completion and forgets the oldest if there are too many.

@@ -1,25 +1,28 @@
-//! The distribution of output lengths, estimated from answers that ended and answers that still run.
+//! The distribution of output lengths, estimated from answers that ended and answers that still
+//! run.
 //!
-//! Completions alone mislead while load ramps up: the short answers end first, so among those that ended short ones are
-//! over-represented. A running request says that its length is *at least* what it has produced: a right-censored
-//! observation. The product-limit estimator (Kaplan and Meier, 1958) takes both: with `d(y)` answers that ended at length
-//! y, and `r(y)` requests at risk there (that ended at y or later, or run and have produced y tokens or more),
+//! Completions alone mislead while load ramps up: the short answers end first, so among those that
+//! ended short ones are over-represented. A running request says that its length is *at least* what
+//! it has produced: a right-censored observation. The product-limit estimator (Kaplan and
+//! Meier, 1958) takes both: with `d(y)` answers that ended at length y, and `r(y)` requests at risk
+//! there (that ended at y or later, or run and have produced y tokens or more),
 //!
 //! ```text
 //! S(x) = P(output ≥ x) = ∏_{y < x} (1 − d(y) / r(y))
 //! ```
 //!
-//! Lengths depend on the prompt, so each bucket b of input lengths ([`log2_bucket`]) has a curve `S_b`, but few
-//! observations of its own. It is shrunk to the curve S over all buckets as if [`PSEUDO_COUNT`] completions distributed
-//! like S had been seen in it, with `n_b` the completions in it:
+//! Lengths depend on the prompt, so each bucket b of input lengths ([`log2_bucket`]) has a curve
+//! `S_b`, but few observations of its own. It is shrunk to the curve S over all buckets as if
+//! [`PSEUDO_COUNT`] completions distributed like S had been seen in it, with `n_b` the completions
+//! in it:
 //!
 //! ```text
 //! Ŝ_b(x) = (n_b · S_b(x) + PSEUDO_COUNT · S(x)) / (n_b + PSEUDO_COUNT)
 //! ```
 //!
-//! Weights that do not count running requests make the estimate monotone: one more of them raises both curves, or leaves
-//! them, and so never lowers the median. Where the longest observations still run, the curve ends above zero: nothing is
-//! known of what lies beyond.
+//! Weights that do not count running requests make the estimate monotone: one more of them raises
+//! both curves, or leaves them, and so never lowers the median. Where the longest observations
+//! still run, the curve ends above zero: nothing is known of what lies beyond.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,8 +86,8 @@ struct Observation {
 // === impl LengthDistribution ===
 
 impl LengthDistribution {
-    /// The distribution for prompts of this length, from the completions and the running requests of one model.
-    /// `None` without a completion.
+    /// The distribution for prompts of this length, from the completions and the running requests
+    /// of one model. `None` without a completion.
     ///
     /// O(n log n) in the number of requests. It is the same for all prompts of an input bucket.
     pub fn estimate(history: &History, running: &[PartialAnswer], input_tokens: u32) -> Option<Self> {
@@ -154,8 +157,8 @@ impl LengthDistribution {
         fallen.checked_sub(1).and_then(|last| self.steps.get(last)).map_or(1.0, |step| step.longer)
     }
 
-    /// The shortest length that at least half of the answers do not exceed; the longest observation where more than
-    /// half of them are known to be longer than any that ended.
+    /// The shortest length that at least half of the answers do not exceed; the longest observation
+    /// where more than half of them are known to be longer than any that ended.
     pub fn median(&self) -> u32 {
         let half = self.steps.partition_point(|step| step.longer > HALF);
         self.steps.get(half).map_or(self.longest, |step| step.length)

@@ -14,8 +14,9 @@ pub use self::history::{Completion, History};
 pub use self::lengths::{LengthDistribution, PartialAnswer};
 pub use self::output::OutputLengths;
 
-/// The median output length to expect for a prompt of this length, all choices (`n`) and limits (`max_tokens`) left
-/// aside. `None` without a history: the caller has a configured value for a cold start.
+/// The median output length to expect for a prompt of this length, all choices (`n`) and limits
+/// (`max_tokens`) left aside. `None` without a history: the caller has a configured value for a
+/// cold start.
 pub fn estimate_median(history: &History, running: &[PartialAnswer], input_tokens: u32) -> Option<u32> {
     LengthDistribution::estimate(history, running, input_tokens).map(|lengths| lengths.median())
 }

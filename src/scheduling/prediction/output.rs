@@ -12,14 +12,16 @@ const UNSEEN_TAIL: f64 = 0.25;
 /// A survival so small that nothing can be divided by it.
 const NONE_LEFT: f64 = 1e-9;
 
-/// The lengths of answers to prompts like its own, and the most tokens that it may have (`max_tokens`).
+/// The lengths of answers to prompts like its own, and the most tokens that it may have
+/// (`max_tokens`).
 #[derive(Clone, Debug)]
 pub struct OutputLengths {
     curve: Rc<LengthDistribution>,
     most: u32,
 }
 
-/// The lengths of an answer that has some tokens already; worth keeping where several ranges are asked for.
+/// The lengths of an answer that has some tokens already; worth keeping where several ranges are
+/// asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct GoingOn<'a> {
     lengths: &'a OutputLengths,
@@ -68,12 +70,14 @@ impl OutputLengths {
 impl GoingOn<'_> {
     /// The probability that it ends with a length in `range`.
     ///
-    /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer that is longer than all that
-    /// were seen is taken to be memoryless from there on, with a quarter of its length still to come.
+    /// With S the survival curve, that is (S(first) − S(beyond last)) / S(so far + 1). An answer
+    /// that is longer than all that were seen is taken to be memoryless from there on, with a
+    /// quarter of its length still to come.
     pub fn probability_within(&self, range: RangeInclusive<f64>) -> f64 {
         let &Self { lengths, next, left } = self;
         let start = range.start().ceil();
-        // A comparison: `max` is a call in WebAssembly, and this is asked thousands of times in a pass.
+        // A comparison: `max` is a call in WebAssembly, and this is asked thousands of times in a
+        // pass.
         let first = if start > next { start } else { next };
         let beyond = range.end().floor() + 1.0;
         if beyond <= first {

@@ -45,7 +45,8 @@ fn without_running_requests_the_median_is_the_lower_middle() {
     }
 }
 
-/// Worked by hand: at risk 4, 3 and 1; the request censored at 20 leaves between the second and the third.
+/// Worked by hand: at risk 4, 3 and 1; the request censored at 20 leaves between the second and the
+/// third.
 #[test]
 fn survival_is_the_product_limit_estimate() {
     let lengths = LengthDistribution::estimate(&history(&[10, 20, 30]), &running(1, 20), 64).unwrap();

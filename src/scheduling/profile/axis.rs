@@ -45,11 +45,11 @@ impl Axis {
         self.0.len()
     }
 
-    /// The index of the tick nearest in log2 space, the upper of two equally near ones, and whether the tokens lie
-    /// beyond the ends.
+    /// The index of the tick nearest in log2 space, the upper of two equally near ones, and whether
+    /// the tokens lie beyond the ends.
     ///
-    /// v is nearer to l than to u in log2 space iff v/l < u/v, that is v² < l·u: exact for whole numbers of tokens,
-    /// which their logarithms are not.
+    /// v is nearer to l than to u in log2 space iff v/l < u/v, that is v² < l·u: exact for whole
+    /// numbers of tokens, which their logarithms are not.
     pub(super) fn nearest(&self, tokens: u32) -> (usize, bool) {
         let tokens = f64::from(tokens);
         let above = self.0.partition_point(|tick| *tick < tokens);
@@ -62,8 +62,8 @@ impl Axis {
         }
     }
 
-    /// Tokens as a multiple of their nearest tick; 1 beyond the ends. Between the ends it lies within the square root of
-    /// the ratio of two neighbours.
+    /// Tokens as a multiple of their nearest tick; 1 beyond the ends. Between the ends it lies
+    /// within the square root of the ratio of two neighbours.
     pub(super) fn share_of_tick(&self, tokens: u32) -> f64 {
         match self.nearest(tokens) {
             (index, false) => self.0.get(index).map_or(1.0, |tick| f64::from(tokens) / tick),

@@ -31,7 +31,8 @@ struct AibrixProfile {
     slos: Option<Objectives>,
 }
 
-/// In seconds; absent or 0 means not set. The last two are this router's own, for profiles measured under them.
+/// In seconds; absent or 0 means not set. The last two are this router's own, for profiles measured
+/// under them.
 #[derive(Default, Deserialize)]
 struct Objectives {
     e2e: Option<f64>,
@@ -45,7 +46,8 @@ struct Objectives {
 // === impl Profile ===
 
 impl Profile {
-    /// Reads AIBrix's JSON as it is, bare `NaN` and `Infinity` of Python's writer included; they count as no data.
+    /// Reads AIBrix's JSON as it is, bare `NaN` and `Infinity` of Python's writer included; they
+    /// count as no data.
     ///
     /// # Errors
     ///

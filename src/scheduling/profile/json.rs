@@ -1,15 +1,18 @@
-//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` stand bare where a number has no value.
+//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` stand bare where a number has no
+//! value.
 //!
-//! AIBrix's profile generator leaves them for measurements that are missing, and a strict parser refuses the whole
-//! profile for one of them. Each becomes `null` before the strict parser sees it. The replacement looks at bytes outside
-//! strings alone and is blind to structure: a word that is no value of its own (`1NaN`, `NaNNaN`, `{NaN: 1}`) makes no
-//! JSON after the replacement either, so nothing is accepted that should not be.
+//! AIBrix's profile generator leaves them for measurements that are missing, and a strict parser
+//! refuses the whole profile for one of them. Each becomes `null` before the strict parser sees it.
+//! The replacement looks at bytes outside strings alone and is blind to structure: a word that is
+//! no value of its own (`1NaN`, `NaNNaN`, `{NaN: 1}`) makes no JSON after the replacement either,
+//! so nothing is accepted that should not be.
 
 use std::borrow::Cow;
 
 const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 
-/// The same JSON with `null` for each bare `NaN`, `Infinity` and `-Infinity`; borrowed if there is none.
+/// The same JSON with `null` for each bare `NaN`, `Infinity` and `-Infinity`; borrowed if there is
+/// none.
 pub fn without_nan(json: &[u8]) -> Cow<'_, [u8]> {
     let mut replaced = Vec::new();
     let mut kept = json; // what is not in `replaced` yet

@@ -11,7 +11,8 @@ pub(super) struct Matrix<T>(Vec<Vec<Option<T>>>);
 // === impl Matrix ===
 
 impl<T: Copy> Matrix<T> {
-    /// Checks that there is a cell for each pair of ticks and converts each; `field` and `expected` are for errors.
+    /// Checks that there is a cell for each pair of ticks and converts each; `field` and `expected`
+    /// are for errors.
     pub(super) fn try_new(
         field: &str,
         cells: &[Vec<Option<f64>>],

@@ -1,9 +1,10 @@
 //! Capacity of a deployment: a profile measured offline, and the questions the scheduler asks of
 //! it.
 //!
-//! The format is AIBrix's (`gen_profile`): matrices over (output tokens, input tokens). A request's [`Cell`] is the
-//! nearest tick of both axes in log2 space, clamped at the ends, without interpolation. By Little's law a pod that
-//! sustains λ requests/s at a mean latency of E seconds runs λ·E of them at once, so one of them takes 1/(λ·E) of a pod.
+//! The format is AIBrix's (`gen_profile`): matrices over (output tokens, input tokens). A request's
+//! [`Cell`] is the nearest tick of both axes in log2 space, clamped at the ends, without
+//! interpolation. By Little's law a pod that sustains λ requests/s at a mean latency of E seconds
+//! runs λ·E of them at once, so one of them takes 1/(λ·E) of a pod.
 
 mod axis;
 mod cell;
@@ -31,7 +32,8 @@ use super::slo::{Slo, SloKind};
 pub struct Profile {
     /// The deployment's name, as AIBrix gives it (without a namespace).
     pub gpu: String,
-    /// Price per GPU and unit of time, in the operator's own currency; comparable between profiles only.
+    /// Price per GPU and unit of time, in the operator's own currency; comparable between profiles
+    /// only.
     pub cost: f64,
     /// Time at which it was measured, in seconds since 1970 (wall clock).
     pub created_s: Option<f64>,
@@ -69,7 +71,8 @@ impl Profile {
         Cell { row, column, clamped: row_clamped || column_clamped }
     }
 
-    /// The highest rate in requests/s per pod that met the profile's SLO; `None` if no rate did, or none was measured.
+    /// The highest rate in requests/s per pod that met the profile's SLO; `None` if no rate did, or
+    /// none was measured.
     pub fn rate_per_s(&self, cell: Cell) -> Option<f64> {
         self.rates_per_s.get(cell).filter(|rate| *rate > 0.0)
     }
@@ -79,16 +82,18 @@ impl Profile {
         measured(self.e2e.as_ref(), cell)
     }
 
-    /// The mean time that a request of this cell takes to reach what its objective looks at: the first token for
-    /// [`SloKind::Ttft`], the end for all others. `None` without a measurement.
+    /// The mean time that a request of this cell takes to reach what its objective looks at: the
+    /// first token for [`SloKind::Ttft`], the end for all others. `None` without a measurement.
     pub fn expected(&self, kind: SloKind, cell: Cell) -> Option<Duration> {
         measured(self.latencies_for(kind), cell)
     }
 
-    /// The same for a request of this shape; where its cell has no latency, the nearest feasible one's stands for it.
+    /// The same for a request of this shape; where its cell has no latency, the nearest feasible
+    /// one's stands for it.
     ///
-    /// An end-to-end latency grows with the output. Between ticks it is scaled to the output: a target that counts output
-    /// tokens is, and a request just below a tick would be late before it came. Beyond the ends it stays the last cell's.
+    /// An end-to-end latency grows with the output. Between ticks it is scaled to the output: a
+    /// target that counts output tokens is, and a request just below a tick would be late before it
+    /// came. Beyond the ends it stays the last cell's.
     pub fn expected_for(&self, kind: SloKind, shape: Shape) -> Option<Duration> {
         let cell = self.cell(shape);
         let nearest = || self.expected(kind, self.nearest_feasible(cell)?);
@@ -101,14 +106,15 @@ impl Profile {
         Duration::try_from_secs_f64(expected.as_secs_f64() * share).ok()
     }
 
-    /// The pending load of one request: 1/(rate · latency), at most a whole pod. `None` if the cell is *infeasible*:
-    /// without a rate, or without a latency.
+    /// The pending load of one request: 1/(rate · latency), at most a whole pod. `None` if the cell
+    /// is *infeasible*: without a rate, or without a latency.
     pub fn load(&self, cell: Cell) -> Option<Load> {
         Load::of_one_in(self.rate_per_s(cell)? * self.latency(cell)?.as_secs_f64())
     }
 
-    /// The feasible cell nearest to this one (itself, if it is feasible) by Euclidean distance in log2 space; among
-    /// equals the one with fewer output tokens, then fewer input tokens. `None` if no cell is feasible.
+    /// The feasible cell nearest to this one (itself, if it is feasible) by Euclidean distance in
+    /// log2 space; among equals the one with fewer output tokens, then fewer input tokens. `None`
+    /// if no cell is feasible.
     pub fn nearest_feasible(&self, cell: Cell) -> Option<Cell> {
         let rows = self.output_ticks.distances_log2(cell.row);
         let near = rows.enumerate().flat_map(|(row, up)| {

@@ -223,7 +223,8 @@ proptest! {
         let json = serde_json::json!({"gpu": "g", "indexes": [&outputs, &inputs], "tputs": rates}).to_string();
         let cell = Profile::from_json(json.as_bytes()).unwrap().cell(Shape { output_tokens, input_tokens });
         for (ticks, index, tokens) in [(outputs, cell.row, output_tokens), (inputs, cell.column, input_tokens)] {
-            // No tokens are as far from any tick as from any other by their logarithm, yet nearest to the first.
+            // No tokens are as far from any tick as from any other by their logarithm, yet nearest
+            // to the first.
             let far = |tick: f64| (tick.log2() - f64::from(tokens).max(1e-9).log2()).abs();
             let nearest = ticks.iter().map(|tick| far(*tick)).fold(f64::INFINITY, f64::min);
             prop_assert!(far(ticks[index]) <= nearest + 1e-9, "{tokens} in {ticks:?}: {index}");

@@ -1,10 +1,11 @@
 //! Requests with one footprint, of which a pass looks at some.
 //!
-//! No order tells which of them gain most. The most urgent may be past help and held, those behind them would gain; or those that
-//! just came have all the time, and the most urgent should go. So a pass is offered some by each of several orders in turn: the most
-//! urgent in time, the ones with most slack, the newest, those in between from where the last pass ended, those just late and
-//! those late for longest. For policies to which all requests of a lane are alike, the most urgent in time on each deployment
-//! come first.
+//! No order tells which of them gain most. The most urgent may be past help and held, those behind
+//! them would gain; or those that just came have all the time, and the most urgent should go. So a
+//! pass is offered some by each of several orders in turn: the most urgent in time, the ones with
+//! most slack, the newest, those in between from where the last pass ended, those just late and
+//! those late for longest. For policies to which all requests of a lane are alike, the most urgent
+//! in time on each deployment come first.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -80,7 +81,8 @@ impl Lane {
         self.places.pop_first().map(|(_, _, id)| id)
     }
 
-    /// Adds up to `most` requests to those that a pass looks at. `late_first`: the most overdue is the most urgent.
+    /// Adds up to `most` requests to those that a pass looks at. `late_first`: the most overdue is
+    /// the most urgent.
     pub(super) fn offer(&mut self, now: Instant, late_first: bool, most: usize, offered: &mut Vec<RequestId>) {
         if self.places.len() <= most {
             offered.extend(self.places.iter().map(|(_, _, id)| *id));
@@ -102,7 +104,8 @@ impl Lane {
         }
         orders.push((Order::InTurn, Box::new(from_turn.chain(in_time(now)))));
         orders.push((Order::Other, Box::new(self.places.range(..place_at(now)).copied())));
-        // Where only few may be offered, the most urgent is always among them, and the others are by one order after another.
+        // Where only few may be offered, the most urgent is always among them, and the others are
+        // by one order after another.
         let first = self.rounds.checked_rem(orders.len()).unwrap_or_default();
         orders.rotate_left(first);
         let late = self.places.range(..place_at(now)).copied();

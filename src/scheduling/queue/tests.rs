@@ -10,7 +10,8 @@ use crate::scheduling::testing::{START, assess, pool, profile, urgent};
 const MAX_WAIT: Duration = Duration::from_secs(40);
 const QUARTER: Duration = Duration::from_secs(10);
 
-/// Two deployments, three shapes: one that both serve, one that the slow one serves three seconds later, one infeasible.
+/// Two deployments, three shapes: one that both serve, one that the slow one serves three seconds
+/// later, one infeasible.
 fn two_speeds() -> Pool {
     let fast = profile(&[(0.25, 1.0), (0.5, 1.0), (0.0, 2.0)], 5.0);
     let slow = profile(&[(0.25, 2.0), (0.5, 4.0), (0.0, 2.0)], 5.0);
@@ -107,7 +108,8 @@ fn nothing_waits_beyond_max_wait() {
     assert_eq!(queue.expired(end.after(Duration::from_micros(1))).collect::<Vec<_>>(), [RequestId(1)]);
 }
 
-/// On the slow deployment a request must start three seconds earlier: those that no longer can do not hide one that can.
+/// On the slow deployment a request must start three seconds earlier: those that no longer can do
+/// not hide one that can.
 #[test]
 fn a_request_in_time_on_a_slower_deployment_is_seen_behind_many_that_are_not() {
     let millis = Duration::from_millis;
@@ -167,8 +169,8 @@ fn a_request_that_comes_again_replaces_itself() {
     assert!(!queue.get(RequestId(1)).unwrap().is_late(after(2)));
 }
 
-/// So many that wait under `slo-attainment`, each with another name; the k-th came at k ms and has as many seconds as `slack_s`
-/// says.
+/// So many that wait under `slo-attainment`, each with another name; the k-th came at k ms and has
+/// as many seconds as `slack_s` says.
 fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Queue {
     let pods = two_speeds();
     let waiting = (0..count).map(|id| {
@@ -312,7 +314,8 @@ proptest! {
         prop_assert!(queue.by_arrival.is_empty() && queue.by_latest_start.is_empty() && queue.by_aging.is_empty());
     }
 
-    /// Whoever is oldest among those that may reserve a pod neither became late after it had aged, nor has to wait.
+    /// Whoever is oldest among those that may reserve a pod neither became late after it had aged,
+    /// nor has to wait.
     #[test]
     fn after_settling_the_aged_are_those_beyond_their_patience(steps in steps(), more_ms in 0..60_000_u64) {
         let mut queue = Queue::new(LatePolicy::Last, MAX_WAIT);

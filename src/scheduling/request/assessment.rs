@@ -55,8 +55,8 @@ impl Request {
         request
     }
 
-    /// A policy that judges by what it learns wants all deployments, with the objective that holds on each. What a profile
-    /// says serves it as a start and where it cannot judge yet.
+    /// A policy that judges by what it learns wants all deployments, with the objective that holds
+    /// on each. What a profile says serves it as a start and where it cannot judge yet.
     fn judge_by_objective(&mut self, pool: &Pool, how: &Assessment) {
         let flat = how.default_concurrency.and_then(Load::of_one_in);
         for (position, deployment) in serving(pool, &self.audience) {
@@ -113,7 +113,8 @@ impl Request {
             let cell = profile.cell(self.arrival.shape);
             let feasible = profile.load(cell).is_some();
             let Some(charged) = profile.nearest_feasible(cell) else {
-                // Not one feasible cell: the profile says that this deployment never keeps its objective.
+                // Not one feasible cell: the profile says that this deployment never keeps its
+                // objective.
                 infeasible.push(whole_pod(position, deployment, slo, profile.cost));
                 continue;
             };
@@ -142,12 +143,14 @@ impl Request {
         }
     }
 
-    /// The request's objective, else that of the profile, else the configuration's, as far as it says anything of it.
+    /// The request's objective, else that of the profile, else the configuration's, as far as it
+    /// says anything of it.
     fn objective(&self, of_profile: Option<Slo>, how: &Assessment) -> Option<Slo> {
         self.arrival.slo.or(of_profile).or(how.default_slo)?.applied_to(self.arrival.shape)
     }
 
-    /// The fallback policy works by counts; what it places is charged all the same, since it takes room from others.
+    /// The fallback policy works by counts; what it places is charged all the same, since it takes
+    /// room from others.
     fn judge_without_profiles(&mut self, pool: &Pool, how: &Assessment) {
         if self.arrival.policy.needs_profile {
             self.policy = how.fallback_policy;

@@ -1,18 +1,20 @@
 //! Capacity of a pod by the step model: the share of it that a request takes, and how long a
 //! request takes on a full one.
 //!
-//! On a pod in a steady state each of n requests stalls all others once, by its prompt, while it makes its o tokens. So the
-//! time per output token is
+//! On a pod in a steady state each of n requests stalls all others once, by its prompt, while it
+//! makes its o tokens. So the time per output token is
 //!
 //! ```text
 //! τ = a + Σᵢ (b + c·(pᵢ + oᵢ/2) + stall(pᵢ)/oᵢ)
 //! ```
 //!
-//! linear in what runs, whatever mix that is: with T the pace that objectives ask for, a pod is full at τ = T, and a request
-//! takes its term's share of T − a. A profile, measured on one shape at a time, says the same only of its own mix.
+//! linear in what runs, whatever mix that is: with T the pace that objectives ask for, a pod is
+//! full at τ = T, and a request takes its term's share of T − a. A profile, measured on one shape
+//! at a time, says the same only of its own mix.
 //!
-//! An objective holds for the mean over a request's stay, a capacity at each moment. What is never above T is below it in the
-//! mean, and lets requests wait that would be in time; so a pod counts as full a little above, see [`PEAK`].
+//! An objective holds for the mean over a request's stay, a capacity at each moment. What is never
+//! above T is below it in the mean, and lets requests wait that would be in time; so a pod counts
+//! as full a little above, see [`PEAK`].
 
 use super::prompts::ComputedShares;
 use super::step::StepModel;

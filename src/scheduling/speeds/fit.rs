@@ -1,24 +1,27 @@
 //! Learning the step model from what requests took.
 //!
-//! A request that decoded `it` steps in `t` seconds, while on average n requests with K tokens of context were on its pod and P
-//! prompt tokens were computed there beyond what is free, tells
+//! A request that decoded `it` steps in `t` seconds, while on average n requests with K tokens of
+//! context were on its pod and P prompt tokens were computed there beyond what is free, tells
 //!
 //! ```text
 //! t / it = a + b·n + c·K + d·(P / it)
 //! ```
 //!
-//! Linear in (a, b, c, d), so weighted least squares keeps two sums, `Σ w·x·xᵀ` and `Σ w·x·y`, in which old observations fade:
-//! recursive least squares with forgetting. The same equation holds in each cell of a profile, so a profile is read as
-//! observations, too.
+//! Linear in (a, b, c, d), so weighted least squares keeps two sums, `Σ w·x·xᵀ` and `Σ w·x·y`, in
+//! which old observations fade: recursive least squares with forgetting. The same equation holds in
+//! each cell of a profile, so a profile is read as observations, too.
 //!
-//! Residuals count relative to the time per step that was expected: 10 % of a slow step tell as much as 10 % of a fast one.
+//! Residuals count relative to the time per step that was expected: 10 % of a slow step tell as
+//! much as 10 % of a fast one.
 //!
-//! A prior pulls each coefficient towards where it started, by a standard deviation that is stated in [`PRIOR_DEVIATION`]. What
-//! traffic shows overrides it within some tens of requests. What traffic does not show (requests and context that only ever vary
-//! together) is shared out by these deviations instead of drifting: about half of an unexplained slowness is taken to be there
-//! at any load, the other half to grow with it. The solution is the best one *within bounds* that no server leaves ([`LEAST`],
-//! [`MOST`]): the normal equations are solved exactly, and again without the coefficients that left their bounds. (Descent along
-//! the coordinates does not do: requests, context and the constant vary together, and it then stops far from the solution.)
+//! A prior pulls each coefficient towards where it started, by a standard deviation that is stated
+//! in [`PRIOR_DEVIATION`]. What traffic shows overrides it within some tens of requests. What
+//! traffic does not show (requests and context that only ever vary together) is shared out by these
+//! deviations instead of drifting: about half of an unexplained slowness is taken to be there at
+//! any load, the other half to grow with it. The solution is the best one *within bounds* that no
+//! server leaves ([`LEAST`], [`MOST`]): the normal equations are solved exactly, and again without
+//! the coefficients that left their bounds. (Descent along the coordinates does not do: requests,
+//! context and the constant vary together, and it then stops far from the solution.)
 
 use serde::{Deserialize, Serialize};
 
@@ -29,17 +32,20 @@ const TERMS: usize = 4;
 
 type Vector = [f64; TERMS];
 
-/// The units of a, b, c, d in which the sums are kept, so that all are of the order of 1: 25 ms, 30 µs, 0.5 µs, 0.15 ms. They
-/// are about those of a 7B model on a GPU of 600 to 900 GB/s, and the start where nothing else is known.
+/// The units of a, b, c, d in which the sums are kept, so that all are of the order of 1: 25 ms,
+/// 30 µs, 0.5 µs, 0.15 ms. They are about those of a 7B model on a GPU of 600 to 900 GB/s, and the
+/// start where nothing else is known.
 const UNIT_S: Vector = [25e-3, 30e-6, 0.5e-6, 0.15e-3];
 
-/// Bounds in those units: a from 1 ms to 10 s, b up to 1 s, c up to 1 ms, d from 1 µs to 1 s. A small model on a large GPU is near the
-/// lower ends; llama.cpp on a CPU, where batching gains little, has a b of 50 ms and a d of 20 ms.
+/// Bounds in those units: a from 1 ms to 10 s, b up to 1 s, c up to 1 ms, d from 1 µs to 1 s. A
+/// small model on a large GPU is near the lower ends; llama.cpp on a CPU, where batching gains
+/// little, has a b of 50 ms and a d of 20 ms.
 const LEAST: Vector = [0.04, 0.0, 0.0, 0.007];
 const MOST: Vector = [400.0, 33_000.0, 2_000.0, 6_700.0];
 
-/// Standard deviations of the prior in those units, for steps of up to [`USUAL_STEP`]; of slower servers proportionally larger.
-/// That of b is wide: it spans engines for which a request more is free and those that it slows down by milliseconds.
+/// Standard deviations of the prior in those units, for steps of up to [`USUAL_STEP`]; of slower
+/// servers proportionally larger. That of b is wide: it spans engines for which a request more is
+/// free and those that it slows down by milliseconds.
 const PRIOR_DEVIATION: Vector = [3.0, 60.0, 6.0, 10.0];
 
 /// A usual step in the unit of a: 50 ms.
@@ -78,8 +84,8 @@ impl Sample {
         [1.0, self.requests * b, self.context_tokens * c, self.prefill_tokens_per_step * d]
     }
 
-    /// The weight of so many steps: the more, the less chance is in them; but very many are still one observation of one
-    /// load.
+    /// The weight of so many steps: the more, the less chance is in them; but very many are still
+    /// one observation of one load.
     pub(super) fn weight_of(steps: f64) -> f64 {
         (steps / 100.0).min(2.0)
     }
@@ -101,7 +107,8 @@ impl Sample {
 // === impl Sums ===
 
 impl Sums {
-    /// Adds an observation of which a step of `expected_s` was expected; those before it fade by `keep`.
+    /// Adds an observation of which a step of `expected_s` was expected; those before it fade by
+    /// `keep`.
     pub(super) fn add(&mut self, sample: &Sample, expected_s: f64, keep: f64) {
         let scale = expected_s / UNIT_S[0];
         let features = sample.features().map(|feature| feature / scale);
@@ -116,7 +123,8 @@ impl Sums {
         }
     }
 
-    /// Takes every observation so far to have taken so many times as long, and to have been expected to.
+    /// Takes every observation so far to have taken so many times as long, and to have been
+    /// expected to.
     pub(super) fn slow_down(&mut self, factor: f64) {
         self.matrix.iter_mut().flatten().for_each(|cell| *cell /= factor * factor);
         self.vector.iter_mut().for_each(|sum| *sum /= factor);
@@ -127,7 +135,8 @@ impl Sums {
         let start = scaled(prior);
         let mut matrix = self.matrix;
         let mut vector = self.vector;
-        // The mean step that was observed, since features and values are both relative to what was expected.
+        // The mean step that was observed, since features and values are both relative to what was
+        // expected.
         let step = self.vector.first().zip(self.matrix[0].first()).map_or(0.0, |(sum, weight)| sum / weight);
         let slowness = (step / USUAL_STEP).max(1.0);
         for (term, row) in matrix.iter_mut().enumerate() {
@@ -141,7 +150,8 @@ impl Sums {
             *sum += precision * start;
         }
         let mut fixed: [Option<f64>; TERMS] = [None; TERMS];
-        // Each round fixes a coefficient, so there are at most as many, and one in which all are within bounds.
+        // Each round fixes a coefficient, so there are at most as many, and one in which all are
+        // within bounds.
         for _ in 0..=TERMS {
             let solution = solve_free(&matrix, &vector, &fixed);
             let excess = |(term, value): (usize, f64)| {
@@ -161,8 +171,8 @@ impl Sums {
     }
 }
 
-/// Solves the symmetric equations for the coefficients that are not fixed, by Gauss's elimination; the matrix is positive definite,
-/// so the diagonal serves as pivots.
+/// Solves the symmetric equations for the coefficients that are not fixed, by Gauss's elimination;
+/// the matrix is positive definite, so the diagonal serves as pivots.
 fn solve_free(matrix: &[Vector; TERMS], vector: &Vector, fixed: &[Option<f64>; TERMS]) -> Vector {
     let mut rows: [[f64; TERMS + 1]; TERMS] = [[0.0; TERMS + 1]; TERMS];
     for (term, (row, (cells, sum))) in rows.iter_mut().zip(matrix.iter().zip(vector)).enumerate() {

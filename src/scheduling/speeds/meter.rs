@@ -1,7 +1,8 @@
 //! Meter of a pod between two moments: the means that explain how long a request's decoding took.
 //!
-//! The levels (requests n, context K) are followed by dead reckoning from event to event and corrected at each pass; their
-//! integrals over time are exact sums of trapezia. So a request costs two readings, however long it runs.
+//! The levels (requests n, context K) are followed by dead reckoning from event to event and
+//! corrected at each pass; their integrals over time are exact sums of trapezia. So a request costs
+//! two readings, however long it runs.
 
 use super::fit::Sample;
 use super::step::FREE_TOKENS;
@@ -78,8 +79,8 @@ impl Meter {
         self.levels = levels;
     }
 
-    /// A request came, of whose prompt so much is computed; that stalls the others for so long. An iteration without it takes
-    /// at least `base_s`.
+    /// A request came, of whose prompt so much is computed; that stalls the others for so long. An
+    /// iteration without it takes at least `base_s`.
     pub(super) fn came(&mut self, prompt_tokens: f64, computed_tokens: f64, stall_s: f64, base_s: f64) {
         self.levels.requests += 1.0;
         self.levels.context_tokens += prompt_tokens;
@@ -109,7 +110,8 @@ impl Meter {
         self.prefill_until
     }
 
-    /// A prompt that was expected to be computed by `expected` was so by `actual`: those after it are that much earlier or later.
+    /// A prompt that was expected to be computed by `expected` was so by `actual`: those after it
+    /// are that much earlier or later.
     pub(super) fn shift_prefill(&mut self, expected: Instant, actual: Instant) {
         self.prefill_until = self.prefill_until.offset_seconds(actual.seconds_since(expected)).max(actual);
     }

@@ -1,9 +1,10 @@
 //! Speeds of the deployments: learned online from every answer, with the profile as the start.
 //!
-//! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context ([`step`]). The coefficients are
-//! fitted ([`fit`]) to what requests took ([`speed`]), explained by what their pods had to do meanwhile ([`meter`]). What prompts cost shows in
-//! first tokens, too. Where all requests are off by one factor, everything has
-//! changed by it, and that is taken up within some dozens of answers.
+//! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context
+//! ([`step`]). The coefficients are fitted ([`fit`]) to what requests took ([`speed`]), explained
+//! by what their pods had to do meanwhile ([`meter`]). What prompts cost shows in first tokens,
+//! too. Where all requests are off by one factor, everything has changed by it, and that is taken
+//! up within some dozens of answers.
 
 mod capacity;
 mod deviation;
@@ -35,8 +36,8 @@ use super::time::Instant;
 /// Steps that a request must have made to be learned from: a few are mostly chance.
 const ENOUGH_STEPS: u32 = 12;
 
-/// After so many steps a stream is learned from though it goes on: a pod that turned slow must not be found out only when
-/// its answers end.
+/// After so many steps a stream is learned from though it goes on: a pod that turned slow must not
+/// be found out only when its answers end.
 const MANY_STEPS: u32 = 64;
 
 /// Speeds of deployments, meters of pods, and the requests that will teach.
@@ -82,10 +83,12 @@ struct Prefill {
     is_next: bool,
 }
 
-/// A prompt that takes less than so many iterations says nothing of caches: its first token comes with the next one either way.
+/// A prompt that takes less than so many iterations says nothing of caches: its first token comes
+/// with the next one either way.
 const TELLING_STEPS: f64 = 2.0;
 
-/// The weight of what a first token tells of how fast prompts are computed, against an answer of usual length.
+/// The weight of what a first token tells of how fast prompts are computed, against an answer of
+/// usual length.
 const PREFILL_WEIGHT: f64 = 0.5;
 
 // === impl Speeds ===
@@ -202,7 +205,8 @@ impl Speeds {
         }
     }
 
-    /// The first token of an answer came: how much of the prompt was computed shows in how soon it came.
+    /// The first token of an answer came: how much of the prompt was computed shows in how soon it
+    /// came.
     fn began(&mut self, prompt_tokens: f64, prefill: Prefill, (pod, deployment): (PodId, DeploymentId), now: Instant) {
         self.meter(pod, now).shift_prefill(prefill.done_at, now);
         if prefill.whole_s < TELLING_STEPS * prefill.step_s {
@@ -222,8 +226,8 @@ impl Speeds {
         }
     }
 
-    /// A request of this VM ended; with these many output tokens and prompt tokens found in a cache, as far as it ended well
-    /// and they were told.
+    /// A request of this VM ended; with these many output tokens and prompt tokens found in a
+    /// cache, as far as it ended well and they were told.
     pub fn ended(&mut self, id: RequestId, output_tokens: Option<u32>, cached_tokens: Option<u32>, now: Instant) {
         let Some(lesson) = self.running.remove(&id) else { return };
         if let Some(cached) = cached_tokens.filter(|_| self.learns && lesson.prompt_tokens > 0.0) {

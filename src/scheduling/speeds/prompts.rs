@@ -1,8 +1,10 @@
-//! Prompt tokens that are really computed: what a prefix cache spares is learned from what servers tell and from first tokens.
+//! Prompt tokens that are really computed: what a prefix cache spares is learned from what servers
+//! tell and from first tokens.
 //!
-//! vLLM, SGLang and llama.cpp keep the keys and values of prompts that they have seen. How much of a prompt they find there is
-//! told by `cached_tokens` in a response's usage, or else shows in how soon the first token comes. It is learned by the length of
-//! prompts: behind a shared system prompt all are long and mostly cached, a conversation's turns are cached the more the longer
+//! vLLM, SGLang and llama.cpp keep the keys and values of prompts that they have seen. How much of
+//! a prompt they find there is told by `cached_tokens` in a response's usage, or else shows in how
+//! soon the first token comes. It is learned by the length of prompts: behind a shared system
+//! prompt all are long and mostly cached, a conversation's turns are cached the more the longer
 //! they are, and single questions are short and not cached at all.
 
 use serde::{Deserialize, Serialize};

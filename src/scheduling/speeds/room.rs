@@ -1,9 +1,10 @@
 //! Room of a deployment's pods: the tokens of context that one holds in its cache, learned from
 //! requests that it did not begin in time.
 //!
-//! No profile and no response says how large a cache is. But a pod whose cache is full begins no more prompts: while one has
-//! been due for long, what the others hold is about all that there is room for. Since a pod may be late for other reasons, and
-//! since nothing fuller is ever seen once requests are held for want of room, the estimate grows while nothing is late.
+//! No profile and no response says how large a cache is. But a pod whose cache is full begins no
+//! more prompts: while one has been due for long, what the others hold is about all that there is
+//! room for. Since a pod may be late for other reasons, and since nothing fuller is ever seen once
+//! requests are held for want of room, the estimate grows while nothing is late.
 
 use crate::scheduling::time::Instant;
 

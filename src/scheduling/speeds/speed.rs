@@ -15,7 +15,8 @@ const FADE: f64 = 0.002;
 const ERROR_GAIN: f64 = 0.05;
 /// The error of a model from which nothing was predicted yet.
 const FIRST_ERROR: f64 = 0.15;
-/// A model is not relied on while it is off by more than this as a whole, as ln(actual / predicted)...
+/// A model is not relied on while it is off by more than this as a whole, as ln(actual /
+/// predicted)...
 const MOST_BIAS: f64 = 0.3;
 /// ... and is relied on again when it is off by less than this.
 const SMALL_BIAS: f64 = 0.2;
@@ -66,15 +67,18 @@ pub struct Learned {
     /// The best fit; `None` before the first lesson.
     model: Option<StepModel>,
     lessons: u32,
-    /// The factor by which everything takes longer than the start says, as far as that was seen in all lessons at once.
+    /// The factor by which everything takes longer than the start says, as far as that was seen in
+    /// all lessons at once.
     slowness: f64,
     /// Pods that are slower or faster than the others.
     deviations: Deviations,
     /// Shares of prompts that prefix caches spare.
     prompts: Prompts,
-    /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was learned from.
+    /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was
+    /// learned from.
     error: f64,
-    /// Moving mean of the same with its sign: whether all take longer, or less long, than predicted.
+    /// Moving mean of the same with its sign: whether all take longer, or less long, than
+    /// predicted.
     bias: f64,
     trusted: bool,
 }
@@ -150,9 +154,10 @@ impl Speed {
         self.note(Lesson::Prompt { prompt_tokens, computed_share, evidence });
     }
 
-    /// Learns from the first token after a prompt that no other prompt held up: a sample that depends on how many of its tokens
-    /// were computed. Where servers do not tell, a prompt that took longer than all of it should have was computed as a whole,
-    /// and one that took less says nothing: a cache or a faster pod would look the same.
+    /// Learns from the first token after a prompt that no other prompt held up: a sample that
+    /// depends on how many of its tokens were computed. Where servers do not tell, a prompt that
+    /// took longer than all of it should have was computed as a whole, and one that took less says
+    /// nothing: a cache or a faster pod would look the same.
     pub(super) fn learn_prefill(&mut self, pod: PodId, prompt_tokens: f64, sample: impl Fn(f64) -> Sample) {
         let shares = self.computed_shares();
         let (expected, whole) = (sample(shares.computed_tokens(prompt_tokens)), sample(prompt_tokens));
@@ -217,8 +222,9 @@ impl Learned {
         sample.weight *= self.credibility(off - common);
         self.error += ERROR_GAIN * (off.abs() - self.error);
         self.lessons = self.lessons.saturating_add(1);
-        // What it gets wrong as a whole leads every decision astray. Scatter around it is mostly the requests' own (of speculative
-        // decoding each has luck of its own) and only widens what is predicted, by degrees.
+        // What it gets wrong as a whole leads every decision astray. Scatter around it is mostly
+        // the requests' own (of speculative decoding each has luck of its own) and only widens what
+        // is predicted, by degrees.
         self.trusted = self.bias.abs() < most && (has_profile || self.lessons >= ENOUGH);
         self.sums.add(&sample, sample.expected_s(&from), 1.0 - FADE * sample.weight);
         self.shift(SHIFT_GAIN * sample.weight * common);
@@ -239,8 +245,9 @@ impl Learned {
         (OUTLIER * self.error / off.abs()).min(1.0)
     }
 
-    /// The part that all lessons of late have in common and the model lacks, ln: pods that have warmed up, or a clock that is throttled, change
-    /// everything by one factor. Less than [`SMALLEST_COMMON`] is left to the fit, which knows at which loads it was seen.
+    /// The part that all lessons of late have in common and the model lacks, ln: pods that have
+    /// warmed up, or a clock that is throttled, change everything by one factor. Less than
+    /// [`SMALLEST_COMMON`] is left to the fit, which knows at which loads it was seen.
     fn common(&self) -> f64 {
         (self.bias.abs() - SMALLEST_COMMON).max(0.0).copysign(self.bias)
     }
@@ -270,8 +277,8 @@ impl Default for Learned {
     }
 }
 
-/// A cell of a profile as an observation: λ·E requests at once, on average half through their answers, while λ prompts come
-/// in each second.
+/// A cell of a profile as an observation: λ·E requests at once, on average half through their
+/// answers, while λ prompts come in each second.
 fn of_cell(cell: &Measurement) -> Option<Sample> {
     let steps = cell.output_tokens - 1.0;
     let step_s = (cell.e2e_s - cell.ttft_s) / steps;

@@ -1,8 +1,9 @@
 //! Time of one iteration of a pod.
 //!
-//! A continuous-batching engine makes one token for each request in every iteration. Decoding is bound by memory: it reads
-//! the weights once, and the keys and values of all context tokens. A prompt is computed in the same iterations as others
-//! decode; while the arithmetic for it fits into the time that reading takes it is free, what is more stalls everybody.
+//! A continuous-batching engine makes one token for each request in every iteration. Decoding is
+//! bound by memory: it reads the weights once, and the keys and values of all context tokens. A
+//! prompt is computed in the same iterations as others decode; while the arithmetic for it fits
+//! into the time that reading takes it is free, what is more stalls everybody.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +20,8 @@ pub struct StepModel {
     pub per_prefill_token_s: f64,
 }
 
-/// The share of an iteration's base in which arithmetic is free: the memory is busy, the cores are not. The rest is
-/// overhead, with which nothing overlaps.
+/// The share of an iteration's base in which arithmetic is free: the memory is busy, the cores are
+/// not. The rest is overhead, with which nothing overlaps.
 const FREE_SHARE: f64 = 0.85;
 
 /// Tokens of a prompt that are computed beside decoding at no cost; about [`FREE_SHARE`]·a/d.
@@ -44,7 +45,8 @@ impl StepModel {
         }
     }
 
-    /// max(0, d·(p + n) − W): by how much computing a prompt of p tokens holds up n requests that decode.
+    /// max(0, d·(p + n) − W): by how much computing a prompt of p tokens holds up n requests that
+    /// decode.
     pub fn stall_s(&self, prompt_tokens: f64, requests: f64) -> f64 {
         (self.per_prefill_token_s * (prompt_tokens + requests) - FREE_SHARE * self.base_s).max(0.0)
     }

@@ -1,4 +1,5 @@
-//! A proxy in memory, with virtual time: requests and responses pass through one VM, callback by callback.
+//! A proxy in memory, with virtual time: requests and responses pass through one VM, callback by
+//! callback.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

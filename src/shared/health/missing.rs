@@ -1,4 +1,5 @@
-//! Models that pods lack although the pool says that they serve them, such as an adapter that one replica has not loaded.
+//! Models that pods lack although the pool says that they serve them, such as an adapter that one
+//! replica has not loaded.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +26,10 @@ struct Lack {
 // === impl Missing ===
 
 impl Missing {
-    /// A pod answered that it has not got a model, which `serving` are said to serve: of these at most half are known to lack
-    /// it, since a model that none has is the client's mistake. It is asked again after a second, doubling up to half a
-    /// minute. `None`: nothing changed; says whether that is news.
+    /// A pod answered that it has not got a model, which `serving` are said to serve: of these at
+    /// most half are known to lack it, since a model that none has is the client's mistake. It is
+    /// asked again after a second, doubling up to half a minute. `None`: nothing changed; says
+    /// whether that is news.
     pub fn note(&mut self, pod: PodId, model: ModelId, serving: &[PodId], now: Instant) -> Option<bool> {
         let time = |times: u32| FIRST_OUT.saturating_mul(1 << times.saturating_sub(1).min(16)).min(LONGEST_OUT);
         if let Some(lack) = self.0.iter_mut().find(|lack| lack.pod == pod && lack.model == model) {

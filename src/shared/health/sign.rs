@@ -7,7 +7,8 @@ use std::time::Duration;
 pub enum Sign {
     /// It answered well.
     Well,
-    /// It answered that the request was wrong: it is there, which says nothing of what else it does.
+    /// It answered that the request was wrong: it is there, which says nothing of what else it
+    /// does.
     There,
     /// It refused, reset before headers, or failed before any output while it served nobody else.
     Failed,

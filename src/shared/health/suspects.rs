@@ -1,4 +1,5 @@
-//! Pods that broke off, erred or stayed silent, and are not out yet: once may be chance, or the client's doing.
+//! Pods that broke off, erred or stayed silent, and are not out yet: once may be chance, or the
+//! client's doing.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,9 @@ use crate::scheduling::pool::PodId;
 /// So many in a row are no chance.
 const ENOUGH: u32 = 3;
 
-/// An error counts so much against each good answer: a pod that errs in more than a third of what it does is out sooner or
-/// later, after three where nothing is good between, and one whose clients ask amiss less often never.
+/// An error counts so much against each good answer: a pod that errs in more than a third of what
+/// it does is out sooner or later, after three where nothing is good between, and one whose clients
+/// ask amiss less often never.
 const ERROR_WEIGHT: u32 = 2;
 
 /// See the module.

@@ -8,7 +8,8 @@ use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
 use crate::shared::claim::Claim;
 
-/// Half a pod of the fast deployment, where it takes a second, or a whole one of the slow, where it takes four.
+/// Half a pod of the fast deployment, where it takes a second, or a whole one of the slow, where it
+/// takes four.
 fn two_speeds() -> Pool {
     pool(&[("fast", 2, Some(profile(&[(0.5, 1.0)], 5.0))), ("slow", 1, Some(profile(&[(1.0, 4.0)], 5.0)))])
 }

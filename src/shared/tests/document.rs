@@ -199,7 +199,8 @@ fn a_configuration_without_a_cell_overwrites_none_and_comes_back_with_its_next_f
     assert_eq!(vms.take(&mut first), Some(b"first".to_vec()));
 }
 
-/// Its cell was taken by one that never published, and it took it back: the document in it is still its own.
+/// Its cell was taken by one that never published, and it took it back: the document in it is still
+/// its own.
 #[test]
 fn a_document_that_outlived_its_cell_s_state_is_put_into_force_again() {
     let vms = Vms::new();

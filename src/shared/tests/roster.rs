@@ -146,8 +146,8 @@ fn an_outlook_runs_out_and_each_pod_is_shared_then() {
         let own = Load::from_micro(own * 100_000);
         outlook.allowance(pod(), (1, 2), own, now).allows(Load::from_micro(more * 100_000))
     };
-    // Half a pod was free, a quarter for each; but two tenths were just taken, and the other may have taken its half of
-    // them since.
+    // Half a pod was free, a quarter for each; but two tenths were just taken, and the other may
+    // have taken its half of them since.
     assert!(allows(2, 1, START) && !allows(2, 2, START));
     assert!(allows(2, 3, after(2_000)) && !allows(2, 4, after(2_000)));
 }

@@ -1,7 +1,8 @@
-//! Pods from the API server of Kubernetes: those behind a service, of an inference pool, or with certain labels.
+//! Pods from the API server of Kubernetes: those behind a service, of an inference pool, or with
+//! certain labels.
 //!
-//! The filter lists, it does not watch: a callout is one request with one answer. The token is Envoy's: this source sends
-//! none.
+//! The filter lists, it does not watch: a callout is one request with one answer. The token is
+//! Envoy's: this source sends none.
 
 mod inference_pool;
 mod list;
@@ -73,7 +74,8 @@ struct KubernetesFetch {
     /// Addresses of the service's pods, by pod name.
     endpoints: Option<Endpoints>,
     pods: BTreeMap<std::net::SocketAddr, PodSpec>,
-    /// Owners of a kind that may stand for one replica each: the deployments that they name, by kind.
+    /// Owners of a kind that may stand for one replica each: the deployments that they name, by
+    /// kind.
     lone: BTreeMap<String, BTreeMap<DeploymentName, Lone>>,
     complaints: Vec<String>,
     more_complaints: usize,
@@ -90,7 +92,8 @@ enum Asked {
     Service(String),
     Slices(String),
     InferencePool(String),
-    /// Pods with these labels; the whole objects, or their metadata alone where the endpoints say the rest.
+    /// Pods with these labels; the whole objects, or their metadata alone where the endpoints say
+    /// the rest.
     Pods {
         selector: String,
         metadata_only: bool,

@@ -37,9 +37,10 @@ struct Owner {
 // === impl ObjectMeta ===
 
 impl ObjectMeta {
-    /// The deployment that the label names, else the one that owns the pod: of a replica set the deployment above it, of
-    /// a Ray cluster, role set or clique that stands for one replica of something the name that all of these share, else
-    /// the owner itself (a stateful set, a leader-worker set).
+    /// The deployment that the label names, else the one that owns the pod: of a replica set the
+    /// deployment above it, of a Ray cluster, role set or clique that stands for one replica of
+    /// something the name that all of these share, else the owner itself (a stateful set, a
+    /// leader-worker set).
     pub(super) fn deployment(&self, namespace: &str, label: Option<&str>) -> Result<DeploymentName, String> {
         let labelled = label.and_then(|label| self.labels.get(label)).filter(|value| !value.is_empty());
         let name = match (labelled, self.owner()) {
@@ -56,8 +57,8 @@ impl ObjectMeta {
         name.parse().map_err(|_| format!("pod {:?} is of no deployment: {name:?} is no name of one", self.name))
     }
 
-    /// The kind and name of the owner that names the deployment as it is, where it is of a kind that may stand for a single
-    /// replica.
+    /// The kind and name of the owner that names the deployment as it is, where it is of a kind
+    /// that may stand for a single replica.
     pub(super) fn unknown_owner(&self, label: Option<&str>) -> Option<(&str, &str)> {
         const KNOWN: [&str; 5] = ["ReplicaSet", "StatefulSet", "DaemonSet", "LeaderWorkerSet", "ReplicationController"];
         let is_labelled = label.and_then(|label| self.labels.get(label)).is_some_and(|value| !value.is_empty());
@@ -92,8 +93,8 @@ impl ObjectMeta {
     }
 }
 
-/// A name without the word that Kubernetes generated at its end. Before it a Ray cluster of AIBrix's fleets has the hash of
-/// its template.
+/// A name without the word that Kubernetes generated at its end. Before it a Ray cluster of
+/// AIBrix's fleets has the hash of its template.
 fn without_generated(name: &str) -> &str {
     let Some((rest, word)) = name.rsplit_once('-') else { return name };
     match rest.rsplit_once('-') {
@@ -103,7 +104,8 @@ fn without_generated(name: &str) -> &str {
     }
 }
 
-/// A clique is called after its set, the set's replica, and the same again of a scaling group: `llama-0-workers-1-decode`.
+/// A clique is called after its set, the set's replica, and the same again of a scaling group:
+/// `llama-0-workers-1-decode`.
 fn without_indexes(name: &str) -> Cow<'_, str> {
     let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !name.split('-').any(is_index) {
@@ -113,7 +115,8 @@ fn without_indexes(name: &str) -> Cow<'_, str> {
     Cow::Owned(parts.join("-"))
 }
 
-/// Kubernetes generates no words of a language: they have no vowels, and none of the digits that look like letters.
+/// Kubernetes generates no words of a language: they have no vowels, and none of the digits that
+/// look like letters.
 fn is_generated(word: &str) -> bool {
     word.len() == 5 && word.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
 }

@@ -103,9 +103,10 @@ impl Endpoints {
         Self { port_name, family, ..Self::default() }
     }
 
-    /// Takes the pods of a slice that are ready. Readiness that is not known counts as ready, as the API says. A slice whose
-    /// ports do not say which is meant costs its own pods alone, as with kube-proxy: pods that lack the named port are in
-    /// slices of their own, and so is the empty slice of a service without pods.
+    /// Takes the pods of a slice that are ready. Readiness that is not known counts as ready, as
+    /// the API says. A slice whose ports do not say which is meant costs its own pods alone, as
+    /// with kube-proxy: pods that lack the named port are in slices of their own, and so is the
+    /// empty slice of a service without pods.
     ///
     /// # Errors
     ///

@@ -6,7 +6,8 @@ use super::*;
 
 mod endpoints;
 
-/// An API server: the answer to a path and query, whose values are decoded, with the media type asked for.
+/// An API server: the answer to a path and query, whose values are decoded, with the media type
+/// asked for.
 type Server<'a> = &'a dyn Fn(&str, &BTreeMap<String, String>, &str) -> Value;
 
 fn source(query: &Value) -> Result<KubernetesSource, String> {

@@ -104,7 +104,8 @@ fn of_what_has_only_a_bad_version_the_last_good_one_stays() {
     let entry = |name: &str, profile: &str| format!(r#"{{"deployment": "{name}", "profile": {profile}}}"#);
     let of = |entries: &[String]| format!(r#"{{"profiles": [{}]}}"#, entries.join(","));
     let faster = A.replace("[[2]]", "[[4]]");
-    // `b` has gone, of `c` there never was a good one, and nobody can tell which of the two `d` holds.
+    // `b` has gone, of `c` there never was a good one, and nobody can tell which of the two `d`
+    // holds.
     let new = of(&[
         entry("a", NEGATIVE),
         entry("c", NEGATIVE),

@@ -16,7 +16,8 @@ pub trait Shelf {
     /// The reason why it is none.
     fn values(&self, body: &[u8]) -> Result<Vec<Option<String>>, FetchError>;
 
-    /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is said.
+    /// Asks to set a slot's value until `expire` has passed; only if it has none, where that is
+    /// said.
     fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> StoreRequest;
 
     /// The answer to that: whether it was set.

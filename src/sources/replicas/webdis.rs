@@ -53,7 +53,8 @@ impl Shelf for Webdis {
         Ok(values)
     }
 
-    /// A digest may be longer than a path, so the command is posted; its letters have no other meaning there.
+    /// A digest may be longer than a path, so the command is posted; its letters have no other
+    /// meaning there.
     fn write(&self, slot: usize, value: &str, expire: Duration, if_free: bool) -> StoreRequest {
         let condition = if if_free { "/NX" } else { "" };
         let command = format!("SET/{}/{value}/PX/{}{condition}", self.key(slot), expire.as_millis());

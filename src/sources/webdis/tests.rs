@@ -9,7 +9,8 @@ fn source() -> WebdisSource {
     json::read(br#"{"cluster": "webdis", "namespace": "prod"}"#).unwrap()
 }
 
-/// A Redis with these keys, as Webdis answers; its pattern matches all, so that the filter must look itself.
+/// A Redis with these keys, as Webdis answers; its pattern matches all, so that the filter must
+/// look itself.
 fn fetch(keys: &[(&str, String)]) -> Result<Fetched, FetchError> {
     let mut fetch = source().fetch();
     for _ in 0..1_000 {

@@ -54,7 +54,8 @@ impl World {
         }
     }
 
-    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room; for a late one, room for those.
+    /// A request that waits, and a pod that deserves it, is up, is not reserved and has room; for a
+    /// late one, room for those.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
         let board = self.board();
         let claims = board.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());

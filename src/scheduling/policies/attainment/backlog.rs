@@ -1,9 +1,10 @@
 //! Backlog of requests that were held when a deployment's speed is no longer relied on.
 //!
-//! From then on requests go at once, by weighted least-request. Those that were held and have missed their objectives already
-//! must not all go with them: on pods that sustain what comes, and no more, all that comes after would miss its objectives,
-//! too, for as long as it takes to work them off. So they go where others ended: while no more runs in the pool than did when
-//! all was last relied on, and one more for each [`EVERY`] since, that none waits in vain.
+//! From then on requests go at once, by weighted least-request. Those that were held and have
+//! missed their objectives already must not all go with them: on pods that sustain what comes, and
+//! no more, all that comes after would miss its objectives, too, for as long as it takes to work
+//! them off. So they go where others ended: while no more runs in the pool than did when all was
+//! last relied on, and one more for each [`EVERY`] since, that none waits in vain.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Backlog {
-    /// Requests that ran in the pool when all deployments were last relied on, and when that was; `None` before it.
+    /// Requests that ran in the pool when all deployments were last relied on, and when that was;
+    /// `None` before it.
     relied: Option<(u32, Instant)>,
 }
 

@@ -1,7 +1,7 @@
 //! Course of a request, and the lengths of its answer that keep its objectives.
 //!
-//! Given how its pod goes on, a request that ends with x output tokens ends `start + x·τ` seconds after it came (τ: time per
-//! output token). Every objective is linear in x as well:
+//! Given how its pod goes on, a request that ends with x output tokens ends `start + x·τ` seconds
+//! after it came (τ: time per output token). Every objective is linear in x as well:
 //!
 //! | objective | kept iff |
 //! |---|---|
@@ -11,8 +11,9 @@
 //! | `e2e_per_output_token`, base M | start + x·τ ≤ M + T·x |
 //! | `e2e_per_token`, prompt p | start + x·τ ≤ T·(p + x) |
 //!
-//! so each is kept by all lengths from some length on (where tokens come faster than the objective asks), or up to some
-//! length. The lengths that keep all objectives are an interval, and the probability to keep them is that of the interval.
+//! so each is kept by all lengths from some length on (where tokens come faster than the objective
+//! asks), or up to some length. The lengths that keep all objectives are an interval, and the
+//! probability to keep them is that of the interval.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -69,7 +70,8 @@ impl Limits {
         first_token_s <= self.ttft_s
     }
 
-    /// By how many seconds an answer of so many tokens misses the one of them that it misses most; 0 if it keeps all.
+    /// By how many seconds an answer of so many tokens misses the one of them that it misses most;
+    /// 0 if it keeps all.
     pub(super) fn lateness_s(&self, course: &Course, tokens: f64) -> f64 {
         let end_s = course.start_s + tokens * course.per_token_s;
         let of_pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));
@@ -89,7 +91,8 @@ impl Limits {
         for (constant_s, each_s) in self.ends_s.into_iter().chain([pace]).flatten() {
             let room_s = constant_s - course.start_s;
             let excess_s = course.per_token_s - each_s;
-            // Comparisons: `min` and `max` are calls in WebAssembly, and this is asked thousands of times in a pass.
+            // Comparisons: `min` and `max` are calls in WebAssembly, and this is asked thousands of
+            // times in a pass.
             let length = room_s / excess_s;
             if excess_s > 0.0 {
                 longest = if length < longest { length } else { longest };

@@ -10,26 +10,31 @@
 //!                     −cost · lateness         missed by so many seconds
 //! ```
 //!
-//! Waiting tells how long a request will wait: what waited for L seconds in vain is expected to wait for as long again (the
-//! hazard of a queue whose load is not known falls as 1/L). So what serving it now is worth, against going on waiting, is
-//! `cost · L`, and a request goes when that is more than what it takes from those that it runs beside. Every second makes it
-//! more, so each is served in the end.
+//! Waiting tells how long a request will wait: what waited for L seconds in vain is expected to
+//! wait for as long again (the hazard of a queue whose load is not known falls as 1/L). So what
+//! serving it now is worth, against going on waiting, is `cost · L`, and a request goes when that
+//! is more than what it takes from those that it runs beside. Every second makes it more, so each
+//! is served in the end.
 //!
 //! # Budget
 //!
-//! Beyond saturation nearly all are late sooner or later, and serving all of them soon is serving none in time. What the late ones take is
-//! therefore bounded by a budget: each objective that is expected to be kept adds a share of itself, and a late request that is
-//! placed spends what it costs. It costs what those beside it lose, and, unless its pod would still serve a newcomer well, at
-//! least [`LEAST_PRICE`]: it takes room from those that come next. So attainment falls by at most the budget's share; where that does
-//! not serve all that is late, the rest waits for calm moments, in which serving it costs nothing, or for `queue.max_wait`.
+//! Beyond saturation nearly all are late sooner or later, and serving all of them soon is serving
+//! none in time. What the late ones take is therefore bounded by a budget: each objective that is
+//! expected to be kept adds a share of itself, and a late request that is placed spends what it
+//! costs. It costs what those beside it lose, and, unless its pod would still serve a newcomer
+//! well, at least [`LEAST_PRICE`]: it takes room from those that come next. So attainment falls by
+//! at most the budget's share; where that does not serve all that is late, the rest waits for calm
+//! moments, in which serving it costs nothing, or for `queue.max_wait`.
 
 use super::outlook::Effect;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 
-/// The least that a late request costs on a pod that would not serve a newcomer well, in kept objectives.
+/// The least that a late request costs on a pod that would not serve a newcomer well, in kept
+/// objectives.
 const LEAST_PRICE: f64 = 0.3;
-/// The most that the budget holds, in kept objectives: what a burst leaves behind is worked off from it.
+/// The most that the budget holds, in kept objectives: what a burst leaves behind is worked off
+/// from it.
 const MOST_CREDIT: f64 = 10.0;
 /// By so much sums may be off.
 const ROUNDING: f64 = 1e-9;
@@ -50,8 +55,9 @@ pub struct Lateness {
 pub(super) struct Budget {
     lateness: Lateness,
     credit: f64,
-    /// Changes by the decisions of one moment, if their requests are placed. Another worker may take the room first, and then they
-    /// come to nothing and are made again: a decision alone must neither save nor spend.
+    /// Changes by the decisions of one moment, if their requests are placed. Another worker may
+    /// take the room first, and then they come to nothing and are made again: a decision alone must
+    /// neither save nor spend.
     pending: Vec<(RequestId, f64)>,
     decided_at: Instant,
 }
@@ -84,7 +90,8 @@ impl Budget {
         Self { lateness, credit: 0.0, pending: Vec::new(), decided_at: Instant::ZERO }
     }
 
-    /// Begins decisions at `now`; what was decided at another moment, and not placed then, came to nothing.
+    /// Begins decisions at `now`; what was decided at another moment, and not placed then, came to
+    /// nothing.
     pub(super) fn begin(&mut self, now: Instant) {
         if self.decided_at != now {
             self.pending.clear();
@@ -97,9 +104,9 @@ impl Budget {
         &self.lateness
     }
 
-    /// The price of placing a request that would not be placed for its own objectives. `at_best`: the probability that one like it,
-    /// that just came, keeps them on an idle pod; `serves_well`: whether its pod would serve such a newcomer well, and those there
-    /// lose little.
+    /// The price of placing a request that would not be placed for its own objectives. `at_best`:
+    /// the probability that one like it, that just came, keeps them on an idle pod; `serves_well`:
+    /// whether its pod would serve such a newcomer well, and those there lose little.
     pub(super) fn price(effect: &Effect, at_best: f64, serves_well: bool) -> f64 {
         if serves_well {
             return 0.0;

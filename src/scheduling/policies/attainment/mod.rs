@@ -1,62 +1,82 @@
-//! `slo-attainment`: a request goes where the expected number of kept objectives grows most, or waits.
+//! `slo-attainment`: a request goes where the expected number of kept objectives grows most, or
+//! waits.
 //!
 //! # Theory
 //!
-//! A pod decodes for all its requests at once, so a newcomer slows down those that run there: more to read in every
-//! iteration, and its prompt stalls all of them. Whether that matters is a question of their objectives and of how long their
-//! answers will be. All of it is estimated from what the gateway sees:
+//! A pod decodes for all its requests at once, so a newcomer slows down those that run there: more
+//! to read in every iteration, and its prompt stalls all of them. Whether that matters is a
+//! question of their objectives and of how long their answers will be. All of it is estimated from
+//! what the gateway sees:
 //!
-//! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds for n requests with K
-//!    tokens of context, and a prompt of p tokens stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment
-//!    start from its profile and are learned from every request that ends. While they are wrong as a whole, or there is nothing to
-//!    start from, requests that may go to this deployment are placed by weighted least-request, and what is lost already
-//!    waits for room ([`backlog`]); how much single predictions scatter only widens what is expected of the pace.
-//! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod follow by dead reckoning
-//!    from placements and from what was seen of the streams. With ρ the share of time that prompts took of late, the time per
-//!    output token is `τ = step(n, K) / (1 − ρ)`.
-//! 3. **Who keeps** ([`course`]). With τ a request's end is linear in its length, and so is every objective: the lengths that
-//!    keep all of them are an interval, and the probability P of keeping them is what the distribution of output lengths
-//!    gives to the interval, given the tokens that are there already. τ is uncertain, so P is a mean over a slower, the
-//!    predicted and a faster pace.
-//! 4. **Gain** ([`outlook`]). `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the pace that
-//!    the newcomer's objective asks for, w what a request's class is worth (`classes[].weight`, 1 without).
-//! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is known, and while its best gain is at most 0.1·w·P: what it would take from others is better kept. Of those
-//!    that may go the one with the largest gain goes first, and all others are judged again with it in place.
+//! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds
+//!    for n requests with K tokens of context, and a prompt of p tokens stalls it for
+//!    `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its profile and are
+//!    learned from every request that ends. While they are wrong as a whole, or there is nothing to
+//!    start from, requests that may go to this deployment are placed by weighted least-request, and
+//!    what is lost already waits for room ([`backlog`]); how much single predictions scatter only
+//!    widens what is expected of the pace.
+//! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod
+//!    follow by dead reckoning from placements and from what was seen of the streams. With ρ the
+//!    share of time that prompts took of late, the time per output token is
+//!    `τ = step(n, K) / (1 − ρ)`.
+//! 3. **Who keeps** ([`course`]). With τ a request's end is linear in its length, and so is every
+//!    objective: the lengths that keep all of them are an interval, and the probability P of
+//!    keeping them is what the distribution of output lengths gives to the interval, given the
+//!    tokens that are there already. τ is uncertain, so P is a mean over a slower, the predicted
+//!    and a faster pace.
+//! 4. **Gain** ([`outlook`]).
+//!    `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the
+//!    pace that the newcomer's objective asks for, w what a request's class is worth
+//!    (`classes[].weight`, 1 without).
+//! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is
+//!    known, and while its best gain is at most 0.1·w·P: what it would take from others is better
+//!    kept. Of those that may go the one with the largest gain goes first, and all others are
+//!    judged again with it in place.
 //!
-//! A request that is held may become late, and one that needs luck even on an idle pod is lost from the start: pods kept empty for such would serve
-//! next to none of them. It goes where it costs the others nothing and would have been served well had it just
-//! come, and else when the seconds that it is late are worth what it costs, within a budget ([`late`]). On an idle pod
-//! nobody loses, so none is left idle while something waits for it. So that no class is given up as a whole, however dear the others are, the first request of one
-//! of which none was placed for [`STARVED_AFTER`] goes where it costs least. `queue.max_wait` bounds every wait.
+//! A request that is held may become late, and one that needs luck even on an idle pod is lost from
+//! the start: pods kept empty for such would serve next to none of them. It goes where it costs the
+//! others nothing and would have been served well had it just come, and else when the seconds that
+//! it is late are worth what it costs, within a budget ([`late`]). On an idle pod nobody loses, so
+//! none is left idle while something waits for it. So that no class is given up as a whole, however
+//! dear the others are, the first request of one of which none was placed for [`STARVED_AFTER`]
+//! goes where it costs least. `queue.max_wait` bounds every wait.
 //!
 //! # State
 //!
-//! Workers tell each other what they run and what they learned; each judges what waits with itself. What happened in the
-//! last 20 ms or so may be missing there, but is counted: a pod is taken to run as many requests as the ledger says. So are the
-//! requests of other gateways, of which nothing else is known: they are taken to be like what this one runs there, or like what
-//! waits, and their objectives count nothing.
+//! Workers tell each other what they run and what they learned; each judges what waits with itself.
+//! What happened in the last 20 ms or so may be missing there, but is counted: a pod is taken to
+//! run as many requests as the ledger says. So are the requests of other gateways, of which nothing
+//! else is known: they are taken to be like what this one runs there, or like what waits, and their
+//! objectives count nothing.
 //!
 //! # Stability
 //!
-//! There are two feedbacks. *Load*: a placement makes its pod's iterations longer, so the next request finds its gain there smaller.
-//! The load in flight on each pod is known exactly when a request is placed, from the ledger, so this loop has no delay
-//! but that between workers (20 ms, a fraction of an iteration), and the gain falls with each request more: like least-request it
-//! settles at equal marginal gains, and an imbalance of k requests between identical pods is undone by the next k. It needs a model in
-//! which requests cost something; where the fit saw no such cost, pace costs decide nothing, and chance does. *Learning*: the
-//! placements decide at which loads answers are seen. That loop has the delay of an answer, some seconds; what it feeds back is kept
-//! from following load (see `speeds/deviation.rs`: a pod's factor is estimated from residuals at loads at which others were seen), and a
-//! deployment's model is one for all its pods, remembers some 500 answers, and so moves by less than a hundredth with each. A loop whose gain per delay is
-//! that small cannot oscillate: with N answers per delay it would need N/500 · ∂placements/∂model > 1, and below saturation placements on
-//! identical pods do not depend on the model at all.
+//! There are two feedbacks. *Load*: a placement makes its pod's iterations longer, so the next
+//! request finds its gain there smaller. The load in flight on each pod is known exactly when a
+//! request is placed, from the ledger, so this loop has no delay but that between workers (20 ms, a
+//! fraction of an iteration), and the gain falls with each request more: like least-request it
+//! settles at equal marginal gains, and an imbalance of k requests between identical pods is undone
+//! by the next k. It needs a model in which requests cost something; where the fit saw no such
+//! cost, pace costs decide nothing, and chance does. *Learning*: the placements decide at which
+//! loads answers are seen. That loop has the delay of an answer, some seconds; what it feeds back
+//! is kept from following load (see `speeds/deviation.rs`: a pod's factor is estimated from
+//! residuals at loads at which others were seen), and a deployment's model is one for all its pods,
+//! remembers some 500 answers, and so moves by less than a hundredth with each. A loop whose gain
+//! per delay is that small cannot oscillate: with N answers per delay it would need N/500 ·
+//! ∂placements/∂model > 1, and below saturation placements on identical pods do not depend on the
+//! model at all.
 //!
 //! # Cost
 //!
-//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the [`SHORTLIST`](work::SHORTLIST) least burdened
-//! of them. A newcomer's own chances are computed first; what it takes from those there only where that could still be the best
-//! place, and only over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]). What was computed
-//! of a pod holds until something is placed there. The work of a pass is counted in looks at single streams, what its callback did before
-//! included, and ends at [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each time, and the others in turn, so over passes all
-//! are. Nothing is computed again while nothing has changed and less than [`LOOK_AGAIN`] has passed.
+//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the
+//! [`SHORTLIST`](work::SHORTLIST) least burdened of them. A newcomer's own chances are computed
+//! first; what it takes from those there only where that could still be the best place, and only
+//! over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]).
+//! What was computed of a pod holds until something is placed there. The work of a pass is counted
+//! in looks at single streams, what its callback did before included, and ends at
+//! [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each
+//! time, and the others in turn, so over passes all are. Nothing is computed again while nothing
+//! has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
 mod course;
@@ -93,8 +113,8 @@ use crate::scheduling::view::View;
 /// Time after which waiting requests are judged again: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Relative standard deviation of a request's pace around what is predicted when it is placed, for what comes and goes on
-/// its pod later.
+/// Relative standard deviation of a request's pace around what is predicted when it is placed, for
+/// what comes and goes on its pod later.
 const SPREAD: f64 = 0.1;
 /// Deviation that is added to it towards slower paces while requests wait: whatever a pod gets rid
 /// of is then replaced at once, so it seldom gets quieter and often busier.
@@ -105,7 +125,8 @@ const PRESSURE_WINDOW_S: f64 = 5.0;
 /// Requests and pods after which a look at what runs goes on another time.
 const WATCHED_RUNS: usize = 300;
 
-/// A class of which requests wait and none was placed for so long is served whatever it costs the others.
+/// A class of which requests wait and none was placed for so long is served whatever it costs the
+/// others.
 const STARVED_AFTER: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -202,8 +223,8 @@ impl Attainment {
         Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share, faster }
     }
 
-    /// Of more requests than a pass may judge the most urgent, those that must be placed, and of the others some from all over the
-    /// order, each time others.
+    /// Of more requests than a pass may judge the most urgent, those that must be placed, and of
+    /// the others some from all over the order, each time others.
     fn in_turn<'r>(&mut self, requests: Vec<&'r Request>, most: usize, starved: &[RequestId]) -> Vec<&'r Request> {
         let stride = requests.len().div_ceil(most.max(1));
         if stride <= 1 {
@@ -281,7 +302,8 @@ impl Policy for Attainment {
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
         pass.looks = placing.work().saturating_mul(LOOKS_OF_WORK);
-        // What was decided may come to nothing where another VM was quicker, and is then decided anew.
+        // What was decided may come to nothing where another VM was quicker, and is then decided
+        // anew.
         self.last = (decisions.is_empty() && are_all_judged).then_some(look);
         decisions
     }
@@ -299,8 +321,9 @@ fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -
     Some((occupancy, model, stalled_share))
 }
 
-/// Looks at what runs on pods, so that what is learned of their speeds rests on it, whatever policy places requests: from the
-/// one at `first` on, on so many as a call may take. Says at which to go on; the first, once it has come around.
+/// Looks at what runs on pods, so that what is learned of their speeds rests on it, whatever policy
+/// places requests: from the one at `first` on, on so many as a call may take. Says at which to go
+/// on; the first, once it has come around.
 pub fn watch(view: &View<'_>, first: usize, speeds: &mut Speeds, now: Instant) -> usize {
     let pods = view.pool().pods().len();
     let mut runs = 0_usize;

@@ -8,7 +8,8 @@ use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::time::Instant;
 
-/// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it, but no more than this.
+/// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it,
+/// but no more than this.
 const MOST_GROWTH: f64 = 150.0;
 
 /// Wait of a newcomer for the iteration in flight, in iterations.
@@ -158,7 +159,8 @@ impl PodOutlook {
 
     /// The effect of a newcomer with what it takes from those there.
     ///
-    /// Slower paces only ever lose more, so what would lose nothing to a slower one need not be asked.
+    /// Slower paces only ever lose more, so what would lose nothing to a slower one need not be
+    /// asked.
     pub(super) fn effect(&self, newcomer: &Newcomer) -> Effect {
         let Newcomer { effect, pace } = newcomer;
         let loses = |(position, kept): &(usize, f64)| {
@@ -179,8 +181,8 @@ impl PodOutlook {
         if is_within { &self.at_risk } else { &self.keeping }
     }
 
-    /// The work of seeing it, in looks at single streams; a look at whether one keeps its objectives counts as two that only add
-    /// it up.
+    /// The work of seeing it, in looks at single streams; a look at whether one keeps its
+    /// objectives counts as two that only add it up.
     pub(super) fn work(&self) -> usize {
         (self.occupancy.streams.len() >> 1).saturating_add(self.keeping.kept.len().saturating_mul(2))
     }

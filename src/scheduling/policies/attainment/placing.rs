@@ -7,12 +7,14 @@ use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
-/// A request is held while its best gain is at most this share of what it is expected to be worth there.
+/// A request is held while its best gain is at most this share of what it is expected to be worth
+/// there.
 const HOLD: f64 = 0.1;
-/// Below this probability, on an idle pod, a request is hopeless: it needs luck, and pods kept idle for such could serve next to
-/// none of them.
+/// Below this probability, on an idle pod, a request is hopeless: it needs luck, and pods kept idle
+/// for such could serve next to none of them.
 const HOPELESS: f64 = 0.2;
-/// The most that a request may cost others, in kept objectives like its own, for it to cost nothing.
+/// The most that a request may cost others, in kept objectives like its own, for it to cost
+/// nothing.
 const LITTLE_LOSS: f64 = 0.05;
 /// Share of what an idle pod would give to a request had it just come, from which a pod serves it
 /// well.
@@ -67,8 +69,9 @@ struct BestPlace {
 // === impl Placing ===
 
 impl<'r> Placing<'r> {
-    /// Of `requests` on pods that go on as `outlooks` (by position in the pool) say; `idle` tells how they would on an idle
-    /// pod, by position of the deployment. Those that `starved` names go first.
+    /// Of `requests` on pods that go on as `outlooks` (by position in the pool) say; `idle` tells
+    /// how they would on an idle pod, by position of the deployment. Those that `starved` names go
+    /// first.
     pub(super) fn new(
         requests: Vec<&'r Request>,
         outlooks: Vec<Option<PodOutlook>>,
@@ -100,8 +103,9 @@ impl<'r> Placing<'r> {
         Self { work, ..self }
     }
 
-    /// The request that goes next, and the position of its pod: of those that need not be held the one with the largest
-    /// gain. None, too, where so much was looked at that the rest has to wait for the next pass.
+    /// The request that goes next, and the position of its pod: of those that need not be held the
+    /// one with the largest gain. None, too, where so much was looked at that the rest has to wait
+    /// for the next pass.
     pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<(&'r Request, usize)> {
         if self.work >= MOST_WORK {
             return None;
@@ -138,7 +142,8 @@ impl<'r> Placing<'r> {
         self.sort();
     }
 
-    /// The place where the gain of the request at `index` is largest, if it is more than `most` somewhere.
+    /// The place where the gain of the request at `index` is largest, if it is more than `most`
+    /// somewhere.
     fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<BestPlace> {
         let Self { now, waiting, outlooks, order, work } = self;
         let UnplacedRequest { request, known, .. } = waiting.get_mut(index)?;

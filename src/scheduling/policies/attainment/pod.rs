@@ -7,18 +7,21 @@ use crate::scheduling::speeds::{ComputedShares, Levels, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::weight::Weight;
 
-/// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6 each.
+/// The outer nodes of Gauss–Hermite quadrature lie √3 standard deviations off, with a weight of 1/6
+/// each.
 const NODE: f64 = 1.732_050_807_568_877_2;
 
 /// Factor by which the time of prompts is more uncertain than that of decoding: what an engine's
 /// prefix cache spares is not seen from outside.
 const PROMPTS_SPREAD: f64 = 2.0;
 
-/// A prompt that is not computed at its time takes this share of its delay so far still longer: the pod may be out of cache
-/// or slower than believed, and the longer that lasted, the longer it will last.
+/// A prompt that is not computed at its time takes this share of its delay so far still longer: the
+/// pod may be out of cache or slower than believed, and the longer that lasted, the longer it will
+/// last.
 const OVERDUE_SHARE: f64 = 0.5;
 
-/// A prompt that is overdue by so long, and by as long as it should have taken, is not computed at all: there is no room.
+/// A prompt that is overdue by so long, and by as long as it should have taken, is not computed at
+/// all: there is no room.
 const LATE_S: f64 = 1.0;
 
 /// Tokens that a stream is taken to have gone on by since it was last seen, at most.
@@ -69,7 +72,8 @@ pub(super) struct Pace {
     pub spread: Spread,
 }
 
-/// Relative standard deviations of a pace around what is predicted: towards slower ones and towards faster ones.
+/// Relative standard deviations of a pace around what is predicted: towards slower ones and towards
+/// faster ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
     pub slower: f64,
@@ -79,8 +83,10 @@ pub(super) struct Spread {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Reckons from what runs on a pod, given how long its iterations take and what prefix caches leave of prompts. Of requests that are counted there but not known, which is so for moments, and for as long
-    /// as they run where another gateway placed them, it is taken that they are like those that are.
+    /// Reckons from what runs on a pod, given how long its iterations take and what prefix caches
+    /// leave of prompts. Of requests that are counted there but not known, which is so for moments,
+    /// and for as long as they run where another gateway placed them, it is taken that they are
+    /// like those that are.
     pub(super) fn reckon(
         runs: &[Run],
         in_flight: u32,
@@ -89,7 +95,8 @@ impl Occupancy {
     ) -> Self {
         let requests = f64::from(in_flight).max(runs.len() as f64);
         let mut occupancy = Self { requests, streams: Vec::with_capacity(runs.len()), ..Self::default() };
-        // Prompts are computed first come, first served; none before the last one that is known to be done.
+        // Prompts are computed first come, first served; none before the last one that is known to
+        // be done.
         let done = runs.iter().filter_map(|run| match run.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
             Progress::Unseen | Progress::Prefilling => None,
@@ -164,8 +171,9 @@ impl Occupancy {
 // === impl Stream ===
 
 impl Stream {
-    /// The probability that it keeps its objectives if its pod goes on like this: the mean over a normally distributed
-    /// pace, wider to one side than to the other, by the three nodes of Gauss and Hermite. At the slower one prompts take longer, too.
+    /// The probability that it keeps its objectives if its pod goes on like this: the mean over a
+    /// normally distributed pace, wider to one side than to the other, by the three nodes of Gauss
+    /// and Hermite. At the slower one prompts take longer, too.
     pub(super) fn keeps(&self, pace: &Pace) -> f64 {
         let lengths = self.lengths.given(self.tokens);
         let at = |factor: f64| lengths.probability_within(self.limits.kept_by(&self.course(pace, factor)));

@@ -12,13 +12,15 @@ pub(super) const SHORTLIST: usize = 4;
 /// Runs on the pods that a pass reckons, beyond the first of each deployment.
 const MOST_RECKONED_RUNS: usize = 256;
 
-/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them: less than a millisecond.
+/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them:
+/// less than a millisecond.
 pub(super) const MOST_WORK: usize = 750;
 
 /// A request that is offered costs about as much as so many of them, whether it is judged or not.
 const OFFER_WORK: usize = 3;
 
-/// Looks of requests at pods that one counts as: half of a pass's work is all that a callback may do.
+/// Looks of requests at pods that one counts as: half of a pass's work is all that a callback may
+/// do.
 pub(super) const LOOKS_OF_WORK: usize = 40;
 
 /// Requests that a pass judges at least.
@@ -36,7 +38,8 @@ pub(super) fn most_judged(outlooks: &[Option<PodOutlook>], work: usize) -> usize
     MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
 }
 
-/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may reckon.
+/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may
+/// reckon.
 pub(super) fn least_busy(view: &View<'_>) -> Vec<usize> {
     let pods = view.pool().pods();
     let mut positions: Vec<usize> = (0..pods.len()).collect();

@@ -19,7 +19,8 @@ fn slo(per_token_ms: u64) -> Slo {
 fn a_request_takes_its_term_of_what_the_objective_leaves() {
     let shape = Shape { output_tokens: 100, input_tokens: 500 };
     let capacity = MODEL.capacity(&slo(50), shape, &ComputedShares::ALL).unwrap();
-    // b + c·550 + (0.2 ms · 501 − 17 ms)/100 = 0.1 + 0.55 + 0.832 ms of 50 − 20 ms, and 15 % more of them are a full pod.
+    // b + c·550 + (0.2 ms · 501 − 17 ms)/100 = 0.1 + 0.55 + 0.832 ms of 50 − 20 ms, and 15 % more
+    // of them are a full pod.
     assert!((capacity.load.as_share() - 1.482 / 30.0 / 1.15).abs() < 1e-5, "{capacity:?}");
     assert!(capacity.ttft_s > 0.0832 && capacity.e2e_s < 5.0, "{capacity:?}");
 }

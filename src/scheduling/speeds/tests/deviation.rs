@@ -5,7 +5,8 @@ fn pod(number: u8) -> PodId {
     PodId::of(([10, 0, 0, number], 8000).into())
 }
 
-/// Answers of pods of which the k-th shows what `residual` says of it and of its requests in flight.
+/// Answers of pods of which the k-th shows what `residual` says of it and of its requests in
+/// flight.
 fn learned(answers: u32, requests: impl Fn(u32, u8) -> f64, residual: impl Fn(u8, f64) -> f64) -> Deviations {
     let mut deviations = Deviations::default();
     for answer in 0..answers {
@@ -17,7 +18,8 @@ fn learned(answers: u32, requests: impl Fn(u32, u8) -> f64, residual: impl Fn(u8
     deviations
 }
 
-/// One pod is busy while the other is quiet, in turn, and a busy one takes twice as long as the model says.
+/// One pod is busy while the other is quiet, in turn, and a busy one takes twice as long as the
+/// model says.
 #[test]
 fn pods_that_are_slow_under_load_alike_are_not_told_apart() {
     let swinging =

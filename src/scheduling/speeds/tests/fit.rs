@@ -45,7 +45,8 @@ fn at_a_load_that_never_changes_the_prediction_there_is_learned_and_nothing_drif
     assert!(relative(found.per_context_token_s, generic().per_context_token_s) < 1.0, "{found:?}");
 }
 
-/// Pods that each request slows down by 2 ms, with short prompts: requests and context vary together, and little.
+/// Pods that each request slows down by 2 ms, with short prompts: requests and context vary
+/// together, and little.
 #[test]
 fn requests_that_slow_each_other_down_are_told_from_a_slow_start() {
     let truth = |requests: f64| 0.030 + 0.002 * requests;
@@ -64,7 +65,8 @@ fn requests_that_slow_each_other_down_are_told_from_a_slow_start() {
     }
 }
 
-/// llama.cpp on a CPU, without a profile: a request more costs almost as much as the first, and prompts are slow.
+/// llama.cpp on a CPU, without a profile: a request more costs almost as much as the first, and
+/// prompts are slow.
 #[test]
 fn a_server_that_gains_little_by_batching_is_learned_from_nothing() {
     let mut sums = Sums::default();

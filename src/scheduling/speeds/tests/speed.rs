@@ -25,7 +25,8 @@ fn profile(factor: f64) -> Profile {
             inputs
                 .iter()
                 .map(|input| {
-                    // 10 requests at once; the rate follows from Little's law, and the latency from the rate.
+                    // 10 requests at once; the rate follows from Little's law, and the latency from
+                    // the rate.
                     let mut e2e_s = 5.0;
                     for _ in 0..100 {
                         let prefill = 10.0 / e2e_s * (e2e_s / output) * (input - 60.0);
@@ -127,7 +128,8 @@ fn a_change_of_the_whole_is_followed_within_a_few_dozen_answers_and_back() {
     }
 }
 
-/// A prompt that no other held up, after which the first token came as late as with this cost of each of its tokens.
+/// A prompt that no other held up, after which the first token came as late as with this cost of
+/// each of its tokens.
 fn prefill(per_token_s: f64) -> impl Fn(f64) -> Sample {
     move |computed_tokens| Sample {
         requests: 4.0,

@@ -6,7 +6,8 @@ use super::super::course::{Course, Limits};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::{Outcome, Slo};
 
-/// First token after 0.5 s, then 40 ms per token: an answer of x tokens ends after 0.46 + 0.04·x seconds.
+/// First token after 0.5 s, then 40 ms per token: an answer of x tokens ends after 0.46 + 0.04·x
+/// seconds.
 const COURSE: Course = Course { first_token_s: 0.5, start_s: 0.46, per_token_s: 0.04 };
 
 fn ms(millis: u64) -> Option<Duration> {
@@ -38,7 +39,8 @@ fn each_objective_is_kept_by_an_interval_of_lengths() {
     assert_eq!(kept(Slo { e2e_per_output_token: ms(30), e2e_base: ms(1_460), ..none }), (0.0, 100.0));
     // 0.46 + 0.04·x ≤ 0.02·(100 + x)
     assert_eq!(kept(Slo { e2e_per_token: ms(20), ..none }), (0.0, 77.0));
-    // Tokens come each 40 ms: whatever the length, within 50 ms; and of some length in 30 ms each, one at most.
+    // Tokens come each 40 ms: whatever the length, within 50 ms; and of some length in 30 ms each,
+    // one at most.
     assert_eq!(kept(Slo { tpot: ms(50), ..none }).1, f64::INFINITY);
     assert_eq!(kept(Slo { tpot: ms(30), ..none }), (0.0, 1.0));
 }

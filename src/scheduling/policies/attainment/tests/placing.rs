@@ -95,7 +95,8 @@ fn a_request_goes_where_it_costs_those_that_run_least() {
 #[test]
 fn a_request_that_would_cost_more_than_it_is_worth_is_held() {
     let pool = pool(&[("d", 1, Some(profile()))]);
-    // Each of 12 streams would be stalled by a prompt of 3,000 tokens for longer than it has to spare.
+    // Each of 12 streams would be stalled by a prompt of 3,000 tokens for longer than it has to
+    // spare.
     let mut tight = runs(12, 1_000);
     tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
     let newcomer = request(1, 3_000, 400, START, &pool);

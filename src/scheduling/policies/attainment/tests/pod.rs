@@ -53,7 +53,8 @@ fn context_is_prompts_and_answers_so_far_and_streams_go_on_unseen() {
 
 #[test]
 fn prompts_are_computed_one_after_the_other() {
-    // With 2 requests: 0.1 · (168 + 2) − 17 = 0 ms and 0.1 · (998 + 2) − 17 = 83 ms, and a step for each.
+    // With 2 requests: 0.1 · (168 + 2) − 17 = 0 ms and 0.1 · (998 + 2) − 17 = 83 ms, and a step for
+    // each.
     let runs = [run(168, after(1_000), Progress::Prefilling), run(998, after(1_000), Progress::Prefilling)];
     let occupancy = reckon(&runs, after(1_000));
     assert!((occupancy.prefill_left_s - 0.123).abs() < 1e-6, "{}", occupancy.prefill_left_s);
