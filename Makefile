@@ -75,6 +75,11 @@ profile-tool: ## Builds the tool that measures profiles: target/tools/slo-profil
 
 # === use ===
 
+.PHONY: reference
+reference: ## Writes docs/reference out of the code's tables.
+	@mkdir -p docs/reference
+	$(CARGO) run --quiet --bin slo-router -- reference docs/reference
+
 .PHONY: demo
 demo: build envoy ## Five simulated pods behind Envoy, every policy in turn under the same load.
 	$(CARGO) run --quiet --profile tools -p slo-router-demo -- $(DEMO_FLAGS)

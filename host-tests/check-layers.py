@@ -27,6 +27,7 @@ LAYERS = {
     "dispatcher": "Placing of requests by one VM among others, over shared state.",
     "config": "The configuration of all layers below.",
     "session": "Streams, callouts and ticks, generic over their host.",
+    "reference": "Pages made of the tables of what users rely on.",
     "proxy": "The host inside a proxy.",
     "bin": "Programs that use the library as anyone can.",
 }

@@ -38,6 +38,8 @@ pub mod learning;
 pub mod protocol;
 #[cfg(target_os = "wasi")]
 mod proxy;
+#[cfg(not(target_os = "wasi"))]
+pub mod reference;
 pub mod scheduling;
 pub mod session;
 pub mod shared;

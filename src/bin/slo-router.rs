@@ -7,10 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use slo_router::config::Config;
+use slo_router::reference::{self, ReferencePage};
 
 const USAGE: &str = "\
-Usage: slo-router check FILE   check the filter's JSON configuration
-       slo-router --version    print the version
+Usage: slo-router check FILE       check the filter's JSON configuration
+       slo-router reference DIR    write the pages of reference
+       slo-router --version        print the version
 
 Exit status: 0 if all is well, 1 if the configuration is refused, 2 if it was called wrongly.";
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let [command, rest @ ..] = arguments.as_slice() else { return wrong_usage() };
     match (command.to_str(), rest) {
         (Some("check"), [file]) => check(Path::new(file)),
+        (Some("reference"), [folder]) => write_reference(Path::new(folder)),
         (Some("--version" | "-V"), []) => {
             println!("slo-router {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
@@ -48,6 +51,17 @@ fn check(file: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn write_reference(folder: &Path) -> ExitCode {
+    for ReferencePage { file, text } in reference::pages() {
+        let path = folder.join(file);
+        if let Err(error) = fs::write(&path, text) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn wrong_usage() -> ExitCode {

@@ -7,6 +7,7 @@ mod classes;
 mod deployments;
 mod document;
 mod error;
+pub mod fields;
 mod models;
 mod pool;
 mod request;

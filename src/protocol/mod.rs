@@ -9,11 +9,13 @@
 mod ask;
 mod document;
 mod endpoint;
+pub mod headers;
 mod json;
 mod lexer;
 mod named;
 mod observer;
 mod refusal;
+mod refusal_cases;
 mod scan;
 mod slo_headers;
 mod sse;
@@ -29,7 +31,8 @@ pub use json::JsonKind;
 pub use named::{NameReader, Named, NamingBody};
 pub use observer::{Observed, OutputSoFar, ResponseEnd, ResponseFacts, ResponseObserver};
 pub use refusal::{Refusal, Reply};
-pub use slo_headers::{SloHeaderError, slo_from_headers, unknown_slo_headers};
+pub use refusal_cases::{REFUSAL_CASES, RefusalCase};
+pub use slo_headers::{SloHeaderError, slo_from_headers, slo_header_names, unknown_slo_headers};
 pub use sse::SseReader;
 #[cfg(feature = "exact")]
 pub use tokens::Cl100k;

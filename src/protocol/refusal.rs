@@ -6,6 +6,11 @@ use serde::Serialize;
 
 use super::ask::BodyError;
 use super::endpoint::Endpoint;
+use super::headers::{REASON, ROUTING_STRATEGY};
+use super::refusal_cases::{
+    BODY_ENCODED, BODY_INVALID, MODEL_MISSING, MODEL_NOT_FOUND, NO_READY_POD, QUEUE_FULL, RefusalCase,
+    SLO_HEADER_MALFORMED, SLO_INFEASIBLE, SLO_LATE, STRATEGY_NOT_ALLOWED, STRATEGY_UNKNOWN, WAITED_TOO_LONG,
+};
 use super::slo_headers::SloHeaderError;
 
 /// Values from outside are quoted up to this many characters.
@@ -106,38 +111,32 @@ struct ErrorObject<'a> {
 // === impl Refusal ===
 
 impl Refusal {
-    /// HTTP status.
-    pub fn status(&self) -> u16 {
+    /// Returns the case that it is.
+    pub const fn case(&self) -> &'static RefusalCase {
         match self {
-            Self::StrategyUnknown { .. }
-            | Self::StrategyNotAllowed { .. }
-            | Self::SloHeaderMalformed(_)
-            | Self::BodyInvalid(_)
-            | Self::BodyEncoded { .. }
-            | Self::ModelMissing => 400,
-            Self::ModelUnknown { .. } => 404,
-            Self::QueueFull { .. } | Self::WaitedTooLong { .. } | Self::Late { .. } => 429,
-            Self::Infeasible | Self::NoReadyPod => 503,
+            Self::StrategyUnknown { .. } => &STRATEGY_UNKNOWN,
+            Self::StrategyNotAllowed { .. } => &STRATEGY_NOT_ALLOWED,
+            Self::SloHeaderMalformed(_) => &SLO_HEADER_MALFORMED,
+            Self::BodyInvalid(_) => &BODY_INVALID,
+            Self::BodyEncoded { .. } => &BODY_ENCODED,
+            Self::ModelMissing => &MODEL_MISSING,
+            Self::ModelUnknown { .. } => &MODEL_NOT_FOUND,
+            Self::QueueFull { .. } => &QUEUE_FULL,
+            Self::WaitedTooLong { .. } => &WAITED_TOO_LONG,
+            Self::Late { .. } => &SLO_LATE,
+            Self::Infeasible => &SLO_INFEASIBLE,
+            Self::NoReadyPod => &NO_READY_POD,
         }
     }
 
+    /// HTTP status.
+    pub const fn status(&self) -> u16 {
+        self.case().status
+    }
+
     /// The case, for programs: the error's `code` and the header `x-slo-router-reason`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::StrategyUnknown { .. } => "strategy_unknown",
-            Self::StrategyNotAllowed { .. } => "strategy_not_allowed",
-            Self::SloHeaderMalformed(_) => "slo_header_malformed",
-            Self::BodyInvalid(_) => "body_invalid",
-            Self::BodyEncoded { .. } => "body_encoded",
-            Self::ModelMissing => "model_missing",
-            // OpenAI's own code for this case, which clients know.
-            Self::ModelUnknown { .. } => "model_not_found",
-            Self::QueueFull { .. } => "queue_full",
-            Self::WaitedTooLong { .. } => "waited_too_long",
-            Self::Late { .. } => "slo_late",
-            Self::Infeasible => "slo_infeasible",
-            Self::NoReadyPod => "no_ready_pod",
-        }
+    pub const fn code(&self) -> &'static str {
+        self.case().code
     }
 
     /// The whole answer, as the API that the request speaks has it: OpenAI's where it is not known.
@@ -154,8 +153,7 @@ impl Refusal {
         // Strings are always serializable; were they not, the status and the reason would still
         // tell the case.
         let body = body.unwrap_or_default();
-        let mut headers =
-            vec![("content-type", "application/json".to_owned()), ("x-slo-router-reason", code.to_owned())];
+        let mut headers = vec![("content-type", "application/json".to_owned()), (REASON, code.to_owned())];
         if let Some(retry_after) = self.retry_after() {
             headers.push(("retry-after", whole_seconds(retry_after).to_string()));
         }
@@ -212,7 +210,7 @@ impl Refusal {
     /// The field or header that is wrong.
     fn param(&self) -> Option<&'static str> {
         match self {
-            Self::StrategyUnknown { .. } | Self::StrategyNotAllowed { .. } => Some("routing-strategy"),
+            Self::StrategyUnknown { .. } | Self::StrategyNotAllowed { .. } => Some(ROUTING_STRATEGY),
             Self::SloHeaderMalformed(error) => Some(error.header),
             Self::BodyInvalid(error) => error.field(),
             Self::BodyEncoded { .. } => Some("content-encoding"),

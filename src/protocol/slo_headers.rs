@@ -72,6 +72,24 @@ pub fn slo_from_headers(lookup: impl Fn(&str) -> Option<String>) -> Result<Optio
     Ok((slo != Slo::default()).then_some(slo))
 }
 
+/// Returns each header that states an objective, and the name of the field of an objective that it
+/// sets.
+pub fn slo_header_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    HEADERS.iter().map(|(header, _, field)| {
+        let mut slo = Slo::default();
+        *field(&mut slo) = Some(SHORTEST);
+        let name = match slo {
+            Slo { ttft: Some(_), .. } => "ttft",
+            Slo { tpot: Some(_), .. } => "tpot",
+            Slo { e2e: Some(_), .. } => "e2e",
+            Slo { e2e_per_output_token: Some(_), .. } => "e2e_per_output_token",
+            Slo { e2e_base: Some(_), .. } => "e2e_base",
+            _ => "e2e_per_token",
+        };
+        (*header, name)
+    })
+}
+
 /// Those of a request's header names that look like an objective and are none that is read:
 /// misspelt, most likely. In lower case.
 pub fn unknown_slo_headers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

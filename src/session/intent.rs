@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::headers::Headers;
 use crate::config::{Class, Config, Inspect};
+use crate::protocol::headers::{MODEL, ROUTING_STRATEGY};
 use crate::protocol::{Endpoint, EndpointPaths, NamingBody, Refusal, slo_from_headers};
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::slo::Slo;
@@ -101,7 +102,7 @@ impl Passing {
 
 impl Wish {
     fn of(headers: &Headers, config: &Config, endpoint: Endpoint) -> Result<Self, Refusal> {
-        let policy = match headers.get("routing-strategy") {
+        let policy = match headers.get(ROUTING_STRATEGY) {
             None => config.policy,
             Some(name) => allowed(&name, config)?,
         };
@@ -143,7 +144,7 @@ fn without_query(path: &str) -> &str {
 
 /// The model that a header names.
 fn model_of(headers: &Headers) -> Option<String> {
-    headers.get("x-gateway-model-name").filter(|name| !name.is_empty()).map(Cow::into_owned)
+    headers.get(MODEL).filter(|name| !name.is_empty()).map(Cow::into_owned)
 }
 
 /// Returns the compression of the body, if there is any.

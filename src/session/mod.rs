@@ -13,6 +13,7 @@ pub mod headers;
 pub mod host;
 mod intent;
 mod meeting;
+pub mod metrics;
 mod passing;
 mod performing;
 mod reading;

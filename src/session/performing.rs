@@ -9,10 +9,8 @@ use super::record::Stage;
 use super::router::{Next, Router};
 use crate::dispatcher::{Action, Placement, RefusalReason, RetryAfter};
 use crate::protocol::Refusal;
+use crate::protocol::headers::IGNORED;
 use crate::scheduling::request::RequestId;
-
-/// The header that tells a client which of its own were not understood.
-pub(super) const IGNORED: &str = "x-slo-router-ignored";
 
 /// Envoy closes an HTTP/1.1 connection on which it answers 400 itself, as after a message that it
 /// could not read. Where the request was read whole, it is given this status instead, and the right

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::headers::Headers;
 use super::host::{Buffer, Host, Map};
-use super::performing::{IGNORED, KEPT_BAD_REQUEST};
+use super::performing::KEPT_BAD_REQUEST;
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};
@@ -14,6 +14,7 @@ use super::verdict::Verdict;
 use crate::config::DEFAULT_CLASS;
 use crate::dispatcher::{End, Placement};
 use crate::learning::ResponseSample;
+use crate::protocol::headers::{IGNORED, POD, POLICY, REASON, WAIT_MS};
 use crate::protocol::{self, Endpoint, Observed, ResponseFacts, ResponseObserver};
 use crate::scheduling::prediction::Completion;
 use crate::scheduling::request::RequestId;
@@ -31,7 +32,7 @@ impl<H: Host> Router<H> {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.complete |= end_of_stream;
         if matches!(record.stage, Stage::Unplaced) {
-            let _ = self.host.set_header(Map::Response, "x-slo-router-reason", NO_PODS);
+            let _ = self.host.set_header(Map::Response, REASON, NO_PODS);
         }
         if matches!(record.stage, Stage::Refused) && is_kept_bad_request(&self.host) {
             let _ = self.host.set_header(Map::Response, ":status", "400");
@@ -53,16 +54,16 @@ impl<H: Host> Router<H> {
             // Refused only without a header map.
             let _ = self.host.set_header(Map::Response, name, value);
         };
-        set("x-slo-router-policy", placement.policy.as_str());
-        set("x-slo-router-wait-ms", &tenths_of_ms(placement.waited));
+        set(POLICY, placement.policy.as_str());
+        set(WAIT_MS, &tenths_of_ms(placement.waited));
         if let Some(ignored) = &record.ignored {
             set(IGNORED, ignored);
         }
         if let Some(unjudged) = placement.unjudged {
-            set("x-slo-router-reason", reason_of(unjudged));
+            set(REASON, reason_of(unjudged));
         }
         if self.config.response.show_pod {
-            set("x-slo-router-pod", &placement.address.to_string());
+            set(POD, &placement.address.to_string());
         }
     }
 

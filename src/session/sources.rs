@@ -16,7 +16,7 @@ use crate::sources::callout::{Callout, FetchError, FetchRequest};
 use crate::sources::{self, Fetch, FetchProgress, Fetched, pods, profiles};
 
 /// The kind of complaint of which a part of a document is the cause.
-const PARTIAL: &str = "partial";
+pub(super) const PARTIAL: &str = "partial";
 
 /// Results so far of a configuration's sources.
 pub(super) struct Sources {

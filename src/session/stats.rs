@@ -6,7 +6,8 @@
 
 use fnv::FnvHashMap;
 
-use super::host::{Host, Metric, MetricKind};
+use super::host::{Host, Metric};
+use super::metrics::{self, MetricDefinition, POOL};
 use crate::dispatcher::{Placement, Survey};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
@@ -17,7 +18,7 @@ pub(super) struct Stats<H> {
     host: H,
     pool: String,
     /// By metric and labels.
-    counters: FnvHashMap<(&'static str, MetricLabels), Counted>,
+    counters: FnvHashMap<(&'static str, LabelValues), Counted>,
     endings: FnvHashMap<(Option<usize>, PolicyName, Ending), Counted>,
     wait_ms: BufferedHistogram,
     ttft_ms: BufferedHistogram,
@@ -32,13 +33,14 @@ pub(super) struct Stats<H> {
     speeds: FnvHashMap<(&'static str, DeploymentName), Metric>,
 }
 
-/// Names and values of a metric's labels; none has more than two.
-type MetricLabels = [Option<(&'static str, &'static str)>; 2];
+/// Values of a metric's labels, in the order in which its definition names them; none that is
+/// counted by these has more than two.
+type LabelValues = [Option<&'static str>; 2];
 
 /// Reason why a request was left to Envoy's own balancing, as metrics and headers say it.
 pub(super) const NO_PODS: &str = "no-pods";
 
-const NO_LABELS: MetricLabels = [None; 2];
+const NO_LABELS: LabelValues = [None; 2];
 
 /// A counter, and its increments that are not flushed yet.
 struct Counted {
@@ -74,18 +76,17 @@ pub(super) enum Ending {
 impl<H: Host> Stats<H> {
     /// Defines the metrics of a pool.
     pub(super) fn new(host: H, pool: &str, has_replicas: bool) -> Self {
-        let define = |kind, metric| host.define_metric(kind, &name(pool, metric, &[]));
-        let gauge = |metric| define(MetricKind::Gauge, metric);
-        let histogram = |metric| BufferedHistogram::new(define(MetricKind::Histogram, metric));
+        let define = |metric| define(&host, pool, metric, &[]);
+        let histogram = |metric| BufferedHistogram::new(define(metric));
         Self {
-            wait_ms: histogram("wait_ms"),
-            ttft_ms: histogram("ttft_ms"),
-            e2e_ms: histogram("e2e_ms"),
-            waiting: gauge("waiting"),
-            in_flight: gauge("in_flight"),
-            pods: gauge("pods"),
-            pods_failing: gauge("pods_failing"),
-            replicas: has_replicas.then(|| gauge("replicas")),
+            wait_ms: histogram(&metrics::WAIT),
+            ttft_ms: histogram(&metrics::TTFT),
+            e2e_ms: histogram(&metrics::E2E),
+            waiting: define(&metrics::WAITING),
+            in_flight: define(&metrics::IN_FLIGHT),
+            pods: define(&metrics::PODS),
+            pods_failing: define(&metrics::PODS_FAILING),
+            replicas: has_replicas.then(|| define(&metrics::REPLICAS)),
             speeds: FnvHashMap::default(),
             pool: pool.to_owned(),
             counters: FnvHashMap::default(),
@@ -96,25 +97,25 @@ impl<H: Host> Stats<H> {
 
     /// A request goes on that is not scheduled.
     pub(super) fn passed(&mut self) {
-        self.count("passed_total", NO_LABELS);
+        self.count(&metrics::PASSED, NO_LABELS);
     }
 
     /// A request was answered here.
     pub(super) fn refused(&mut self, reason: &'static str) {
-        self.count("refused_total", [Some(("reason", reason)), None]);
+        self.count(&metrics::REFUSED, [Some(reason), None]);
     }
 
     /// A request was sent to a pod.
     pub(super) fn placed(&mut self, placement: &Placement) {
         self.wait_ms.record(&self.host, u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
-            self.count("fallback_total", [Some(("reason", reason_of(unjudged))), None]);
+            self.count(&metrics::FALLBACK, [Some(reason_of(unjudged)), None]);
         }
         for (met, metric) in [
-            (placement.late, "late_total"),
-            (placement.infeasible, "infeasible_total"),
-            (placement.clamped, "clamped_total"),
-            (placement.foreign_slo, "foreign_slo_total"),
+            (placement.late, &metrics::LATE),
+            (placement.infeasible, &metrics::INFEASIBLE),
+            (placement.clamped, &metrics::CLAMPED),
+            (placement.foreign_slo, &metrics::FOREIGN_SLO),
         ] {
             if met {
                 self.count(metric, NO_LABELS);
@@ -124,14 +125,14 @@ impl<H: Host> Stats<H> {
 
     /// A request went on to a pod of Envoy's own choice.
     pub(super) fn unplaced(&mut self) {
-        self.count("fallback_total", [Some(("reason", NO_PODS)), None]);
+        self.count(&metrics::FALLBACK, [Some(NO_PODS), None]);
     }
 
     /// A request that was placed ended. Its class is told by position and name.
     pub(super) fn ended(&mut self, (class, class_name): (Option<usize>, &str), policy: PolicyName, ending: Ending) {
         let counter = self.endings.entry((class, policy, ending)).or_insert_with(|| {
-            let labels = [("class", class_name), ("policy", policy.as_str()), ("outcome", ending.as_str())];
-            Counted::define(&self.host, &name(&self.pool, "requests_total", &labels))
+            let labels = [class_name, policy.as_str(), ending.as_str()];
+            Counted::new(define(&self.host, &self.pool, &metrics::REQUESTS, &labels))
         });
         counter.untold = counter.untold.saturating_add(1);
     }
@@ -146,12 +147,12 @@ impl<H: Host> Stats<H> {
 
     /// A source's document changed.
     pub(super) fn source_updated(&mut self, source: &'static str) {
-        self.count("source_updates_total", [Some(("source", source)), None]);
+        self.count(&metrics::SOURCE_UPDATES, [Some(source), None]);
     }
 
     /// A source's document could not be had, or not be taken as a whole.
     pub(super) fn source_failed(&mut self, source: &'static str, reason: &'static str) {
-        self.count("source_errors_total", [Some(("source", source)), Some(("reason", reason))]);
+        self.count(&metrics::SOURCE_ERRORS, [Some(source), Some(reason)]);
     }
 
     /// Records the state of all VMs together.
@@ -166,16 +167,16 @@ impl<H: Host> Stats<H> {
         for speed in &survey.speeds {
             let percent = |share: f64| (share * 100.0).round() as u64;
             let figures = [
-                ("step_percent", percent(speed.of_profile)),
-                ("slowest_pod_percent", percent(speed.slowest_pod)),
-                ("step_error_percent", percent(speed.error)),
-                ("step_relied_on", u64::from(speed.is_relied_on)),
+                (&metrics::STEP_PERCENT, percent(speed.of_profile)),
+                (&metrics::SLOWEST_POD_PERCENT, percent(speed.slowest_pod)),
+                (&metrics::STEP_ERROR_PERCENT, percent(speed.error)),
+                (&metrics::STEP_RELIED_ON, u64::from(speed.is_relied_on)),
             ];
             for (metric, figure) in figures {
-                let gauge = self.speeds.entry((metric, speed.deployment.clone())).or_insert_with(|| {
-                    let name = name(&self.pool, metric, &[("deployment", &speed.deployment.to_string())]);
-                    self.host.define_metric(MetricKind::Gauge, &name)
-                });
+                let gauge = self
+                    .speeds
+                    .entry((metric.name, speed.deployment.clone()))
+                    .or_insert_with(|| define(&self.host, &self.pool, metric, &[&speed.deployment.to_string()]));
                 self.host.record(*gauge, figure);
             }
         }
@@ -189,12 +190,12 @@ impl<H: Host> Stats<H> {
         }
     }
 
-    fn count(&mut self, metric: &'static str, labels: MetricLabels) {
+    fn count(&mut self, metric: &'static MetricDefinition, labels: LabelValues) {
         let define = || {
-            let labels: Vec<(&str, &str)> = labels.into_iter().flatten().collect();
-            Counted::define(&self.host, &name(&self.pool, metric, &labels))
+            let labels: Vec<&str> = labels.into_iter().flatten().collect();
+            Counted::new(define(&self.host, &self.pool, metric, &labels))
         };
-        let counter = self.counters.entry((metric, labels)).or_insert_with(define);
+        let counter = self.counters.entry((metric.name, labels)).or_insert_with(define);
         counter.untold = counter.untold.saturating_add(1);
     }
 }
@@ -202,8 +203,8 @@ impl<H: Host> Stats<H> {
 // === impl Counted ===
 
 impl Counted {
-    fn define(host: &impl Host, name: &str) -> Self {
-        Self { counter: host.define_metric(MetricKind::Counter, name), untold: 0 }
+    const fn new(counter: Metric) -> Self {
+        Self { counter, untold: 0 }
     }
 
     fn flush(&mut self, host: &impl Host) {
@@ -258,15 +259,55 @@ pub(super) const fn reason_of(unjudged: Unjudged) -> &'static str {
     }
 }
 
-fn name(pool: &str, metric: &str, labels: &[(&str, &str)]) -> String {
-    let mut name = format!("slo_router.{metric}_pool={pool}_");
-    for (label, value) in labels {
+/// Defines a metric of a pool, its labels with these values in the order of the definition.
+fn define(host: &impl Host, pool: &str, metric: &MetricDefinition, values: &[&str]) -> Metric {
+    let mut name = format!("slo_router.{}_{POOL}={pool}_", metric.name);
+    for (label, value) in metric.labels.iter().zip(values) {
         name.extend(["_", label, "=", &as_label(value), "_"]);
     }
-    name
+    host.define_metric(metric.kind, &name)
 }
 
 /// A label's value: `_` and `=` would end it.
 fn as_label(value: &str) -> String {
     value.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::metrics::{FALLBACK_REASONS, LABELS, SOURCE_ERROR_REASONS};
+    use super::super::sources::PARTIAL;
+    use super::*;
+    use crate::sources::callout::FetchError;
+
+    fn words(words: impl IntoIterator<Item = &'static str>) -> BTreeSet<&'static str> {
+        words.into_iter().collect()
+    }
+
+    #[test]
+    fn the_table_of_metrics_has_each_value_that_a_label_may_have() {
+        let endings =
+            [Ending::Kept, Ending::Missed, Ending::NoObjective, Ending::Failed, Ending::ClientError, Ending::Abandoned];
+        let outcomes = LABELS.iter().find(|label| label.name == "outcome").unwrap().values;
+        assert_eq!(words(outcomes.iter().copied()), words(endings.map(Ending::as_str)));
+        let unjudged = [Unjudged::NoProfile, Unjudged::NoSlo, Unjudged::SpeedsUnknown].map(reason_of);
+        let fallback = unjudged.into_iter().chain([NO_PODS]);
+        assert_eq!(words(FALLBACK_REASONS.iter().map(|(reason, _)| *reason)), words(fallback));
+        let errors = [
+            FetchError::Unsent(String::new()),
+            FetchError::NoAnswer(None),
+            FetchError::Timeout,
+            FetchError::Status(401, None),
+            FetchError::Status(404, None),
+            FetchError::Status(410, None),
+            FetchError::Status(500, None),
+            FetchError::Empty,
+            FetchError::TooLarge(1),
+            FetchError::Invalid(String::new()),
+        ];
+        let codes = errors.iter().map(FetchError::code).chain([PARTIAL]);
+        assert_eq!(words(SOURCE_ERROR_REASONS.iter().copied()), words(codes));
+    }
 }
