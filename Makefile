@@ -174,6 +174,7 @@ lint: targets ## Formatting, comments, imports, names and clippy, natively and f
 	host-tests/check-docs.sh
 	python3 host-tests/check-layers.py
 	python3 host-tests/check-type-names.py
+	python3 host-tests/check-links.py
 	python3 host-tests/check-comment-width.py
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use crate::config::fields::{ConfigField, FIELDS, OBJECTIVE, OBJECTIVES, SOURCE, SOURCES};
 use crate::protocol::{REFUSAL_CASES, headers, slo_header_names};
-use crate::scheduling::policies;
 use crate::session::host::MetricKind;
 use crate::session::metrics::{FALLBACK_REASONS, LABELS, METRICS, POOL, SOURCE_ERROR_REASONS};
 
@@ -55,11 +54,6 @@ fn configuration() -> String {
         OBJECTIVES.join("`, `")
     );
     page += &fields(FIELDS.iter().filter(|field| field.path.starts_with(OBJECTIVE)), OBJECTIVE);
-    page += "\n## Policies\n\n| policy | kind | where a request goes |\n|---|---|---|\n";
-    for policy in policies::all() {
-        let kind = format!("{:?}", policy.kind).to_lowercase();
-        row(&mut page, &[&code(policy.as_str()), &kind, policy.summary]);
-    }
     page
 }
 

@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_says_of_each_policy_what_it_says_of_itself() {
-        let readme = include_str!("../../../README.md");
+    fn the_page_of_policies_says_of_each_what_it_says_of_itself() {
+        let page = include_str!("../../../docs/policies.md");
         for policy in all() {
             let row = format!("| `{}` | {} | {} |", policy.name, policy.kind, policy.summary);
-            assert!(readme.contains(&row), "missing in README.md: {row}");
+            assert!(page.contains(&row), "missing in docs/policies.md: {row}");
         }
     }
 }
