@@ -31,7 +31,9 @@
 //! 5. **Hold.** A request waits while there is no room for it in a pod's cache, as far as that is
 //!    known, and while its best gain is at most 0.1·w·P: what it would take from others is better
 //!    kept. Of those that may go the one with the largest gain goes first, and all others are
-//!    judged again with it in place.
+//!    judged again with it in place. A request that waits alone is held only where it costs those
+//!    that run there more than a quarter of what they keep: while nothing else waits, what comes is
+//!    no more than the pods sustain, and the first that is held is the first of a queue.
 //!
 //! A request that is held may become late, and one that needs luck even on an idle pod is lost from
 //! the start: pods kept empty for such would serve next to none of them. It goes where it costs the
@@ -292,7 +294,8 @@ impl Policy for Attainment {
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
-        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work);
+        let mut placing =
+            Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work).alone(waiting.len() == 1);
         while let Some((request, position)) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);

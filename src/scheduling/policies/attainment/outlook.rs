@@ -187,6 +187,11 @@ impl PodOutlook {
         (self.occupancy.streams.len() >> 1).saturating_add(self.keeping.kept.len().saturating_mul(2))
     }
 
+    /// The worth that those there are expected to keep without a newcomer.
+    pub(super) fn kept(&self) -> f64 {
+        self.keeping.kept.iter().map(|(_, kept)| kept).sum::<f64>() * self.keeping.of
+    }
+
     /// The number of requests there that a usual newcomer puts at risk.
     pub(super) fn at_risk(&self) -> usize {
         self.at_risk.kept.len()

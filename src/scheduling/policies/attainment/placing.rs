@@ -16,6 +16,11 @@ const HOPELESS: f64 = 0.2;
 /// The most that a request may cost others, in kept objectives like its own, for it to cost
 /// nothing.
 const LITTLE_LOSS: f64 = 0.05;
+/// A request that waits alone goes where it has at least this share of the chance that it had on an
+/// idle pod when it came...
+const LEAST_CHANCE: f64 = 0.1;
+/// ... and takes at most this share of what those there are expected to keep.
+const BEARABLE_LOSS: f64 = 0.25;
 /// Share of what an idle pod would give to a request had it just come, from which a pod serves it
 /// well.
 const WELL: f64 = 0.5;
@@ -24,6 +29,8 @@ const WELL: f64 = 0.5;
 pub(super) struct Placing<'r> {
     now: Instant,
     waiting: Vec<UnplacedRequest<'r>>,
+    /// `true` if only one waited when the pass began.
+    is_alone: bool,
     outlooks: Vec<Option<PodOutlook>>,
     /// Positions of the pods that have an outlook, the least burdened first.
     order: Vec<usize>,
@@ -88,7 +95,7 @@ impl<'r> Placing<'r> {
             }
         });
         let waiting = waiting.collect();
-        let mut placing = Self { now, waiting, outlooks, order: Vec::new(), work: 0 };
+        let mut placing = Self { now, waiting, is_alone: false, outlooks, order: Vec::new(), work: 0 };
         placing.sort();
         placing
     }
@@ -101,6 +108,11 @@ impl<'r> Placing<'r> {
     /// After so much work that was done for it.
     pub(super) fn after(self, work: usize) -> Self {
         Self { work, ..self }
+    }
+
+    /// Where only one request waits, it need not gain: see [`Self::is_bearable`].
+    pub(super) fn alone(self, is_alone: bool) -> Self {
+        Self { is_alone, ..self }
     }
 
     /// The request that goes next, and the position of its pod: of those that need not be held the
@@ -145,7 +157,7 @@ impl<'r> Placing<'r> {
     /// The place where the gain of the request at `index` is largest, if it is more than `most`
     /// somewhere.
     fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<BestPlace> {
-        let Self { now, waiting, outlooks, order, work } = self;
+        let Self { now, waiting, outlooks, order, work, .. } = self;
         let UnplacedRequest { request, known, .. } = waiting.get_mut(index)?;
         let mut best: Option<BestPlace> = None;
         let mut considered = vec![0; view.pool().deployments().len()];
@@ -199,6 +211,9 @@ impl<'r> Placing<'r> {
         if gain > enough || view.state(*position).in_flight == 0 {
             return Some(0.0);
         }
+        if self.is_alone && self.is_bearable(waiting, place) {
+            return Some(0.0);
+        }
         let serves_well = effect.loss <= LITTLE_LOSS * effect.weight && self.serves_well(waiting, *position, view);
         if serves_well && waiting.is_hopeless {
             return Some(0.0);
@@ -207,6 +222,18 @@ impl<'r> Placing<'r> {
         let waited_s = self.now.seconds_since(waiting.request.arrival.at);
         let worth = budget.lateness().worth(effect, waited_s);
         (gain + worth > enough && budget.affords(price)).then_some(price)
+    }
+
+    /// Returns `true` if a request that waits alone goes although it gains too little. Nothing waits
+    /// but that, so what comes does not exceed what the pods sustain, and holding it would protect
+    /// nobody for long: it would only be the first of a queue, whose wait all that follow pay. On
+    /// pods that are nearly as full as their objectives let them be, each serves more the more it
+    /// runs, and so gets out of it. What costs those there much is held all the same, such as a
+    /// prompt that would stall them.
+    fn is_bearable(&self, waiting: &UnplacedRequest<'_>, place: &BestPlace) -> bool {
+        let outlook = self.outlooks.get(place.position).and_then(Option::as_ref);
+        let kept = outlook.map_or(0.0, PodOutlook::kept);
+        place.effect.keeps >= LEAST_CHANCE * waiting.at_best && place.effect.loss <= BEARABLE_LOSS * kept
     }
 
     /// Returns `true` if a pod would serve a request well had it just come, against an idle one.

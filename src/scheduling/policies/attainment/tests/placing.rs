@@ -105,6 +105,19 @@ fn a_request_that_would_cost_more_than_it_is_worth_is_held() {
 }
 
 #[test]
+fn a_request_that_waits_alone_is_not_held_for_what_all_lose_a_little_of() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    // Their slack differs, so a newcomer makes a few of them late.
+    let mut tight = runs(24, 1_000);
+    for (index, run) in tight.iter_mut().enumerate() {
+        run.arrived_at = START.before(Duration::from_millis(5_360 + 60 * index as u64));
+    }
+    let [one, other] = [1, 2].map(|id| request(id, 1_000, 400, START, &pool));
+    assert_eq!(placed(&pool, vec![tight.clone()], &[&one], START), [(1, 0)]);
+    assert_eq!(placed(&pool, vec![tight], &[&one, &other], START), []);
+}
+
+#[test]
 fn the_request_with_the_largest_gain_goes_first() {
     let pool = pool(&[("d", 1, Some(profile()))]);
     // 20 tokens in 1 s are too few for a prompt of 4,000; 400 tokens leave it time.
