@@ -160,9 +160,12 @@ impl<S: Store> Dispatcher<S> {
         let others = directory.others(ticket, now);
         let mut claims: Vec<(&Claim, Claimant<'_>)> =
             others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, Claimant::Vm(seat)))).collect();
-        let wanted = reading.wanted(now).iter();
-        claims.extend(wanted.map(|wanted| (&wanted.claim, Claimant::Gateway(wanted.name))));
+        let wanted = reading.wanted(now);
+        claims.extend(wanted.iter().map(|wanted| (&wanted.claim, Claimant::Gateway(wanted.name))));
         claims.sort_by_key(|(claim, claimant)| (claim.urgency, claimant.order()));
+        let elsewhere = directory.waiting_elsewhere(ticket, now);
+        let in_other_gateways = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        let waiting = self.waiting_here().saturating_add(elsewhere).saturating_add(in_other_gateways);
         let mut claims = claims.into_iter().peekable();
 
         let mut decisions: Vec<Decision> = Vec::new();
@@ -192,7 +195,7 @@ impl<S: Store> Dispatcher<S> {
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
-            pass.looks = looks;
+            (pass.looks, pass.waiting) = (looks, waiting);
             decisions.extend(self.policies.get(first.policy).pass(&mut view, run, &mut pass));
             looks = pass.looks;
             rest = others;

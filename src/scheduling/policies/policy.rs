@@ -36,6 +36,9 @@ pub struct Pass<'a> {
     /// Looks of requests at pods in this callback so far, which bound it. A policy that does more
     /// than look at each pod for each request counts that in them.
     pub looks: usize,
+    /// Requests that wait in the whole pool, as far as is known here, those that are offered
+    /// included.
+    pub waiting: u32,
 }
 
 /// Decision of a policy on a request.
@@ -50,8 +53,8 @@ pub struct Decision {
 // === impl Pass ===
 
 impl<'a> Pass<'a> {
-    /// Returns the context of a pass that has taken no look yet.
+    /// Returns the context of a pass that has taken no look yet, for the only request that waits.
     pub fn new(now: Instant, rng: &'a mut fastrand::Rng, speeds: &'a mut Speeds) -> Self {
-        Self { now, rng, speeds, looks: 0 }
+        Self { now, rng, speeds, looks: 0, waiting: 1 }
     }
 }

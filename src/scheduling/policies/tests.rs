@@ -198,8 +198,13 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
             |prompt_tokens, progress| Run { prompt_tokens, progress, ..request.as_run(&request.prospects[0], START) };
         let decoding = Progress::Decoding { first_token_at: START, tokens: 1, seen_at: START };
         view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
-        let pass =
-            &mut Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut Speeds::default(), looks: 0 };
+        let pass = &mut Pass {
+            now: START,
+            rng: &mut fastrand::Rng::with_seed(1),
+            speeds: &mut Speeds::default(),
+            looks: 0,
+            waiting: 1,
+        };
         let decisions = lmetric::LMETRIC.build(Preferences::default()).pass(&mut view, &[&request], pass);
         assert_eq!(decisions[0].pod, chosen, "{prompt_tokens} tokens");
     }
@@ -232,7 +237,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     let mut counts = [0; 4];
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
-        let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0 };
+        let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
         counts[random::RANDOM.build(Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

@@ -294,8 +294,9 @@ impl Policy for Attainment {
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
-        let mut placing =
-            Placing::new(judged, outlooks, &idle, &starved, pass.now).after(work).alone(waiting.len() == 1);
+        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now)
+            .after(work)
+            .alone(waiting.len() == 1 && pass.waiting <= 1);
         while let Some((request, position)) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);

@@ -29,7 +29,7 @@ const WELL: f64 = 0.5;
 pub(super) struct Placing<'r> {
     now: Instant,
     waiting: Vec<UnplacedRequest<'r>>,
-    /// `true` if only one waited when the pass began.
+    /// `true` if only one waited in the whole pool when the pass began.
     is_alone: bool,
     outlooks: Vec<Option<PodOutlook>>,
     /// Positions of the pods that have an outlook, the least burdened first.

@@ -62,7 +62,7 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     let mut policy = Attainment::new(Lateness::default());
     let mut placed = |waiting: &[&Request], in_flight, speeds: &mut Speeds| {
         let mut view = View::new(&pool, vec![PodState { in_flight, ..PodState::default() }]);
-        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds, looks: 0 };
+        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds, looks: 0, waiting: 1 };
         let decisions = policy.pass(&mut view, waiting, &mut pass);
         decisions.iter().map(|decision| decision.request.0).collect::<Vec<_>>()
     };

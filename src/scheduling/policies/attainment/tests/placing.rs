@@ -168,7 +168,8 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let mut passes = |on: &[Run], at: Instant| {
         let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
         view.tell_runs(vec![on.to_vec()]);
-        let mut pass = Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0 };
+        let mut pass =
+            Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
         policy.pass(&mut view, &[&hopeless], &mut pass).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
@@ -186,7 +187,8 @@ fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_r
     for _ in 0..2 {
         let mut view = View::new(&pool, vec![PodState::default()]);
         view.tell_runs(vec![vec![]]);
-        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0 };
+        let mut pass =
+            Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
         assert_eq!(policy.pass(&mut view, &[&newcomer], &mut pass).len(), 1);
     }
 }
@@ -216,7 +218,8 @@ fn a_request_for_which_no_cache_has_room_is_held() {
         }
         let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
         view.tell_runs(vec![runs(4, 1_000)]);
-        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0 };
+        let mut pass =
+            Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
         Attainment::new(Lateness::default()).pass(&mut view, &[&newcomer], &mut pass).len()
     };
     // Four streams with 1,100 tokens each are there.
@@ -240,7 +243,8 @@ fn no_class_waits_in_vain_for_ever() {
             });
             let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
             view.tell_runs(vec![tight]);
-            let mut pass = Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0 };
+            let mut pass =
+                Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
             !policy.pass(&mut view, &[&hopeless], &mut pass).is_empty()
         })
     };
