@@ -1,112 +1,100 @@
-//! The functions that the proxy calls, by the names of the proxy-wasm ABI: each goes straight to the [`Router`] of its root.
+//! The contexts that the proxy calls. Each callback goes straight to the
+//! [`Router`](crate::session::Router) of its root.
 //!
-//! The SDK's entry points are not used: they would call into the VM twice more at the end of each request, since the proxy
-//! calls what a filter exports, and each such call costs it more than what this filter does there. What is not exported is not
-//! called: `proxy_on_delete` alone ends streams and roots.
+//! A context's end is reported as it is dropped, with `proxy_on_delete`; the two callbacks before
+//! that at a stream's end say no more.
+//!
+//! The crate's dispatcher panics on what Envoy does not do. Sources are
+//! `source/extensions/common/wasm/context.cc` of Envoy (`Context::…`) and `src/` of
+//! proxy-wasm-cpp-host (all else).
+//!
+//! - A callback of a context that it does not know. `Context::decodeHeaders` and `Context::log`
+//!   create a stream's first, and the others return where it was not created. `Context::onDestroy`
+//!   deletes it once, after the log; HTTP/3, which logs after that, leaves out the logs of filters.
+//!   A tick or a message of a root that is gone reaches nobody (`Wasm::tickHandler`,
+//!   `SharedQueue::enqueue`).
+//! - A context that it knows already. `WasmBase::allocContextId` gives no number twice, and
+//!   `WasmBase::start` begins a root anew only where a worker refused the configuration that the
+//!   main thread took, which goes by its text alone.
+//! - A callback within another. What resumes or answers a stream, and a callout's answer that is
+//!   there at once, wait until the guest has returned (`WasmBase::addAfterVmCallAction`). Memory is
+//!   asked for amid calls, but not of the dispatcher.
+//! - An answer of a callout that was not sent, or has been answered: `Context::onHttpCallSuccess`
+//!   and `onHttpCallFailure` return then.
 
-use super::host::{Proxy, allocate};
-use super::log;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+use super::host::Proxy;
 use crate::scheduling::request::RequestId;
-use crate::session::{Next, Vm};
+use crate::session::{Exchange, Next, Root};
 
-thread_local! {
-    /// A VM has one thread.
-    static VM: Vm<Proxy> = const { Vm::new(Proxy) };
+proxy_wasm::main! {{
+    // Below Envoy's own threshold nothing arrives in its log.
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(Root::new(Proxy)));
+}}
+
+/// Tells Envoy to pause or to go on; a stream whose root is gone goes on.
+fn action(next: Option<Next>) -> Action {
+    if next == Some(Next::Wait) { Action::Pause } else { Action::Continue }
 }
 
-/// `Action::Continue` and `Action::Pause` of the ABI.
-const CONTINUE: u32 = 0;
-const PAUSE: u32 = 1;
-
-unsafe extern "C" {
-    fn __wasm_call_ctors();
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the proxy calls this once, before anything else.
-    unsafe { __wasm_call_ctors() };
-    log::start();
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    allocate(size)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    if root != 0 {
-        VM.with(|vm| vm.add_stream(context, root));
+impl Context for Root<Proxy> {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _trailers: usize) {
+        self.run(|router| router.on_callout_answer(token, headers > 0, body_size));
     }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    u32::from(VM.with(|vm| vm.configure(root, size)))
+impl RootContext for Root<Proxy> {
+    fn on_configure(&mut self, size: usize) -> bool {
+        self.configure(size)
+    }
+
+    fn on_tick(&mut self) {
+        self.run(|router| router.on_tick());
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        self.run(|router| router.on_message(queue));
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(self.exchange(RequestId(id))))
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_tick(root: u32) {
-    VM.with(|vm| vm.on_root(root, |router| router.on_tick()));
-}
+impl Context for Exchange<Proxy> {}
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_queue_ready(root: u32, queue: u32) {
-    VM.with(|vm| vm.on_root(root, |router| router.on_message(queue)));
-}
+impl HttpContext for Exchange<Proxy> {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        action(self.run(|router, id| router.on_request_headers(id, end_of_stream)))
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(root: u32, token: u32, headers: u32, body_size: usize, _trailers: u32) {
-    VM.with(|vm| vm.on_root(root, |router| router.on_callout_answer(token, headers > 0, body_size)));
-}
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        action(self.run(|router, id| router.on_request_body(id, size, end_of_stream)))
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(stream: u32, _count: u32, end_of_stream: u32) -> u32 {
-    let next =
-        VM.with(|vm| vm.on_stream(stream, |router| router.on_request_headers(RequestId(stream), end_of_stream != 0)));
-    action(next)
-}
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        action(self.run(|router, id| router.on_request_trailers(id)))
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(stream: u32, size: usize, end_of_stream: u32) -> u32 {
-    let next = VM
-        .with(|vm| vm.on_stream(stream, |router| router.on_request_body(RequestId(stream), size, end_of_stream != 0)));
-    action(next)
-}
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.run(|router, id| router.on_response_headers(id, end_of_stream));
+        Action::Continue
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(stream: u32, _count: u32) -> u32 {
-    action(VM.with(|vm| vm.on_stream(stream, |router| router.on_request_trailers(RequestId(stream)))))
-}
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.run(|router, id| router.on_response_body(id, size, end_of_stream));
+        Action::Continue
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(stream: u32, _count: u32, end_of_stream: u32) -> u32 {
-    VM.with(|vm| vm.on_stream(stream, |router| router.on_response_headers(RequestId(stream), end_of_stream != 0)));
-    CONTINUE
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(stream: u32, size: usize, end_of_stream: u32) -> u32 {
-    VM.with(|vm| vm.on_stream(stream, |router| router.on_response_body(RequestId(stream), size, end_of_stream != 0)));
-    CONTINUE
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_trailers(stream: u32, _count: u32) -> u32 {
-    VM.with(|vm| vm.on_stream(stream, |router| router.on_response_trailers(RequestId(stream))));
-    CONTINUE
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_delete(context: u32) {
-    VM.with(|vm| vm.delete(context));
-}
-
-/// Tells Envoy to pause or to go on; an unknown stream goes on.
-fn action(next: Option<Next>) -> u32 {
-    if next == Some(Next::Wait) { PAUSE } else { CONTINUE }
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.run(|router, id| router.on_response_trailers(id));
+        Action::Continue
+    }
 }

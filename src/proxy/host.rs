@@ -1,17 +1,16 @@
-//! The proxy as [`Host`] and [`Store`], by the host calls of the proxy-wasm ABI and WASI. Every call returns the host's own
-//! status; none panics.
+//! The proxy as [`Host`] and [`Store`]: the `proxy-wasm` crate's host calls, and those of [`raw`].
 
 use std::time::Duration;
 
-use super::ffi;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MetricType, Status};
+
+use super::raw;
 use crate::scheduling::time::Instant;
 use crate::session::headers::Headers;
 use crate::session::host::{Buffer, Host, Map, Metric, MetricKind, Refused};
 use crate::shared::store::{Contended, NEVER, Store, Stored};
 
-const MONOTONIC_CLOCK: u32 = 1;
-const REQUEST_STREAM: u32 = 0;
-const NO_GRPC_STATUS: i32 = -1;
 /// "Look again."
 const MESSAGE: &[u8] = b"!";
 
@@ -22,187 +21,110 @@ pub(super) struct Proxy;
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
-/// Memory for bytes that a call returns: the proxy asks for it while the call runs.
-pub(super) fn allocate(size: usize) -> *mut u8 {
-    // A boxed slice has no room to spare, so its length is all that is needed to free it.
-    Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
-}
-
-fn checked(status: ffi::Status) -> Result<(), Refused> {
-    if status == ffi::OK { Ok(()) } else { Err(Refused(status)) }
-}
-
-/// Runs a call that returns bytes. The host places them in memory that it asks [`allocate`] for.
-fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> ffi::Status) -> Result<Vec<u8>, Refused> {
-    let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
-    checked(call(&raw mut data, &raw mut size))?;
-    if data.is_null() {
-        return Ok(Vec::new());
-    }
-    // SAFETY: the host filled `size` bytes that `allocate` took from the global allocator as a boxed slice of exactly that size,
-    // and gives them to nobody else.
-    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+fn refused(status: Status) -> Refused {
+    Refused(status as u32)
 }
 
 // === impl Proxy ===
 
 impl Host for Proxy {
     fn now(&self) -> Instant {
-        let mut time_ns = 0;
-        // SAFETY: the pointer is valid for the call. On an error the time stays 0, which stops no request.
-        unsafe { ffi::clock_time_get(MONOTONIC_CLOCK, 1_000, &raw mut time_ns) };
-        Instant::from_micros(time_ns.checked_div(1_000).unwrap_or_default())
+        Instant::from_micros(raw::monotonic_ns().checked_div(1_000).unwrap_or_default())
     }
 
     fn random_seed(&self) -> u64 {
-        let mut seed = [0; 8];
-        // SAFETY: pointer and length are those of the array. On an error the seed is 0: the choices are less random.
-        unsafe { ffi::random_get(seed.as_mut_ptr(), seed.len()) };
-        u64::from_ne_bytes(seed)
+        // On an error the choices are less random.
+        getrandom::u64().unwrap_or_default()
     }
 
     fn set_tick_period(&self, period: Duration) {
-        let period_ms = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
-        // SAFETY: no pointers. Envoy knows no failure of this call.
-        unsafe { ffi::proxy_set_tick_period_milliseconds(period_ms) };
+        let _ = hostcalls::set_tick_period(period);
     }
 
     fn call(&self, cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Result<u32, Refused> {
-        let (headers, trailers) = (Headers::encode(headers), Headers::encode(&[]));
-        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-        let mut token = 0;
-        // SAFETY: pointers and lengths are those of the slices.
-        let status = unsafe {
-            ffi::proxy_http_call(
-                cluster.as_ptr(),
-                cluster.len(),
-                headers.as_ptr(),
-                headers.len(),
-                body.as_ptr(),
-                body.len(),
-                trailers.as_ptr(),
-                trailers.len(),
-                timeout_ms,
-                &raw mut token,
-            )
-        };
-        checked(status).map(|()| token)
+        hostcalls::dispatch_http_call(cluster, headers.to_vec(), Some(body), Vec::new(), timeout).map_err(refused)
     }
 
     fn buffer(&self, buffer: Buffer, start: usize, size: usize) -> Option<Vec<u8>> {
-        // SAFETY: `returned` passes valid pointers.
-        let bytes =
-            returned(|data, length| unsafe { ffi::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) });
-        bytes.ok()
+        let buffer = match buffer {
+            Buffer::RequestBody => BufferType::HttpRequestBody,
+            Buffer::ResponseBody => BufferType::HttpResponseBody,
+            Buffer::CalloutAnswer => BufferType::HttpCallResponseBody,
+            Buffer::Configuration => BufferType::PluginConfiguration,
+        };
+        hostcalls::get_buffer(buffer, start, size).ok().flatten()
     }
 
     fn headers(&self, map: Map) -> Headers {
-        // SAFETY: `returned` passes valid pointers.
-        let bytes = returned(|data, length| unsafe { ffi::proxy_get_header_map_pairs(map as u32, data, length) });
-        bytes.map(Headers::decode).unwrap_or_default()
+        raw::header_map(map as u32).map(Headers::decode).unwrap_or_default()
     }
 
     fn set_header(&self, map: Map, name: &str, value: &str) -> Result<(), Refused> {
-        // SAFETY: pointers and lengths are those of the strings.
-        checked(unsafe {
-            ffi::proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
-        })
+        raw::set_header(map as u32, name, value)
     }
 
     fn remove_header(&self, map: Map, name: &str) -> Result<(), Refused> {
-        // SAFETY: pointer and length are those of the string.
-        checked(unsafe { ffi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+        raw::remove_header(map as u32, name)
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
-        // SAFETY: pointers and lengths are valid for the call.
-        returned(|data, size| unsafe { ffi::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
+        hostcalls::get_property(path.split('\0').collect()).ok().flatten()
     }
 
     fn take_message(&self, queue: u32) -> bool {
-        // SAFETY: `returned` passes valid pointers.
-        returned(|data, size| unsafe { ffi::proxy_dequeue_shared_queue(queue, data, size) }).is_ok()
+        matches!(hostcalls::dequeue_shared_queue(queue), Ok(Some(_)))
     }
 
     fn set_effective_context(&self, context: u32) -> Result<(), Refused> {
-        // SAFETY: no pointers.
-        checked(unsafe { ffi::proxy_set_effective_context(context) })
+        hostcalls::set_effective_context(context).map_err(refused)
     }
 
     fn resume_request(&self) -> Result<(), Refused> {
-        // SAFETY: no pointers.
-        checked(unsafe { ffi::proxy_continue_stream(REQUEST_STREAM) })
+        hostcalls::resume_http_request().map_err(refused)
     }
 
     fn send_reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8], details: &str) -> Result<(), Refused> {
-        let headers = Headers::encode(headers);
-        // SAFETY: pointers and lengths are those of the slices.
-        checked(unsafe {
-            ffi::proxy_send_local_response(
-                u32::from(status),
-                details.as_ptr(),
-                details.len(),
-                body.as_ptr(),
-                body.len(),
-                headers.as_ptr(),
-                headers.len(),
-                NO_GRPC_STATUS,
-            )
-        })
+        raw::send_reply(u32::from(status), &Headers::encode(headers), body, details)
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Metric {
+        let kind = match kind {
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Histogram => MetricType::Histogram,
+        };
         // Where the host refuses, an id that it does not know, so that recording does nothing.
-        let mut id = u32::MAX;
-        // SAFETY: pointers and length are valid for the call.
-        unsafe { ffi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) };
-        Metric(id)
+        Metric(hostcalls::define_metric(kind, name).unwrap_or(u32::MAX))
     }
 
     fn add(&self, Metric(counter): Metric, count: u32) {
         // Envoy refuses zero.
         if count > 0 {
-            // SAFETY: no pointers.
-            unsafe { ffi::proxy_increment_metric(counter, i64::from(count)) };
+            let _ = hostcalls::increment_metric(counter, i64::from(count));
         }
     }
 
     fn record(&self, Metric(metric): Metric, value: u64) {
-        // SAFETY: no pointers.
-        unsafe { ffi::proxy_record_metric(metric, value) };
+        let _ = hostcalls::record_metric(metric, value);
     }
 }
 
 impl Store for Proxy {
     fn get(&self, key: &str) -> Stored {
-        let mut version = 0;
-        // SAFETY: pointers and lengths are valid for the call.
-        let bytes = returned(|data, size| unsafe {
-            ffi::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version)
-        });
-        match bytes {
-            Ok(bytes) => Stored { bytes, version },
-            Err(Refused(_)) => Stored { bytes: Vec::new(), version: NEVER },
-        }
+        let (bytes, version) = hostcalls::get_shared_data(key).unwrap_or_default();
+        Stored { bytes: bytes.unwrap_or_default(), version: version.unwrap_or(NEVER) }
     }
 
     fn set(&self, key: &str, bytes: &[u8], version: u32) -> Result<(), Contended> {
-        // SAFETY: pointers and lengths are those of the slices.
-        let status =
-            unsafe { ffi::proxy_set_shared_data(key.as_ptr(), key.len(), bytes.as_ptr(), bytes.len(), version) };
-        checked(status).map_err(|_| Contended)
+        hostcalls::set_shared_data(key, Some(bytes), Some(version)).map_err(|_| Contended)
     }
 
     fn open_mailbox(&self, name: &str) -> Option<u32> {
-        let mut queue = 0;
-        // SAFETY: pointers and length are valid for the call.
-        let status = unsafe { ffi::proxy_register_shared_queue(name.as_ptr(), name.len(), &raw mut queue) };
-        checked(status).ok().map(|()| queue)
+        hostcalls::register_shared_queue(name).ok()
     }
 
     fn send(&self, mailbox: u32) {
         // A message that is lost is made up for by the next tick.
-        // SAFETY: pointer and length are those of the slice.
-        let _ = unsafe { ffi::proxy_enqueue_shared_queue(mailbox, MESSAGE.as_ptr(), MESSAGE.len()) };
+        let _ = hostcalls::enqueue_shared_queue(mailbox, Some(MESSAGE));
     }
 }

@@ -1,7 +1,6 @@
-//! The shell around the filter inside a proxy (wasm32-wasip1 only): the functions that the proxy calls, and the calls that
-//! it offers. It decides nothing.
+//! The shell around the filter inside a proxy (wasm32-wasip1 only), on the `proxy-wasm` crate:
+//! contexts, and the proxy's calls. It decides nothing.
 
 mod entry;
-mod ffi;
 mod host;
-mod log;
+mod raw;

@@ -62,8 +62,8 @@ pub trait Host: Store + Clone {
     /// Sets the time between two ticks of the root context that runs.
     fn set_tick_period(&self, period: Duration);
 
-    /// Sends an HTTP callout to a cluster; returns the token by which its answer comes to the root
-    /// context.
+    /// Sends an HTTP callout to a cluster, from a callback of the root context; returns the token
+    /// by which its answer comes to it.
     ///
     /// # Errors
     /// The proxy's status, such as for a cluster that it does not know.

@@ -21,6 +21,7 @@ mod record;
 mod refreshing;
 mod replicas;
 mod response;
+mod root;
 mod router;
 mod sources;
 mod stats;
@@ -28,8 +29,7 @@ mod subset_hint;
 #[cfg(test)]
 mod tests;
 mod verdict;
-mod vm;
 
 pub use self::host::Host;
-pub use self::router::{BUSY_TICK, FIRST_TICK, IDLE_TICK, Next};
-pub use self::vm::Vm;
+pub use self::root::{Exchange, Root};
+pub use self::router::{BUSY_TICK, FIRST_TICK, IDLE_TICK, Next, Router};

@@ -10,6 +10,8 @@ pub enum Status {
     NotFound = 1,
     /// An argument that cannot be right here, such as a header map that is gone.
     BadArgument = 2,
+    /// A property that has no bytes.
+    SerializationFailure = 3,
     /// A pointer outside the guest's memory.
     InvalidMemoryAccess = 6,
     /// The queue holds nothing.

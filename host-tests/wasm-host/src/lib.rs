@@ -43,7 +43,7 @@ mod upstream;
 mod vm;
 mod world;
 
-pub use abi::{LogLevel, flags};
+pub use abi::{LogLevel, Status, flags};
 pub use builder::{Builder, FailurePolicy, Rejected, Timing};
 pub use callout::{Call, CallAnswer, CallReply};
 pub use event::{Event, Role, Thread, What};

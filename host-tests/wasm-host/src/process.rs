@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::abi::Status;
 use crate::agenda::{Agenda, Task};
 use crate::callout::Clusters;
 use crate::event::{Event, Thread};
@@ -49,6 +50,8 @@ pub(crate) struct Process {
     pub(crate) draws: Draws,
     /// Fault of so many notifications of queues from now on.
     pub(crate) notification_fault: (NotificationFault, usize),
+    /// Functions of the proxy that do nothing but return this status.
+    pub(crate) refused: BTreeMap<&'static str, Status>,
     timers_made: u64,
 }
 
@@ -74,6 +77,7 @@ impl Process {
             router,
             draws: Box::new(move |_, bytes| random.fill(bytes)),
             notification_fault: (NotificationFault::Lost, 0),
+            refused: BTreeMap::new(),
             timers_made: 0,
         }
     }

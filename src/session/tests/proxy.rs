@@ -12,12 +12,10 @@ use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::session::headers::Headers;
 use crate::session::host::{Buffer, Host, Map, Metric, MetricKind, Refused};
-use crate::session::{Next, Vm};
+use crate::session::{Exchange, Next, Root, Router};
 use crate::shared::memory::Memory;
 use crate::shared::store::{Contended, Store, Stored};
 
-/// Root context of the configuration.
-const ROOT: u32 = 1;
 /// `NotFound` of the ABI.
 const NOT_FOUND: Refused = Refused(1);
 
@@ -51,7 +49,8 @@ pub(super) struct Proxy(Rc<RefCell<State>>);
 /// A gateway of one VM.
 pub(super) struct Gateway {
     pub proxy: Proxy,
-    vm: Vm<Proxy>,
+    root: Root<Proxy>,
+    contexts: RefCell<BTreeMap<u32, Exchange<Proxy>>>,
 }
 
 // === impl Proxy ===
@@ -176,9 +175,9 @@ impl Gateway {
         let text = configuration.to_string().into_bytes();
         let size = text.len();
         proxy.0.borrow_mut().configuration = text;
-        let vm = Vm::new(proxy.clone());
-        assert!(vm.configure(ROOT, size));
-        Self { proxy, vm }
+        let root = Root::new(proxy.clone());
+        assert!(root.configure(size));
+        Self { proxy, root, contexts: RefCell::default() }
     }
 
     /// Sends a request, its body in one piece.
@@ -190,13 +189,13 @@ impl Gateway {
         let size = body.len();
         let stream = Stream { request, body, ..Stream::default() };
         self.proxy.0.borrow_mut().streams.insert(id, stream);
-        self.vm.add_stream(id, ROOT);
+        self.contexts.borrow_mut().insert(id, self.root.exchange(RequestId(id)));
         self.enter(id);
-        let next = self.vm.on_stream(id, |router| router.on_request_headers(RequestId(id), false)).unwrap();
+        let next = self.call(id, |router, id| router.on_request_headers(id, false));
         if next == Next::Go || self.stream(id, |stream| stream.reply.is_some()) {
             return next;
         }
-        self.vm.on_stream(id, |router| router.on_request_body(RequestId(id), size, true)).unwrap()
+        self.call(id, |router, id| router.on_request_body(id, size, true))
     }
 
     /// Answers a request with a document, and ends its stream.
@@ -207,16 +206,16 @@ impl Gateway {
         let headers = [(":status", status.to_string()), ("content-type", "application/json".to_owned())];
         let response = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         self.stream(id, |stream| (stream.response, stream.chunk) = (response, chunk));
-        self.vm.on_stream(id, |router| router.on_response_headers(RequestId(id), false));
-        self.vm.on_stream(id, |router| router.on_response_body(RequestId(id), size, true));
-        self.vm.delete(id);
+        self.call(id, |router, id| router.on_response_headers(id, false));
+        self.call(id, |router, id| router.on_response_body(id, size, true));
+        self.contexts.borrow_mut().remove(&id);
     }
 
     /// Lets a tick pass.
     pub(super) fn tick(&self) {
         let period = self.proxy.0.borrow().tick;
         self.advance(period);
-        self.vm.on_root(ROOT, |router| router.on_tick());
+        self.root.run(|router| router.on_tick()).unwrap();
     }
 
     /// Lets time pass.
@@ -234,6 +233,10 @@ impl Gateway {
     pub(super) fn metric(&self, name: &str) -> u64 {
         let state = self.proxy.0.borrow();
         state.metrics.iter().filter(|(known, _)| known == name).map(|(_, value)| value).sum()
+    }
+
+    fn call<R>(&self, id: u32, call: impl FnOnce(&mut Router<Proxy>, RequestId) -> R) -> R {
+        self.contexts.borrow()[&id].run(call).unwrap()
     }
 
     fn enter(&self, id: u32) {

@@ -17,6 +17,7 @@ unsafe extern "C" {
         grpc: i32,
     ) -> u32;
     fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, size: usize) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_get_header_map_value(
         map: u32,
         key: *const u8,
@@ -42,6 +43,7 @@ unsafe extern "C" {
     fn proxy_get_property(path: *const u8, size: usize, out: *mut *mut u8, out_size: *mut usize) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, out: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_get_metric(id: u32, out: *mut u64) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
@@ -84,6 +86,10 @@ pub fn set_header(map: u32, key: &str, value: &str) -> u32 {
     unsafe { proxy_replace_header_map_value(map, key.as_ptr(), key.len(), value.as_ptr(), value.len()) }
 }
 
+pub fn remove_header(map: u32, key: &str) -> u32 {
+    unsafe { proxy_remove_header_map_value(map, key.as_ptr(), key.len()) }
+}
+
 pub fn header(map: u32, key: &str) -> Answer {
     text(|out, size| unsafe { proxy_get_header_map_value(map, key.as_ptr(), key.len(), out, size) })
 }
@@ -94,8 +100,8 @@ pub fn pairs(map: u32) -> (u32, bool) {
     (status, !bytes.is_empty())
 }
 
-pub fn buffer(buffer: u32) -> Answer {
-    text(|out, size| unsafe { proxy_get_buffer_bytes(buffer, 0, usize::MAX / 2, out, size) })
+pub fn buffer(buffer: u32, start: usize) -> Answer {
+    text(|out, size| unsafe { proxy_get_buffer_bytes(buffer, start, usize::MAX / 2, out, size) })
 }
 
 pub fn set_buffer(buffer: u32, start: usize, length: usize, data: &str) -> u32 {
@@ -146,6 +152,10 @@ pub fn define_metric(kind: u32, name: &str) -> (u32, u32) {
 
 pub fn increment_metric(id: u32, offset: i64) -> u32 {
     unsafe { proxy_increment_metric(id, offset) }
+}
+
+pub fn record_metric(id: u32, value: u64) -> u32 {
+    unsafe { proxy_record_metric(id, value) }
 }
 
 pub fn metric(id: u32) -> (u32, u64) {

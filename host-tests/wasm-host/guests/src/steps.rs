@@ -71,17 +71,19 @@ fn perform(id: u32, name: &str, argument: &str) {
         "resume_response" => raw::continue_stream(1).to_string(),
         "reply" => raw::local_response(argument.parse().unwrap_or(500), "told so").to_string(),
         "set" => raw::set_header(REQUEST_HEADERS, first, rest).to_string(),
+        "remove" => raw::remove_header(REQUEST_HEADERS, argument).to_string(),
         "get" => format!("{:?}", raw::header(REQUEST_HEADERS, argument)),
         "pairs" => format!("{:?}", raw::pairs(REQUEST_HEADERS)),
         "get_response" => format!("{:?}", raw::header(RESPONSE_HEADERS, argument)),
         "set_response" => raw::set_header(RESPONSE_HEADERS, first, rest).to_string(),
         "get_call" => format!("{:?}", raw::header(CALL_HEADERS, argument)),
-        "body" => format!("{:?}", raw::buffer(REQUEST_BODY)),
+        "body" => format!("{:?}", raw::buffer(REQUEST_BODY, 0)),
+        "body_from" => format!("{:?}", raw::buffer(REQUEST_BODY, argument.parse().unwrap_or(0))),
         "prepend" => raw::set_buffer(REQUEST_BODY, 0, 0, argument).to_string(),
         "replace" => raw::set_buffer(REQUEST_BODY, 0, usize::MAX, argument).to_string(),
         "append" => raw::set_buffer(REQUEST_BODY, usize::MAX, 0, argument).to_string(),
-        "response_body" => format!("{:?}", raw::buffer(RESPONSE_BODY)),
-        "call_body" => format!("{:?}", raw::buffer(CALL_BODY)),
+        "response_body" => format!("{:?}", raw::buffer(RESPONSE_BODY, 0)),
+        "call_body" => format!("{:?}", raw::buffer(CALL_BODY, 0)),
         "effective_of_last" => raw::set_effective_context(LAST_ENDED.with_borrow(|last| *last)).to_string(),
         "effective" => raw::set_effective_context(argument.parse().unwrap_or(u32::MAX)).to_string(),
         "share" => raw::set_shared(first, rest, 0).to_string(),
@@ -108,6 +110,7 @@ fn perform(id: u32, name: &str, argument: &str) {
             let (defined, id) = raw::define_metric(0, argument);
             format!("{defined} {} {} {:?}", raw::increment_metric(id, 2), raw::increment_metric(id, 0), raw::metric(id))
         }
+        "count_unknown" => format!("{} {}", raw::increment_metric(40_000, 1), raw::record_metric(40_000, 1)),
         "gauge" => {
             let (defined, id) = raw::define_metric(1, argument);
             format!(

@@ -15,7 +15,7 @@ use crate::vm::VmState;
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap("env", "proxy_log", |mut guest: Guest<'_>, level: u32, data: u32, size: u32| {
-        guest.data().called("proxy_log");
+        called!(guest, "proxy_log");
         status(read_text(&guest, data, size).and_then(|text| {
             let level = LogLevel::from_abi(level).ok_or(Status::BadArgument)?;
             guest.data_mut().log(level, text);
@@ -23,24 +23,24 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         }))
     })?;
     linker.func_wrap("env", "proxy_get_log_level", |mut guest: Guest<'_>, out: u32| {
-        guest.data().called("proxy_get_log_level");
+        called!(guest, "proxy_get_log_level");
         let level = guest.data().process.borrow().log_level;
         status(write_u32(&mut guest, out, level as u32))
     })?;
     linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut guest: Guest<'_>, out: u32| {
-        guest.data().called("proxy_get_current_time_nanoseconds");
+        called!(guest, "proxy_get_current_time_nanoseconds");
         let time = nanoseconds(guest.data().process.borrow().wall_clock());
         status(write(&mut guest, out, &time.to_le_bytes()))
     })?;
     linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut guest: Guest<'_>, period: u32| {
-        guest.data().called("proxy_set_tick_period_milliseconds");
+        called!(guest, "proxy_set_tick_period_milliseconds");
         status(set_tick_period(guest.data_mut(), Duration::from_millis(period.into())))
     })?;
     linker.func_wrap(
         "env",
         "proxy_get_buffer_bytes",
         |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
-            guest.data().called("proxy_get_buffer_bytes");
+            called!(guest, "proxy_get_buffer_bytes");
             status(get_buffer(&mut guest, buffer, (start, length), (data, size)))
         },
     )?;
@@ -48,7 +48,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_get_buffer_status",
         |mut guest: Guest<'_>, buffer: u32, length: u32, flags: u32| {
-            guest.data().called("proxy_get_buffer_status");
+            called!(guest, "proxy_get_buffer_status");
             status(buffer_status(&mut guest, buffer, length, flags))
         },
     )?;
@@ -56,7 +56,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_set_buffer_bytes",
         |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
-            guest.data().called("proxy_set_buffer_bytes");
+            called!(guest, "proxy_set_buffer_bytes");
             status(set_buffer(&mut guest, buffer, (start, length), (data, size)))
         },
     )?;
@@ -74,7 +74,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
          _trailers_size: u32,
          timeout_ms: u32,
          out: u32| {
-            guest.data().called("proxy_http_call");
+            called!(guest, "proxy_http_call");
             let parts = [(cluster, cluster_size), (headers, headers_size), (body, body_size)];
             status(http_call(&mut guest, parts, timeout_ms, out))
         },
@@ -83,12 +83,12 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_call_foreign_function",
         |guest: Guest<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            guest.data().called("proxy_call_foreign_function");
-            Status::NotFound as i32
+            called!(guest, "proxy_call_foreign_function");
+            status(Status::NotFound.outcome())
         },
     )?;
     linker.func_wrap("env", "proxy_get_status", |mut guest: Guest<'_>, code: u32, data: u32, size: u32| {
-        guest.data().called("proxy_get_status");
+        called!(guest, "proxy_get_status");
         status(write_u32(&mut guest, code, 0).and_then(|()| give(&mut guest, &[], data, size)))
     })?;
     Ok(())
@@ -109,7 +109,10 @@ fn set_tick_period(state: &mut VmState, period: Duration) -> Outcome {
 /// The bytes of a buffer, for reading.
 fn contents(state: &mut VmState, buffer: BufferType) -> Option<Vec<u8>> {
     match buffer {
-        BufferType::Body(direction) => Some(state.acting_stream()?.half(direction).body().cloned().unwrap_or_default()),
+        // A root's is empty.
+        BufferType::Body(direction) => {
+            Some(state.acting_stream().and_then(|stream| stream.half(direction).body().cloned()).unwrap_or_default())
+        }
         BufferType::CallBody => Some(state.acting_root()?.reply.as_ref()?.body.clone()),
         BufferType::VmConfiguration => Some(state.plugin.vm_configuration.clone()),
         BufferType::PluginConfiguration => Some(state.configuring.as_ref()?.configuration.clone()),
@@ -121,12 +124,9 @@ fn get_buffer(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), out: (u32, 
     let buffer = BufferType::from_abi(buffer).ok_or(Status::BadArgument)?;
     let bytes = contents(guest.data_mut(), buffer).ok_or(Status::NotFound)?;
     let (start, length) = (range.0 as usize, range.1 as usize);
-    if start > bytes.len() {
-        return Err(Status::BadArgument.into());
-    }
-    let part = &bytes[start..bytes.len().min(start.saturating_add(length))];
-    // Nothing to give: the guest's pointers stay as they are.
-    if part.is_empty() { Ok(()) } else { give(guest, part, out.0, out.1) }
+    // From beyond the end there is nothing to give.
+    let part = &bytes[start.min(bytes.len())..bytes.len().min(start.saturating_add(length))];
+    give(guest, part, out.0, out.1)
 }
 
 fn buffer_status(guest: &mut Guest<'_>, buffer: u32, length_out: u32, flags_out: u32) -> Outcome {

@@ -11,30 +11,30 @@ use crate::vm::VmState;
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap("env", "proxy_get_header_map_size", |mut guest: Guest<'_>, map: u32, out: u32| {
-        guest.data().called("proxy_get_header_map_size");
+        called!(guest, "proxy_get_header_map_size");
         status(size(&mut guest, map, out))
     })?;
     linker.func_wrap("env", "proxy_get_header_map_pairs", |mut guest: Guest<'_>, map: u32, data: u32, size: u32| {
-        guest.data().called("proxy_get_header_map_pairs");
+        called!(guest, "proxy_get_header_map_pairs");
         status(pairs(&mut guest, map, data, size))
     })?;
     linker.func_wrap(
         "env",
         "proxy_get_header_map_value",
         |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, data: u32, size: u32| {
-            guest.data().called("proxy_get_header_map_value");
+            called!(guest, "proxy_get_header_map_value");
             status(value(&mut guest, map, (key, key_size), (data, size)))
         },
     )?;
     linker.func_wrap("env", "proxy_set_header_map_pairs", |mut guest: Guest<'_>, map: u32, data: u32, size: u32| {
-        guest.data().called("proxy_set_header_map_pairs");
+        called!(guest, "proxy_set_header_map_pairs");
         status(read_headers(&guest, data, size).and_then(|pairs| change(&mut guest, map, |headers| *headers = pairs)))
     })?;
     linker.func_wrap(
         "env",
         "proxy_add_header_map_value",
         |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
-            guest.data().called("proxy_add_header_map_value");
+            called!(guest, "proxy_add_header_map_value");
             status(entry(&mut guest, map, (key, key_size), (value, value_size), Headers::add))
         },
     )?;
@@ -42,7 +42,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_replace_header_map_value",
         |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
-            guest.data().called("proxy_replace_header_map_value");
+            called!(guest, "proxy_replace_header_map_value");
             status(entry(&mut guest, map, (key, key_size), (value, value_size), Headers::set))
         },
     )?;
@@ -50,7 +50,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_remove_header_map_value",
         |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32| {
-            guest.data().called("proxy_remove_header_map_value");
+            called!(guest, "proxy_remove_header_map_value");
             status(
                 read_text(&guest, key, key_size)
                     .and_then(|key| change(&mut guest, map, |headers| headers.remove(&key))),

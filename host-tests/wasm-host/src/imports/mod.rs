@@ -1,5 +1,14 @@
 //! Functions that the guest may call: the proxy's (`env`) and the few of WASI that a proxy offers.
 
+/// Counts a call of a host function, and refuses it where a test had that asked for.
+macro_rules! called {
+    ($guest:ident, $function:literal) => {
+        if let Some(refused) = $guest.data().called($function) {
+            return Ok(refused as i32);
+        }
+    };
+}
+
 mod exchange;
 mod maps;
 mod memory;

@@ -13,7 +13,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_get_property",
         |mut guest: Guest<'_>, path: u32, path_size: u32, data: u32, size: u32| {
-            guest.data().called("proxy_get_property");
+            called!(guest, "proxy_get_property");
             status(get(&mut guest, (path, path_size), (data, size)))
         },
     )?;
@@ -21,7 +21,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_set_property",
         |mut guest: Guest<'_>, path: u32, path_size: u32, data: u32, size: u32| {
-            guest.data().called("proxy_set_property");
+            called!(guest, "proxy_set_property");
             status(set(&mut guest, (path, path_size), (data, size)))
         },
     )?;

@@ -13,7 +13,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_get_shared_data",
         |mut guest: Guest<'_>, key: u32, key_size: u32, data: u32, size: u32, cas: u32| {
-            guest.data().called("proxy_get_shared_data");
+            called!(guest, "proxy_get_shared_data");
             status(get_data(&mut guest, (key, key_size), (data, size), cas))
         },
     )?;
@@ -21,7 +21,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_set_shared_data",
         |guest: Guest<'_>, key: u32, key_size: u32, data: u32, size: u32, cas: u32| {
-            guest.data().called("proxy_set_shared_data");
+            called!(guest, "proxy_set_shared_data");
             status(read_text(&guest, key, key_size).and_then(|key| {
                 let value = read(&guest, data, size)?;
                 guest.data().process.borrow_mut().shared_data.set(&key, value, cas).outcome()
@@ -32,7 +32,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_register_shared_queue",
         |mut guest: Guest<'_>, name: u32, name_size: u32, out: u32| {
-            guest.data().called("proxy_register_shared_queue");
+            called!(guest, "proxy_register_shared_queue");
             status(register(&mut guest, (name, name_size), out))
         },
     )?;
@@ -40,12 +40,12 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_resolve_shared_queue",
         |mut guest: Guest<'_>, vm_id: u32, vm_id_size: u32, name: u32, name_size: u32, out: u32| {
-            guest.data().called("proxy_resolve_shared_queue");
+            called!(guest, "proxy_resolve_shared_queue");
             status(resolve(&mut guest, (vm_id, vm_id_size), (name, name_size), out))
         },
     )?;
     linker.func_wrap("env", "proxy_enqueue_shared_queue", |guest: Guest<'_>, queue: u32, data: u32, size: u32| {
-        guest.data().called("proxy_enqueue_shared_queue");
+        called!(guest, "proxy_enqueue_shared_queue");
         status(read(&guest, data, size).and_then(|message| {
             let mut process = guest.data().process.borrow_mut();
             let consumer = process.queues.enqueue(queue, message).ok_or(Status::NotFound)?;
@@ -57,7 +57,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
         "env",
         "proxy_dequeue_shared_queue",
         |mut guest: Guest<'_>, queue: u32, data: u32, size: u32| {
-            guest.data().called("proxy_dequeue_shared_queue");
+            called!(guest, "proxy_dequeue_shared_queue");
             let message = guest.data().process.borrow_mut().queues.dequeue(queue);
             status(match message {
                 None => Status::NotFound.outcome(),
@@ -74,7 +74,7 @@ fn define_metrics(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
         "env",
         "proxy_define_metric",
         |mut guest: Guest<'_>, kind: u32, name: u32, name_size: u32, out: u32| {
-            guest.data().called("proxy_define_metric");
+            called!(guest, "proxy_define_metric");
             status(read_text(&guest, name, name_size).and_then(|name| {
                 let state = guest.data_mut();
                 let id = state.metric_ids.define(&mut state.process.borrow_mut().metrics, kind, &name)?;
@@ -83,17 +83,17 @@ fn define_metrics(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
         },
     )?;
     linker.func_wrap("env", "proxy_increment_metric", |guest: Guest<'_>, id: u32, offset: i64| {
-        guest.data().called("proxy_increment_metric");
+        called!(guest, "proxy_increment_metric");
         let state = guest.data();
-        state.metric_ids.increment(&mut state.process.borrow_mut().metrics, id, offset) as i32
+        status(state.metric_ids.increment(&mut state.process.borrow_mut().metrics, id, offset).outcome())
     })?;
     linker.func_wrap("env", "proxy_record_metric", |guest: Guest<'_>, id: u32, value: u64| {
-        guest.data().called("proxy_record_metric");
+        called!(guest, "proxy_record_metric");
         let state = guest.data();
-        state.metric_ids.record(&mut state.process.borrow_mut().metrics, id, value) as i32
+        status(state.metric_ids.record(&mut state.process.borrow_mut().metrics, id, value).outcome())
     })?;
     linker.func_wrap("env", "proxy_get_metric", |mut guest: Guest<'_>, id: u32, out: u32| {
-        guest.data().called("proxy_get_metric");
+        called!(guest, "proxy_get_metric");
         let state = guest.data();
         let value = state.metric_ids.get(&mut state.process.borrow_mut().metrics, id);
         status(match value {

@@ -11,11 +11,11 @@ use crate::vm::{Context, Deferred, VmState};
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
     linker.func_wrap("env", "proxy_continue_stream", |mut guest: Guest<'_>, stream: u32| {
-        guest.data().called("proxy_continue_stream");
+        called!(guest, "proxy_continue_stream");
         status(resume(guest.data_mut(), stream))
     })?;
     linker.func_wrap("env", "proxy_close_stream", |mut guest: Guest<'_>, stream: u32| {
-        guest.data().called("proxy_close_stream");
+        called!(guest, "proxy_close_stream");
         status(close(guest.data_mut(), stream))
     })?;
     linker.func_wrap(
@@ -30,24 +30,27 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error
          headers: u32,
          headers_size: u32,
          _grpc: i32| {
-            guest.data().called("proxy_send_local_response");
+            called!(guest, "proxy_send_local_response");
             status(reply(&mut guest, code, (body, body_size), (headers, headers_size)))
         },
     )?;
     linker.func_wrap("env", "proxy_set_effective_context", |mut guest: Guest<'_>, context: u32| {
-        guest.data().called("proxy_set_effective_context");
-        let state = guest.data_mut();
-        // Zero names the VM itself and means the true context again.
-        if context != 0 && !state.contexts.contains_key(&context) {
-            return Status::BadArgument as i32;
-        }
-        state.effective = context;
-        Status::Ok as i32
+        called!(guest, "proxy_set_effective_context");
+        status(set_effective_context(guest.data_mut(), context))
     })?;
     linker.func_wrap("env", "proxy_done", |mut guest: Guest<'_>| {
-        guest.data().called("proxy_done");
+        called!(guest, "proxy_done");
         status(done(guest.data_mut()))
     })?;
+    Ok(())
+}
+
+/// Zero names the VM itself and means the true context again.
+fn set_effective_context(state: &mut VmState, context: u32) -> Outcome {
+    if context != 0 && !state.contexts.contains_key(&context) {
+        return Err(Status::BadArgument.into());
+    }
+    state.effective = context;
     Ok(())
 }
 

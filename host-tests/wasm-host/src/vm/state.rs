@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasmtime::{Memory, TypedFunc};
 
-use crate::abi::Direction;
+use crate::abi::{Direction, Status};
 use crate::callout::CallReply;
 use crate::event::{Event, Role, Thread, What};
 use crate::half::Half;
@@ -196,9 +196,11 @@ impl VmState {
         id
     }
 
-    /// Counts a call of this host function.
-    pub(crate) fn called(&self, function: &'static str) {
-        *self.process.borrow_mut().host_calls.entry(function).or_default() += 1;
+    /// Counts a call of this host function; returns the status with which a test has it refused.
+    pub(crate) fn called(&self, function: &'static str) -> Option<Status> {
+        let mut process = self.process.borrow_mut();
+        *process.host_calls.entry(function).or_default() += 1;
+        process.refused.get(function).copied()
     }
 
     /// Writes to the event log.

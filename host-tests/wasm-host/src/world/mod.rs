@@ -12,7 +12,7 @@ pub(crate) use inner::Inner;
 use crate::builder::{Builder, Rejected};
 use crate::event::{Event, What};
 use crate::request::RequestBuilder;
-use crate::{Call, Metric, NotificationFault, Program};
+use crate::{Call, Metric, NotificationFault, Program, Status};
 
 /// A running proxy. Handles are cheap to clone and name the same proxy.
 #[derive(Clone)]
@@ -198,6 +198,16 @@ impl World {
     /// Makes a fault of the next `count` notifications of shared queues.
     pub fn fault_notifications(&self, fault: NotificationFault, count: usize) {
         self.inner.borrow().process.borrow_mut().notification_fault = (fault, count);
+    }
+
+    /// Has VMs' calls of a function of the proxy refused with this status.
+    pub fn refuse(&self, function: &'static str, status: Status) {
+        self.inner.borrow().process.borrow_mut().refused.insert(function, status);
+    }
+
+    /// Has no call refused any more.
+    pub fn refuse_nothing(&self) {
+        self.inner.borrow().process.borrow_mut().refused.clear();
     }
 }
 

@@ -56,7 +56,7 @@ fn a_request_that_is_placed_at_once_makes_few_host_calls() {
         let (calls, callbacks) = cost(&world);
         let count: usize = calls.values().sum();
         assert!(count <= most, "{policy}, {inspect}: {count} host calls, at most {most} were expected: {calls:#?}");
-        // Of those at its end the filter has the proxy make but one.
-        assert!(callbacks.len() <= 8, "{policy}, {inspect}: {callbacks:#?}");
+        // Three of those are at its end: the crate exports them all.
+        assert!(callbacks.len() <= 10, "{policy}, {inspect}: {callbacks:#?}");
     }
 }

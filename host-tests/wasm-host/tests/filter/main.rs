@@ -16,6 +16,7 @@ mod objectives;
 mod reading;
 mod refusals;
 mod soak;
+mod statuses;
 mod support;
 mod update;
 mod workers;

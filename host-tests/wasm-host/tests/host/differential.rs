@@ -39,7 +39,18 @@ fn a_request_resumed_by_a_tick() {
 fn headers_after_a_resume() {
     same(
         with(""),
-        &[Step::Get("/", "request_headers: set=a~1, resume, set=b~2, get=a, pairs, pause; log: get=a, get=b")],
+        &[Step::Get(
+            "/",
+            "request_headers: set=a~1, resume, set=b~2, remove=a, get=a, pairs, pause; log: get=a, get=b",
+        )],
+    );
+}
+
+#[test]
+fn a_root_that_resumes_and_replies() {
+    same(
+        with("configure: tick_every=10; tick: tick_every=0, resume, reply=429, body, call_body"),
+        &[Step::Wait(ms(100))],
     );
 }
 
@@ -51,6 +62,7 @@ fn a_resume_in_the_callback_with_a_body_to_come() {
 #[test]
 fn a_split_body_in_body_mode() {
     same(with(""), &[Step::Post("request_headers: pause; request_body: body, pause", &["hello ", "world"])]);
+    same(with(""), &[Step::Post("request_headers: pause; request_body: body_from=3, body_from=99, pause", &["hello"])]);
     same(
         waking(),
         &[
@@ -155,7 +167,7 @@ fn an_upstream_that_breaks() {
 
 #[test]
 fn shared_data_and_metrics() {
-    let script = "request_headers: shared=k, share_at_77=k~1, share_at_77=k~2, share_again=k~3, share=k~, shared=k, count=c, gauge=g, foreign=none";
+    let script = "request_headers: shared=k, share_at_77=k~1, share_at_77=k~2, share_again=k~3, share=k~, shared=k, count=c, gauge=g, count_unknown, foreign=none";
     same(with(""), &[Step::Get("/", script)]);
 }
 

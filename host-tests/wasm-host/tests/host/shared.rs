@@ -105,10 +105,13 @@ fn a_lost_or_doubled_notification_leaves_the_messages_as_they_are() {
 fn metrics_are_common_to_all_vms() {
     let world = builder("").workers(2).build().unwrap();
     for worker in 0..2 {
-        world.worker(worker).request().header("x-script", "request_headers: count=c, gauge=g").send();
+        world.worker(worker).request().header("x-script", "request_headers: count=c, gauge=g, count_unknown").send();
     }
     assert_eq!((world.counter("c"), world.gauge("g")), (Some(4), Some(2)));
-    assert_eq!(seen_of_requests(&world)[1..], ["#2 count -> 0 0 2 (0, 2)", "#2 gauge -> 0 0 0 (0, 1)"]);
+    assert_eq!(
+        seen_of_requests(&world)[1..],
+        ["#2 count -> 0 0 2 (0, 2)", "#2 gauge -> 0 0 0 (0, 1)", "#2 count_unknown -> 1 1"]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use wasm_host::flags;
 
-use crate::support::{builder, ms, seen_of_requests, world};
+use crate::support::{builder, ms, seen, seen_of_requests, world};
 
 #[test]
 fn a_request_resumed_by_a_tick_carries_the_header_set_just_before() {
@@ -16,7 +16,7 @@ fn a_request_resumed_by_a_tick_carries_the_header_set_just_before() {
 #[test]
 fn headers_are_gone_once_the_request_is_resumed() {
     let world = world("");
-    let script = "request_headers: set=a~1, resume, set=b~2, get=a, pairs, pause";
+    let script = "request_headers: set=a~1, resume, set=b~2, remove=a, get=a, pairs, pause";
     let stream = world.worker(0).request().header("x-script", script).send();
     let seen = seen_of_requests(&world);
     assert_eq!(
@@ -26,12 +26,23 @@ fn headers_are_gone_once_the_request_is_resumed() {
             "#2 set -> 0",
             "#2 resume -> 0",
             "#2 set -> 2",
+            "#2 remove -> 2",
             "#2 get -> (2, \"\")",
             "#2 pairs -> (0, false)"
         ]
     );
     let headers = stream.upstream_headers().unwrap();
     assert_eq!((headers.get("a"), headers.get("b")), (Some("1"), None));
+}
+
+#[test]
+fn a_root_may_resume_and_reply_which_does_nothing() {
+    let world = world("configure: tick_every=10; tick: tick_every=0, resume, reply=429, body, call_body");
+    world.advance(ms(20));
+    assert_eq!(
+        seen(&world, 0)[4..],
+        ["#1 resume -> 0", "#1 reply -> 0", "#1 body -> (0, \"\")", "#1 call_body -> (1, \"\")"]
+    );
 }
 
 #[test]

@@ -12,17 +12,17 @@ use wasm_host::{Builder, CallAnswer, Stream, World};
 use crate::support::{DEPLOYMENT, Gateway, Sent, all_leave, builder, entry, filter, ms};
 
 /// Answer of a cluster from now on; tests change it.
-type Answer = Rc<RefCell<CallAnswer>>;
+pub type Answer = Rc<RefCell<CallAnswer>>;
 
-fn good(body: impl Into<Vec<u8>>) -> CallAnswer {
+pub fn good(body: impl Into<Vec<u8>>) -> CallAnswer {
     CallAnswer::response(ms(20), 200, body)
 }
 
-fn answer(first: CallAnswer) -> Answer {
+pub fn answer(first: CallAnswer) -> Answer {
     Rc::new(RefCell::new(first))
 }
 
-fn served(builder: Builder, cluster: &str, answer: &Answer) -> Builder {
+pub fn served(builder: Builder, cluster: &str, answer: &Answer) -> Builder {
     let answer = Rc::clone(answer);
     builder.cluster(cluster, move |_| answer.borrow().clone())
 }
@@ -45,7 +45,7 @@ fn source(cluster: &str) -> Value {
     json!({ "cluster": cluster, "path": "/d.json", "interval": "1s", "timeout": "500ms" })
 }
 
-fn pod_list(numbers: &[usize]) -> String {
+pub fn pod_list(numbers: &[usize]) -> String {
     json!({ "pods": numbers.iter().map(|pod| entry(*pod, DEPLOYMENT)).collect::<Vec<_>>() }).to_string()
 }
 
