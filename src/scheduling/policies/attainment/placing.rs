@@ -1,5 +1,7 @@
 //! The choices of a pass: which request goes where next.
 
+use std::time::Duration;
+
 use super::late::Budget;
 use super::outlook::{Effect, Newcomer, PodOutlook};
 use super::work::{MOST_WORK, SHORTLIST};
@@ -21,6 +23,9 @@ const LITTLE_LOSS: f64 = 0.05;
 const LEAST_CHANCE: f64 = 0.1;
 /// ... and takes at most this share of what those there are expected to keep.
 const BEARABLE_LOSS: f64 = 0.25;
+/// ... of a pod to which nothing has come for so long: those of a burst come alone, too, one after
+/// the other.
+const QUIET: Duration = Duration::from_millis(100);
 /// Share of what an idle pod would give to a request had it just come, from which a pod serves it
 /// well.
 const WELL: f64 = 0.5;
@@ -211,7 +216,7 @@ impl<'r> Placing<'r> {
         if gain > enough || view.state(*position).in_flight == 0 {
             return Some(0.0);
         }
-        if self.is_alone && self.is_bearable(waiting, place) {
+        if self.is_alone && self.is_bearable(waiting, place, view) {
             return Some(0.0);
         }
         let serves_well = effect.loss <= LITTLE_LOSS * effect.weight && self.serves_well(waiting, *position, view);
@@ -230,10 +235,11 @@ impl<'r> Placing<'r> {
     /// pods that are nearly as full as their objectives let them be, each serves more the more it
     /// runs, and so gets out of it. What costs those there much is held all the same, such as a
     /// prompt that would stall them.
-    fn is_bearable(&self, waiting: &UnplacedRequest<'_>, place: &BestPlace) -> bool {
-        let outlook = self.outlooks.get(place.position).and_then(Option::as_ref);
-        let kept = outlook.map_or(0.0, PodOutlook::kept);
-        place.effect.keeps >= LEAST_CHANCE * waiting.at_best && place.effect.loss <= BEARABLE_LOSS * kept
+    fn is_bearable(&self, waiting: &UnplacedRequest<'_>, place: &BestPlace, view: &View<'_>) -> bool {
+        let BestPlace { position, effect } = place;
+        let kept = self.outlooks.get(*position).and_then(Option::as_ref).map_or(0.0, PodOutlook::kept);
+        let is_quiet = view.runs(*position).iter().all(|run| self.now.since(run.placed_at) >= QUIET);
+        effect.keeps >= LEAST_CHANCE * waiting.at_best && effect.loss <= BEARABLE_LOSS * kept && is_quiet
     }
 
     /// Returns `true` if a pod would serve a request well had it just come, against an idle one.
