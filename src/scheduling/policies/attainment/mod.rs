@@ -32,8 +32,9 @@
 //!    known, and while its best gain is at most 0.1·w·P: what it would take from others is better
 //!    kept. Of those that may go the one with the largest gain goes first, and all others are
 //!    judged again with it in place. A request that waits alone is held only where it costs those
-//!    that run there more than a quarter of what they keep: while nothing else waits, what comes is
-//!    no more than the pods sustain, and the first that is held is the first of a queue.
+//!    that run there more than a quarter of what they keep, or where another one came to the pod
+//!    just before: while nothing else waits, what comes is no more than the pods sustain, and the
+//!    first that is held is the first of a queue.
 //!
 //! A request that is held may become late, and one that needs luck even on an idle pod is lost from
 //! the start: pods kept empty for such would serve next to none of them. It goes where it costs the

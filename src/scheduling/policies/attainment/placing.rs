@@ -229,12 +229,12 @@ impl<'r> Placing<'r> {
         (gain + worth > enough && budget.affords(price)).then_some(price)
     }
 
-    /// Returns `true` if a request that waits alone goes although it gains too little. Nothing waits
-    /// but that, so what comes does not exceed what the pods sustain, and holding it would protect
-    /// nobody for long: it would only be the first of a queue, whose wait all that follow pay. On
-    /// pods that are nearly as full as their objectives let them be, each serves more the more it
-    /// runs, and so gets out of it. What costs those there much is held all the same, such as a
-    /// prompt that would stall them.
+    /// Returns `true` if a request that waits alone goes although it gains too little. Nothing
+    /// waits but that, so what comes does not exceed what the pods sustain, and holding it would
+    /// protect nobody for long: it would only be the first of a queue, whose wait all that follow
+    /// pay. On pods that are nearly as full as their objectives let them be, each serves more the
+    /// more it runs, and so gets out of it. What costs those there much is held all the same, such
+    /// as a prompt that would stall them.
     fn is_bearable(&self, waiting: &UnplacedRequest<'_>, place: &BestPlace, view: &View<'_>) -> bool {
         let BestPlace { position, effect } = place;
         let kept = self.outlooks.get(*position).and_then(Option::as_ref).map_or(0.0, PodOutlook::kept);
