@@ -30,7 +30,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
     let mut picked: Vec<usize> = (0..32)
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0 };
+            let mut pass = Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
             let mut view = View::new(&pool, states.clone());
             policy.build(Preferences::default()).pass(&mut view, &[&request], &mut pass)
         })

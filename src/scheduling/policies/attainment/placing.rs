@@ -115,7 +115,7 @@ impl<'r> Placing<'r> {
         Self { work, ..self }
     }
 
-    /// Where only one request waits, it need not gain: see [`Self::is_bearable`].
+    /// Lets a request go that gains too little, if it is the only one: see [`Self::is_bearable`].
     pub(super) fn alone(self, is_alone: bool) -> Self {
         Self { is_alone, ..self }
     }
