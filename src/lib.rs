@@ -12,6 +12,7 @@
 //! - [`shared`]: what Envoy's VMs share.
 //! - [`session`]: the way of requests, callouts and ticks through the filter, generic over its
 //!   host.
+//! - [`reference`](mod@reference): pages made of the tables of what users rely on.
 //! - `proxy`: the host inside a proxy, by the proxy-wasm ABI (built for wasm32-wasip1 only).
 
 // `pub` says that something is for users of the library.
@@ -38,7 +39,6 @@ pub mod learning;
 pub mod protocol;
 #[cfg(target_os = "wasi")]
 mod proxy;
-#[cfg(not(target_os = "wasi"))]
 pub mod reference;
 pub mod scheduling;
 pub mod session;
