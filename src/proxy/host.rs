@@ -68,7 +68,7 @@ impl Host for Proxy {
     }
 
     fn property(&self, path: &str) -> Option<Vec<u8>> {
-        hostcalls::get_property(path.split('\0').collect()).ok().flatten()
+        raw::property(path).ok()
     }
 
     fn take_message(&self, queue: u32) -> bool {

@@ -13,8 +13,11 @@
 //!
 //! Both are where there is no such map, as of a request that has gone on: `headers_after_a_resume`.
 //!
-//! Three calls are always granted, but the crate's own lack something:
+//! Four calls need more than the crate's own give:
 //!
+//! - `proxy_get_property`: `get_property` takes a value of no bytes for none; an empty subset hint is
+//!   one that allows no pod (`properties`, and `a_subset_hint_without_a_pod_of_ours_is_a_503` in a real
+//!   Envoy). NotFound, SerializationFailure and InternalFailure by `Context::getProperty`.
 //! - `proxy_get_header_map_pairs`: `get_map_bytes` makes two allocations for each header, and
 //!   panics where a name is no UTF-8 (`get_map`: or a value).
 //! - `proxy_send_local_response`: `send_http_response` passes no details for the access log.
@@ -28,8 +31,6 @@
 //! |---|---|---|---|
 //! | `dispatch_http_call` | BadArgument, InternalFailure | `Context::httpCall` | `callouts` |
 //! | `get_buffer` | NotFound | `exports.cc` | `a_root_that_resumes_and_replies` |
-//! | `get_property` | NotFound | `Context::getProperty` | `properties` |
-//! | | SerializationFailure, InternalFailure | the same | none: of types not asked for |
 //! | `get_shared_data` | NotFound | `shared_data.cc` | `shared_data_and_metrics` |
 //! | `set_shared_data` | CasMismatch | `shared_data.cc` | `shared_data_and_metrics` |
 //! | `enqueue_shared_queue` | NotFound | `shared_queue.cc` | `a_queue_as_a_trampoline` |
@@ -58,6 +59,7 @@ const MONOTONIC_CLOCK: u32 = 1;
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> Status;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> Status;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -87,17 +89,28 @@ fn checked(status: Status) -> Result<(), Refused> {
     if status == OK { Ok(()) } else { Err(Refused(status)) }
 }
 
-/// Returns a header map as the host serialises it.
-pub(super) fn header_map(map: u32) -> Result<Vec<u8>, Refused> {
+/// Runs a call that returns bytes.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Result<Vec<u8>, Refused> {
     let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
-    // SAFETY: both pointers are valid for the call.
-    checked(unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) })?;
+    checked(call(&raw mut data, &raw mut size))?;
     if data.is_null() {
         return Ok(Vec::new());
     }
     // SAFETY: the host filled `size` bytes that it had `proxy_on_memory_allocate` take from the
     // global allocator as a boxed slice of exactly that size, and gives them to nobody else.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Returns a header map as the host serialises it.
+pub(super) fn header_map(map: u32) -> Result<Vec<u8>, Refused> {
+    // SAFETY: `returned` passes valid pointers.
+    returned(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+}
+
+/// Returns a property by its path, whose parts a zero byte separates.
+pub(super) fn property(path: &str) -> Result<Vec<u8>, Refused> {
+    // SAFETY: `returned` passes valid pointers; pointer and length are those of the string.
+    returned(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
 /// Sets a header, replacing its value.
