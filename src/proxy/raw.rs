@@ -15,9 +15,10 @@
 //!
 //! Four calls need more than the crate's own give:
 //!
-//! - `proxy_get_property`: `get_property` takes a value of no bytes for none; an empty subset hint is
-//!   one that allows no pod (`properties`, and `a_subset_hint_without_a_pod_of_ours_is_a_503` in a real
-//!   Envoy). NotFound, SerializationFailure and InternalFailure by `Context::getProperty`.
+//! - `proxy_get_property`: `get_property` takes a value of no bytes for none; an empty subset hint
+//!   is one that allows no pod (`properties`, and in the gateway's tests
+//!   `a_subset_hint_without_a_pod_of_ours_is_a_503`). NotFound, SerializationFailure and
+//!   InternalFailure by `Context::getProperty`.
 //! - `proxy_get_header_map_pairs`: `get_map_bytes` makes two allocations for each header, and
 //!   panics where a name is no UTF-8 (`get_map`: or a value).
 //! - `proxy_send_local_response`: `send_http_response` passes no details for the access log.
