@@ -20,6 +20,8 @@ IMAGE      := target/image
 # Programs that tests need, from Debian's packages: unpacked there unless the machine has them.
 DEBIAN     := target/debian
 CARGO      ?= cargo
+# The laboratory's program; it says what it can do.
+LAB        := $(CARGO) run --quiet --profile tools -p slo-router-laboratory --
 
 # Paths for the tests in a real Envoy and on the wasmtime host.
 export SLO_ROUTER_WASM := $(abspath $(WASM))
@@ -82,36 +84,36 @@ reference: ## Writes docs/reference out of the code's tables.
 
 .PHONY: demo
 demo: build envoy ## Five simulated pods behind Envoy, every policy in turn under the same load.
-	$(CARGO) run --quiet --profile tools -p slo-router-demo -- $(DEMO_FLAGS)
+	$(LAB) demo $(DEMO_FLAGS)
 
 .PHONY: run
 run: build envoy ## Starts the same gateway to play with; prints a curl command.
-	$(CARGO) build --quiet --profile tools -p slo-router-pods --bin slo-pods
-	@host-tests/run.sh $(ENVOY) target/tools/slo-pods
+	$(CARGO) build --quiet --profile tools -p slo-router-laboratory
+	@host-tests/run.sh $(ENVOY) target/tools/lab
 
 # === measure ===
 
 .PHONY: bench
 bench: build envoy ## What the filter costs Envoy in CPU, throughput and latency.
 	$(CARGO) build --release --target wasm32-wasip1 -p slo-router-calls-only
-	CALLS_ONLY_WASM=$(abspath $(CALLS_ONLY)) $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench -- $(BENCH_FLAGS)
+	CALLS_ONLY_WASM=$(abspath $(CALLS_ONLY)) $(LAB) bench $(BENCH_FLAGS)
 
 .PHONY: bench-replicas
 bench-replicas: build envoy ## What several gateways before the same pods do to them: 1, 2 and 4 Envoys under the same load.
 	$(call with-debian,webdis=webdis redis-server=redis-server) \
-	  $(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-replicas -- $(BENCH_FLAGS)
+	  $(LAB) replicas $(BENCH_FLAGS)
 
 .PHONY: bench-looks
 bench-looks: build envoy ## What it costs an Envoy to look at what up to 100 other gateways do.
-	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin bench-looks -- $(BENCH_FLAGS)
+	$(LAB) looks $(BENCH_FLAGS)
 
 .PHONY: simulate-replicas
 simulate-replicas: ## How wrong up to 100 gateways are about each other in virtual time, and what it costs to know.
-	$(CARGO) run --quiet --profile tools -p slo-router-bench --bin simulate-replicas -- $(SIMULATE_FLAGS)
+	$(LAB) simulate-replicas $(SIMULATE_FLAGS)
 
 .PHONY: bench-estimate
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
-	$(CARGO) run --quiet --profile tools -p slo-router-bench --features exact --bin prompt-estimate -- $(TEXTS)
+	$(CARGO) run --quiet --profile tools -p slo-router-laboratory --features exact -- estimate $(TEXTS)
 
 # What the documents quote: 10 runs of 30 virtual minutes after 2 of warm-up.
 FULL      := --runs 10 --minutes 30 --warm-up-minutes 2 --checks --out target/evaluation/full
@@ -141,7 +143,7 @@ gauntlet-short: ## A part of its cells (ten minutes).
 
 .PHONY: calibrate
 calibrate: ## How well the pods' engine matches benchmark rows: make calibrate ROWS="a100=FILE.jsonl a40=FILE.jsonl"
-	$(CARGO) run --quiet --profile tools -p slo-router-pods --bin calibrate -- $(ROWS)
+	$(LAB) calibrate $(ROWS)
 
 # === test ===
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The gateway of envoy/standalone.yaml before five simulated pods, to play with. Ends with Ctrl-C; nothing is left running.
 #
-#   host-tests/run.sh ENVOY SLO_PODS
+#   host-tests/run.sh ENVOY LAB
 set -euo pipefail
-envoy=$1 slo_pods=$2
+envoy=$1 lab=$2
 cd "$(dirname "$0")/.."
 mkdir -p target/run
 
 # The pods stop when this shell's end of the pipe closes, however it ends.
-coproc PODS { exec "$slo_pods" --exit-with-stdin --pod a10-0=a10,7b-fp16-mha,8001 --pod l20-0=l20,7b-fp16-mha,8002 \
+coproc PODS { exec "$lab" pods --exit-with-stdin --pod a10-0=a10,7b-fp16-mha,8001 --pod l20-0=l20,7b-fp16-mha,8002 \
   --pod l20-1=l20,7b-fp16-mha,8003 --pod l20-2=l20,7b-fp16-mha,8004 --pod l20-3=l20,7b-fp16-mha,8005; }
 "$envoy" -c envoy/standalone.yaml --log-path target/run/envoy.log --concurrency 2 &
 gateway=$!

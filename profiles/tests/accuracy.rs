@@ -5,12 +5,12 @@ mod common;
 use std::time::Duration;
 
 use common::{VirtualServer, campaign, figures, measure, spec};
+use laboratory::engine::{EngineSpec, Gpu, Model};
+use laboratory::measure::{Objective, highest_rate};
 use slo_profile::grid::Grid;
 use slo_profile::measure::Campaign;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
-use slo_router_pods::measure::{Objective, highest_rate};
 
 /// Runs of each cell, with seeds of their own.
 const RUNS: u64 = 20;

@@ -1,20 +1,19 @@
 //! The program itself, stopped in the middle: nothing that was measured is lost, and nothing is measured twice.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use laboratory::engine::{EngineSpec, Gpu, Model};
+use laboratory::server::Servers;
+use laboratory::server::simulated::{self, PodOptions};
 use slo_profile::measurement::Measurements;
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
-use slo_router_pods::server::{PodOptions, Pods};
 
-fn pod() -> (Pods, String) {
+fn pod() -> (Servers, String) {
     let spec = EngineSpec::new(Gpu::H100, Model::Gqa8b).unwrap();
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let pods = Pods::start(vec![PodOptions { name: "pod".into(), served_model: "m".into(), spec, listen }]).unwrap();
-    let url = format!("http://{}", pods.pods()[0].address);
+    let pods = simulated::start(vec![PodOptions { served_model: "m".into(), ..PodOptions::new(spec) }]).unwrap();
+    let url = format!("http://{}", pods.addresses()[0]);
     (pods, url)
 }
 

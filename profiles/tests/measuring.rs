@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{VirtualServer, campaign, highest_rate_and_latency, measure, spec};
+use laboratory::engine::Gpu;
 use slo_profile::build::{Status, build};
 use slo_profile::grid::Grid;
 use slo_profile::luck::Fair;
@@ -12,7 +13,6 @@ use slo_profile::measure::{Answer, Campaign, Failure, Finished, Sampling, Server
 use slo_profile::measurement::{Appender, Ending, Header, Measurements, Source};
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::Gpu;
 
 const CELLS: [Shape; 3] = [
     Shape { output_tokens: 16, input_tokens: 256 },

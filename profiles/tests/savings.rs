@@ -3,11 +3,11 @@
 mod common;
 
 use common::{VirtualServer, campaign, figures, measure, spec};
+use laboratory::engine::{Engine, EventKind, Gpu};
 use serde::Deserialize;
 use slo_profile::grid::Grid;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Engine, EventKind, Gpu};
 
 /// Rates by the pods' own bisection, of 3,000 requests at each.
 const TRUTH: &str = include_str!("../demo.json");
@@ -112,7 +112,7 @@ fn latencies_s(shape: Shape, rate_per_s: f64) -> Vec<f64> {
     let mut engine = Engine::new(spec(Gpu::L20));
     let sent_at = |number: u32| Instant::ZERO.offset_seconds(f64::from(number) / rate_per_s);
     let mut latencies_s = Vec::new();
-    let mut note = |events: Vec<slo_router_pods::engine::Event>| {
+    let mut note = |events: Vec<laboratory::engine::Event>| {
         let finished = events.into_iter().filter(|event| matches!(event.kind, EventKind::Finished { .. }));
         latencies_s.extend(finished.map(|event| event.at.since(sent_at(event.id as u32)).as_secs_f64()));
     };

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{VirtualServer, campaign, measure, spec};
+use laboratory::engine::Gpu;
 use serde_json::{Value, json};
 use slo_profile::build::{Labels, ProfileText, build};
 use slo_profile::check::check;
@@ -10,7 +11,6 @@ use slo_profile::grid::Grid;
 use slo_profile::measurement::{Header, Measurements, Source};
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::shape::Shape;
-use slo_router_pods::engine::Gpu;
 
 fn schema() -> jsonschema::Validator {
     let schema: Value = serde_json::from_str(include_str!("../profile.schema.json")).unwrap();

@@ -2,25 +2,22 @@
 
 mod common;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::{Silent, campaign, figures};
+use laboratory::engine::{EngineSpec, Gpu, Model};
+use laboratory::measure::{Objective, highest_rate};
+use laboratory::server::simulated::{self, PodOptions};
 use slo_profile::client::{ClientOptions, Endpoint, HttpServer};
 use slo_profile::grid::Grid;
 use slo_profile::measure::Campaign;
 use slo_router::scheduling::slo::Slo;
-use slo_router_pods::engine::{EngineSpec, Gpu, Model};
-use slo_router_pods::measure::{Objective, highest_rate};
-use slo_router_pods::server::{PodOptions, Pods};
 
 /// The rates and latencies of all cells, as sockets measure them.
 fn over_sockets(campaign: &Campaign, spec: EngineSpec) -> Vec<(f64, f64)> {
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let pod = PodOptions { name: "pod".into(), served_model: "m".into(), spec, listen };
-    let pods = Pods::start(vec![pod]).unwrap();
+    let pods = simulated::start(vec![PodOptions { served_model: "m".into(), ..PodOptions::new(spec) }]).unwrap();
     let options = ClientOptions {
-        url: format!("http://{}", pods.pods()[0].address),
+        url: format!("http://{}", pods.addresses()[0]),
         endpoint: Endpoint::Completions,
         model: "m".into(),
         api_key: None,

@@ -1,8 +1,8 @@
 //! `slo-attainment`: requests wait while sending them would cost more than it gains.
 
-use gateway::backend::{Answer, Plan};
-use gateway::client::Pending;
-use gateway::{until, within};
+use laboratory::client::Pending;
+use laboratory::gateway::{until, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::json;
 
 use crate::common::{CHAT, DEPLOYMENT, Rig, Test};

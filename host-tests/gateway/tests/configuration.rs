@@ -1,8 +1,8 @@
 //! The filter's configuration at start and while requests run.
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::client::Pending;
-use gateway::{Envoy, Error, Options, find, path, within};
+use laboratory::client::Pending;
+use laboratory::gateway::{Envoy, Error, Options, find, path, until, within};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use crate::common::{Rig, Test, filter, pods, turn};
@@ -65,7 +65,7 @@ async fn the_start_is_logged_with_version_and_summary() -> Test {
 
 #[tokio::test]
 async fn an_invalid_update_is_refused_and_the_old_configuration_serves_on() -> Test {
-    let mut rig = Rig::start(1, &Plan::Answer(Answer::completion(10, 5)), 4, |_| {}, gateway::Options::dynamic).await?;
+    let mut rig = Rig::start(1, &Plan::Answer(Answer::completion(10, 5)), 4, |_| {}, Options::dynamic).await?;
     let good = filter(&rig.pods, 4);
     for (change, named) in invalid() {
         let refused = rig.envoy.update(changed(good.clone(), &change)).await;
@@ -73,7 +73,7 @@ async fn an_invalid_update_is_refused_and_the_old_configuration_serves_on() -> T
         assert_eq!(rig.ask().send().await?.status, 200);
     }
     rig.envoy.update(changed(good, &json!({ "policy": "slo-pack-load" }))).await?;
-    gateway::until("the valid update is followed", async || {
+    until("the valid update is followed", async || {
         let reply = rig.ask().send().await;
         reply.is_ok_and(|reply| reply.header("x-slo-router-policy") == Some("slo-pack-load"))
     })
@@ -85,7 +85,7 @@ async fn an_invalid_update_is_refused_and_the_old_configuration_serves_on() -> T
 fn other_build(options: Options) -> anyhow::Result<(Options, tempfile::TempDir)> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("plugin.wasm");
-    let mut build = std::fs::read(gateway::filter()?)?;
+    let mut build = std::fs::read(laboratory::gateway::filter()?)?;
     // Section 0 of 6 bytes: the length of its name, and the name.
     build.extend([0, 6, 5]);
     build.extend(b"other");
@@ -177,7 +177,7 @@ async fn an_update_loses_no_request_that_waits_in_any_worker() -> Test {
 
 #[tokio::test]
 async fn a_pod_that_an_update_removes_takes_no_new_work() -> Test {
-    let mut rig = Rig::start(2, &Plan::Hold, 1, |_| {}, gateway::Options::dynamic).await?;
+    let mut rig = Rig::start(2, &Plan::Hold, 1, |_| {}, Options::dynamic).await?;
     let mut pending = vec![rig.ask().start(), rig.ask().start()];
     rig.pods[0].arrival(0).await;
     rig.pods[1].arrival(0).await;

@@ -1,9 +1,9 @@
 //! The HTTP contract: what passes, and how.
 
-use gateway::backend::{Answer, Plan};
-use gateway::client::Client;
-use gateway::{until, within};
 use hyper::Method;
+use laboratory::client::Client;
+use laboratory::gateway::{until, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::json;
 
 use crate::common::{CHAT, Rig, Test, chat};

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use gateway::backend::{Answer, Plan};
-use gateway::client::{Client, Pending};
-use gateway::{Options, find, path, within};
+use laboratory::client::{Client, Pending};
+use laboratory::gateway::{Options, find, path, within};
+use laboratory::server::scripted::{Answer, Plan};
 use tokio::time::Instant;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
@@ -26,7 +26,7 @@ fn crashing_build() -> anyhow::Result<Vec<u8>> {
     const UNREACHABLE: u8 = 0;
     const NOP: u8 = 1;
     const END: u8 = 11;
-    let mut build = std::fs::read(gateway::filter()?)?;
+    let mut build = std::fs::read(laboratory::gateway::filter()?)?;
     let (mut imported, mut callback, mut bodies) = (0, None, Vec::new());
     for payload in Parser::new(0).parse_all(&build) {
         match payload? {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::{Envoy, Options, find, path, within};
+use laboratory::gateway::{Envoy, Options, find, path, within};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::Value;
 use serde_norway::{Deserializer, Mapping, Value as Yaml};
 
@@ -41,7 +41,7 @@ async fn whole_configurations_are_valid() -> Test {
     account.certify("kubernetes.default.svc")?;
     let folder = account.path().display().to_string();
     fs::copy(shipped("kubernetes/base/token.yaml"), account.path().join("token.yaml"))?;
-    let wasm = gateway::filter()?.display().to_string();
+    let wasm = laboratory::gateway::filter()?.display().to_string();
     for file in ["standalone.yaml", "original-dst.yaml", BASE, INFERENCE_POOL] {
         let text = fs::read_to_string(shipped(file))?
             .replace("target/wasm32-wasip1/release/slo_router.wasm", &wasm)
@@ -57,7 +57,7 @@ async fn whole_configurations_are_valid() -> Test {
 #[tokio::test]
 async fn the_configuration_for_older_envoys_is_valid() -> Test {
     let text = fs::read_to_string(shipped(OLDER))?;
-    let text = text.replace("/slo-router/plugin.wasm", &gateway::filter()?.display().to_string());
+    let text = text.replace("/slo-router/plugin.wasm", &laboratory::gateway::filter()?.display().to_string());
     let _turn = turn()?;
     Ok(Envoy::validate_text(&text).await?)
 }
@@ -155,7 +155,7 @@ fn apply_envoy_filter(yaml: &mut Yaml, document: &mut Yaml) {
 fn with_istio(options: Options) -> anyhow::Result<Options> {
     let mut documents = documents("istio/base/routing.yaml")?;
     documents.extend(self::documents("istio/overlays/body/envoy-filter.yaml")?);
-    let wasm = gateway::filter()?.display().to_string();
+    let wasm = laboratory::gateway::filter()?.display().to_string();
     Ok(options.change(move |yaml| {
         let configured = find(yaml, path::PLUGIN).get("configuration").cloned().unwrap_or_default();
         plain(yaml);

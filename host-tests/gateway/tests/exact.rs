@@ -3,8 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use gateway::backend::{Answer, Plan};
-use gateway::{find, path};
+use laboratory::gateway::{Options, find, path};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test};
@@ -36,7 +36,7 @@ async fn a_prompt_is_charged_by_its_exact_length() -> Test {
         two_lengths(filter);
         filter["request"] = json!({ "prompt_tokens": "exact" });
     };
-    let with_exact = move |options: gateway::Options| {
+    let with_exact = move |options: Options| {
         options.change(move |config| {
             let code = format!("{}/vm_config/code/local/filename", path::PLUGIN);
             *find(config, &code) = plugin.as_str().into();

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::{Options, find, path, until, within};
+use laboratory::gateway::{Options, find, path, until, within};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test, entry, filter, pods, profile};

@@ -1,22 +1,22 @@
 //! The harness itself, and what the shipped configuration promises without the filter.
 
-use gateway::backend::{Answer, Plan};
-use gateway::client::Client;
-use gateway::{Envoy, find, path, until};
+use laboratory::client::Client;
+use laboratory::gateway::{Envoy, Options, find, path, until};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::json;
 
 use crate::common::{self, Test};
 
 /// The shipped gateway with its filter taken out.
-fn without_filter(pods: &[gateway::backend::Pod]) -> gateway::Options {
-    gateway::Options::new(json!({}), pods.iter().map(gateway::backend::Pod::address)).change(|yaml| {
+fn without_filter(pods: &[Pod]) -> Options {
+    Options::new(json!({}), pods.iter().map(Pod::address)).change(|yaml| {
         let filters = find(yaml, path::HTTP_FILTERS).as_sequence_mut();
         filters.into_iter().for_each(|filters| filters.retain(|filter| filter["name"] != "slo-router"));
     })
 }
 
 /// A stock filter in the place of ours that names this pod.
-fn naming(options: gateway::Options, pod: std::net::SocketAddr) -> gateway::Options {
+fn naming(options: Options, pod: std::net::SocketAddr) -> Options {
     options.change(move |yaml| {
         let mutation = json!({
             "name": "envoy.filters.http.header_mutation",
@@ -37,8 +37,8 @@ fn naming(options: gateway::Options, pod: std::net::SocketAddr) -> gateway::Opti
 async fn shipped_configuration_is_valid() -> Test {
     let _turn = common::turn()?;
     let pods = common::pods(1, &Plan::Hold)?;
-    let addresses = pods.iter().map(gateway::backend::Pod::address);
-    Envoy::validate(&gateway::Options::new(common::filter(&pods, 4), addresses)).await?;
+    let addresses = pods.iter().map(Pod::address);
+    Envoy::validate(&Options::new(common::filter(&pods, 4), addresses)).await?;
     Ok(())
 }
 
@@ -104,7 +104,7 @@ async fn profiles_are_served_from_a_file() -> Test {
 
 #[tokio::test]
 async fn a_pod_counts_what_runs_on_it() -> Test {
-    let pod = gateway::backend::Pod::start(Plan::Hold)?;
+    let pod = Pod::start(Plan::Hold)?;
     let client = Client::http1(pod.address());
     let first = client.post("/").start();
     let second = client.post("/").start();
@@ -122,7 +122,7 @@ async fn a_pod_counts_what_runs_on_it() -> Test {
 
 #[tokio::test]
 async fn a_pod_breaks_answers_off() -> Test {
-    let pod = gateway::backend::Pod::start(Plan::Answer(Answer::events().part("data: a\n\n").breaks_off()))?;
+    let pod = Pod::start(Plan::Answer(Answer::events().part("data: a\n\n").breaks_off()))?;
     let client = Client::http1(pod.address());
     let mut answer = client.post("/").open().await?;
     assert_eq!(answer.next().await?.as_deref(), Some(&b"data: a\n\n"[..]));
@@ -135,10 +135,10 @@ async fn a_pod_breaks_answers_off() -> Test {
 
 #[tokio::test]
 async fn a_pod_refuses_and_accepts_again() -> Test {
-    let mut pod = gateway::backend::Pod::start(Plan::Answer(Answer::status(204)))?;
+    let mut pod = Pod::start(Plan::Answer(Answer::status(204)))?;
     let client = Client::http1(pod.address());
     pod.refuse().await;
-    assert!(matches!(client.get("/").send().await, Err(gateway::client::Error::Connect(_))));
+    assert!(matches!(client.get("/").send().await, Err(laboratory::client::Error::Connect(_))));
     pod.accept();
     assert_eq!(client.get("/").send().await?.status, 204);
     Ok(())

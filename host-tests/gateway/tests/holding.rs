@@ -1,8 +1,8 @@
 //! Requests that wait for room.
 
-use gateway::backend::{Answer, Plan};
-use gateway::client::{Client, Pending, Reply};
-use gateway::{until, within};
+use laboratory::client::{Client, Pending, Reply};
+use laboratory::gateway::{until, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
 use crate::common::{CHAT, DEPLOYMENT, Rig, Test, chat, profile};

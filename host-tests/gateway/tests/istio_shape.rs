@@ -1,7 +1,7 @@
 //! The filter as Istio's WasmPlugin loads it: an empty `vm_id`, no `allow_on_headers_stop_iteration`.
 
-use gateway::backend::{Answer, Plan};
-use gateway::{Options, find, path, within};
+use laboratory::gateway::{Options, find, path, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
 use crate::common::{CHAT, Rig, Test};

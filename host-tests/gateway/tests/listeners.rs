@@ -1,8 +1,8 @@
 //! Several listeners with one configuration, and listeners that close while requests wait.
 
-use gateway::backend::{Answer, Plan};
-use gateway::client::Client;
-use gateway::{Options, find, until, within};
+use laboratory::client::Client;
+use laboratory::gateway::{Options, find, until, within};
+use laboratory::server::scripted::{Answer, Plan};
 
 use crate::common::{CHAT, Rig, Test, chat};
 

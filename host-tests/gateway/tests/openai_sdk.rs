@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use gateway::backend::{Answer, Plan};
-use gateway::within;
+use laboratory::gateway::within;
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -1,6 +1,7 @@
 //! Placement: the pod that a request goes to.
 
-use gateway::backend::{Answer, Plan};
+use laboratory::gateway::until;
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::json;
 
 use crate::common::{CHAT, Rig, Test, entry, pods, profile};
@@ -11,7 +12,7 @@ async fn pull_places_on_the_pod_with_least_pending_load() -> Test {
     let mut pending = Vec::new();
     for placed in 0..8 {
         pending.push(rig.ask().start());
-        gateway::until("the request has arrived", async || rig.counts().iter().sum::<usize>() > placed).await;
+        until("the request has arrived", async || rig.counts().iter().sum::<usize>() > placed).await;
         assert!(rig.counts()[0].abs_diff(rig.counts()[1]) <= 1, "{:?}", rig.counts());
     }
     assert_eq!(rig.counts(), [4, 4]);
@@ -25,11 +26,11 @@ async fn pack_fills_a_pod_almost_half_before_the_next() -> Test {
     let mut pending = Vec::new();
     for placed in 0..3 {
         pending.push(rig.ask().start());
-        gateway::until("the request has arrived", async || rig.counts().iter().sum::<usize>() > placed).await;
+        until("the request has arrived", async || rig.counts().iter().sum::<usize>() > placed).await;
     }
     assert!(rig.counts().contains(&3), "{:?}", rig.counts());
     pending.push(rig.ask().start());
-    gateway::until("the fourth has arrived", async || rig.counts().iter().sum::<usize>() == 4).await;
+    until("the fourth has arrived", async || rig.counts().iter().sum::<usize>() == 4).await;
     assert!(rig.counts().contains(&1), "{:?}", rig.counts());
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gateway::backend::{Answer, Plan};
-use gateway::{Options, within};
+use laboratory::gateway::{Options, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! Requests that the filter answers itself.
 
-use gateway::backend::Plan;
-use gateway::client::{Reply, Request};
-use gateway::within;
+use laboratory::client::{Client, Reply, Request};
+use laboratory::gateway::within;
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
 use crate::common::{CHAT, DEPLOYMENT, Rig, Test, chat, unattainable};
@@ -124,7 +124,7 @@ async fn a_late_request_goes_last_by_default() -> Test {
     rig.waiting(2).await;
     for id in 0..3 {
         rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, gateway::backend::Answer::completion(10, 5));
+        rig.pods[0].answer(id, Answer::completion(10, 5));
     }
     for pending in [running, late, timely] {
         assert_eq!(within("an answer", pending.reply()).await?.status, 200);
@@ -136,7 +136,7 @@ async fn a_late_request_goes_last_by_default() -> Test {
 #[tokio::test]
 async fn a_refusal_is_the_same_over_http2() -> Test {
     let rig = Rig::answering(1, 4, |_| {}).await?;
-    let client = gateway::client::Client::http2(rig.envoy.address()).await?;
+    let client = Client::http2(rig.envoy.address()).await?;
     let reply = client.post(CHAT).json(&chat()).header("x-slo-tpot-ms", "quick").send().await?;
     assert_refused(&reply, 400, "slo_header_malformed");
     Ok(())

@@ -1,8 +1,8 @@
 //! Several gateways before the same pods, which meet in a real Redis behind a real Webdis.
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::client::{Client, Pending, Request};
-use gateway::{Envoy, Options, Redis, until};
+use laboratory::client::{Client, Pending, Request};
+use laboratory::gateway::{Envoy, Options, Redis, until};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use crate::common::{CHAT, Test, Turn, chat, pods, turn};

@@ -1,7 +1,7 @@
 //! Pods that serve what another was asked for, and pods that a gateway before the filter rules out.
 
-use gateway::backend::{Answer, Plan};
-use gateway::{Options, find, path, until, within};
+use laboratory::gateway::{Options, find, path, until, within};
+use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
 use crate::common::{Rig, Test, filter, pods};

@@ -14,6 +14,10 @@
 //! - [`gauntlet`]: what must hold on whatever engines, clusters, workers and loads.
 //! - [`report`]: as a table, as JSON and as a plot.
 
+// Both are one crate now.
+extern crate laboratory as evaluation;
+extern crate laboratory as slo_router_pods;
+
 pub mod aibrix;
 pub mod balance;
 pub mod baseline;

@@ -1,5 +1,7 @@
 //! `make simulate`: every policy over a range of arrival rates in virtual time, and who kept the SLO.
 
+extern crate laboratory as evaluation;
+
 mod flags;
 
 use anyhow::{Context as _, Result};

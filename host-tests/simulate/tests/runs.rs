@@ -5,8 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Exponential, seed_a, short_sweep, sweep};
-use evaluation::cluster::MODEL;
-use evaluation::workload::{Arrival, Class};
+use laboratory::cluster::MODEL;
+use laboratory::engine::{Engine, EngineSpec, Gpu};
+use laboratory::workload::{Arrival, Class};
 use serde_json::{Map, json};
 use simulate::baseline::{Baseline, Pusher};
 use simulate::contender::Contender;
@@ -20,7 +21,6 @@ use slo_router::scheduling::load::Load;
 use slo_router::scheduling::policies::pull;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Engine, EngineSpec, Gpu};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Long enough for queues at the rates below.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use laboratory::engine::{Engine, EngineSpec, EventKind, Gpu, Model};
 use slo_profile::build::{Cell, build};
 use slo_profile::grid::Grid;
 use slo_profile::measure::{
@@ -14,7 +15,6 @@ use slo_profile::objective::Objective;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::Slo;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Engine, EngineSpec, EventKind, Gpu, Model};
 
 /// An engine that is as fast as the test's machine.
 pub struct VirtualServer {

@@ -3,7 +3,7 @@
 mod rig;
 mod turn;
 
-use gateway::backend::{Plan, Pod};
+use laboratory::server::scripted::{Plan, Pod};
 use serde_json::{Value, json};
 
 pub use self::rig::Rig;

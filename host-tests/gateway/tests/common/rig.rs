@@ -1,8 +1,8 @@
 //! A gateway with its pods and a client.
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::client::{Client, Request};
-use gateway::{Envoy, Options, until};
+use laboratory::client::{Client, Request};
+use laboratory::gateway::{Envoy, Options, until};
+use laboratory::server::scripted::{Answer, Arrival, Plan, Pod};
 use serde_json::Value;
 
 use super::turn::{Turn, turn};
@@ -81,7 +81,7 @@ impl Rig {
 
     /// Names of the requests that have arrived at a pod, in order.
     pub fn names(&self, pod: usize) -> Vec<String> {
-        let name = |arrival: &gateway::backend::Arrival| arrival.header(NAME).unwrap_or_default().to_owned();
+        let name = |arrival: &Arrival| arrival.header(NAME).unwrap_or_default().to_owned();
         self.pods[pod].arrivals().iter().map(name).collect()
     }
 

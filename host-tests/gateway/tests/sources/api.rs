@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway::backend::{Answer, Arrival, Plan, Pod};
+use laboratory::server::scripted::{Answer, Arrival, Plan, Pod};
 use serde_json::{Value, json};
 
 /// Items of a page, whatever the client's limit is.

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::{Options, find, path, until, within};
+use laboratory::gateway::{Options, find, path, until, within};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::until;
+use laboratory::gateway::until;
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::json;
 
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};

@@ -1,7 +1,7 @@
 //! Pods from the API server.
 
-use gateway::backend::{Answer, Plan, Pod};
-use gateway::{until, within};
+use laboratory::gateway::{until, within};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use super::api::{Api, Cluster, object, slice, status};

@@ -1,7 +1,7 @@
 //! AIBrix's keys in a real Redis, behind a real Webdis.
 
-use gateway::backend::Plan;
-use gateway::{Redis, until};
+use laboratory::gateway::{Redis, until};
+use laboratory::server::scripted::Plan;
 use serde_json::{Value, json};
 
 use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, io};
 
-use gateway::{Options, find, until};
+use laboratory::gateway::{Options, find, until};
+use laboratory::server::scripted::{Plan, Pod};
 use serde_json::json;
 use serde_norway::Value as Yaml;
 
@@ -100,7 +101,7 @@ fn with_api(options: Options, account: &Account, api: &Api) -> anyhow::Result<Op
     }))
 }
 
-async fn start(account: &Account, api: &Api, pods: Vec<gateway::backend::Pod>) -> anyhow::Result<Rig> {
+async fn start(account: &Account, api: &Api, pods: Vec<Pod>) -> anyhow::Result<Rig> {
     let source =
         json!({ "cluster": "kubernetes", "namespace": "default", "selector": "app=llama", "interval": "100ms" });
     let filter = json!({
@@ -109,8 +110,7 @@ async fn start(account: &Account, api: &Api, pods: Vec<gateway::backend::Pod>) -
         "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
         "pods": { "kubernetes": source },
     });
-    let options =
-        with_api(Options::new(filter.clone(), pods.iter().map(gateway::backend::Pod::address)), account, api)?;
+    let options = with_api(Options::new(filter.clone(), pods.iter().map(Pod::address)), account, api)?;
     Rig::of(pods, options).await
 }
 
@@ -118,7 +118,7 @@ async fn start(account: &Account, api: &Api, pods: Vec<gateway::backend::Pod>) -
 async fn the_shipped_cluster_adds_the_token_and_follows_its_renewal() -> Test {
     let account = Account::new("first")?;
     account.certify("kubernetes.default.svc")?;
-    let pods = pods(1, &gateway::backend::Plan::Hold)?;
+    let pods = pods(1, &Plan::Hold)?;
     let objects = vec![object("a-0", "a", &pods[0])];
     let api = Api::start(Cluster { pods: objects, token: Some("Bearer first".to_owned()), ..Cluster::default() })?;
     let rig = start(&account, &api, pods).await?;
@@ -140,7 +140,7 @@ async fn a_server_with_another_certificate_is_not_told_the_token() -> Test {
     let account = Account::new("first")?;
     account.certify("impostor.default.svc")?;
     let api = Api::start(Cluster::default())?;
-    let rig = start(&account, &api, pods(1, &gateway::backend::Plan::Hold)?).await?;
+    let rig = start(&account, &api, pods(1, &Plan::Hold)?).await?;
     until("the fetch fails", async || rig.source_errors("no-answer").await >= 2.0).await;
     assert_eq!(api.server.arrivals().len(), 0);
     Ok(())

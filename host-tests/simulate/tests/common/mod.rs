@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use laboratory::engine::{Event, EventKind, Prompt, RequestId, SubmitError};
 use serde_json::Map;
 use simulate::contender::Contender;
 use simulate::scenario::Scenario;
@@ -10,7 +11,6 @@ use simulate::server::Server;
 use simulate::shipped::Filter;
 use simulate::sweep::Sweep;
 use slo_router::scheduling::time::Instant;
-use slo_router_pods::engine::{Event, EventKind, Prompt, RequestId, SubmitError};
 
 pub fn seed_a() -> Scenario {
     Scenario::named("seed-a").unwrap()

@@ -1,0 +1,127 @@
+//! Prompts that begin alike: behind one system prompt, and in conversations that each turn sends again.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Exp1};
+
+use super::{Arrival, Class, Gaps, Lengths};
+use crate::engine::Content;
+
+/// Agents at work: a session begins with its tools and a task, and each turn sends all that was said so far and what is new.
+///
+/// Turns come after times of their own, whether the one before was answered or not, so that all policies see the same arrivals.
+#[derive(Clone, Copy, Debug)]
+pub struct Sessions {
+    /// Turns of a session.
+    pub turns: u32,
+    /// Mean time between two of its turns; exponential.
+    pub between: Duration,
+    /// Tokens that a session begins with: no other has them.
+    pub tools: Lengths,
+    /// Tokens that each turn adds: a task, what a tool returned.
+    pub added: Lengths,
+    /// Tokens of answers.
+    pub output: Lengths,
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    /// 4,000 to 16,000 tokens of tools and rules, twelve turns ten seconds apart, of which each adds 300 tokens or so.
+    pub const AGENTS: Self = Self {
+        turns: 12,
+        between: Duration::from_secs(10),
+        tools: Lengths::log_normal(8_000.0, 0.5, 4_000, 16_000),
+        added: Lengths::log_normal(200.0, 0.8, 20, 2_000),
+        output: Lengths::log_normal(100.0, 0.7, 10, 600),
+    };
+
+    /// The turns of a run at a mean rate, in order of time. Sessions were under way when it started.
+    pub fn arrivals(&self, rate_per_s: f64, span: Duration, seed: u64) -> Vec<Arrival> {
+        let mut lengths = ChaCha8Rng::seed_from_u64(seed);
+        let mut gaps = ChaCha8Rng::seed_from_u64(!seed);
+        // Long enough for all but few of those that would still be there to have ended.
+        let before_s = 2.0 * self.between.as_secs_f64() * f64::from(self.turns);
+        let begins = Gaps::Exponential.times(rate_per_s / f64::from(self.turns), &mut gaps).map(|at_s| at_s - before_s);
+        let begins: Vec<f64> = begins.take_while(|at_s| *at_s < span.as_secs_f64()).collect();
+        let session = |(number, begin_s)| self.session(number, begin_s, &mut lengths);
+        let mut all: Vec<_> = (0..).zip(begins).flat_map(session).filter(|arrival| arrival.at < span).collect();
+        all.sort_by_key(|arrival| arrival.at);
+        all
+    }
+
+    /// Those of its turns that come after the start of the run.
+    fn session(&self, conversation: u32, begin_s: f64, rng: &mut ChaCha8Rng) -> Vec<Arrival> {
+        let content = Some(Content { system: 0, system_tokens: 0, conversation });
+        let (mut at_s, mut prompt_tokens) = (begin_s, self.tools.sample(rng));
+        let mut arrivals = Vec::new();
+        for _ in 0..self.turns {
+            prompt_tokens += self.added.sample(rng);
+            let output_tokens = self.output.sample(rng);
+            if at_s >= 0.0 {
+                let at = Duration::from_secs_f64(at_s);
+                arrivals.push(Arrival { at, class: Class::Chat, prompt_tokens, content, output_tokens });
+            }
+            prompt_tokens += output_tokens;
+            let unit: f64 = Exp1.sample(rng);
+            at_s += self.between.as_secs_f64() * unit;
+        }
+        arrivals
+    }
+}
+
+/// The same requests, each behind a system prompt of so many tokens that all have in common.
+pub fn behind_system_prompt(mut arrivals: Vec<Arrival>, system_tokens: u32) -> Vec<Arrival> {
+    for (conversation, arrival) in (0..).zip(&mut arrivals) {
+        arrival.prompt_tokens += system_tokens;
+        arrival.content = Some(Content { system: 0, system_tokens, conversation });
+    }
+    arrivals
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::workload;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn turns_come_at_the_asked_rate_in_order_from_the_start_on() {
+        let arrivals = Sessions::AGENTS.arrivals(5.0, HOUR, 1);
+        let per_s = |from: Duration, to| {
+            arrivals.iter().filter(|arrival| (from..to).contains(&arrival.at)).count() as f64
+                / (to - from).as_secs_f64()
+        };
+        assert!((per_s(Duration::ZERO, HOUR) - 5.0).abs() < 0.3, "{}", per_s(Duration::ZERO, HOUR));
+        assert!((per_s(Duration::ZERO, HOUR / 12) - 5.0).abs() < 1.0, "{}", per_s(Duration::ZERO, HOUR / 12));
+        assert!(arrivals.is_sorted_by_key(|arrival| arrival.at));
+        assert_eq!(arrivals, Sessions::AGENTS.arrivals(5.0, HOUR, 1));
+    }
+
+    #[test]
+    fn each_turn_sends_what_was_said_before_and_more() {
+        let mut said: BTreeMap<u32, u32> = BTreeMap::new();
+        for arrival in Sessions::AGENTS.arrivals(5.0, HOUR, 1) {
+            let conversation = arrival.content.unwrap().conversation;
+            let before = said.insert(conversation, arrival.prompt_tokens + arrival.output_tokens);
+            assert!(before.is_none_or(|before| before < arrival.prompt_tokens));
+            assert!(arrival.prompt_tokens > 4_000);
+        }
+    }
+
+    #[test]
+    fn a_system_prompt_comes_before_all_requests_and_each_goes_on_by_itself() {
+        let plain = workload::arrivals(5.0, HOUR / 60, 1);
+        let behind = behind_system_prompt(plain.clone(), 12_000);
+        for ((number, plain), behind) in (0..).zip(plain).zip(behind) {
+            let content = Content { system: 0, system_tokens: 12_000, conversation: number };
+            let expected = Arrival { prompt_tokens: plain.prompt_tokens + 12_000, content: Some(content), ..plain };
+            assert_eq!(behind, expected);
+        }
+    }
+}
