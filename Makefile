@@ -179,6 +179,7 @@ lint: targets ## Formatting, comments, imports, names and clippy, natively and f
 	python3 host-tests/check-links.py
 	python3 host-tests/check-comment-width.py
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p slo-router-laboratory --features exact -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 --features exact -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --lib --no-deps --document-private-items
