@@ -1,4 +1,4 @@
-# slo-router. Two commands: `make demo` shows the main job, `make test` runs every test. Both do their own set-up.
+# slo-router. `make demo` shows the main job, `make check` is for in between, `make test` runs every test. All do their own set-up.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -170,14 +170,23 @@ test-manifests: ## The objects for Kubernetes against their projects' schemas.
 	@cd host-tests/manifests && npm ci --silent
 	@node host-tests/manifests/check.mjs $$(host-tests/install-kubectl.sh target/kubectl)
 
-.PHONY: lint
-lint: targets ## Formatting, comments, imports, names and clippy, natively and for the proxy.
+# What needs no compiler.
+.PHONY: style
+style:
 	$(CARGO) fmt --all --check
 	host-tests/check-docs.sh
 	python3 host-tests/check-layers.py
 	python3 host-tests/check-type-names.py
 	python3 host-tests/check-links.py
 	python3 host-tests/check-comment-width.py
+
+.PHONY: check
+check: style ## The inner loop of a contributor: style, clippy and the native tests of the filter's library (half a minute).
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) test
+
+.PHONY: lint
+lint: targets style ## Formatting, comments, imports, names and clippy, natively and for the proxy.
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p slo-router-laboratory --features exact -- -D warnings
 	$(CARGO) clippy --lib --target wasm32-wasip1 -- -D warnings
