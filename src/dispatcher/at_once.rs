@@ -31,7 +31,7 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let pool = Rc::clone(&self.pool);
-        let mut view = reading.view(&pool, Some(ticket), &self.running, &mut self.tally, now);
+        let mut view = reading.view(&pool, Some(ticket), &self.running, (&mut self.tally, &self.company.speeds), now);
         if request.policy.looks_at_runs {
             self.company.show(&mut view, &self.membership, &board.directory, now);
         }

@@ -37,7 +37,8 @@ impl<S: Store> Dispatcher<S> {
         }
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let mut view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        let mut view =
+            reading.view(&pool, self.membership.ticket(), &self.running, (&mut self.tally, &self.company.speeds), now);
         self.company.show(&mut view, &self.membership, &reading.board.directory, now);
         self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
         true

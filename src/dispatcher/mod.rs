@@ -47,6 +47,7 @@ use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::run::Progress;
+use crate::scheduling::speeds::Ended;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::directory::{Generation, Seat};
@@ -216,12 +217,16 @@ impl<S: Store> Dispatcher<S> {
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
         let run = self.running.remove(id)?;
         self.company.ended(id, &run);
-        if run.seen.is_some() {
-            let (output_tokens, cached_tokens) = match end {
-                End::Finished(outcome) => (Some(outcome.shape.output_tokens), outcome.cached_tokens),
-                _ => (None, None),
+        if let Some(seen) = &run.seen {
+            let answer = match end {
+                End::Finished(outcome) => Some(Ended {
+                    output_tokens: outcome.shape.output_tokens,
+                    cached_tokens: outcome.cached_tokens,
+                    kept: seen.kept_but_for_waiting(outcome),
+                }),
+                _ => None,
             };
-            self.company.speeds.ended(id, output_tokens, cached_tokens, now);
+            self.company.speeds.ended(id, answer, now);
         }
         let change = self.release(&run, end, now);
         self.tell_company(now);
@@ -284,7 +289,8 @@ impl<S: Store> Dispatcher<S> {
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let view = reading.view(&pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+        let view =
+            reading.view(&pool, self.membership.ticket(), &self.running, (&mut self.tally, &self.company.speeds), now);
         let mut view = view.unbounded();
         let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
         let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);

@@ -146,7 +146,7 @@ impl<S: Store> Dispatcher<S> {
         let reading = self.membership.read();
         let directory = &reading.board.directory;
         let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, &self.running, &mut self.tally, now);
+        let mut view = reading.view(&pool, ticket, &self.running, (&mut self.tally, &self.company.speeds), now);
         let mut looks = looks.saturating_add(candidates.len().saturating_mul(pool.pods().len()));
         if candidates.iter().any(|request| request.policy.looks_at_runs) {
             let read = self.company.show(&mut view, &self.membership, directory, now);

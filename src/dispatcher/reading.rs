@@ -6,7 +6,8 @@ use fnv::FnvHashSet;
 
 use super::running::Running;
 use crate::scheduling::allowance::Allowance;
-use crate::scheduling::pool::{DeploymentId, PodId, Pool};
+use crate::scheduling::pool::{Deployment, DeploymentId, PodId, Pool};
+use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
 use crate::shared::board::Board;
@@ -49,13 +50,14 @@ impl Reading {
     }
 
     /// Returns the pool with the states of its pods: what the other VMs published, what runs here,
-    /// and what other gateways reported. `tally` keeps what is the same from view to view.
+    /// and what other gateways reported. `tally` keeps what is the same from view to view; `speeds`
+    /// know what pods sustain.
     pub(super) fn view<'a>(
         &self,
         pool: &'a Rc<Pool>,
         ticket: Option<Ticket>,
         running: &Running,
-        tally: &mut LoadTally,
+        (tally, speeds): (&mut LoadTally, &Speeds),
         now: Instant,
     ) -> View<'a> {
         let board = &*self.board;
@@ -74,6 +76,8 @@ impl Reading {
                 }
             }
         }
+        let sustains = |deployment: &Deployment| speeds.of(deployment.id).and_then(Speed::sustained_requests);
+        let sustained: Vec<Option<u32>> = pool.deployments().iter().map(sustains).collect();
         let states = pool.pods().iter().zip(entries).map(|(pod, mut entry)| {
             let (mut allowance, mut alike) = (Allowance::default(), 1);
             if let (Some(outlook), Some(place)) = (outlook, places.get_mut(pod.deployment)) {
@@ -83,7 +87,8 @@ impl Reading {
                 place.0 = place.0.saturating_add(1);
             }
             let in_flight = entry.count.saturating_mul(alike);
-            PodState { load: entry.load(), in_flight, allowance, ..PodState::default() }
+            let sustained = sustained.get(pod.deployment).copied().flatten();
+            PodState { load: entry.load(), in_flight, sustained, allowance, ..PodState::default() }
         });
         let mut states: Vec<PodState> = states.collect();
         let others = board.directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref()?.reserved);

@@ -25,7 +25,7 @@ impl<S: Store> Dispatcher<S> {
         self.company.ended(id, &run);
         let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
-        self.company.speeds.ended(id, None, None, now);
+        self.company.speeds.ended(id, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was
         // placed.
         let known = self.pool.position(pod).and_then(|position| self.pool.pods().get(position));

@@ -62,7 +62,13 @@ impl<S: Store> Dispatcher<S> {
         claim.aged_since = aged.map(|(_, since)| since);
         if let Some((request, _)) = aged.filter(|aged| self.may_reserve(*aged, directory, now)) {
             let reading = self.membership.read();
-            let mut view = reading.view(&self.pool, self.membership.ticket(), &self.running, &mut self.tally, now);
+            let mut view = reading.view(
+                &self.pool,
+                self.membership.ticket(),
+                &self.running,
+                (&mut self.tally, &self.company.speeds),
+                now,
+            );
             let position = view.reserve_for(request, now);
             claim.reserved = position.and_then(|position| self.pool.pods().get(position)).map(|pod| pod.id);
         }
@@ -78,7 +84,8 @@ impl<S: Store> Dispatcher<S> {
         }
         claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let pool = Rc::clone(&self.pool);
-        let mut view = self.membership.read().view(&pool, ticket, &self.running, &mut self.tally, now);
+        let mut view =
+            self.membership.read().view(&pool, ticket, &self.running, (&mut self.tally, &self.company.speeds), now);
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }

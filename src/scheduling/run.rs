@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::prediction::OutputLengths;
-use super::slo::Slo;
+use super::slo::{Outcome, Slo};
 use super::time::Instant;
 use super::weight::Weight;
 
@@ -24,6 +24,19 @@ pub struct Run {
     pub lengths: Option<OutputLengths>,
     /// Worth of keeping its objective.
     pub weight: Weight,
+}
+
+// === impl Run ===
+
+impl Run {
+    /// Returns `true` if it would have kept its objective had it not waited before it was placed;
+    /// `None` where it has none.
+    pub fn kept_but_for_waiting(&self, outcome: &Outcome) -> Option<bool> {
+        let slo = self.slo.applied_to(outcome.shape)?;
+        let waited = self.placed_at.since(self.arrived_at);
+        let [ttft, e2e] = [outcome.ttft, outcome.e2e].map(|since_arrival| since_arrival.saturating_sub(waited));
+        Some(slo.kept(&Outcome { ttft, e2e, ..*outcome }))
+    }
 }
 
 /// Progress of an answer, as far as it has been seen.

@@ -33,6 +33,8 @@ pub struct PodState {
     pub load: Load,
     /// Requests in flight on it, over all VMs.
     pub in_flight: u32,
+    /// The most requests that it sustains at once, as far as that was learned.
+    pub sustained: Option<u32>,
     /// Health of the pod.
     pub health: Health,
     /// Another VM's request that has waited too long has it drained.
@@ -84,7 +86,8 @@ impl PodState {
 
     /// Returns `true` if it has room for so much more, and this gateway may take it.
     pub fn has_room_for(&self, load: Load) -> bool {
-        self.load.fits(load) && self.allowance.allows(load)
+        let sustains = self.sustained.is_none_or(|most| self.in_flight < most);
+        sustains && self.load.fits(load) && self.allowance.allows(load)
     }
 
     /// Returns `true` if it is empty enough for so much more that comes too late for its objective.
@@ -92,10 +95,12 @@ impl PodState {
         self.has_room_for(load) && self.stays_within(load, LATE_TO)
     }
 
-    /// Returns `true` if so much more fills it no further than to `most`; an idle pod takes
-    /// anything.
+    /// Returns `true` if so much more, for one request, fills it no further than to `most`; an idle
+    /// pod takes anything.
     pub fn stays_within(&self, load: Load, most: Load) -> bool {
-        self.load == Load::ZERO || self.load + load <= most
+        let share = |sustained| Load::CAPACITY.share(sustained).times(self.in_flight.saturating_add(1));
+        self.load == Load::ZERO
+            || (self.load + load <= most && self.sustained.is_none_or(|sustained| share(sustained) <= most))
     }
 }
 

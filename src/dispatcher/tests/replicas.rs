@@ -219,10 +219,10 @@ fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
     let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
     gateways.meet_for(2);
     gateways.arrive(0, 1, 0, 9);
-    let Dispatcher { membership, pool, running, tally, .. } = &mut gateways.dispatchers[0];
+    let Dispatcher { membership, pool, running, tally, company, .. } = &mut gateways.dispatchers[0];
     let (ticket, reading) = (membership.ticket(), membership.read());
     let in_flight = |now| {
-        let view = reading.view(pool, ticket, running, tally, now);
+        let view = reading.view(pool, ticket, running, (tally, &company.speeds), now);
         (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
     };
     assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);

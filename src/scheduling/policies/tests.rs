@@ -106,6 +106,28 @@ fn packing_fills_a_pod_half_then_the_next_and_then_spreads() {
 }
 
 #[test]
+fn no_pod_is_given_more_requests_than_were_seen_to_keep_objectives() {
+    let pool = one_deployment(2);
+    let full = PodState { sustained: Some(4), ..state(0.1, 4) };
+    let states = [full, state(0.5, 10)];
+    let request = assess(arrival(1, 0, START), &pool);
+    for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
+        assert_eq!(picks(policy, Prefer::Slack, &pool, &states, &request), [1], "{policy}");
+        assert_eq!(picks(policy, Prefer::Slack, &pool, &[full; 2], &request), [0; 0], "{policy}");
+    }
+}
+
+#[test]
+fn packing_fills_not_half_of_the_requests_that_a_pod_sustains() {
+    let pool = one_deployment(2);
+    let packed = |in_flight| {
+        let states = [PodState { sustained: Some(10), ..state(0.1, in_flight) }, state(0.0, 0)];
+        picks(pull::SLO_PACK_LOAD, Prefer::Slack, &pool, &states, &assess(arrival(1, 0, START), &pool))
+    };
+    assert_eq!([packed(3), packed(4)], [[0], [1]]);
+}
+
+#[test]
 fn packing_opens_a_pod_of_the_deployment_with_most_slack_or_of_the_cheapest() {
     let pool = two_prices();
     let request = assess(arrival(1, 0, START), &pool);

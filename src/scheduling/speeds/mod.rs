@@ -14,6 +14,7 @@ mod prompts;
 mod room;
 mod speed;
 mod step;
+mod sustained;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use self::room::Room;
 pub use self::speed::{Learned, Speed};
 use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
+use self::sustained::Stay;
 use super::pool::{DeploymentId, PodId, Pool};
 use super::request::RequestId;
 use super::time::Instant;
@@ -62,6 +64,18 @@ struct TrackedRequest {
     streamed: bool,
     /// Tokens of its answer by then.
     tokens: u32,
+}
+
+/// End of an answer that came whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Tokens of it.
+    pub output_tokens: u32,
+    /// Tokens of its prompt that were found in a cache, where that was told.
+    pub cached_tokens: Option<u32>,
+    /// `true` where it would have kept its objective had it not waited before it was placed; `None`
+    /// where it has none.
+    pub kept: Option<bool>,
 }
 
 /// Time that the prompt of a request was expected to take when it was placed.
@@ -226,18 +240,24 @@ impl Speeds {
         }
     }
 
-    /// A request of this VM ended; with these many output tokens and prompt tokens found in a
-    /// cache, as far as it ended well and they were told.
-    pub fn ended(&mut self, id: RequestId, output_tokens: Option<u32>, cached_tokens: Option<u32>, now: Instant) {
+    /// A request of this VM ended: as `answer`, if it ended well.
+    pub fn ended(&mut self, id: RequestId, answer: Option<Ended>, now: Instant) {
         let Some(lesson) = self.running.remove(&id) else { return };
-        if let Some(cached) = cached_tokens.filter(|_| self.learns && lesson.prompt_tokens > 0.0) {
-            let share = 1.0 - f64::from(cached) / lesson.prompt_tokens;
-            if let Some(speed) = self.speeds.get_mut(&lesson.deployment) {
+        let learns = self.learns;
+        if let Some((Ended { cached_tokens, kept, .. }, speed)) =
+            answer.zip(self.speeds.get_mut(&lesson.deployment)).filter(|_| learns)
+        {
+            if let Some(cached) = cached_tokens.filter(|_| lesson.prompt_tokens > 0.0) {
+                let share = 1.0 - f64::from(cached) / lesson.prompt_tokens;
                 speed.learn_prompt(lesson.prompt_tokens, share.max(0.0), Evidence::Told);
+            }
+            if let Some(kept) = kept {
+                let Prefill { placed_at, requests, .. } = lesson.prefill;
+                speed.learn_stay(Stay { requests: requests + 1.0, seconds: now.seconds_since(placed_at), kept });
             }
         }
         let meter = self.meter(lesson.pod, now);
-        let tokens = output_tokens.unwrap_or(0);
+        let tokens = answer.map_or(0, |answer| answer.output_tokens);
         meter.ended(lesson.prompt_tokens + f64::from(tokens));
         // From the first token on, one step less than tokens; from the placement on, one for each.
         let steps = tokens.saturating_sub(lesson.tokens);

@@ -6,6 +6,7 @@ use super::deviation::Deviations;
 use super::fit::{Sample, Sums, generic};
 use super::prompts::{ComputedShares, Evidence, Prompts};
 use super::step::{FREE_TOKENS, StepModel};
+use super::sustained::{Stay, Sustained};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::{Measurement, Profile};
 
@@ -58,6 +59,8 @@ enum Lesson {
     Prefill(PodId, Sample),
     /// Share of its prompt that was computed.
     Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
+    /// Time that it took on its pod, and whether that was soon enough.
+    Stay(Stay),
 }
 
 /// Knowledge of a deployment that requests have taught, on whichever VM they ran.
@@ -74,6 +77,8 @@ pub struct Learned {
     deviations: Deviations,
     /// Shares of prompts that prefix caches spare.
     prompts: Prompts,
+    /// Requests that a pod sustains at once.
+    sustained: Sustained,
     /// Moving mean of |ln(actual / predicted)| of the time per step, each predicted before it was
     /// learned from.
     error: f64,
@@ -168,6 +173,17 @@ impl Speed {
         }
     }
 
+    /// Learns from how long a request took on its pod, and whether that was soon enough.
+    pub(super) fn learn_stay(&mut self, stay: Stay) {
+        self.note(Lesson::Stay(stay));
+    }
+
+    /// Returns the most requests that a pod is to have at once, by which objectives were kept;
+    /// `None` where it never had too many.
+    pub fn sustained_requests(&self) -> Option<u32> {
+        self.learned.sustained.limit()
+    }
+
     fn note(&mut self, lesson: Lesson) {
         self.learned.learn(lesson, &self.prior, self.has_profile);
         if self.untold.len() < MOST_UNTOLD {
@@ -207,6 +223,7 @@ impl Learned {
             Lesson::Prompt { prompt_tokens, computed_share, evidence } => {
                 self.prompts.learn(prompt_tokens, computed_share, evidence);
             }
+            Lesson::Stay(stay) => self.sustained.learn(stay),
         }
     }
 
@@ -270,6 +287,7 @@ impl Default for Learned {
             slowness: 1.0,
             deviations: Deviations::default(),
             prompts: Prompts::default(),
+            sustained: Sustained::default(),
             error: FIRST_ERROR,
             bias: 0.0,
             trusted: false,

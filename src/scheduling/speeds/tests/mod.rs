@@ -5,3 +5,4 @@ mod meter;
 mod prompts;
 mod room;
 mod speed;
+mod sustained;
