@@ -3,7 +3,7 @@
 mod common;
 
 use common::{VirtualServer, campaign, figures, measure, spec};
-use laboratory::engine::{Engine, EventKind, Gpu};
+use laboratory::engine::{Engine, Event, EventKind, Gpu};
 use serde::Deserialize;
 use slo_profile::grid::Grid;
 use slo_router::scheduling::shape::Shape;
@@ -109,20 +109,16 @@ fn all_rates(name: &str, grid: &Grid, rates_per_s: &[f64]) -> Row {
 
 /// Of requests at even distances, as AIBrix's benchmark sends them.
 fn latencies_s(shape: Shape, rate_per_s: f64) -> Vec<f64> {
-    let mut engine = Engine::new(spec(Gpu::L20));
-    let sent_at = |number: u32| Instant::ZERO.offset_seconds(f64::from(number) / rate_per_s);
+    let sent_at = |number: u64| Instant::ZERO.offset_seconds(number as f64 / rate_per_s);
+    let requests = (0..AIBRIX_REQUESTS.into()).map(|number| (sent_at(number), shape.input_tokens, shape.output_tokens));
     let mut latencies_s = Vec::new();
-    let mut note = |events: Vec<laboratory::engine::Event>| {
-        let finished = events.into_iter().filter(|event| matches!(event.kind, EventKind::Finished { .. }));
-        latencies_s.extend(finished.map(|event| event.at.since(sent_at(event.id as u32)).as_secs_f64()));
+    let note = |event: Event| {
+        if matches!(event.kind, EventKind::Finished { .. }) {
+            latencies_s.push(event.at.since(sent_at(event.id)).as_secs_f64());
+        }
+        Some(())
     };
-    for number in 0..AIBRIX_REQUESTS {
-        note(engine.advance(sent_at(number)));
-        engine.submit(u64::from(number), shape.input_tokens, shape.output_tokens, sent_at(number)).unwrap();
-    }
-    while let Some(at) = engine.next_event_at() {
-        note(engine.advance(at));
-    }
+    Engine::new(spec(Gpu::L20)).serve(requests, note).unwrap();
     latencies_s
 }
 

@@ -89,18 +89,18 @@ mod tests {
     use slo_router::scheduling::time::Instant;
 
     use super::*;
-    use crate::engine::{Engine, EventKind};
+    use crate::engine::{Engine, Event, EventKind};
 
     /// Seconds until so many requests of this shape, which come at once, have all ended; and preemptions on the way.
     fn serve(kind: Kind, requests: u64, prompt: u32, output: u32) -> (f64, usize) {
-        let mut engine = Engine::new(kind.spec());
-        (0..requests).for_each(|id| engine.submit(id, prompt, output, Instant::ZERO).unwrap());
         let (mut last, mut preemptions) = (Instant::ZERO, 0);
-        while let Some(at) = engine.next_event_at() {
-            let events = engine.advance(at);
-            preemptions += events.iter().filter(|event| event.kind == EventKind::Preempted).count();
-            last = at;
-        }
+        let all = (0..requests).map(|_| (Instant::ZERO, prompt, output));
+        let note = |event: Event| {
+            preemptions += usize::from(event.kind == EventKind::Preempted);
+            last = event.at;
+            Some(())
+        };
+        Engine::new(kind.spec()).serve(all, note).unwrap();
         (last.since(Instant::ZERO).as_secs_f64(), preemptions)
     }
 
@@ -139,16 +139,16 @@ mod tests {
     #[test]
     fn a_long_prompt_holds_others_up_unless_it_comes_in_chunks() {
         let longest_gap = |kind: Kind| {
-            let mut engine = Engine::new(kind.spec());
-            engine.submit(1, 10, 200, Instant::ZERO).unwrap();
-            engine.submit(2, 8_000, 1, Instant::ZERO).unwrap();
             let (mut last, mut longest) = (Instant::ZERO, 0.0_f64);
-            while let Some(at) = engine.next_event_at() {
-                if engine.advance(at).iter().any(|event| event.id == 1) {
-                    longest = longest.max(at.since(last).as_secs_f64());
-                    last = at;
+            let requests = [(Instant::ZERO, 10, 200), (Instant::ZERO, 8_000, 1)];
+            let note = |event: Event| {
+                if event.id == 0 {
+                    longest = longest.max(event.at.since(last).as_secs_f64());
+                    last = event.at;
                 }
-            }
+                Some(())
+            };
+            Engine::new(kind.spec()).serve(requests, note).unwrap();
             longest
         };
         assert!((longest_gap(Kind::WholePrompts) - 1.226).abs() < 0.01, "{}", longest_gap(Kind::WholePrompts));

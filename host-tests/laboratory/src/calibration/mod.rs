@@ -30,7 +30,7 @@ use slo_router::scheduling::time::Instant;
 
 pub use self::ratios::Ratios;
 pub use self::rows::{BenchmarkPoint, RowError};
-use crate::engine::{Detail, Engine, EngineSpec, EventKind, RequestId};
+use crate::engine::{Detail, Engine, EngineSpec, EventKind};
 
 /// Requests of a point.
 const REQUESTS: usize = 100;
@@ -65,20 +65,16 @@ impl Outcome {
 
 fn run(spec: EngineSpec, point: &BenchmarkPoint, seed: u64) -> Outcome {
     let arrivals = arrivals(point.rate_per_s, seed);
-    let mut engine = Engine::new(spec).telling(Detail::Milestones);
+    let BenchmarkPoint { shape, .. } = point;
     let mut ends = vec![Instant::ZERO; arrivals.len()];
-    let mut note = |engine: &mut Engine, to: Instant| {
-        let finished = |event: &crate::engine::Event| matches!(event.kind, EventKind::Finished { .. });
-        engine.advance(to).iter().filter(|event| finished(event)).for_each(|event| ends[event.id as usize] = event.at);
-    };
-    for (id, at) in arrivals.iter().enumerate() {
-        note(&mut engine, *at);
-        // A shape that no cache holds has an end at its start, which the ratios show.
-        let _ = engine.submit(id as RequestId, point.shape.input_tokens, point.shape.output_tokens, *at);
-    }
-    while let Some(at) = engine.next_event_at() {
-        note(&mut engine, at);
-    }
+    let requests = arrivals.iter().map(|at| (*at, shape.input_tokens, shape.output_tokens));
+    // A shape that no cache holds has an end at its start, which the ratios show.
+    let _ = Engine::new(spec).telling(Detail::Milestones).serve(requests, |event| {
+        if matches!(event.kind, EventKind::Finished { .. }) {
+            ends[event.id as usize] = event.at;
+        }
+        Some(())
+    });
     let mut latencies: Vec<_> = ends.iter().zip(&arrivals).map(|(end, arrival)| end.since(*arrival)).collect();
     latencies.sort_unstable();
     let span = ends.iter().max().map_or(Duration::ZERO, |last| last.since(Instant::ZERO));

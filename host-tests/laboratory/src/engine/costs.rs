@@ -73,7 +73,7 @@ mod tests {
 
     use slo_router::scheduling::time::Instant;
 
-    use crate::engine::{Batching, Behaviour, Content, Engine, EngineSpec, EventKind, LinearCosts, Prompt};
+    use crate::engine::{Batching, Behaviour, Content, Engine, EngineSpec, Event, EventKind, LinearCosts, Prompt};
 
     const STEEP: LinearCosts = LinearCosts {
         least_s: 0.0,
@@ -86,18 +86,15 @@ mod tests {
     /// Returns the time at which each request ends, microseconds, if all come at once.
     fn ends(costs: LinearCosts, max_sequences: usize, requests: &[(u32, u32)]) -> Vec<u128> {
         let batching = Batching { token_budget: 2_048, max_sequences };
-        let mut engine = Engine::new(EngineSpec::linear(costs, 100_000, batching));
         let mut ends = vec![0; requests.len()];
-        for (id, (prompt, output)) in (0..).zip(requests) {
-            engine.submit(id, *prompt, *output, Instant::ZERO).unwrap();
-        }
-        while let Some(at) = engine.next_event_at() {
-            for event in engine.advance(at) {
-                if matches!(event.kind, EventKind::Finished { .. }) {
-                    ends[event.id as usize] = event.at.since(Instant::ZERO).as_micros();
-                }
+        let requests = requests.iter().map(|(prompt, output)| (Instant::ZERO, *prompt, *output));
+        let note = |event: Event| {
+            if matches!(event.kind, EventKind::Finished { .. }) {
+                ends[event.id as usize] = event.at.since(Instant::ZERO).as_micros();
             }
-        }
+            Some(())
+        };
+        Engine::new(EngineSpec::linear(costs, 100_000, batching)).serve(requests, note).unwrap();
         ends
     }
 

@@ -19,6 +19,7 @@ mod gpu;
 mod model;
 mod roofline;
 mod sequence;
+mod serve;
 mod spec;
 mod stretch;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::time::Instant;
 
 use super::Objective;
-use crate::engine::{Detail, Engine, EngineSpec, EventKind, RequestId};
+use crate::engine::{Detail, Engine, EngineSpec, Event, EventKind, RequestId};
 
 /// Arrivals that fill the server before anything is measured.
 const WARM_UP: usize = 300;
@@ -51,23 +51,14 @@ struct Times {
     finished: Instant,
 }
 
-/// A run in progress.
-struct Run {
-    trial: Trial,
-    engine: Engine,
-    times: Vec<Times>,
-    misses: usize,
-}
-
 /// The latencies of a request that is alone.
 pub(super) fn idle(spec: EngineSpec, shape: Shape) -> Means {
-    let mut engine = engine(spec);
     let mut times = [Times::default()];
     // One that does not fit keeps no objective either: its times stay zero, and the caller's search ends at once.
-    let _ = engine.submit(0, shape.input_tokens, shape.output_tokens, Instant::ZERO);
-    while let Some(at) = engine.next_event_at() {
-        engine.advance(at).iter().for_each(|event| note(&mut times, event.id, event.kind, at));
-    }
+    let _ = engine(spec).serve([(Instant::ZERO, shape.input_tokens, shape.output_tokens)], |event| {
+        times[0].note(event);
+        Some(())
+    });
     means(&times, shape.output_tokens)
 }
 
@@ -80,70 +71,51 @@ fn engine(spec: EngineSpec) -> Engine {
 impl Trial {
     /// Poisson arrivals at this rate; `None` if the objective was missed or the server did not keep up.
     pub(super) fn run(self, rate_per_s: f64) -> Option<Passed> {
-        let mut run = Run {
-            trial: self,
-            engine: engine(self.spec),
-            times: Vec::with_capacity(WARM_UP + self.requests),
-            misses: 0,
-        };
+        let Self { spec, shape, objective, requests } = self;
         let mut gaps = ChaCha8Rng::seed_from_u64(SEED);
         let mut arrival_s = 0.0;
-        for _ in 0..WARM_UP + self.requests {
+        let arrival = |_| {
             let gap: f64 = Exp1.sample(&mut gaps);
             arrival_s += gap / rate_per_s;
-            run.arrive(Instant::ZERO.offset_seconds(arrival_s))?;
-        }
-        while let Some(at) = run.engine.next_event_at() {
-            run.advance(at)?;
-        }
-        run.judge(rate_per_s)
-    }
-}
-
-// === impl Run ===
-
-impl Run {
-    fn arrive(&mut self, now: Instant) -> Option<()> {
-        self.advance(now)?;
-        let Shape { output_tokens, input_tokens } = self.trial.shape;
-        self.engine.submit(self.times.len() as RequestId, input_tokens, output_tokens, now).ok()?;
-        self.times.push(Times { arrived: now, ..Times::default() });
-        Some(())
-    }
-
-    /// `None` as soon as more have missed the objective than may.
-    fn advance(&mut self, to: Instant) -> Option<()> {
-        let Trial { shape, objective, requests, .. } = self.trial;
-        for event in self.engine.advance(to) {
-            note(&mut self.times, event.id, event.kind, event.at);
-            let e2e = event.at.since(self.times[event.id as usize].arrived);
-            if matches!(event.kind, EventKind::Finished { .. })
+            Times { arrived: Instant::ZERO.offset_seconds(arrival_s), ..Times::default() }
+        };
+        let mut times: Vec<Times> = (0..WARM_UP + requests).map(arrival).collect();
+        let arrived: Vec<_> =
+            times.iter().map(|times| (times.arrived, shape.input_tokens, shape.output_tokens)).collect();
+        let mut misses = 0;
+        // It ends as soon as more have missed the objective than may.
+        engine(spec).serve(arrived, |event| {
+            let times = &mut times[event.id as usize];
+            times.note(event);
+            let missed = matches!(event.kind, EventKind::Finished { .. })
                 && event.id >= WARM_UP as RequestId
-                && !objective.is_kept(e2e, shape.output_tokens)
-            {
-                self.misses += 1;
-            }
-        }
-        (self.misses <= objective.misses_allowed(requests)).then_some(())
+                && !objective.is_kept(event.at.since(times.arrived), shape.output_tokens);
+            misses += usize::from(missed);
+            (misses <= objective.misses_allowed(requests)).then_some(())
+        })?;
+        self.judge(&times, rate_per_s)
     }
 
     /// Throughput is counted while requests still arrive: counting the drain too would punish long answers.
-    fn judge(self, rate_per_s: f64) -> Option<Passed> {
-        let measured = &self.times[WARM_UP..];
+    fn judge(self, times: &[Times], rate_per_s: f64) -> Option<Passed> {
+        let measured = &times[WARM_UP..];
         let (from, to) = (measured.first()?.arrived, measured.last()?.arrived);
-        let completed = self.times.iter().filter(|times| times.finished > from && times.finished <= to).count();
+        let completed = times.iter().filter(|times| times.finished > from && times.finished <= to).count();
         let throughput_per_s = completed as f64 / to.since(from).as_secs_f64();
         (throughput_per_s >= STABLE_SHARE * rate_per_s)
-            .then(|| Passed { throughput_per_s, means: means(measured, self.trial.shape.output_tokens) })
+            .then(|| Passed { throughput_per_s, means: means(measured, self.shape.output_tokens) })
     }
 }
 
-fn note(times: &mut [Times], id: RequestId, kind: EventKind, at: Instant) {
-    let times = &mut times[id as usize];
-    match kind {
-        EventKind::Token { n: 1 } => times.first_token = at,
-        EventKind::Finished { .. } => times.finished = at,
-        EventKind::Token { .. } | EventKind::Preempted => {}
+// === impl Times ===
+
+impl Times {
+    fn note(&mut self, event: Event) {
+        match event.kind {
+            EventKind::Token { n: 1 } => self.first_token = event.at,
+            EventKind::Finished { .. } => self.finished = event.at,
+            EventKind::Token { .. } | EventKind::Preempted => {}
+        }
     }
 }
 
