@@ -84,10 +84,14 @@ impl PodState {
         self.health != Health::Out
     }
 
+    /// Returns `true` if it sustains one more request, as far as that was learned.
+    pub fn sustains_more(&self) -> bool {
+        self.sustained.is_none_or(|most| self.in_flight < most)
+    }
+
     /// Returns `true` if it has room for so much more, and this gateway may take it.
     pub fn has_room_for(&self, load: Load) -> bool {
-        let sustains = self.sustained.is_none_or(|most| self.in_flight < most);
-        sustains && self.load.fits(load) && self.allowance.allows(load)
+        self.sustains_more() && self.load.fits(load) && self.allowance.allows(load)
     }
 
     /// Returns `true` if it is empty enough for so much more that comes too late for its objective.

@@ -22,9 +22,7 @@ pub const LEAST_REQUEST: PolicyName = PolicyName::of(&Descriptor {
     is_fallback: true,
 });
 
-/// See the module.
-#[derive(Debug, Default)]
-pub(super) struct LeastRequest;
+struct LeastRequest;
 
 pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
     Box::new(LeastRequest)
@@ -32,20 +30,30 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 
 impl Policy for LeastRequest {
     fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
-        let mut decisions = Vec::new();
-        for request in waiting {
-            // Rates compare only where every deployment has one.
-            let weighted = request.prospects.iter().all(|prospect| prospect.rate_per_s.is_some());
-            let relative = |candidate: &Candidate<'_>| {
-                let requests = f64::from(candidate.state.in_flight) + 1.0;
-                requests / candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0)
-            };
-            let choice = min_at_random(open_to(view, request), relative, pass.rng);
-            if let Some((pod, load)) = choice.map(|candidate| (candidate.position, candidate.prospect.load)) {
-                view.place(pod, load);
-                decisions.push(Decision { request: request.arrival.id, pod });
-            }
-        }
-        decisions
+        place(view, waiting, pass, |_| true)
     }
+}
+
+/// Places each request on a pod that `takes` it; one that no pod takes waits.
+pub(super) fn place(
+    view: &mut View<'_>,
+    waiting: &[&Request],
+    pass: &mut Pass<'_>,
+    takes: impl Fn(&Candidate<'_>) -> bool,
+) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for request in waiting {
+        // Rates compare only where every deployment has one.
+        let weighted = request.prospects.iter().all(|prospect| prospect.rate_per_s.is_some());
+        let relative = |candidate: &Candidate<'_>| {
+            let requests = f64::from(candidate.state.in_flight) + 1.0;
+            requests / candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0)
+        };
+        let choice = min_at_random(open_to(view, request).filter(&takes), relative, pass.rng);
+        if let Some((pod, load)) = choice.map(|candidate| (candidate.position, candidate.prospect.load)) {
+            view.place(pod, load);
+            decisions.push(Decision { request: request.arrival.id, pod });
+        }
+    }
+    decisions
 }

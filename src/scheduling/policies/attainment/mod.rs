@@ -12,7 +12,9 @@
 //!    for n requests with K tokens of context, and a prompt of p tokens stalls it for
 //!    `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its profile and are
 //!    learned from every request that ends. While they are wrong as a whole, or there is nothing to
-//!    start from, requests that may go to this deployment are placed by weighted least-request, and
+//!    start from, requests that may go to this deployment are placed by weighted least-request on
+//!    pods with no more requests than were
+//!    [seen to keep their objectives](crate::scheduling::view::PodState::sustained) at once, and
 //!    what is lost already waits for room ([`backlog`]); how much single predictions scatter only
 //!    widens what is expected of the pace.
 //! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod
@@ -102,7 +104,7 @@ use self::outlook::PodOutlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
-use super::least_request::{LEAST_REQUEST, LeastRequest};
+use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Pass, Policy};
 use super::preferences::Preferences;
@@ -154,7 +156,6 @@ pub(super) struct Attainment {
     usual_context: f64,
     /// Passes so far that could not judge all that they were offered.
     turn: usize,
-    fallback: LeastRequest,
 }
 
 /// The share of time in which requests are held, moving.
@@ -189,7 +190,6 @@ impl Attainment {
             budget: Budget::new(lateness),
             usual_context: 0.0,
             turn: 0,
-            fallback: LeastRequest,
         }
     }
 
@@ -281,7 +281,7 @@ impl Policy for Attainment {
         let speeds = &*pass.speeds;
         let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
         let unjudged = self.backlog.admit(unjudged, look.in_flight, pass.now);
-        let mut decisions = self.fallback.pass(view, &unjudged, pass);
+        let mut decisions = least_request::place(view, &unjudged, pass, |pod| pod.state.sustains_more());
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {

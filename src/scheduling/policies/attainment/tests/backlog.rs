@@ -71,3 +71,16 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     assert_eq!(placed(&[&lost, &in_time], 8, &mut unknown), [2]);
     assert_eq!(placed(&[&lost], 7, &mut unknown), [1]);
 }
+
+#[test]
+fn while_no_model_is_relied_on_no_pod_is_given_more_requests_than_it_sustains() {
+    let pool = pool(&[("d", 1, Some(profile()))]);
+    let request = request(1, 100, 20, START, &pool);
+    let placed = |in_flight, sustained| {
+        let mut view = View::new(&pool, vec![PodState { in_flight, sustained, ..PodState::default() }]);
+        let (mut rng, mut speeds) = (fastrand::Rng::with_seed(1), Speeds::new(true));
+        let mut pass = Pass::new(START, &mut rng, &mut speeds);
+        Attainment::new(Lateness::default()).pass(&mut view, &[&request], &mut pass).len()
+    };
+    assert_eq!([placed(8, None), placed(8, Some(8)), placed(7, Some(8))], [1, 0, 1]);
+}
