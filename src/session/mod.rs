@@ -5,6 +5,7 @@
 mod body;
 mod callout;
 mod connections;
+mod content;
 mod describing;
 mod early;
 mod expecting;

@@ -1,10 +1,10 @@
 //! Sources of one VM: their documents, and the fetches that it has under way. A bad answer changes
 //! nothing and is logged when it first differs from what was said before, by the VM that got it.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::callout::{Answer, read_answer, send_callout};
+use super::content::{Content, Judged};
 use super::host::Host;
 use super::stats::Stats;
 use crate::config::Config;
@@ -13,18 +13,15 @@ use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
 use crate::sources::callout::{Callout, FetchError, FetchRequest};
-use crate::sources::{self, Fetch, FetchProgress, Fetched, pods, profiles};
+use crate::sources::{self, Fetch, FetchProgress, Fetched};
 
 /// The kind of complaint of which a part of a document is the cause.
 pub(super) const PARTIAL: &str = "partial";
 
 /// Results so far of a configuration's sources.
 pub(super) struct Sources {
-    pub(super) profiles: Option<FetchedSource>,
-    pub(super) pods: Option<FetchedSource>,
-    pub(super) fetched_profiles: Vec<ProfileEntry>,
-    /// Last answer of the source of pods; `None` until it has answered.
-    pub(super) fetched_pods: Option<Vec<PodSpec>>,
+    pub(super) profiles: Option<FetchedSource<Vec<ProfileEntry>>>,
+    pub(super) pods: Option<FetchedSource<Vec<PodSpec>>>,
     /// `true` where the profiles are others than at the last tick.
     pub(super) has_new_profiles: bool,
     /// `true` where pods are to be asked for with the next tick, if the last ones are a second old.
@@ -32,12 +29,16 @@ pub(super) struct Sources {
 }
 
 /// One document that is fetched.
-pub(super) struct FetchedSource {
-    name: &'static str,
+pub(super) struct FetchedSource<C> {
     source: sources::Source,
     pub(super) document: SharedDocument,
+    /// Content of the document in force; `None` until there is one.
+    content: Option<C>,
+    /// The last document that was found good here, and what it says: it need not be read again to
+    /// be taken.
+    judged: Option<(Vec<u8>, C)>,
     /// The fetch that this VM has under way.
-    pub(super) fetching: Option<Fetching>,
+    fetching: Option<Fetching>,
 }
 
 /// A fetch that is under way.
@@ -45,7 +46,7 @@ pub(super) struct Fetching {
     fetch: Box<dyn Fetch>,
     /// Last request, and the callout that sends it.
     request: FetchRequest,
-    pub(super) token: u32,
+    token: u32,
 }
 
 // === impl Sources ===
@@ -53,15 +54,9 @@ pub(super) struct Fetching {
 impl Sources {
     /// Of a configuration; nothing was fetched yet.
     pub(super) fn new(config: &Config) -> Self {
-        let source = |name: &'static str, source: Option<sources::Source>| {
-            let document = |source: &sources::Source| SharedDocument::new(name, source.fingerprint());
-            source.map(|source| FetchedSource { name, document: document(&source), source, fetching: None })
-        };
         Self {
-            profiles: source("profiles", config.profiles.fetched()),
-            pods: source("pods", config.pods.fetched()),
-            fetched_profiles: Vec::new(),
-            fetched_pods: None,
+            profiles: config.profiles.fetched().map(FetchedSource::new),
+            pods: config.pods.fetched().map(FetchedSource::new),
             has_new_profiles: true,
             is_hastened: false,
         }
@@ -69,7 +64,7 @@ impl Sources {
 
     /// Returns `true` while the source of pods has not answered.
     pub(super) fn awaits_pods(&self) -> bool {
-        self.pods.is_some() && self.fetched_pods.is_none()
+        self.pods.as_ref().is_some_and(|source| source.content.is_none())
     }
 
     /// Returns `true` while a source has given nothing.
@@ -82,13 +77,19 @@ impl Sources {
         self.is_hastened
     }
 
+    /// Returns the profiles of the configuration and those that were fetched.
+    pub(super) fn all_profiles<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a ProfileEntry> {
+        let fetched = self.profiles.iter().filter_map(|source| source.content.as_ref()).flatten();
+        config.profiles.inline.iter().chain(fetched)
+    }
+
     /// The pool: what the configuration says, and what was fetched. A pod that both name is as the
     /// configuration says.
     pub(super) fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
-        let fetched = self.fetched_pods.iter().flatten().filter(|pod| !is_fixed(pod));
-        let profiles: Vec<ProfileEntry> =
-            config.profiles.inline.iter().chain(&self.fetched_profiles).cloned().collect();
+        let fetched = self.pods.iter().filter_map(|source| source.content.as_ref()).flatten();
+        let fetched = fetched.filter(|pod| !is_fixed(pod));
+        let profiles: Vec<ProfileEntry> = self.all_profiles(config).cloned().collect();
         let pool = Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles);
         Rc::new(pool.bounded(|deployment| config.deployments.get(deployment)?.max_concurrent_requests))
     }
@@ -96,7 +97,30 @@ impl Sources {
 
 // === impl FetchedSource ===
 
-impl FetchedSource {
+impl<C: Content> FetchedSource<C> {
+    fn new(source: sources::Source) -> Self {
+        let document = SharedDocument::new(C::NAME, source.fingerprint());
+        Self { source, document, content: None, judged: None, fetching: None }
+    }
+
+    /// Returns `true` if this VM awaits the answer to this callout for it.
+    pub(super) fn awaits(&self, token: u32) -> bool {
+        self.fetching.as_ref().is_some_and(|fetching| fetching.token == token)
+    }
+
+    /// Takes the document that was fetched last, here or in another VM, unless it was taken
+    /// before; returns `true` if it is another one. It was found good by the VM that fetched it.
+    pub(super) fn take_newer<H: Host>(&mut self, host: &H, keys: &Keys) -> bool {
+        let Some(bytes) = self.document.take_newer(host, keys) else { return false };
+        let judged = self.judged.take().filter(|(document, _)| *document == bytes);
+        let content = judged.map(|(_, content)| content).or_else(|| C::read(&bytes));
+        let is_read = content.is_some();
+        if is_read {
+            self.content = content;
+        }
+        is_read
+    }
+
     pub(super) fn fetch_if_due<H: Host>(&mut self, host: &H, keys: &Keys, stats: &mut Stats<H>, now: Instant) {
         let Callout { interval, timeout, .. } = *self.source.callout();
         if self.fetching.is_some() || !self.document.lease(host, keys, interval, timeout, now) {
@@ -108,11 +132,11 @@ impl FetchedSource {
         }
     }
 
-    /// An answer came: asks what is next, or ends the fetch.
+    /// An answer came, with headers or none and a body of so many bytes: asks what is next, or ends
+    /// the fetch.
     pub(super) fn go_on<H: Host>(
         &mut self,
-        has_headers: bool,
-        body_size: usize,
+        (has_headers, body_size): (bool, usize),
         host: &H,
         keys: &Keys,
         stats: &mut Stats<H>,
@@ -146,18 +170,20 @@ impl FetchedSource {
 
     /// Puts what was fetched into force, if it is good enough.
     fn publish<H: Host>(
-        &self,
+        &mut self,
         fetched: &Fetched,
         etag: Option<&str>,
         host: &H,
         keys: &Keys,
         stats: &mut Stats<H>,
     ) -> Result<(), FetchError> {
-        let (document, complaint) = self.check(&fetched.document, host, keys)?;
+        let judged = C::judge(&fetched.document, || self.document.in_force(host, keys))?;
+        let Judged { document, content, complaint } = judged;
         let complaints: Vec<String> = fetched.complaints.iter().cloned().chain(complaint).collect();
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
         let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
         let concluded = self.document.publish(host, keys, good);
+        self.judged = content.filter(|_| concluded.changed).map(|content| (document.into_owned(), content));
         self.tell(concluded, complaint.map(|complaint| (complaint, PARTIAL)), stats);
         Ok(())
     }
@@ -171,10 +197,10 @@ impl FetchedSource {
     /// Counts what became of a fetch, and logs what is news. A complaint is told with its kind.
     fn tell<H: Host>(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats<H>) {
         if concluded.changed {
-            stats.source_updated(self.name);
+            stats.source_updated(C::NAME);
         }
         if let Some((_, kind)) = &complaint {
-            stats.source_failed(self.name, kind);
+            stats.source_failed(C::NAME, kind);
         }
         match complaint.filter(|_| concluded.news) {
             Some((complaint, kind)) => {
@@ -183,33 +209,10 @@ impl FetchedSource {
                     _ if self.document.is_seen() => "the last good ones stay in force",
                     _ => "there are none so far, and they are asked for again soon",
                 };
-                log::warn!("slo-router: {}: {complaint}; {in_force}", self.name);
+                log::warn!("slo-router: {}: {complaint}; {in_force}", C::NAME);
             }
-            None if concluded.news => log::info!("slo-router: {}: all is well again", self.name),
+            None if concluded.news => log::info!("slo-router: {}: all is well again", C::NAME),
             None => {}
-        }
-    }
-
-    /// Returns the part of a document to put into force, with the last good version of what is bad
-    /// of it, and a complaint of that; an error if it is not good enough.
-    fn check<'a>(
-        &self,
-        bytes: &'a [u8],
-        host: &impl Host,
-        keys: &Keys,
-    ) -> Result<(Cow<'a, [u8]>, Option<String>), FetchError> {
-        if self.name == "pods" {
-            pods::parse(bytes)?;
-            return Ok((Cow::Borrowed(bytes), None));
-        }
-        let document = profiles::parse(bytes)?;
-        match document.complaint() {
-            None => Ok((Cow::Borrowed(bytes), None)),
-            Some(complaint) if document.profiles.is_empty() => Err(FetchError::Invalid(complaint)),
-            Some(complaint) => {
-                let complete = profiles::complete(bytes, &self.document.in_force(host, keys))?;
-                Ok((Cow::Owned(complete), Some(complaint)))
-            }
         }
     }
 }
