@@ -9,6 +9,7 @@ pub mod callout;
 pub mod config_map;
 pub mod envoy;
 mod fetch;
+mod fetch_error;
 mod gather;
 pub mod http;
 pub mod kubernetes;

@@ -89,6 +89,7 @@ mod late;
 mod outlook;
 mod placing;
 mod pod;
+mod pressure;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -103,6 +104,7 @@ pub use self::late::Lateness;
 use self::outlook::PodOutlook;
 use self::placing::Placing;
 use self::pod::{Occupancy, Spread};
+use self::pressure::Pressure;
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
@@ -124,8 +126,6 @@ const SPREAD: f64 = 0.1;
 /// Deviation that is added to it towards slower paces while requests wait: whatever a pod gets rid
 /// of is then replaced at once, so it seldom gets quieter and often busier.
 const SPREAD_UNDER_PRESSURE: f64 = 0.1;
-/// Time constant of the pressure.
-const PRESSURE_WINDOW_S: f64 = 5.0;
 
 /// Requests and pods after which a look at what runs goes on another time.
 const WATCHED_RUNS: usize = 300;
@@ -156,13 +156,6 @@ pub(super) struct Attainment {
     usual_context: f64,
     /// Passes so far that could not judge all that they were offered.
     turn: usize,
-}
-
-/// The share of time in which requests are held, moving.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pressure {
-    share: f64,
-    at: Instant,
 }
 
 /// A pass that placed nothing, and what it looked at.
@@ -223,7 +216,7 @@ impl Attainment {
 
     fn spread(&self, speed: &Speed) -> Spread {
         let faster = speed.error().hypot(SPREAD);
-        Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share, faster }
+        Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share(), faster }
     }
 
     /// Of more requests than a pass may judge the most urgent, those that must be placed, and of
@@ -355,15 +348,4 @@ fn usual_context(requests: &[&Request]) -> f64 {
 fn can_judge(request: &Request, speeds: &Speeds) -> bool {
     let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
-}
-
-// === impl Pressure ===
-
-impl Pressure {
-    fn update(&mut self, is_holding: bool, now: Instant) {
-        let seconds = now.seconds_since(self.at).max(0.0);
-        let target = if is_holding { 1.0 } else { 0.0 };
-        self.share += (target - self.share) * (1.0 - (-seconds / PRESSURE_WINDOW_S).exp());
-        self.at = now;
-    }
 }
