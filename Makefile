@@ -179,6 +179,7 @@ style:
 	python3 host-tests/check-type-names.py
 	python3 host-tests/check-links.py
 	python3 host-tests/check-comment-width.py
+	python3 host-tests/check-file-length.py
 
 .PHONY: check
 check: style ## The inner loop of a contributor: style, clippy and the native tests of the filter's library (half a minute).

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::company::{EVERY, is_over};
-use crate::scheduling::policies;
+use crate::scheduling::occupancy;
 use crate::scheduling::time::Instant;
 use crate::shared::runs::Runs;
 use crate::shared::store::{Store, encode, read, update};
@@ -40,7 +40,7 @@ impl<S: Store> Dispatcher<S> {
         let mut view =
             reading.view(&pool, self.membership.ticket(), &self.running, (&mut self.tally, &self.company.speeds), now);
         self.company.show(&mut view, &self.membership, &reading.board.directory, now);
-        self.company.watched = policies::watch(&view, self.company.watched, &mut self.company.speeds, now);
+        self.company.watched = occupancy::watch(&view, self.company.watched, &mut self.company.speeds, now);
         true
     }
 

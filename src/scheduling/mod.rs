@@ -5,6 +5,7 @@
 pub mod allowance;
 pub mod deployment;
 pub mod load;
+pub mod occupancy;
 pub mod policies;
 pub mod pool;
 pub mod prediction;

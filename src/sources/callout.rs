@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-pub use super::fetch_error::FetchError;
-
-/// The largest answer that is read. Envoy buffers up to 32 MB of one, and reading copies it into
-/// the VM.
-pub const MAX_BODY_BYTES: usize = 8 << 20;
+pub use super::fetch_error::{FetchError, MAX_BODY_BYTES};
 
 /// The largest answer that is searched for the reason of its status.
 pub const MAX_REASON_BYTES: usize = 64 << 10;

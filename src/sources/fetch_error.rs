@@ -5,8 +5,11 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::callout::MAX_BODY_BYTES;
 use crate::json::JsonError;
+
+/// The largest answer that is read. Envoy buffers up to 32 MB of one, and reading copies it into
+/// the VM.
+pub const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// Longest part of a server's reason that is reported.
 const REASON_CHARS: usize = 300;

@@ -17,7 +17,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-pub use self::attainment::{Lateness, watch};
+pub use self::attainment::Lateness;
 pub use self::name::{Descriptor, PolicyKind, PolicyName};
 pub use self::policy::{Decision, Pass, Policy};
 pub use self::preferences::{Prefer, Preferences};

@@ -19,9 +19,9 @@
 //!   run. They wait for a calmer moment, or age and have a pod drained.
 //!
 //! A profile says what a pod sustains of an engine that takes whatever comes. Slots and a full cache
-//! show only in what objectives are kept, so a pod has room for no more requests than were
-//! [seen to keep theirs](crate::scheduling::view::PodState::sustained) at once, and packing takes
-//! the same share of that.
+//! show only in which objectives are kept, so a pod has room for no more requests than were seen
+//! to [keep theirs at once](crate::scheduling::view::PodState::sustained), and packing takes the
+//! same share of that.
 //!
 //! Equals are broken by requests in flight, then at random.
 

@@ -17,15 +17,14 @@
 //!    [seen to keep their objectives](crate::scheduling::view::PodState::sustained) at once, and
 //!    what is lost already waits for room ([`backlog`]); how much single predictions scatter only
 //!    widens what is expected of the pace.
-//! 2. **What runs** ([`pod`]). Tokens so far, prompts not computed yet and the context of each pod
-//!    follow by dead reckoning from placements and from what was seen of the streams. With ρ the
-//!    share of time that prompts took of late, the time per output token is
-//!    `τ = step(n, K) / (1 − ρ)`.
-//! 3. **Who keeps** ([`course`]). With τ a request's end is linear in its length, and so is every
-//!    objective: the lengths that keep all of them are an interval, and the probability P of
-//!    keeping them is what the distribution of output lengths gives to the interval, given the
-//!    tokens that are there already. τ is uncertain, so P is a mean over a slower, the predicted
-//!    and a faster pace.
+//! 2. **What runs** ([`occupancy`](crate::scheduling::occupancy)). Tokens so far, prompts not
+//!    computed yet and the context of each pod follow by dead reckoning from placements and from
+//!    what was seen of the streams. With ρ the share of time that prompts took of late, the time
+//!    per output token is `τ = step(n, K) / (1 − ρ)`.
+//! 3. **Who keeps**. With τ a request's end is linear in its length, and so is every objective: the
+//!    lengths that keep all of them are an interval, and the probability P of keeping them is what
+//!    the distribution of output lengths gives to the interval, given the tokens that are there
+//!    already. τ is uncertain, so P is a mean over a slower, the predicted and a faster pace.
 //! 4. **Gain** ([`outlook`]).
 //!    `gain(pod) = w·P(newcomer) − Σ wᵢ·(Pᵢ without − Pᵢ with the newcomer) − w·0.1·τ/T`, T the
 //!    pace that the newcomer's objective asks for, w what a request's class is worth
@@ -84,11 +83,9 @@
 //! has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
-mod course;
 mod late;
 mod outlook;
 mod placing;
-mod pod;
 mod pressure;
 #[cfg(test)]
 mod tests;
@@ -103,17 +100,17 @@ use self::late::Budget;
 pub use self::late::Lateness;
 use self::outlook::PodOutlook;
 use self::placing::Placing;
-use self::pod::{Occupancy, Spread};
 use self::pressure::Pressure;
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Pass, Policy};
 use super::preferences::Preferences;
+use crate::scheduling::occupancy::{Spread, reckon};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::shape::Shape;
-use crate::scheduling::speeds::{Speed, Speeds, StepModel};
+use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
@@ -126,9 +123,6 @@ const SPREAD: f64 = 0.1;
 /// Deviation that is added to it towards slower paces while requests wait: whatever a pod gets rid
 /// of is then replaced at once, so it seldom gets quieter and often busier.
 const SPREAD_UNDER_PRESSURE: f64 = 0.1;
-
-/// Requests and pods after which a look at what runs goes on another time.
-const WATCHED_RUNS: usize = 300;
 
 /// A class of which requests wait and none was placed for so long is served whatever it costs the
 /// others.
@@ -305,34 +299,6 @@ impl Policy for Attainment {
         self.last = (decisions.is_empty() && are_all_judged).then_some(look);
         decisions
     }
-}
-
-/// Computes a pod's occupancy, its step model, and the share of time in which prompts stall it.
-fn reckon(view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<(Occupancy, StepModel, f64)> {
-    let pod = view.pool().pods().get(position)?;
-    let deployment = view.pool().deployments().get(pod.deployment)?.id;
-    let speed = speeds.of(deployment)?;
-    let (model, computed) = (speed.model_of(pod.id), speed.computed_shares());
-    let in_flight = view.state(position).in_flight;
-    let occupancy = Occupancy::reckon(view.runs(position), in_flight, (&model, &computed), now);
-    let stalled_share = speeds.see(pod.id, occupancy.levels(&model), now);
-    Some((occupancy, model, stalled_share))
-}
-
-/// Looks at what runs on pods, so that what is learned of their speeds rests on it, whatever policy
-/// places requests: from the one at `first` on, on so many as a call may take. Says at which to go
-/// on; the first, once it has come around.
-pub fn watch(view: &View<'_>, first: usize, speeds: &mut Speeds, now: Instant) -> usize {
-    let pods = view.pool().pods().len();
-    let mut runs = 0_usize;
-    for position in first..pods {
-        if runs >= WATCHED_RUNS {
-            return position;
-        }
-        reckon(view, position, speeds, now);
-        runs = runs.saturating_add(view.runs(position).len()).saturating_add(1);
-    }
-    0
 }
 
 /// Tokens that requests have in a pod's cache halfway through their answers, on average.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::course::Limits;
-use super::pod::{Occupancy, Pace, Spread, Stream};
+use crate::scheduling::occupancy::{Limits, Occupancy, Pace, Spread, Stream};
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::time::Instant;

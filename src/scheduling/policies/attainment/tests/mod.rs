@@ -1,5 +1,3 @@
 mod backlog;
-mod course;
 mod late;
 mod placing;
-mod pod;

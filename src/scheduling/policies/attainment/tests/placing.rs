@@ -4,8 +4,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::outlook::{Effect, PodOutlook};
-use super::super::pod::{Occupancy, Pace, Spread};
 use super::super::{Attainment, Policy};
+use crate::scheduling::occupancy::{Occupancy, Pace, Spread};
 use crate::scheduling::policies::{Lateness, Pass, attainment};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::pod::{Occupancy, Pace, Spread};
+use super::super::{Occupancy, Pace, Spread};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;

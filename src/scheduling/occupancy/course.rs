@@ -22,7 +22,7 @@ use crate::scheduling::slo::Slo;
 
 /// Course of a request; seconds count from its arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Course {
+pub(crate) struct Course {
     /// Time at which its first token came or will come.
     pub first_token_s: f64,
     /// Time at which its answer would end if it had no token at all; may be negative, since tokens
@@ -34,7 +34,7 @@ pub(super) struct Course {
 
 /// An [`Slo`] in seconds for a prompt of known length; what is not set is infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     ttft_s: f64,
     tpot_s: Option<f64>,
     /// Limits of the end of an answer: a constant, and what each output token adds.
@@ -45,13 +45,13 @@ pub(super) struct Limits {
 const ROUNDING_S: f64 = 1e-9;
 
 /// Lengths of an answer, in tokens; empty if it starts behind its end.
-pub(super) type Lengths = RangeInclusive<f64>;
+pub(crate) type Lengths = RangeInclusive<f64>;
 
 // === impl Limits ===
 
 impl Limits {
     /// Of a request with this prompt.
-    pub(super) fn of(slo: &Slo, prompt_tokens: f64) -> Self {
+    pub(crate) fn of(slo: &Slo, prompt_tokens: f64) -> Self {
         let seconds = |objective: Option<Duration>| objective.map(|objective| objective.as_secs_f64());
         let base_s = seconds(slo.e2e_base).unwrap_or(0.0);
         Self {
@@ -66,13 +66,13 @@ impl Limits {
     }
 
     /// Returns `true` if the first token may come so long after the request.
-    pub(super) fn allow_first_token_at(&self, first_token_s: f64) -> bool {
+    pub(crate) fn allow_first_token_at(&self, first_token_s: f64) -> bool {
         first_token_s <= self.ttft_s
     }
 
     /// By how many seconds an answer of so many tokens misses the one of them that it misses most;
     /// 0 if it keeps all.
-    pub(super) fn lateness_s(&self, course: &Course, tokens: f64) -> f64 {
+    pub(crate) fn lateness_s(&self, course: &Course, tokens: f64) -> f64 {
         let end_s = course.start_s + tokens * course.per_token_s;
         let of_pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));
         let ends = self.ends_s.into_iter().chain([of_pace]).flatten();
@@ -81,7 +81,7 @@ impl Limits {
     }
 
     /// The lengths of the answer with which all of them are kept.
-    pub(super) fn kept_by(&self, course: &Course) -> Lengths {
+    pub(crate) fn kept_by(&self, course: &Course) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;
         if !self.allow_first_token_at(course.first_token_s) {
             return nothing;

@@ -1,6 +1,14 @@
 //! Occupancy of a pod, by dead reckoning from what has been seen of it.
 
-use super::course::{Course, Limits};
+mod course;
+#[cfg(test)]
+mod tests;
+mod tracking;
+
+use self::course::Course;
+pub(crate) use self::course::Limits;
+pub(crate) use self::tracking::reckon;
+pub use self::tracking::watch;
 use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::speeds::{ComputedShares, Levels, StepModel};
@@ -29,7 +37,7 @@ const MOST_UNSEEN: f64 = 64.0;
 
 /// State of a pod now.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Occupancy {
+pub(crate) struct Occupancy {
     /// Requests on it.
     pub requests: f64,
     /// K: tokens of their prompts and answers so far.
@@ -46,7 +54,7 @@ pub(super) struct Occupancy {
 
 /// A request on a pod.
 #[derive(Clone, Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// Its objectives.
     pub limits: Limits,
     /// Distribution of its answer's length.
@@ -63,7 +71,7 @@ pub(super) struct Stream {
 
 /// Pace at which a pod goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Until decoding goes on, since prompts are being computed.
     pub delay_s: f64,
     /// τ: time per output token after that.
@@ -75,7 +83,7 @@ pub(super) struct Pace {
 /// Relative standard deviations of a pace around what is predicted: towards slower ones and towards
 /// faster ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     pub slower: f64,
     pub faster: f64,
 }
@@ -87,7 +95,7 @@ impl Occupancy {
     /// leave of prompts. Of requests that are counted there but not known, which is so for moments,
     /// and for as long as they run where another gateway placed them, it is taken that they are
     /// like those that are.
-    pub(super) fn reckon(
+    pub(crate) fn reckon(
         runs: &[Run],
         in_flight: u32,
         (model, computed): (&StepModel, &ComputedShares),
@@ -141,7 +149,7 @@ impl Occupancy {
 
     /// Takes each request to have so many tokens of context, where requests are counted and none is
     /// known.
-    pub(super) fn suppose(&mut self, context_tokens: f64) {
+    pub(crate) fn suppose(&mut self, context_tokens: f64) {
         if self.streams.is_empty() {
             self.context_tokens = self.requests * context_tokens;
         }
@@ -161,7 +169,7 @@ impl Occupancy {
     }
 
     /// Returns its levels, for a meter.
-    pub(super) fn levels(&self, model: &StepModel) -> Levels {
+    pub(crate) fn levels(&self, model: &StepModel) -> Levels {
         let decoding = self.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
         let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
         Levels { requests: self.requests, context_tokens: self.context_tokens, growth_per_s }
@@ -174,7 +182,7 @@ impl Stream {
     /// The probability that it keeps its objectives if its pod goes on like this: the mean over a
     /// normally distributed pace, wider to one side than to the other, by the three nodes of Gauss
     /// and Hermite. At the slower one prompts take longer, too.
-    pub(super) fn keeps(&self, pace: &Pace) -> f64 {
+    pub(crate) fn keeps(&self, pace: &Pace) -> f64 {
         let lengths = self.lengths.given(self.tokens);
         let at = |factor: f64| lengths.probability_within(self.limits.kept_by(&self.course(pace, factor)));
         let Spread { slower, faster } = pace.spread;
@@ -204,7 +212,7 @@ impl Stream {
     }
 
     /// By how much it is expected to miss its objectives, as an answer of usual length.
-    pub(super) fn lateness_s(&self, pace: &Pace) -> f64 {
+    pub(crate) fn lateness_s(&self, pace: &Pace) -> f64 {
         let tokens = f64::from(self.lengths.median()).max(1.25 * self.tokens);
         self.limits.lateness_s(&self.course(pace, 1.0), tokens)
     }
