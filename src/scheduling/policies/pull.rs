@@ -18,10 +18,10 @@
 //!   for the next that could be in time, which so becomes late in turn, and are slow for those that
 //!   run. They wait for a calmer moment, or age and have a pod drained.
 //!
-//! A profile says what a pod sustains of an engine that takes whatever comes. Slots and a full cache
-//! show only in which objectives are kept, so a pod has room for no more requests than were seen
-//! to [keep theirs at once](crate::scheduling::view::PodState::sustained), and packing takes the
-//! same share of that.
+//! A profile says what a pod sustains of an engine that takes whatever comes. Slots and a full
+//! cache show only in which objectives are kept, so a pod has room for no more requests than were
+//! seen to [keep theirs at once](crate::scheduling::view::PodState::sustained), and packing takes
+//! the same share of that.
 //!
 //! Equals are broken by requests in flight, then at random.
 
