@@ -28,11 +28,11 @@ impl<S: Store> Dispatcher<S> {
             request.infeasible = false;
             request.latest_start = now;
         }
-        if let Some(decided) = self.take_room_at_once(&request, now) {
+        if let Some(decided) = self.take_room_fast(&request, now) {
             return self.forward(request, decided, now).into_iter().collect();
         }
         self.queue.push(request);
-        let mut actions = self.pass(Some(id), now);
+        let mut actions = self.run_round(Some(id), now);
         if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
             let refusal = self.refuse(id, RefusalReason::QueueFull, now);
             self.cancel(id, now);
@@ -82,7 +82,7 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn waiting_everywhere(&mut self, now: Instant) -> u32 {
-        let elsewhere = self.membership.read().board.directory.waiting_elsewhere(self.membership.ticket(), now);
+        let elsewhere = self.membership.read().pool_state.directory.waiting_elsewhere(self.membership.ticket(), now);
         elsewhere.saturating_add(self.waiting_here())
     }
 }

@@ -1,5 +1,5 @@
 //! Runs on each pod of the pool, request by request, kept up to date as requests come and go here
-//! and in other VMs: a pass that put it together anew would pay for all that runs.
+//! and in other VMs: a round that put it together anew would pay for all that runs.
 
 use std::rc::Rc;
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Dispatcher;
-use super::company::{EVERY, is_over};
+use super::load_exchange::{EVERY, is_over};
 use crate::scheduling::occupancy;
 use crate::scheduling::time::Instant;
 use crate::shared::runs::Runs;
@@ -20,46 +20,52 @@ const LEARNED_EVERY: Duration = Duration::from_millis(250);
 
 impl<S: Store> Dispatcher<S> {
     /// Something changed of what runs here: tells the others, if they were not told just now.
-    pub(super) fn tell_company(&mut self, now: Instant) {
-        self.company.is_untold |= self.settings.looks_at_runs;
+    pub(super) fn tell_load(&mut self, now: Instant) {
+        self.load_exchange.is_untold |= self.settings.looks_at_runs;
         self.tell(now);
     }
 
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often
     /// than it helps. Returns `true` if it did more than tell.
-    pub(super) fn keep_company(&mut self, now: Instant) -> bool {
+    pub(super) fn exchange_load(&mut self, now: Instant) -> bool {
         self.tell(now);
-        if is_over(self.company.exchanged_at, LEARNED_EVERY, now) {
-            self.company.exchanged_at = Some(now);
+        if is_over(self.load_exchange.exchanged_at, LEARNED_EVERY, now) {
+            self.load_exchange.exchanged_at = Some(now);
             self.exchange();
-        } else if self.company.watched == 0 {
+        } else if self.load_exchange.watched == 0 {
             return false;
         }
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let mut view =
-            reading.view(&pool, self.membership.ticket(), &self.running, (&mut self.tally, &self.company.speeds), now);
-        self.company.show(&mut view, &self.membership, &reading.board.directory, now);
-        self.company.watched = occupancy::watch(&view, self.company.watched, &mut self.company.speeds, now);
+        let mut view = reading.view(
+            &pool,
+            self.membership.ticket(),
+            &self.running,
+            (&mut self.tally, &self.load_exchange.speeds),
+            now,
+        );
+        self.load_exchange.show(&mut view, &self.membership, &reading.pool_state.directory, now);
+        self.load_exchange.watched =
+            occupancy::watch(&view, self.load_exchange.watched, &mut self.load_exchange.speeds, now);
         true
     }
 
     fn tell(&mut self, now: Instant) {
-        let company = &mut self.company;
-        let is_due = company.is_untold && is_over(company.told_at, EVERY, now);
+        let load_exchange = &mut self.load_exchange;
+        let is_due = load_exchange.is_untold && is_over(load_exchange.told_at, EVERY, now);
         let Some(own) = self.membership.ticket().filter(|_| is_due) else { return };
         let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
         let version = store.get(&key).version;
         let value = encode(&Runs::of(own, self.running.seen()));
         // Nobody else writes it while this VM has the seat; where it fails all the same, the next
         // change or tick writes it.
-        company.is_untold = store.set(&key, &value, version).is_err();
-        company.told_at = Some(now);
+        load_exchange.is_untold = store.set(&key, &value, version).is_err();
+        load_exchange.told_at = Some(now);
     }
 
     fn exchange(&mut self) {
         let (store, keys) = (self.membership.store(), self.membership.keys());
-        for (deployment, speed) in self.company.speeds.iter_mut() {
+        for (deployment, speed) in self.load_exchange.speeds.iter_mut() {
             let key = keys.learned(deployment);
             if !speed.has_news() {
                 speed.take(read(store, &key).0);

@@ -7,23 +7,23 @@ use super::running::Running;
 use crate::scheduling::pool::{DeploymentId, PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
-use crate::shared::board::Board;
 use crate::shared::claim::Claim;
 use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
 use crate::shared::health::Failing;
 use crate::shared::ledger::Column;
-use crate::shared::noticeboard::{self, Noticeboard};
-use crate::shared::outlook::{Numbered, Outlook};
+use crate::shared::peer_view::{Numbered, PeerView};
+use crate::shared::pool_state::PoolState;
+use crate::shared::state_cache::{self, StateCache};
 use crate::shared::store::{self, Contended, Store};
 
 /// See the module.
 pub(super) struct Membership<S> {
-    board: Noticeboard<S>,
+    pool_state: StateCache<S>,
     keys: Keys,
     generation: Generation,
     has_replicas: bool,
-    /// Outlook on other gateways, and the number by which the board called for it.
-    outlook: (u64, Option<Rc<Outlook>>),
+    /// View of other gateways, and the number by which the pool's state called for it.
+    peer_view: (u64, Option<Rc<PeerView>>),
     seat: Option<OwnSeat>,
     published: Published,
 }
@@ -46,9 +46,9 @@ struct Published {
 
 impl<S: Store> Membership<S> {
     pub(super) fn new(store: S, keys: Keys, generation: Generation, has_replicas: bool) -> Self {
-        let board = Noticeboard::new(store, keys.board());
-        let outlook = (0, None);
-        Self { board, keys, generation, has_replicas, outlook, seat: None, published: Published::default() }
+        let pool_state = StateCache::new(store, keys.pool_state());
+        let peer_view = (0, None);
+        Self { pool_state, keys, generation, has_replicas, peer_view, seat: None, published: Published::default() }
     }
 
     /// Returns the ticket of this VM's seat, once it has one.
@@ -58,7 +58,7 @@ impl<S: Store> Membership<S> {
 
     /// Shared data itself.
     pub(super) fn store(&self) -> &S {
-        self.board.store()
+        self.pool_state.store()
     }
 
     /// The pool's names in it.
@@ -68,50 +68,52 @@ impl<S: Store> Membership<S> {
 
     /// Reads what all VMs have published by now.
     pub(super) fn read(&mut self) -> Reading {
-        let board = self.board.read();
-        self.reading(board)
+        let pool_state = self.pool_state.read();
+        self.reading(pool_state)
     }
 
     /// Returns what they most likely have published: good for taking room, which shows whether they
     /// had.
     pub(super) fn recall(&mut self) -> Reading {
-        let board = self.board.recall();
-        self.reading(board)
+        let pool_state = self.pool_state.recall();
+        self.reading(pool_state)
     }
 
-    fn reading(&mut self, board: Rc<Board>) -> Reading {
-        if self.has_replicas && self.outlook.0 != board.outlook {
-            // It may be newer than the board says; then it is read once more than needed.
-            let (Numbered { number, outlook }, _) = store::read(self.board.store(), &self.keys.outlook());
-            self.outlook = (board.outlook, (number != 0).then(|| Rc::new(outlook)));
+    fn reading(&mut self, pool_state: Rc<PoolState>) -> Reading {
+        if self.has_replicas && self.peer_view.0 != pool_state.peer_view {
+            // It may be newer than the pool's state says; then it is read once more than needed.
+            let (Numbered { number, peer_view }, _) = store::read(self.pool_state.store(), &self.keys.peer_view());
+            self.peer_view = (pool_state.peer_view, (number != 0).then(|| Rc::new(peer_view)));
         }
         Reading {
-            is_outdated: board.directory.is_outdated(self.generation),
-            outlook: self.outlook.1.clone(),
-            number: self.board.reading(),
-            board,
+            is_outdated: pool_state.directory.is_outdated(self.generation),
+            peer_view: self.peer_view.1.clone(),
+            number: self.pool_state.reading(),
+            pool_state,
         }
     }
 
     /// Changes what all VMs know of other gateways.
-    pub(super) fn change_outlook(&mut self, change: impl Fn(Option<&Outlook>) -> Outlook) {
-        let changed = store::update(self.board.store(), &self.keys.outlook(), |known: &mut Numbered| {
-            let before = (known.number != 0).then_some(&known.outlook);
-            let outlook = change(before);
-            (before != Some(&outlook)).then(|| {
+    pub(super) fn change_outlook(&mut self, change: impl Fn(Option<&PeerView>) -> PeerView) {
+        let changed = store::update(self.pool_state.store(), &self.keys.peer_view(), |known: &mut Numbered| {
+            let before = (known.number != 0).then_some(&known.peer_view);
+            let peer_view = change(before);
+            (before != Some(&peer_view)).then(|| {
                 let number = known.number.wrapping_add(1).max(1);
-                *known = Numbered { number, outlook };
+                *known = Numbered { number, peer_view };
                 number
             })
         });
         // If either fails, the next look makes up for it.
         let Ok(Some(number)) = changed else { return };
-        let _ = self.board.update(|board| (board.outlook != number).then(|| board.outlook = number));
+        let _ = self
+            .pool_state
+            .update(|pool_state| (pool_state.peer_view != number).then(|| pool_state.peer_view = number));
     }
 
     /// Returns the directory as this VM last read or wrote it.
     pub(super) fn known_directory(&self) -> &Directory {
-        &self.board.known().directory
+        &self.pool_state.known().directory
     }
 
     /// Takes a seat if there is none: a request shows that this VM serves.
@@ -120,13 +122,13 @@ impl<S: Store> Membership<S> {
             return;
         }
         let generation = self.generation;
-        let joined = self.board.update(|board| {
-            board.drop_dead(now);
-            board.directory.note(generation);
-            board.directory.join(now)
+        let joined = self.pool_state.update(|pool_state| {
+            pool_state.drop_dead(now);
+            pool_state.directory.note(generation);
+            pool_state.directory.join(now)
         });
         let Ok(Some(ticket)) = joined else { return };
-        let mailbox = self.board.store().open_mailbox(&self.keys.mailbox(ticket.slot));
+        let mailbox = self.pool_state.store().open_mailbox(&self.keys.mailbox(ticket.slot));
         self.seat = Some(OwnSeat { ticket, mailbox, heartbeat: now });
         self.change_seat(|seat| seat.mailbox = mailbox);
         self.published = Published::default();
@@ -142,12 +144,12 @@ impl<S: Store> Membership<S> {
         let generation = self.generation;
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         // If it fails, another VM has just written the same.
-        let _ = self.board.update(|board| {
-            if board.directory.is_outdated(generation) {
+        let _ = self.pool_state.update(|pool_state| {
+            if pool_state.directory.is_outdated(generation) {
                 return None;
             }
-            let shrank = board.failing.keep_to(&pods);
-            (shrank || board.newest_pods != pods).then(|| board.newest_pods.clone_from(&pods))
+            let shrank = pool_state.failing.keep_to(&pods);
+            (shrank || pool_state.newest_pods != pods).then(|| pool_state.newest_pods.clone_from(&pods))
         });
     }
 
@@ -155,8 +157,8 @@ impl<S: Store> Membership<S> {
     pub(super) fn leave(&mut self) {
         let Some(seat) = self.seat.take() else { return };
         // If it fails, the seat falls silent and is dropped as a dead one.
-        let _ = self.board.update(|board| {
-            board.leave(seat.ticket);
+        let _ = self.pool_state.update(|pool_state| {
+            pool_state.leave(seat.ticket);
             Some(())
         });
     }
@@ -165,9 +167,9 @@ impl<S: Store> Membership<S> {
     /// takes another.
     pub(super) fn beat(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
         let Some(seat) = self.seat.filter(|seat| now.since(seat.heartbeat) >= HEARTBEAT) else { return };
-        let beat = self.board.update(|board| {
-            board.directory.seat_mut(seat.ticket)?.heartbeat = now;
-            board.drop_dead(now);
+        let beat = self.pool_state.update(|pool_state| {
+            pool_state.directory.seat_mut(seat.ticket)?.heartbeat = now;
+            pool_state.drop_dead(now);
             Some(())
         });
         match beat {
@@ -186,9 +188,11 @@ impl<S: Store> Membership<S> {
     /// Publishes what runs here on the pods of all deployments.
     pub(super) fn publish_columns(&mut self, running: &mut Running) {
         let Some(seat) = self.seat else { return };
-        let written = self.board.update(|board| {
+        let written = self.pool_state.update(|pool_state| {
             let mut columns = running.columns();
-            columns.all(|(deployment, column)| board.publish(deployment, seat.ticket, column.clone())).then_some(())
+            columns
+                .all(|(deployment, column)| pool_state.publish(deployment, seat.ticket, column.clone()))
+                .then_some(())
         });
         running.unpublished = written.is_err();
     }
@@ -202,19 +206,20 @@ impl<S: Store> Membership<S> {
         note: impl Fn(&mut Failing) -> bool,
     ) {
         let ticket = self.ticket();
-        let written = self.board.update(|board| {
-            let noted = note(&mut board.failing);
-            let published = ticket.is_some_and(|ticket| board.publish(deployment, ticket, running.column(deployment)));
+        let written = self.pool_state.update(|pool_state| {
+            let noted = note(&mut pool_state.failing);
+            let published =
+                ticket.is_some_and(|ticket| pool_state.publish(deployment, ticket, running.column(deployment)));
             (noted || published).then_some(())
         });
         running.unpublished |= written.is_err();
     }
 
-    /// Takes room: publishes these columns if the board still is as it was read, and takes the
-    /// right to probe these pods.
+    /// Takes room: publishes these columns if the pool's state still is as it was read, and takes
+    /// the right to probe these pods.
     pub(super) fn take_room(
         &mut self,
-        reading: noticeboard::ReadingNumber,
+        reading: state_cache::ReadingNumber,
         columns: Vec<(DeploymentId, Column)>,
         probed: &[PodId],
         now: Instant,
@@ -225,10 +230,10 @@ impl<S: Store> Membership<S> {
             // reads.
             return Ok(());
         }
-        let taken = self.board.update_as_read(reading, |board| {
-            let probes = probed.iter().all(|pod| board.failing.begin_probe(*pod, now));
+        let taken = self.pool_state.update_as_read(reading, |pool_state| {
+            let probes = probed.iter().all(|pod| pool_state.failing.begin_probe(*pod, now));
             let publish =
-                |ticket| columns.into_iter().all(|(deployment, column)| board.publish(deployment, ticket, column));
+                |ticket| columns.into_iter().all(|(deployment, column)| pool_state.publish(deployment, ticket, column));
             (probes && ticket.is_none_or(publish)).then_some(())
         });
         // `None`: the seat is gone. The next heartbeat, which is due, takes another.
@@ -257,7 +262,7 @@ impl<S: Store> Membership<S> {
     /// Asks this VM to look again from a flat stack.
     pub(super) fn wake_self(&self) {
         if let Some(mailbox) = self.seat.and_then(|seat| seat.mailbox) {
-            self.board.store().send(mailbox);
+            self.pool_state.store().send(mailbox);
         }
     }
 
@@ -268,20 +273,20 @@ impl<S: Store> Membership<S> {
             return seat.is_yielded_to(now);
         }
         let ticket = seat.ticket;
-        let woken = self.board.update(|board| {
-            let seat = board.directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
+        let woken = self.pool_state.update(|pool_state| {
+            let seat = pool_state.directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
             seat.woken = Some(now);
             seat.mailbox
         });
         if let Ok(Some(mailbox)) = woken {
-            self.board.store().send(mailbox);
+            self.pool_state.store().send(mailbox);
         }
         true
     }
 
     fn change_seat(&mut self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
         let Some(own) = self.seat else { return false };
-        let changed = self.board.update(|board| board.directory.seat_mut(own.ticket).map(&mut change));
+        let changed = self.pool_state.update(|pool_state| pool_state.directory.seat_mut(own.ticket).map(&mut change));
         changed == Ok(Some(()))
     }
 }

@@ -1,31 +1,32 @@
-//! One VM's part in a pool: its queue, its running requests, and the passes that place the one on
+//! One VM's part in a pool: its queue, its running requests, and the rounds that place the one on
 //! pods by what all VMs have published of the other.
 //!
-//! A *pass* runs on every event that can free or add room. It reads the board, lets the policies
-//! decide, and takes the room by compare-and-swap; what another VM took meanwhile is decided again.
-//! A fresh request gives way to a more urgent one that waits in another VM, but only to one that
-//! was just woken and would fit the same room: nothing is left idle for a VM that does not come.
+//! A *round* runs on every event that can free or add room. It reads the pool's state, lets the
+//! policies decide, and takes the room by compare-and-swap; what another VM took meanwhile is
+//! decided again. A fresh request gives way to a more urgent one that waits in another VM, but only
+//! to one that was just woken and would fit the same room: nothing is left idle for a VM that does
+//! not come.
 
 mod actions;
 mod admission;
-mod at_once;
-mod company;
-mod courtesy;
 mod crowd;
 mod exchange;
+mod fast_path;
+mod load_exchange;
+mod local_back_off;
 mod membership;
-mod pass;
+mod peer_back_off;
 mod probes;
 mod reading;
 mod release;
 mod replicas;
+mod reroute;
+mod round;
 mod running;
-mod served;
 mod signs;
 #[cfg(test)]
 mod tests;
 mod wake;
-mod yields;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -34,15 +35,15 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
-use self::company::Company;
-use self::courtesy::Courtesy;
+use self::load_exchange::LoadExchange;
+use self::local_back_off::LocalBackOff;
 use self::membership::Membership;
+use self::peer_back_off::PeerBackOff;
 use self::probes::Probes;
 use self::reading::LoadTally;
 use self::running::{Running, RunningRequest};
 use self::signs::Signs;
-use self::yields::Yields;
-use crate::scheduling::policies::{Pass, Policy, PolicyName, Preferences};
+use crate::scheduling::policies::{Policy, PolicyName, Preferences, Round};
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
@@ -98,14 +99,14 @@ pub struct Dispatcher<S> {
     pool: Rc<Pool>,
     queue: Queue,
     running: Running,
-    company: Company,
+    load_exchange: LoadExchange,
     tally: LoadTally,
     policies: Policies,
     /// The request that was charged last by a new pool's profiles, while that goes on; none before
     /// the first.
     recharging: Option<Option<RequestId>>,
-    yields: Yields,
-    courtesy: Courtesy,
+    local_back_off: LocalBackOff,
+    peer_back_off: PeerBackOff,
     probes: Probes,
     signs: Signs,
     rng: fastrand::Rng,
@@ -128,15 +129,15 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
-            company: Company::new(settings.corrects_profiles),
+            load_exchange: LoadExchange::new(settings.corrects_profiles),
             tally: LoadTally::default(),
             policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
             rng: fastrand::Rng::with_seed(seed),
             recharging: None,
-            yields: Yields::default(),
+            local_back_off: LocalBackOff::default(),
             probes: Probes::default(),
             signs: Signs::default(),
-            courtesy: Courtesy::new(settings.replicas.unwrap_or_default()),
+            peer_back_off: PeerBackOff::new(settings.replicas.unwrap_or_default()),
             settings,
         }
     }
@@ -166,7 +167,7 @@ impl<S: Store> Dispatcher<S> {
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.company.meet_pool(&self.pool, &self.running);
+            self.load_exchange.meet_pool(&self.pool, &self.running);
         }
         self.queue.outdate();
         self.signs.keep_to(&self.pool);
@@ -186,7 +187,7 @@ impl<S: Store> Dispatcher<S> {
         }
         let Some(last) = self.recharging else { return };
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
-        let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
+        let speeds = self.settings.corrects_profiles.then_some(&self.load_exchange.speeds);
         let last = self.running.recharge(last, JUDGED_AT_ONCE, |run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
             let request = Request::judge(run.arrival.clone(), &pool, &how, speeds);
@@ -206,7 +207,7 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         let reading = self.membership.read();
-        self.tell_others(&reading.board.directory, now);
+        self.tell_others(&reading.pool_state.directory, now);
         if had_reserved && !self.queue.is_empty() {
             self.membership.wake_self();
         }
@@ -216,7 +217,7 @@ impl<S: Store> Dispatcher<S> {
     /// callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
         let run = self.running.remove(id)?;
-        self.company.ended(id, &run);
+        self.load_exchange.ended(id, &run);
         if let Some(seen) = &run.seen {
             let answer = match end {
                 End::Finished(outcome) => Some(Ended {
@@ -226,10 +227,10 @@ impl<S: Store> Dispatcher<S> {
                 }),
                 _ => None,
             };
-            self.company.speeds.ended(id, answer, now);
+            self.load_exchange.speeds.ended(id, answer, now);
         }
         let change = self.release(&run, end, now);
-        self.tell_company(now);
+        self.tell_load(now);
         self.wake_after_release(now);
         change
     }
@@ -246,19 +247,19 @@ impl<S: Store> Dispatcher<S> {
         };
         if tokens == 0 {
             seen.progress = Progress::Prefilling;
-            self.company.runs(id, run);
+            self.load_exchange.runs(id, run);
             return;
         }
         seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
-        self.company.runs(id, run);
+        self.load_exchange.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
-        self.company.note_change();
-        self.company.speeds.went_on(id, tokens, now);
+        self.load_exchange.note_change();
+        self.load_exchange.speeds.went_on(id, tokens, now);
     }
 
     /// A message came: room was freed, somewhere.
     pub fn look_again(&mut self, now: Instant) -> Vec<Action> {
-        if self.queue.is_empty() { Vec::new() } else { self.pass(None, now) }
+        if self.queue.is_empty() { Vec::new() } else { self.run_round(None, now) }
     }
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
@@ -266,7 +267,7 @@ impl<S: Store> Dispatcher<S> {
         self.membership.beat(&self.pool, &mut self.running, now);
         self.judge_anew();
         let has_seat = self.membership.ticket().is_some();
-        if self.settings.looks_at_runs && has_seat && self.keep_company(now) && !self.queue.is_empty() {
+        if self.settings.looks_at_runs && has_seat && self.exchange_load(now) && !self.queue.is_empty() {
             // Both in one callback would take it too long.
             self.membership.wake_self();
             return Vec::new();
@@ -289,11 +290,16 @@ impl<S: Store> Dispatcher<S> {
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
         let reading = self.membership.read();
-        let view =
-            reading.view(&pool, self.membership.ticket(), &self.running, (&mut self.tally, &self.company.speeds), now);
+        let view = reading.view(
+            &pool,
+            self.membership.ticket(),
+            &self.running,
+            (&mut self.tally, &self.load_exchange.speeds),
+            now,
+        );
         let mut view = view.unbounded();
-        let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
-        let decisions = self.policies.get(policy).pass(&mut view, &[&request], &mut pass);
+        let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.speeds);
+        let decisions = self.policies.get(policy).decide(&mut view, &[&request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
     }
@@ -302,20 +308,20 @@ impl<S: Store> Dispatcher<S> {
     /// none has a seat (any more), all return the same.
     pub fn survey(&mut self, now: Instant) -> Option<Survey> {
         let reading = self.membership.read();
-        let directory = &reading.board.directory;
+        let directory = &reading.pool_state.directory;
         let ticket = self.membership.ticket();
         let is_lower = |seat: &Seat| ticket.is_none_or(|own| seat.ticket.slot < own.slot);
         if directory.others(ticket, now).any(is_lower) {
             return None;
         }
-        let running = reading.board.running(now);
+        let running = reading.pool_state.running(now);
         Some(Survey {
             waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
             in_flight: running.values().map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
-            pods_failing: reading.board.failing.len(),
-            replicas: reading.outlook().map(|outlook| outlook.gateways_seen(now)),
-            speeds: self.company.speeds(&self.pool),
+            pods_failing: reading.pool_state.failing.len(),
+            replicas: reading.peer_view().map(|peer_view| peer_view.gateways_seen(now)),
+            speeds: self.load_exchange.speeds(&self.pool),
         })
     }
 
@@ -326,7 +332,7 @@ impl<S: Store> Dispatcher<S> {
 
     /// Judges what arrived by what is known now.
     fn assess(&self, arrival: Arrival) -> Request {
-        let speeds = self.settings.corrects_profiles.then_some(&self.company.speeds);
+        let speeds = self.settings.corrects_profiles.then_some(&self.load_exchange.speeds);
         Request::judge(arrival, &self.pool, &self.settings.assessment, speeds)
     }
 }

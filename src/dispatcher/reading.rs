@@ -1,4 +1,4 @@
-//! Reading of what all VMs have published, for one round of a pass.
+//! Reading of what all VMs have published, for one attempt of a round.
 
 use std::rc::Rc;
 
@@ -10,27 +10,27 @@ use crate::scheduling::pool::{Deployment, DeploymentId, PodId, Pool};
 use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
-use crate::shared::board::Board;
 use crate::shared::directory::Ticket;
 use crate::shared::ledger::{Column, Entry};
-use crate::shared::noticeboard;
-use crate::shared::outlook::{Outlook, Wanted};
+use crate::shared::peer_view::{PeerView, Wanted};
+use crate::shared::pool_state::PoolState;
+use crate::shared::state_cache;
 
 /// See the module.
 pub(super) struct Reading {
-    pub(super) board: Rc<Board>,
+    pub(super) pool_state: Rc<PoolState>,
     /// Number of the reading: room is taken only while it is the last.
-    pub(super) number: noticeboard::ReadingNumber,
+    pub(super) number: state_cache::ReadingNumber,
     /// `true` where a newer configuration is in force: only its pods take new work.
     pub(super) is_outdated: bool,
-    /// Outlook on other gateways, where there are any.
-    pub(super) outlook: Option<Rc<Outlook>>,
+    /// View of other gateways, where there are any.
+    pub(super) peer_view: Option<Rc<PeerView>>,
 }
 
 /// Load of the other VMs on each pod: summed up once for each reading.
 #[derive(Debug, Default)]
 pub(super) struct LoadTally {
-    number: Option<noticeboard::ReadingNumber>,
+    number: Option<state_cache::ReadingNumber>,
     pool: Rc<Pool>,
     others: Vec<Ticket>,
     entries: Vec<Entry>,
@@ -39,14 +39,14 @@ pub(super) struct LoadTally {
 // === impl Reading ===
 
 impl Reading {
-    /// Returns the outlook on other gateways, where there are any.
-    pub(super) fn outlook(&self) -> Option<&Outlook> {
-        self.outlook.as_deref()
+    /// Returns the view on other gateways, where there are any.
+    pub(super) fn peer_view(&self) -> Option<&PeerView> {
+        self.peer_view.as_deref()
     }
 
     /// Returns the most urgent requests that wait in other gateways, most urgent first.
     pub(super) fn wanted(&self, now: Instant) -> &[Wanted] {
-        self.outlook().map(|outlook| outlook.claims(now)).unwrap_or_default()
+        self.peer_view().map(|peer_view| peer_view.claims(now)).unwrap_or_default()
     }
 
     /// Returns the pool with the states of its pods: what the other VMs published, what runs here,
@@ -60,15 +60,15 @@ impl Reading {
         (tally, speeds): (&mut LoadTally, &Speeds),
         now: Instant,
     ) -> View<'a> {
-        let board = &*self.board;
+        let pool_state = &*self.pool_state;
         let mut entries = tally.elsewhere(self, pool, ticket, now).to_vec();
         for (deployment, column) in running.columns() {
             add(&mut entries, pool, deployment, column);
         }
-        let outlook = self.outlook();
+        let peer_view = self.peer_view();
         // The position of the next pod in its deployment, and how many there are.
         let mut places: Vec<(usize, usize)> = Vec::new();
-        if outlook.is_some() {
+        if peer_view.is_some() {
             places.resize(pool.deployments().len(), (0, 0));
             for pod in pool.pods() {
                 if let Some((_, pods)) = places.get_mut(pod.deployment) {
@@ -80,10 +80,10 @@ impl Reading {
         let sustained: Vec<Option<u32>> = pool.deployments().iter().map(sustains).collect();
         let states = pool.pods().iter().zip(entries).map(|(pod, mut entry)| {
             let (mut allowance, mut alike) = (Allowance::default(), 1);
-            if let (Some(outlook), Some(place)) = (outlook, places.get_mut(pod.deployment)) {
-                allowance = outlook.allowance(pod.id, *place, entry.load(), now);
-                entry.add(outlook.elsewhere(pod.id, now));
-                alike = outlook.alike(now);
+            if let (Some(peer_view), Some(place)) = (peer_view, places.get_mut(pod.deployment)) {
+                allowance = peer_view.allowance(pod.id, *place, entry.load(), now);
+                entry.add(peer_view.elsewhere(pod.id, now));
+                alike = peer_view.alike(now);
                 place.0 = place.0.saturating_add(1);
             }
             let in_flight = entry.count.saturating_mul(alike);
@@ -91,19 +91,19 @@ impl Reading {
             PodState { load: entry.load(), in_flight, sustained, allowance, ..PodState::default() }
         });
         let mut states: Vec<PodState> = states.collect();
-        let others = board.directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref()?.reserved);
+        let others = pool_state.directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref()?.reserved);
         for pod in others.chain(self.wanted(now).iter().filter_map(|wanted| wanted.claim.reserved)) {
             if let Some(state) = pool.position(pod).and_then(|position| states.get_mut(position)) {
                 state.reserved = true;
             }
         }
-        for pod in board.failing.pods() {
+        for pod in pool_state.failing.pods() {
             if let Some(state) = pool.position(pod).and_then(|position| states.get_mut(position)) {
-                state.health = board.failing.health(pod, now);
+                state.health = pool_state.failing.health(pod, now);
             }
         }
         if self.is_outdated {
-            let newest: FnvHashSet<PodId> = board.newest_pods.iter().copied().collect();
+            let newest: FnvHashSet<PodId> = pool_state.newest_pods.iter().copied().collect();
             for (pod, state) in pool.pods().iter().zip(&mut states) {
                 if !newest.contains(&pod.id) {
                     state.health = Health::Out;
@@ -111,7 +111,7 @@ impl Reading {
             }
         }
         let mut view = View::new(pool, states);
-        view.tell_missing(board.failing.missing.now(now));
+        view.tell_missing(pool_state.failing.missing.now(now));
         view
     }
 }
@@ -121,11 +121,11 @@ impl Reading {
 impl LoadTally {
     /// Returns the load of the other VMs on each pod, in the order of the pool.
     fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<Ticket>, now: Instant) -> &[Entry] {
-        let others: Vec<Ticket> = reading.board.directory.others(own, now).map(|seat| seat.ticket).collect();
+        let others: Vec<Ticket> = reading.pool_state.directory.others(own, now).map(|seat| seat.ticket).collect();
         if self.number != Some(reading.number) || !Rc::ptr_eq(&self.pool, pool) || self.others != others {
             self.entries.clear();
             self.entries.resize(pool.pods().len(), Entry::default());
-            for (deployment, column) in reading.board.columns_of(|ticket| others.contains(&ticket)) {
+            for (deployment, column) in reading.pool_state.columns_of(|ticket| others.contains(&ticket)) {
                 add(&mut self.entries, pool, deployment, column);
             }
             (self.number, self.pool, self.others) = (Some(reading.number), Rc::clone(pool), others);

@@ -4,22 +4,22 @@ use super::{Action, Dispatcher};
 use crate::scheduling::time::Instant;
 use crate::shared::digest::UrgentRequest;
 use crate::shared::ledger::Column;
-use crate::shared::outlook::Outlook;
+use crate::shared::peer_view::PeerView;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
     /// Returns what all VMs of this gateway run, and the most urgent request that waits there.
     pub fn to_tell(&mut self, now: Instant) -> (Column, Option<UrgentRequest>) {
-        let board = self.membership.read().board;
-        let waiting = board.most_urgent_claim(now).map(|claim| UrgentRequest::of(claim, now));
-        (board.running(now), waiting)
+        let pool_state = self.membership.read().pool_state;
+        let waiting = pool_state.most_urgent_claim(now).map(|claim| UrgentRequest::of(claim, now));
+        (pool_state.running(now), waiting)
     }
 
     /// This VM looked at the other gateways, for all VMs of this one.
-    pub fn learn_of_others(&mut self, outlook: &Outlook, now: Instant) -> Vec<Action> {
+    pub fn learn_of_others(&mut self, peer_view: &PeerView, now: Instant) -> Vec<Action> {
         self.membership.change_outlook(|before| {
             let earlier = before.map(|before| before.told.clone()).unwrap_or_default();
-            Outlook { earlier, ..outlook.clone() }
+            PeerView { earlier, ..peer_view.clone() }
         });
         self.look_again(now)
     }
@@ -28,8 +28,8 @@ impl<S: Store> Dispatcher<S> {
     /// the pods, of which this one is the one of this rank. What is known stays until it runs out.
     pub fn reckon_with(&mut self, reckoned: u32, rank: u32) {
         self.membership.change_outlook(|known| match known {
-            Some(known) => Outlook { reckoned, rank, ..known.clone() },
-            None => Outlook::apart(reckoned, rank),
+            Some(known) => PeerView { reckoned, rank, ..known.clone() },
+            None => PeerView::apart(reckoned, rank),
         });
     }
 }

@@ -1,4 +1,4 @@
-//! This VM's table of what it has placed: the truth that its columns on the board repeat.
+//! This VM's table of what it has placed: the truth that its columns on the pool's state repeat.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -17,7 +17,7 @@ pub(super) struct Running {
     /// In their order, which is that of sums over them in all VMs and simulations.
     runs: BTreeMap<RequestId, RunningRequest>,
     columns: FnvHashMap<DeploymentId, Column>,
-    /// `true` where the last change could not be written to the board.
+    /// `true` where the last change could not be written to the pool's state.
     pub(super) unpublished: bool,
 }
 

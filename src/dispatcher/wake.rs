@@ -10,8 +10,8 @@ use crate::shared::directory::Directory;
 use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
-    /// After a pass, which has read `directory`: publishes what is left in the queue, and wakes VMs
-    /// for which there is room left.
+    /// After a round, which has read `directory`: publishes what is left in the queue, and wakes
+    /// VMs for which there is room left.
     pub(super) fn tell_others(&mut self, directory: &Directory, now: Instant) {
         let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
         let claim = self.claim(directory, now);
@@ -30,14 +30,14 @@ impl<S: Store> Dispatcher<S> {
     /// the room.
     pub(super) fn wake_after_release(&mut self, now: Instant) {
         if !self.queue.is_empty() {
-            // The pass that follows also looks at the others' claims.
+            // The round that follows also looks at the others' claims.
             self.membership.wake_self();
             return;
         }
         // As it was when the room was given back.
         if self.membership.known_directory().others(self.membership.ticket(), now).any(|seat| seat.claim.is_some()) {
             let reading = self.membership.read();
-            self.wake_claims(&reading.board.directory, now);
+            self.wake_claims(&reading.pool_state.directory, now);
         }
     }
 
@@ -66,7 +66,7 @@ impl<S: Store> Dispatcher<S> {
                 &self.pool,
                 self.membership.ticket(),
                 &self.running,
-                (&mut self.tally, &self.company.speeds),
+                (&mut self.tally, &self.load_exchange.speeds),
                 now,
             );
             let position = view.reserve_for(request, now);
@@ -84,8 +84,13 @@ impl<S: Store> Dispatcher<S> {
         }
         claims.sort_by_key(|(claim, seat)| (claim.urgency, seat.ticket.slot));
         let pool = Rc::clone(&self.pool);
-        let mut view =
-            self.membership.read().view(&pool, ticket, &self.running, (&mut self.tally, &self.company.speeds), now);
+        let mut view = self.membership.read().view(
+            &pool,
+            ticket,
+            &self.running,
+            (&mut self.tally, &self.load_exchange.speeds),
+            now,
+        );
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
             view.reserve_for(aged, now);
         }

@@ -2,9 +2,9 @@
 //!
 //! The order is (late or not, latest start, arrival). Whether a request is late changes with time
 //! alone, so it is not stored: requests are kept by latest start, and those before `now` are the
-//! late ones. Requests with one [`Footprint`] form a [`Lane`], which says which of them a pass
-//! looks at. A pass looks at so many requests and no more: where there are too many lanes for that,
-//! at the most urgent of all, and at the lanes in turn.
+//! late ones. Requests with one [`Footprint`] form a [`Lane`], which says which of them a round
+//! looks at. A round looks at so many requests and no more: where there are too many lanes for
+//! that, at the most urgent of all, and at the lanes in turn.
 
 mod lane;
 
@@ -22,7 +22,7 @@ use super::time::Instant;
 const LEAST_OF_LANE: usize = 2;
 /// Requests that start to be patient anew in one call; what is more follows with the next.
 const MOST_SETTLED: usize = 64;
-/// Requests of one lane that a pass looks at.
+/// Requests of one lane that a round looks at.
 const MOST_OF_LANE: usize = 40;
 
 /// Treatment of requests that cannot meet their objective any more.
@@ -57,7 +57,7 @@ pub struct Queue {
     /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
     waiting: BTreeMap<RequestId, Box<Waiting>>,
     lanes: BTreeMap<Footprint, Lane>,
-    /// The lane that was looked at last, where there are too many for one pass.
+    /// The lane that was looked at last, where there are too many for one round.
     turn: Option<Footprint>,
     /// Lanes from before the pool changed: their requests are still to be judged anew.
     outdated: Vec<Lane>,
@@ -138,7 +138,7 @@ impl Queue {
         Some(request)
     }
 
-    /// The pool changed: all that waits is to be judged anew before a pass looks at it.
+    /// The pool changed: all that waits is to be judged anew before a round looks at it.
     pub fn outdate(&mut self) {
         self.judged_by = self.judged_by.wrapping_add(1);
         self.outdated.extend(std::mem::take(&mut self.lanes).into_values());
@@ -193,7 +193,7 @@ impl Queue {
         self.get(*id)
     }
 
-    /// The requests that a pass looks at, most urgent first: no more than some `most`. Over passes
+    /// The requests that a round looks at, most urgent first: no more than some `most`. Over rounds
     /// all that wait come up.
     pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
         let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);

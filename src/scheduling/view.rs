@@ -1,4 +1,4 @@
-//! The pool as one pass sees it: what runs on each pod, and which pods are open.
+//! The pool as one round sees it: what runs on each pod, and which pods are open.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ pub enum Health {
     Out,
 }
 
-/// State of one pod, as a pass knows it.
+/// State of one pod, as a round knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodState {
     /// Sum of the pending loads of what runs on it, over all VMs.
@@ -43,12 +43,12 @@ pub struct PodState {
     pub allowance: Allowance,
 }
 
-/// Pods and their states, kept up to date by the placements of the pass.
+/// Pods and their states, kept up to date by the placements of the round.
 #[derive(Debug)]
 pub struct View<'a> {
     pool: &'a Pool,
     states: Vec<PodState>,
-    /// Requests on each pod, where the pass was given them.
+    /// Requests on each pod, where the round was given them.
     runs: OnPods,
     /// Models that pods were found to lack.
     missing: Vec<(PodId, ModelId)>,
@@ -159,12 +159,12 @@ impl<'a> View<'a> {
         self.missing.extend(missing);
     }
 
-    /// Returns the requests on the pod at `position`, those included that the pass has placed.
+    /// Returns the requests on the pod at `position`, those included that the round has placed.
     pub fn runs(&self, position: usize) -> &[Run] {
         self.runs.at(position)
     }
 
-    /// Notes what a request that the pass has placed is on its pod.
+    /// Notes what a request that the round has placed is on its pod.
     pub fn add_run(&mut self, position: usize, run: Run) {
         if let Some(runs) = self.runs.at_mut(position) {
             runs.push(run);
@@ -223,7 +223,7 @@ impl<'a> View<'a> {
         self.serving(request).filter(move |candidate| self.has_room(request, candidate))
     }
 
-    /// Notes that a request goes to a pod, for the rest of the pass.
+    /// Notes that a request goes to a pod, for the rest of the round.
     pub fn place(&mut self, position: usize, load: Load) {
         if let Some(state) = self.states.get_mut(position) {
             state.load += load;

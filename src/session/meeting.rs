@@ -8,9 +8,9 @@ use super::router::Router;
 use crate::scheduling::time::Instant;
 use crate::shared::document::Good;
 use crate::shared::ledger::Column;
-use crate::shared::roster::Roster;
+use crate::shared::peer_table::PeerTable;
 use crate::sources::callout::{Callout, FetchError};
-use crate::sources::replicas::{Round, Turn};
+use crate::sources::replicas::{GossipRound, Turn};
 
 impl<H: Host> Router<H> {
     /// Begins a round, if one is due and no other VM has one under way.
@@ -22,12 +22,12 @@ impl<H: Host> Router<H> {
         if !document.lease(&self.host, &self.keys, every, timeout, now) {
             return;
         }
-        let roster = Roster::from_bytes(&document.in_force(&self.host, &self.keys));
-        let mut roster = roster.unwrap_or_else(|| Roster::new(self.host.random_seed()));
+        let peer_table = PeerTable::from_bytes(&document.in_force(&self.host, &self.keys));
+        let mut peer_table = peer_table.unwrap_or_else(|| PeerTable::new(self.host.random_seed()));
         let (told, waiting) = self.dispatcher.to_tell(now);
-        let digest = roster.digest(told.clone(), waiting).encode(&self.config.pool);
+        let digest = peer_table.digest(told.clone(), waiting).encode(&self.config.pool);
         let Some(replicas) = &mut self.replicas else { return };
-        let round = replicas.source.round(&self.config.pool, roster, digest);
+        let round = replicas.source.round(&self.config.pool, peer_table, digest);
         self.go_on_meeting(round, told, now);
     }
 
@@ -52,7 +52,7 @@ impl<H: Host> Router<H> {
         }
     }
 
-    fn go_on_meeting(&mut self, round: Round, told: Column, told_at: Instant) {
+    fn go_on_meeting(&mut self, round: GossipRound, told: Column, told_at: Instant) {
         let Some(replicas) = &mut self.replicas else { return };
         let ask = round.ask();
         match replicas.send(&self.host, &ask) {
@@ -61,17 +61,17 @@ impl<H: Host> Router<H> {
         }
     }
 
-    /// Passes the roster on, says what is news, and lets all VMs know what came of it: what ran
-    /// here and when that was told, or why it was not.
-    fn end_meeting(&mut self, round: &Round, outcome: Result<(Column, Instant), FetchError>, now: Instant) {
+    /// Passes the table of peers on, says what is news, and lets all VMs know what came of it: what
+    /// ran here and when that was told, or why it was not.
+    fn end_meeting(&mut self, round: &GossipRound, outcome: Result<(Column, Instant), FetchError>, now: Instant) {
         let Some(Replicas { source, document, .. }) = &self.replicas else { return };
-        let reckoned = round.roster().gateways().max(source.expected);
+        let reckoned = round.peer_table().gateways().max(source.expected);
         let complaint = match &outcome {
             Err(error) => Some((error.to_string(), error.code())),
             Ok(_) if round.complaints().is_empty() => None,
             Ok(_) => Some((round.complaints().join("; "), "partial")),
         };
-        let bytes = round.roster().to_bytes();
+        let bytes = round.peer_table().to_bytes();
         let good = Good { bytes: &bytes, etag: None, complaint: complaint.as_ref().map(|(text, _)| text.as_str()) };
         let news = document.publish(&self.host, &self.keys, good).news;
         if let Some((_, code)) = &complaint {
@@ -90,16 +90,16 @@ impl<H: Host> Router<H> {
         }
         let actions = match outcome {
             Ok((told, told_at)) => {
-                let outlook = round.roster().outlook(
+                let peer_view = round.peer_table().peer_view(
                     told,
                     source.expected,
                     source.callout.interval,
                     told_at.after(source.expire),
                 );
-                self.dispatcher.learn_of_others(&outlook, now)
+                self.dispatcher.learn_of_others(&peer_view, now)
             }
             Err(_) => {
-                self.dispatcher.reckon_with(reckoned, round.roster().rank(reckoned));
+                self.dispatcher.reckon_with(reckoned, round.peer_table().rank(reckoned));
                 return;
             }
         };

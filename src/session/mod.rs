@@ -2,21 +2,21 @@
 //! [`Host`]: contexts, streams, bodies, callouts and metrics. It reads what passes, asks the
 //! [`crate::dispatcher`], and does what that says.
 
+mod apply;
 mod body;
 mod callout;
 mod connections;
 mod content;
-mod describing;
 mod early;
 mod expecting;
 mod guard;
 pub mod headers;
 pub mod host;
+mod intake;
 mod intent;
 mod meeting;
 pub mod metrics;
-mod passing;
-mod performing;
+mod passthrough;
 mod reading;
 mod record;
 mod refreshing;

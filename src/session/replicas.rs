@@ -6,12 +6,12 @@ use crate::scheduling::time::Instant;
 use crate::shared::document::SharedDocument;
 use crate::shared::ledger::Column;
 use crate::sources::callout::FetchError;
-use crate::sources::replicas::{ReplicaSource, Round, StoreRequest};
+use crate::sources::replicas::{GossipRound, ReplicaSource, StoreRequest};
 
 /// Exchange with other gateways, as far as this VM has it under way.
 pub(super) struct Replicas {
     pub(super) source: ReplicaSource,
-    /// Holds the roster, which passes from VM to VM, and the right to meet.
+    /// Holds the table of peers, which passes from VM to VM, and the right to meet.
     pub(super) document: SharedDocument,
     /// The round that this VM has under way.
     pub(super) meeting: Option<Meeting>,
@@ -19,7 +19,7 @@ pub(super) struct Replicas {
 
 /// A round that is under way.
 pub(super) struct Meeting {
-    pub(super) round: Round,
+    pub(super) round: GossipRound,
     /// Instant at which it began, with what ran here then: the others know of that.
     pub(super) told_at: Instant,
     pub(super) told: Column,

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::apply::KEPT_BAD_REQUEST;
 use super::headers::Headers;
 use super::host::{Buffer, Host, Map};
-use super::performing::KEPT_BAD_REQUEST;
 use super::record::{Record, Stage};
 use super::router::Router;
 use super::stats::{Ending, NO_PODS, reason_of};

@@ -1,5 +1,5 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes
-//! of decisions is in [`describing`](super::describing) and [`performing`](super::performing).
+//! of decisions is in [`intake`](super::intake) and [`apply`](super::apply).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

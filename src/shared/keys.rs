@@ -19,14 +19,14 @@ impl Keys {
         Self { prefix: format!("slo-router/{FORMAT}/{pool}") }
     }
 
-    /// Key of the board that all VMs read and write.
-    pub fn board(&self) -> String {
-        format!("{}/board", self.prefix)
+    /// Key of the pool's state that all VMs read and write.
+    pub fn pool_state(&self) -> String {
+        format!("{}/pool_state", self.prefix)
     }
 
-    /// Key of the outlook on other gateways.
-    pub fn outlook(&self) -> String {
-        format!("{}/outlook", self.prefix)
+    /// Key of the view on other gateways.
+    pub fn peer_view(&self) -> String {
+        format!("{}/peer_view", self.prefix)
     }
 
     /// The name of a slot's mailbox.

@@ -2,12 +2,11 @@
 //! own, and between them shared data with compare-and-swap and mailboxes.
 //!
 //! Gateways share nothing but what they tell each other: a [`digest`](digest::Digest) each, kept in
-//! a [`roster`](roster::Roster) and summed up in an [`outlook`](outlook::Outlook) for all VMs.
+//! a [`table`](peer_table::PeerTable) and summed up in a [`view`](peer_view::PeerView) for all VMs.
 //!
 //! Shared data is never freed, so keys come from a bounded set; each carries the pool and the
 //! format's version.
 
-pub mod board;
 pub mod claim;
 pub mod digest;
 pub mod directory;
@@ -16,10 +15,11 @@ pub mod health;
 pub mod keys;
 pub mod ledger;
 pub mod memory;
-pub mod noticeboard;
-pub mod outlook;
-pub mod roster;
+pub mod peer_table;
+pub mod peer_view;
+pub mod pool_state;
 pub mod runs;
+pub mod state_cache;
 pub mod store;
 #[cfg(test)]
 mod tests;

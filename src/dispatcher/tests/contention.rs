@@ -1,4 +1,4 @@
-//! Another VM comes between what a VM knows of the board and its writing.
+//! Another VM comes between what a VM knows of the pool's state and its writing.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::shared::store::{Contended, Store, Stored};
 
 type Event = Box<dyn FnOnce()>;
 
-/// Before the next write to the board, something else happens.
+/// Before the next write to the pool's state, something else happens.
 #[derive(Clone, Default)]
 struct Interrupted {
     memory: Memory,
@@ -25,7 +25,7 @@ impl Store for Interrupted {
     }
 
     fn set(&self, key: &str, bytes: &[u8], version: u32) -> Result<(), Contended> {
-        if key.ends_with("/board")
+        if key.ends_with("/pool_state")
             && let Some(meanwhile) = self.meanwhile.take()
         {
             meanwhile();

@@ -1,10 +1,10 @@
 //! One VM alone, several over one memory, and several in a world of faults.
 
 mod alone;
-mod company;
 mod contention;
+mod load_exchange;
 mod random;
 mod replicas;
-mod served;
+mod reroute;
 mod several;
 mod world;

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::company;
+use super::load_exchange;
 use super::world::{settings, well};
 use crate::dispatcher::{Action, Dispatcher, Settings};
 use crate::scheduling::policies::{PolicyName, attainment, least_request};
@@ -15,7 +15,7 @@ use crate::scheduling::slo::Slo;
 use crate::scheduling::testing::{START, arrival, pool, profile, urgent};
 use crate::scheduling::time::Instant;
 use crate::shared::memory::Memory;
-use crate::shared::roster::Roster;
+use crate::shared::peer_table::PeerTable;
 use crate::shared::store::Store;
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -25,7 +25,7 @@ const EXPIRE: Duration = Duration::from_secs(2);
 struct Gateways {
     now: Instant,
     dispatchers: Vec<Dispatcher<Memory>>,
-    rosters: Vec<Roster>,
+    rosters: Vec<PeerTable>,
     slots: Vec<Option<String>>,
     running: Vec<Vec<u32>>,
 }
@@ -46,7 +46,7 @@ impl Gateways {
             dispatcher.set_pool(Rc::clone(&pool), START);
             dispatcher
         };
-        let rosters = (1..=count as u64).map(Roster::new).collect();
+        let rosters = (1..=count as u64).map(PeerTable::new).collect();
         let (dispatchers, slots) = ((0..count).map(start).collect(), vec![None; count]);
         Self { now: START, dispatchers, rosters, slots, running: vec![Vec::new(); count] }
     }
@@ -80,12 +80,12 @@ impl Gateways {
 
     /// One gateway looks at the others and tells them what it does.
     fn meet(&mut self, gateway: usize) {
-        let (dispatcher, roster) = (&mut self.dispatchers[gateway], &mut self.rosters[gateway]);
+        let (dispatcher, peer_table) = (&mut self.dispatchers[gateway], &mut self.rosters[gateway]);
         let (told, waiting) = dispatcher.to_tell(self.now);
-        self.slots[gateway] = Some(roster.digest(told.clone(), waiting).encode("p"));
-        assert_eq!(roster.look(&self.slots, "p", EXPIRE, self.now), Vec::<String>::new());
-        let outlook = roster.outlook(told, 1, INTERVAL, self.now.after(EXPIRE));
-        let actions = dispatcher.learn_of_others(&outlook, self.now);
+        self.slots[gateway] = Some(peer_table.digest(told.clone(), waiting).encode("p"));
+        assert_eq!(peer_table.look(&self.slots, "p", EXPIRE, self.now), Vec::<String>::new());
+        let peer_view = peer_table.peer_view(told, 1, INTERVAL, self.now.after(EXPIRE));
+        let actions = dispatcher.learn_of_others(&peer_view, self.now);
         self.perform(gateway, &actions);
     }
 
@@ -219,10 +219,10 @@ fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
     let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
     gateways.meet_for(2);
     gateways.arrive(0, 1, 0, 9);
-    let Dispatcher { membership, pool, running, tally, company, .. } = &mut gateways.dispatchers[0];
+    let Dispatcher { membership, pool, running, tally, load_exchange, .. } = &mut gateways.dispatchers[0];
     let (ticket, reading) = (membership.ticket(), membership.read());
     let in_flight = |now| {
-        let view = reading.view(pool, ticket, running, (tally, &company.speeds), now);
+        let view = reading.view(pool, ticket, running, (tally, &load_exchange.speeds), now);
         (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
     };
     assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
@@ -248,7 +248,7 @@ fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
         (0..others).for_each(|id| gateways.arrive(1, u32::try_from(id).unwrap(), 0, 9));
         gateways.meet_for(3);
         let membership = &gateways.dispatchers[0].membership;
-        membership.store().get(&membership.keys().board()).bytes.len()
+        membership.store().get(&membership.keys().pool_state()).bytes.len()
     };
     assert_eq!(board_bytes(0), board_bytes(200));
 }
@@ -265,7 +265,7 @@ fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
 
 #[test]
 fn slo_attainment_goes_where_fewest_run_whichever_gateway_placed_them() {
-    let mut gateways = Gateways::new(2, pool(&[("d", 2, Some(company::profile()))]));
+    let mut gateways = Gateways::new(2, pool(&[("d", 2, Some(load_exchange::profile()))]));
     gateways.meet_for(2);
     gateways.ask(0, 1, attainment::SLO_ATTAINMENT);
     gateways.meet_for(2);
@@ -278,7 +278,7 @@ fn slo_attainment_goes_where_fewest_run_whichever_gateway_placed_them() {
 #[test]
 fn slo_attainment_holds_what_would_be_too_slow_beside_what_another_gateway_runs() {
     const MANY: u32 = 700;
-    let mut gateways = Gateways::new(2, pool(&[("d", 1, Some(company::profile()))]));
+    let mut gateways = Gateways::new(2, pool(&[("d", 1, Some(load_exchange::profile()))]));
     gateways.meet_for(2);
     (0..MANY).for_each(|id| gateways.ask(0, id, least_request::LEAST_REQUEST));
     assert_eq!(pods_of(&gateways, 0), [MANY]);

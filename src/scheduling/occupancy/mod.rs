@@ -1,12 +1,12 @@
 //! Occupancy of a pod, by dead reckoning from what has been seen of it.
 
-mod course;
+mod completion_window;
 #[cfg(test)]
 mod tests;
 mod tracking;
 
-use self::course::Course;
-pub(crate) use self::course::Limits;
+use self::completion_window::CompletionWindow;
+pub(crate) use self::completion_window::Limits;
 pub(crate) use self::tracking::reckon;
 pub use self::tracking::watch;
 use crate::scheduling::prediction::OutputLengths;
@@ -168,7 +168,7 @@ impl Occupancy {
         });
     }
 
-    /// Returns its levels, for a meter.
+    /// Returns its levels, for an integral.
     pub(crate) fn levels(&self, model: &StepModel) -> Levels {
         let decoding = self.streams.iter().filter(|stream| stream.tokens > 0.0).count() as f64;
         let growth_per_s = decoding / model.step_s(self.requests, self.context_tokens);
@@ -199,7 +199,7 @@ impl Stream {
     }
 
     /// Its course if the pod's pace is `factor` times as slow as predicted.
-    fn course(&self, pace: &Pace, factor: f64) -> Course {
+    fn course(&self, pace: &Pace, factor: f64) -> CompletionWindow {
         let per_token_s = pace.per_token_s * factor;
         // A stream goes on from where it is; a newcomer's first token is no step of its own.
         let start_s = if self.tokens > 0.0 {
@@ -208,7 +208,7 @@ impl Stream {
             let earliest_s = self.elapsed_s + pace.delay_s;
             (if self.first_token_s > earliest_s { self.first_token_s } else { earliest_s }) - per_token_s
         };
-        Course { first_token_s: self.first_token_s, start_s, per_token_s }
+        CompletionWindow { first_token_s: self.first_token_s, start_s, per_token_s }
     }
 
     /// By how much it is expected to miss its objectives, as an answer of usual length.

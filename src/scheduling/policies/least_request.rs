@@ -7,7 +7,7 @@
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
@@ -29,8 +29,8 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 }
 
 impl Policy for LeastRequest {
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
-        place(view, waiting, pass, |_| true)
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
+        place(view, waiting, round, |_| true)
     }
 }
 
@@ -38,7 +38,7 @@ impl Policy for LeastRequest {
 pub(super) fn place(
     view: &mut View<'_>,
     waiting: &[&Request],
-    pass: &mut Pass<'_>,
+    round: &mut Round<'_>,
     takes: impl Fn(&Candidate<'_>) -> bool,
 ) -> Vec<Decision> {
     let mut decisions = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn place(
             let requests = f64::from(candidate.state.in_flight) + 1.0;
             requests / candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0)
         };
-        let choice = min_at_random(open_to(view, request).filter(&takes), relative, pass.rng);
+        let choice = min_at_random(open_to(view, request).filter(&takes), relative, round.rng);
         if let Some((pod, load)) = choice.map(|candidate| (candidate.position, candidate.prospect.load)) {
             view.place(pod, load);
             decisions.push(Decision { request: request.arrival.id, pod });

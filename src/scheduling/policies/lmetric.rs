@@ -8,7 +8,7 @@
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::run::{Progress, Run};
@@ -31,7 +31,7 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 }
 
 impl Policy for LMetric {
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         // Added up once: a pod's runs would be looked at for each request else.
         let mut new_tokens: Vec<f64> =
             (0..view.pool().pods().len()).map(|position| new_prompt_tokens(view.runs(position))).collect();
@@ -42,7 +42,7 @@ impl Policy for LMetric {
                 let tokens = new_tokens.get(candidate.position).copied().unwrap_or_default();
                 (tokens + own) * (f64::from(candidate.state.in_flight) + 1.0)
             };
-            let choice = min_at_random(open_to(view, request), product, pass.rng)
+            let choice = min_at_random(open_to(view, request), product, round.rng)
                 .map(|candidate| (candidate.position, candidate.prospect.load));
             if let Some((pod, load)) = choice {
                 view.place(pod, load);

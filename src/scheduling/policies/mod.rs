@@ -19,6 +19,6 @@ mod tests;
 
 pub use self::attainment::Lateness;
 pub use self::name::{Descriptor, PolicyKind, PolicyName};
-pub use self::policy::{Decision, Pass, Policy};
+pub use self::policy::{Decision, Policy, Round};
 pub use self::preferences::{Prefer, Preferences};
 pub use self::registry::{UnknownPolicy, all};

@@ -11,9 +11,9 @@ pub trait Policy {
     /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent
     /// first) and decides. A request that no decision names waits. Placements must be noted in the
     /// view by [`View::place`].
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision>;
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision>;
 
-    /// A request was placed as the last pass decided. A decision alone may come to nothing, where
+    /// A request was placed as the last round decided. A decision alone may come to nothing, where
     /// another worker takes the room first, so what a policy counts of its placements belongs here.
     fn placed(&mut self, _request: RequestId) {}
 
@@ -24,10 +24,10 @@ pub trait Policy {
     }
 }
 
-/// Context of a pass, beside the pool and the queue.
+/// Context of a round, beside the pool and the queue.
 #[derive(Debug)]
-pub struct Pass<'a> {
-    /// Monotonic time of the pass.
+pub struct Round<'a> {
+    /// Monotonic time of the round.
     pub now: Instant,
     /// For ties and random choices.
     pub rng: &'a mut fastrand::Rng,
@@ -50,10 +50,10 @@ pub struct Decision {
     pub pod: usize,
 }
 
-// === impl Pass ===
+// === impl Round ===
 
-impl<'a> Pass<'a> {
-    /// Returns the context of a pass that has taken no look yet, for the only request that waits.
+impl<'a> Round<'a> {
+    /// Returns the context of a round that has taken no look yet, for the only request that waits.
     pub fn new(now: Instant, rng: &'a mut fastrand::Rng, speeds: &'a mut Speeds) -> Self {
         Self { now, rng, speeds, looks: 0, waiting: 1 }
     }

@@ -29,7 +29,7 @@ use std::cmp::Ordering;
 
 use super::choice::min_at_random;
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::{Prefer, Preferences};
 use crate::scheduling::load::Load;
 use crate::scheduling::request::{Prospect, Request};
@@ -92,10 +92,10 @@ pub(super) fn pack(Preferences { prefer, .. }: Preferences) -> Box<dyn Policy> {
 // === impl Pull ===
 
 impl Pull {
-    fn choose(&self, view: &View<'_>, request: &Request, pass: &mut Pass<'_>) -> Option<usize> {
-        let mut prospects: Vec<&Prospect> = request.worth_trying(pass.now).collect();
-        prospects.sort_by(|a, b| self.compare(a, b, pass.now));
-        let is_late = request.is_late(pass.now);
+    fn choose(&self, view: &View<'_>, request: &Request, round: &mut Round<'_>) -> Option<usize> {
+        let mut prospects: Vec<&Prospect> = request.worth_trying(round.now).collect();
+        prospects.sort_by(|a, b| self.compare(a, b, round.now));
+        let is_late = request.is_late(round.now);
         let room: Vec<Candidate<'_>> = view
             .with_room(request)
             .filter(|candidate| !is_late || candidate.state.has_room_for_late(candidate.prospect.load))
@@ -109,13 +109,15 @@ impl Pull {
             Fill::Pack => prospects.iter().find_map(|prospect| {
                 let open =
                     on(prospect).filter(|candidate| candidate.state.stays_within(candidate.prospect.load, PACKED_TO));
-                min_at_random(open, |candidate| -micro(candidate.state.load) + tie(candidate), pass.rng)
+                min_at_random(open, |candidate| -micro(candidate.state.load) + tie(candidate), round.rng)
             }),
         };
         let chosen = packed.or_else(|| match self.prefer {
-            Prefer::Slack => min_at_random(prospects.iter().flat_map(|prospect| on(prospect)), relative_load, pass.rng),
+            Prefer::Slack => {
+                min_at_random(prospects.iter().flat_map(|prospect| on(prospect)), relative_load, round.rng)
+            }
             Prefer::Cheapest => {
-                prospects.iter().find_map(|prospect| min_at_random(on(prospect), relative_load, pass.rng))
+                prospects.iter().find_map(|prospect| min_at_random(on(prospect), relative_load, round.rng))
             }
         });
         chosen.map(|candidate| candidate.position)
@@ -135,10 +137,10 @@ impl Pull {
 }
 
 impl Policy for Pull {
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for request in waiting {
-            let Some(pod) = self.choose(view, request, pass) else { continue };
+            let Some(pod) = self.choose(view, request, round) else { continue };
             let deployment = view.pool().pods().get(pod).map_or(usize::MAX, |pod| pod.deployment);
             if let Some(prospect) = request.on(deployment) {
                 view.place(pod, prospect.load);

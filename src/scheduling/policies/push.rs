@@ -7,7 +7,7 @@
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
@@ -29,14 +29,14 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 }
 
 impl Policy for LeastLoad {
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for request in waiting {
             let relative = |candidate: &Candidate<'_>| {
                 let filled = (candidate.state.load + candidate.prospect.load).as_share();
                 filled / candidate.prospect.rate_per_s.unwrap_or(1.0)
             };
-            let choice = min_at_random(open_to(view, request), relative, pass.rng)
+            let choice = min_at_random(open_to(view, request), relative, round.rng)
                 .map(|candidate| (candidate.position, candidate.prospect.load));
             if let Some((pod, load)) = choice {
                 view.place(pod, load);

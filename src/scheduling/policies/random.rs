@@ -2,7 +2,7 @@
 
 use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::View;
@@ -24,10 +24,10 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 }
 
 impl Policy for Random {
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for request in waiting {
-            let choice = min_at_random(open_to(view, request), |_| 0.0, pass.rng)
+            let choice = min_at_random(open_to(view, request), |_| 0.0, round.rng)
                 .map(|candidate| (candidate.position, candidate.prospect.load));
             if let Some((pod, load)) = choice {
                 view.place(pod, load);

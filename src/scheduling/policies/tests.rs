@@ -32,10 +32,10 @@ fn picks_at(
         .flat_map(|seed| {
             let mut view = View::new(pool, states.to_vec());
             let mut rng = fastrand::Rng::with_seed(seed);
-            name.build(Preferences { prefer, ..Preferences::default() }).pass(
+            name.build(Preferences { prefer, ..Preferences::default() }).decide(
                 &mut view,
                 &[request],
-                &mut Pass::new(now, &mut rng, &mut Speeds::default()),
+                &mut Round::new(now, &mut rng, &mut Speeds::default()),
             )
         })
         .map(|decision| decision.pod)
@@ -187,10 +187,10 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
     for policy in [pull::SLO, pull::SLO_PACK_LOAD] {
         let mut view = View::new(&pool, Vec::new());
         let mut rng = fastrand::Rng::with_seed(1);
-        let decisions = policy.build(Preferences::default()).pass(
+        let decisions = policy.build(Preferences::default()).decide(
             &mut view,
             &waiting,
-            &mut Pass::new(START, &mut rng, &mut Speeds::default()),
+            &mut Round::new(START, &mut rng, &mut Speeds::default()),
         );
         let placed: Vec<u32> = decisions.iter().map(|decision| decision.request.0).collect();
         assert_eq!((placed, view.state(0).load), (vec![0, 1, 2, 3, 4], Load::CAPACITY), "{policy}");
@@ -220,14 +220,14 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
             |prompt_tokens, progress| Run { prompt_tokens, progress, ..request.as_run(&request.prospects[0], START) };
         let decoding = Progress::Decoding { first_token_at: START, tokens: 1, seen_at: START };
         view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
-        let pass = &mut Pass {
+        let round = &mut Round {
             now: START,
             rng: &mut fastrand::Rng::with_seed(1),
             speeds: &mut Speeds::default(),
             looks: 0,
             waiting: 1,
         };
-        let decisions = lmetric::LMETRIC.build(Preferences::default()).pass(&mut view, &[&request], pass);
+        let decisions = lmetric::LMETRIC.build(Preferences::default()).decide(&mut view, &[&request], round);
         assert_eq!(decisions[0].pod, chosen, "{prompt_tokens} tokens");
     }
 }
@@ -259,8 +259,8 @@ fn random_goes_anywhere_and_about_equally_often() {
     let mut counts = [0; 4];
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
-        let pass = &mut Pass { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
-        counts[random::RANDOM.build(Preferences::default()).pass(&mut view, &[&request], pass)[0].pod] += 1;
+        let round = &mut Round { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
+        counts[random::RANDOM.build(Preferences::default()).decide(&mut view, &[&request], round)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
 }

@@ -77,7 +77,7 @@ impl GoingOn<'_> {
         let &Self { lengths, next, left } = self;
         let start = range.start().ceil();
         // A comparison: `max` is a call in WebAssembly, and this is asked thousands of times in a
-        // pass.
+        // round.
         let first = if start > next { start } else { next };
         let beyond = range.end().floor() + 1.0;
         if beyond <= first {

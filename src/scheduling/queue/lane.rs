@@ -1,9 +1,9 @@
-//! Requests with one footprint, of which a pass looks at some.
+//! Requests with one footprint, of which a round looks at some.
 //!
 //! No order tells which of them gain most. The most urgent may be past help and held, those behind
 //! them would gain; or those that just came have all the time, and the most urgent should go. So a
-//! pass is offered some by each of several orders in turn: the most urgent in time, the ones with
-//! most slack, the newest, those in between from where the last pass ended, those just late and
+//! round is offered some by each of several orders in turn: the most urgent in time, the ones with
+//! most slack, the newest, those in between from where the last round ended, those just late and
 //! those late for longest. For policies to which all requests of a lane are alike, the most urgent
 //! in time on each deployment come first.
 
@@ -37,7 +37,7 @@ pub(super) struct Lane {
 /// An order in which requests are offered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// From where the last pass ended.
+    /// From where the last round ended.
     InTurn,
     Other,
 }
@@ -81,7 +81,7 @@ impl Lane {
         self.places.pop_first().map(|(_, _, id)| id)
     }
 
-    /// Adds up to `most` requests to those that a pass looks at. `late_first`: the most overdue is
+    /// Adds up to `most` requests to those that a round looks at. `late_first`: the most overdue is
     /// the most urgent.
     pub(super) fn offer(&mut self, now: Instant, late_first: bool, most: usize, offered: &mut Vec<RequestId>) {
         if self.places.len() <= most {

@@ -45,12 +45,12 @@ fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Qu
     queue
 }
 
-/// Returns the requests that a pass is offered, in its order.
+/// Returns the requests that a round is offered, in its order.
 fn offered(queue: &mut Queue, now: Instant) -> Vec<u32> {
     queue.offer(now, 128).into_iter().map(|id| id.0).collect()
 }
 
-/// The order in which a pass would look at all that waits.
+/// The order in which a round would look at all that waits.
 fn order(mut queue: Queue, now: Instant) -> Vec<u32> {
     queue.settle(now);
     offered(&mut queue, now)

@@ -2,16 +2,16 @@
 //!
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context
 //! ([`step`]). The coefficients are fitted ([`fit`]) to what requests took ([`speed`]), explained
-//! by what their pods had to do meanwhile ([`meter`]). What prompts cost shows in first tokens,
-//! too. Where all requests are off by one factor, everything has changed by it, and that is taken
-//! up within some dozens of answers.
+//! by what their pods had to do meanwhile ([`load_integral`]). What prompts cost shows in first
+//! tokens, too. Where all requests are off by one factor, everything has changed by it, and that is
+//! taken up within some dozens of answers.
 
 mod capacity;
 mod deviation;
 mod fit;
-mod meter;
+mod kv_capacity;
+mod load_integral;
 mod prompts;
-mod room;
 mod speed;
 mod step;
 mod sustained;
@@ -22,11 +22,11 @@ use fnv::FnvHashMap;
 
 pub use self::capacity::Capacity;
 use self::fit::Sample;
-pub use self::meter::Levels;
-use self::meter::{Meter, MeterReading};
+use self::kv_capacity::KvCapacity;
+pub use self::load_integral::Levels;
+use self::load_integral::{IntegralReading, LoadIntegral};
 pub use self::prompts::ComputedShares;
 use self::prompts::Evidence;
-use self::room::Room;
 pub use self::speed::{Learned, Speed};
 use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
@@ -42,12 +42,12 @@ const ENOUGH_STEPS: u32 = 12;
 /// be found out only when its answers end.
 const MANY_STEPS: u32 = 64;
 
-/// Speeds of deployments, meters of pods, and the requests that will teach.
+/// Speeds of deployments, integrals of the load of pods, and the requests that will teach.
 #[derive(Debug, Default)]
 pub struct Speeds {
     speeds: FnvHashMap<DeploymentId, Speed>,
-    meters: FnvHashMap<PodId, Meter>,
-    rooms: FnvHashMap<DeploymentId, Room>,
+    integrals: FnvHashMap<PodId, LoadIntegral>,
+    kv_capacities: FnvHashMap<DeploymentId, KvCapacity>,
     learns: bool,
     running: FnvHashMap<RequestId, TrackedRequest>,
 }
@@ -59,8 +59,9 @@ struct TrackedRequest {
     deployment: DeploymentId,
     prompt_tokens: f64,
     prefill: Prefill,
-    /// Reading of its pod's meter: when it was placed or, better, at its first token.
-    from: MeterReading,
+    /// Reading of the integral of its pod's load: when it was placed or, better, at its first
+    /// token.
+    from: IntegralReading,
     streamed: bool,
     /// Tokens of its answer by then.
     tokens: u32,
@@ -117,8 +118,8 @@ impl Speeds {
     pub fn meet(&mut self, pool: &Pool) {
         self.speeds.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
-        self.meters.retain(|id, _| pods.contains(id));
-        self.rooms.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
+        self.integrals.retain(|id, _| pods.contains(id));
+        self.kv_capacities.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
         self.speeds.values_mut().for_each(|speed| speed.keep_to(&pods));
         for deployment in pool.deployments() {
             let profile = deployment.any_profile();
@@ -139,12 +140,12 @@ impl Speeds {
         self.speeds.iter_mut().map(|(deployment, speed)| (*deployment, speed))
     }
 
-    /// Updates a pod's meter by what was seen on it; returns the share of time in which prompts
-    /// stall it.
+    /// Updates the integral of a pod's load by what was seen on it; returns the share of time in
+    /// which prompts stall it.
     pub fn see(&mut self, pod: PodId, levels: Levels, now: Instant) -> f64 {
-        let meter = self.meter(pod, now);
-        meter.correct(levels);
-        meter.stalled_share()
+        let integral = self.integral(pod, now);
+        integral.correct(levels);
+        integral.stalled_share()
     }
 
     /// Takes what was seen on a pod of a deployment: so many tokens in its cache, and whether it is
@@ -154,9 +155,9 @@ impl Speeds {
         if !self.learns {
             return f64::INFINITY;
         }
-        let room = Room::seen(self.rooms.get(&deployment).copied(), tokens, late, now);
+        let room = KvCapacity::seen(self.kv_capacities.get(&deployment).copied(), tokens, late, now);
         if let Some(room) = room {
-            self.rooms.insert(deployment, room);
+            self.kv_capacities.insert(deployment, room);
         }
         room.map_or(f64::INFINITY, |room| room.tokens())
     }
@@ -169,12 +170,12 @@ impl Speeds {
         (pod, deployment): (PodId, DeploymentId),
         now: Instant,
     ) {
-        let meter = self.meter(pod, now);
-        let (from, requests, context_tokens) = (meter.read(), meter.requests(), meter.context_tokens());
-        let before = meter.prefill_until();
+        let integral = self.integral(pod, now);
+        let (from, requests, context_tokens) = (integral.read(), integral.requests(), integral.context_tokens());
+        let before = integral.prefill_until();
         self.came(prompt_tokens, (pod, deployment), now);
         let prompt_tokens = f64::from(prompt_tokens);
-        let done_at = self.meter(pod, now).prefill_until();
+        let done_at = self.integral(pod, now).prefill_until();
         let model = self.of(deployment).map(|speed| speed.model_of(pod));
         let step_s = model.map_or(0.0, |model| model.step_s(requests, context_tokens));
         let whole_s = model.map_or(0.0, |model| model.stall_s(prompt_tokens, requests));
@@ -188,13 +189,13 @@ impl Speeds {
     /// A request came to a pod, from whichever VM.
     pub fn came(&mut self, prompt_tokens: u32, (pod, deployment): (PodId, DeploymentId), now: Instant) {
         let prompt_tokens = f64::from(prompt_tokens);
-        let requests = self.meter(pod, now).requests();
+        let requests = self.integral(pod, now).requests();
         let speed = self.of(deployment);
         let computed_tokens =
             speed.map_or(prompt_tokens, |speed| speed.computed_shares().computed_tokens(prompt_tokens));
         let stall_s = speed.map_or(0.0, |speed| speed.model_of(pod).stall_s(computed_tokens, requests));
         let base_s = speed.map_or(0.0, |speed| speed.model_of(pod).base_s);
-        self.meter(pod, now).came(prompt_tokens, computed_tokens, stall_s, base_s);
+        self.integral(pod, now).came(prompt_tokens, computed_tokens, stall_s, base_s);
     }
 
     /// The streamed answer to a request of this VM has so many tokens now, one or more.
@@ -209,8 +210,8 @@ impl Speeds {
         if is_first {
             self.began(lesson.prompt_tokens, lesson.prefill, (pod, deployment), now);
         }
-        let meter = self.meter(pod, now);
-        let (sample, read) = (meter.since(&from, f64::from(steps)), meter.read());
+        let integral = self.integral(pod, now);
+        let (sample, read) = (integral.since(&from, f64::from(steps)), integral.read());
         if let Some(lesson) = self.running.get_mut(&id) {
             (lesson.from, lesson.streamed, lesson.tokens) = (read, true, tokens);
         }
@@ -222,7 +223,7 @@ impl Speeds {
     /// The first token of an answer came: how much of the prompt was computed shows in how soon it
     /// came.
     fn began(&mut self, prompt_tokens: f64, prefill: Prefill, (pod, deployment): (PodId, DeploymentId), now: Instant) {
-        self.meter(pod, now).shift_prefill(prefill.done_at, now);
+        self.integral(pod, now).shift_prefill(prefill.done_at, now);
         if prefill.whole_s < TELLING_STEPS * prefill.step_s {
             return;
         }
@@ -256,23 +257,23 @@ impl Speeds {
                 speed.learn_stay(Stay { requests: requests + 1.0, seconds: now.seconds_since(placed_at), kept });
             }
         }
-        let meter = self.meter(lesson.pod, now);
+        let integral = self.integral(lesson.pod, now);
         let tokens = answer.map_or(0, |answer| answer.output_tokens);
-        meter.ended(lesson.prompt_tokens + f64::from(tokens));
+        integral.ended(lesson.prompt_tokens + f64::from(tokens));
         // From the first token on, one step less than tokens; from the placement on, one for each.
         let steps = tokens.saturating_sub(lesson.tokens);
         if steps < ENOUGH_STEPS {
             return;
         }
-        let sample = meter.since(&lesson.from, f64::from(steps));
+        let sample = integral.since(&lesson.from, f64::from(steps));
         if let Some(speed) = self.speeds.get_mut(&lesson.deployment).filter(|_| self.learns) {
             speed.learn(lesson.pod, sample);
         }
     }
 
-    fn meter(&mut self, pod: PodId, now: Instant) -> &mut Meter {
-        let meter = self.meters.entry(pod).or_insert_with(|| Meter::new(now));
-        meter.advance(now);
-        meter
+    fn integral(&mut self, pod: PodId, now: Instant) -> &mut LoadIntegral {
+        let integral = self.integrals.entry(pod).or_insert_with(|| LoadIntegral::new(now));
+        integral.advance(now);
+        integral
     }
 }

@@ -1,13 +1,13 @@
 //! Tests of what the VMs share.
 
-mod board;
 mod claim;
 mod digest;
 mod directory;
 mod document;
 mod health;
 mod ledger;
-mod noticeboard;
-mod roster;
+mod peer_table;
+mod pool_state;
 mod runs;
+mod state_cache;
 mod store;

@@ -1,11 +1,11 @@
 //! Exchange with gateways that serve the same pods: a store that all of them reach, with a slot for
 //! each.
 //!
-//! A [`Round`] reads what the others reported, and reports this gateway's state. It needs of a
-//! store only a [`Shelf`]: to read all slots, and to write one so that it expires.
+//! A [`GossipRound`] reads what the others reported, and reports this gateway's state. It needs of
+//! a store only a [`SlotStore`]: to read all slots, and to write one so that it expires.
 
-mod round;
-mod shelf;
+mod gossip_round;
+mod slot_store;
 #[cfg(test)]
 mod tests;
 mod webdis;
@@ -17,12 +17,12 @@ use std::time::Duration;
 use fnv::FnvHasher;
 use serde::Deserialize;
 
-pub use self::round::{Round, Turn};
-pub use self::shelf::{Shelf, StoreRequest};
+pub use self::gossip_round::{GossipRound, Turn};
+pub use self::slot_store::{SlotStore, StoreRequest};
 use self::webdis::Webdis;
 use super::callout::Callout;
 use crate::json::{self, JsonError, duration, number, text};
-use crate::shared::roster::Roster;
+use crate::shared::peer_table::PeerTable;
 
 /// Store by which gateways exchange their state, and the terms of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -113,9 +113,9 @@ impl ReplicaSource {
     }
 
     /// Begins a round.
-    pub fn round(&self, pool: &str, roster: Roster, digest: String) -> Round {
-        let shelf = Webdis::new(pool, self.slots as usize);
-        Round::new(Box::new(shelf), pool, self.expire, roster, digest)
+    pub fn round(&self, pool: &str, peer_table: PeerTable, digest: String) -> GossipRound {
+        let store = Webdis::new(pool, self.slots as usize);
+        GossipRound::new(Box::new(store), pool, self.expire, peer_table, digest)
     }
 }
 

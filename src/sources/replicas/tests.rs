@@ -11,28 +11,28 @@ fn source(more: &str) -> ReplicaSource {
 }
 
 /// Makes the next digest of a gateway, as text.
-fn digest(roster: &mut Roster) -> String {
-    roster.digest(Column::new(), None).encode("p")
+fn digest(peer_table: &mut PeerTable) -> String {
+    peer_table.digest(Column::new(), None).encode("p")
 }
 
-fn begin(gateway: u64) -> (Round, String) {
-    let mut roster = Roster::new(gateway);
-    let text = digest(&mut roster);
-    (source("").round("p", roster, text.clone()), text)
+fn begin(gateway: u64) -> (GossipRound, String) {
+    let mut peer_table = PeerTable::new(gateway);
+    let text = digest(&mut peer_table);
+    (source("").round("p", peer_table, text.clone()), text)
 }
 
-fn posted(round: &Round) -> String {
+fn posted(round: &GossipRound) -> String {
     String::from_utf8(round.ask().body).unwrap()
 }
 
-fn read(round: &mut Round, answer: &serde_json::Value, now: Instant) -> Result<Turn, FetchError> {
+fn read(round: &mut GossipRound, answer: &serde_json::Value, now: Instant) -> Result<Turn, FetchError> {
     round.read(answer.to_string().as_bytes(), now)
 }
 
 #[test]
 fn a_round_looks_at_all_slots_and_takes_a_free_one() {
     let (mut round, text) = begin(1);
-    let other = digest(&mut Roster::new(2));
+    let other = digest(&mut PeerTable::new(2));
     let ask = round.ask();
     assert_eq!(ask.request.path, "/MGET/slo%2Drouter%3A1%3Ap%3A0/slo%2Drouter%3A1%3Ap%3A1/slo%2Drouter%3A1%3Ap%3A2");
     assert_eq!(ask.headers(&source("").callout)[0], (":method", "GET"));
@@ -41,16 +41,16 @@ fn a_round_looks_at_all_slots_and_takes_a_free_one() {
     assert_eq!(ask.headers(&source("").callout)[0], (":method", "POST"));
     assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A1%3Ap%3A1/{text}/PX/2000/NX"));
     assert_eq!(read(&mut round, &json!({ "SET": [true, "OK"] }), START), Ok(Turn::Done));
-    assert_eq!(round.roster().gateways(), 2);
+    assert_eq!(round.peer_table().gateways(), 2);
 }
 
 #[test]
 fn a_slot_is_written_again_without_a_condition() {
-    let mut roster = Roster::new(1);
-    let first = digest(&mut roster);
-    roster.settle(2);
-    let text = digest(&mut roster);
-    let mut round = source(r#", "expire": "5s""#).round("p", roster, text.clone());
+    let mut peer_table = PeerTable::new(1);
+    let first = digest(&mut peer_table);
+    peer_table.settle(2);
+    let text = digest(&mut peer_table);
+    let mut round = source(r#", "expire": "5s""#).round("p", peer_table, text.clone());
     assert_eq!(read(&mut round, &json!({ "MGET": [null, null, first] }), START), Ok(Turn::Next));
     assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A1%3Ap%3A2/{text}/PX/5000"));
 }
@@ -70,10 +70,10 @@ fn where_another_was_quicker_the_next_free_slot_is_tried() {
 #[test]
 fn more_gateways_than_slots_are_told() {
     let (mut round, _) = begin(1);
-    let others: Vec<String> = (2..5).map(|gateway| digest(&mut Roster::new(gateway))).collect();
+    let others: Vec<String> = (2..5).map(|gateway| digest(&mut PeerTable::new(gateway))).collect();
     let error = read(&mut round, &json!({ "MGET": others }), START).unwrap_err();
     assert_eq!(error.to_string(), "all 3 slots are taken");
-    assert_eq!(round.roster().gateways(), 4);
+    assert_eq!(round.peer_table().gateways(), 4);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::shelf::{Shelf, StoreRequest};
+use super::slot_store::{SlotStore, StoreRequest};
 use crate::json;
 use crate::shared::digest::VERSION;
 use crate::sources::callout::{FetchError, FetchRequest};
@@ -38,7 +38,7 @@ impl Webdis {
     }
 }
 
-impl Shelf for Webdis {
+impl SlotStore for Webdis {
     fn read(&self) -> StoreRequest {
         let keys: Vec<String> = (0..self.slots).map(|slot| self.key(slot)).collect();
         StoreRequest { request: FetchRequest::json(format!("/MGET/{}", keys.join("/"))), body: Vec::new() }

@@ -28,7 +28,7 @@ use slo_router::scheduling::policies::{PolicyKind, PolicyName};
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::board::Board;
+use slo_router::shared::pool_state::PoolState;
 use slo_router::shared::store::read;
 
 use self::agenda::{Agenda, Task};
@@ -160,8 +160,8 @@ impl Gateway for Shipped {
             return Some(format!("the workers hold (waiting, running) {held:?}"));
         }
         let memory = self.mail.memory();
-        let (board, _): (Board, u32) = read(memory, &self.keys.board());
-        let sum = board.running(now);
-        (!sum.is_empty()).then(|| format!("the board holds {sum:?}"))
+        let (state, _): (PoolState, u32) = read(memory, &self.keys.pool_state());
+        let sum = state.running(now);
+        (!sum.is_empty()).then(|| format!("the shared state holds {sum:?}"))
     }
 }

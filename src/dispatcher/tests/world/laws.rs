@@ -8,7 +8,7 @@ use crate::scheduling::load::Load;
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::view::{Health, PodState};
 use crate::shared::Keys;
-use crate::shared::board::Board;
+use crate::shared::pool_state::PoolState;
 use crate::shared::store::read;
 
 impl World {
@@ -17,11 +17,11 @@ impl World {
         for Vm { dispatcher, .. } in &self.vms {
             assert_eq!((dispatcher.waiting(), dispatcher.in_flight()), (0, 0));
         }
-        assert_eq!(self.board().running(self.now), BTreeMap::default());
+        assert_eq!(self.pool_state().running(self.now), BTreeMap::default());
     }
 
-    fn board(&self) -> Board {
-        read(&self.memory, &Keys::of(&self.settings.pool).board()).0
+    fn pool_state(&self) -> PoolState {
+        read(&self.memory, &Keys::of(&self.settings.pool).pool_state()).0
     }
 
     pub(super) fn assert_none_lost(&self, vm: usize) {
@@ -57,10 +57,10 @@ impl World {
     /// A request that waits, and a pod that deserves it, is up, is not reserved and has room; for a
     /// late one, room for those.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
-        let board = self.board();
-        let claims = board.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
+        let pool_state = self.pool_state();
+        let claims = pool_state.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
         let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
-        let sum = board.running(self.now);
+        let sum = pool_state.running(self.now);
         let pods = self.pool.pods().iter();
         let charged: HashMap<SocketAddr, Load> =
             pods.filter_map(|pod| Some((pod.address, sum.get(&pod.id)?.load()))).collect();
@@ -79,7 +79,7 @@ impl World {
                         state.has_room_for(*load)
                     };
                     *deployment == pod.deployment && has_room
-                }) && board.failing.health(pod.id, self.now) == Health::Up
+                }) && pool_state.failing.health(pod.id, self.now) == Health::Up
                     && !reserved.contains(&pod.id)
             })?;
             Some((*id, fits.address))

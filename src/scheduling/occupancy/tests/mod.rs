@@ -1,2 +1,2 @@
-mod course;
+mod completion_window;
 mod pod;

@@ -72,14 +72,14 @@
 //!
 //! # Cost
 //!
-//! A pass reckons the least busy pods of each deployment ([`work`]), and computes gains on the
+//! A round reckons the least busy pods of each deployment ([`work`]), and computes gains on the
 //! [`SHORTLIST`](work::SHORTLIST) least burdened of them. A newcomer's own chances are computed
 //! first; what it takes from those there only where that could still be the best place, and only
 //! over those whose objectives a usual newcomer puts at risk, or a sample of them ([`outlook`]).
-//! What was computed of a pod holds until something is placed there. The work of a pass is counted
+//! What was computed of a pod holds until something is placed there. The work of a round is counted
 //! in looks at single streams, what its callback did before included, and ends at
 //! [`MOST_WORK`](work::MOST_WORK): of more requests than that allows the most urgent is judged each
-//! time, and the others in turn, so over passes all are. Nothing is computed again while nothing
+//! time, and the others in turn, so over rounds all are. Nothing is computed again while nothing
 //! has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
@@ -104,7 +104,7 @@ use self::pressure::Pressure;
 use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
-use super::policy::{Decision, Pass, Policy};
+use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
 use crate::scheduling::occupancy::{Spread, reckon};
 use crate::scheduling::pool::Deployment;
@@ -148,11 +148,11 @@ pub(super) struct Attainment {
     budget: Budget,
     /// Tokens of context of a request like those that wait.
     usual_context: f64,
-    /// Passes so far that could not judge all that they were offered.
+    /// Rounds so far that could not judge all that they were offered.
     turn: usize,
 }
 
-/// A pass that placed nothing, and what it looked at.
+/// A round that placed nothing, and what it looked at.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     in_flight: u32,
@@ -180,7 +180,7 @@ impl Attainment {
         }
     }
 
-    /// Returns `true` if something has changed since the last pass that placed nothing, or enough
+    /// Returns `true` if something has changed since the last round that placed nothing, or enough
     /// time has passed.
     fn is_due(&self, look: &Look) -> bool {
         self.last.is_none_or(|last| {
@@ -213,7 +213,7 @@ impl Attainment {
         Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share(), faster }
     }
 
-    /// Of more requests than a pass may judge the most urgent, those that must be placed, and of
+    /// Of more requests than a round may judge the most urgent, those that must be placed, and of
     /// the others some from all over the order, each time others.
     fn in_turn<'r>(&mut self, requests: Vec<&'r Request>, most: usize, starved: &[RequestId]) -> Vec<&'r Request> {
         let stride = requests.len().div_ceil(most.max(1));
@@ -252,48 +252,48 @@ impl Policy for Attainment {
         (!can_judge(request, speeds)).then_some(LEAST_REQUEST)
     }
 
-    fn pass(&mut self, view: &mut View<'_>, waiting: &[&Request], pass: &mut Pass<'_>) -> Vec<Decision> {
+    fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         let look = Look {
             in_flight: (0..view.pool().pods().len()).map(|position| view.state(position).in_flight).sum(),
             newest: waiting.iter().map(|request| request.arrival.id).max().unwrap_or_default(),
-            at: pass.now,
+            at: round.now,
         };
         if !self.is_due(&look) {
             return Vec::new();
         }
-        self.budget.begin(pass.now);
-        self.pressure.update(waiting.len() > 1, pass.now);
+        self.budget.begin(round.now);
+        self.pressure.update(waiting.len() > 1, round.now);
         self.usual_context = usual_context(waiting);
-        let starved = self.starved(waiting, pass.now);
-        let speeds = &*pass.speeds;
+        let starved = self.starved(waiting, round.now);
+        let speeds = &*round.speeds;
         let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
-        let unjudged = self.backlog.admit(unjudged, look.in_flight, pass.now);
-        let mut decisions = least_request::place(view, &unjudged, pass, |pod| pod.state.sustains_more());
+        let unjudged = self.backlog.admit(unjudged, look.in_flight, round.now);
+        let mut decisions = least_request::place(view, &unjudged, round, |pod| pod.state.sustains_more());
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {
             if let Some(outlook) = outlooks.get_mut(position) {
-                *outlook = self.outlook(view, position, pass.speeds, pass.now);
+                *outlook = self.outlook(view, position, round.speeds, round.now);
             }
         }
-        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, pass.speeds)).collect();
+        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, round.speeds)).collect();
         let offered = judged.len();
-        let done = pass.looks.checked_div(LOOKS_OF_WORK).unwrap_or_default();
+        let done = round.looks.checked_div(LOOKS_OF_WORK).unwrap_or_default();
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
-        let mut placing = Placing::new(judged, outlooks, &idle, &starved, pass.now)
+        let mut placing = Placing::new(judged, outlooks, &idle, &starved, round.now)
             .after(work)
-            .alone(waiting.len() == 1 && pass.waiting <= 1);
+            .alone(waiting.len() == 1 && round.waiting <= 1);
         while let Some((request, position)) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
-            view.add_run(position, request.as_run(prospect, pass.now));
-            placing.replace(position, self.outlook(view, position, pass.speeds, pass.now));
+            view.add_run(position, request.as_run(prospect, round.now));
+            placing.replace(position, self.outlook(view, position, round.speeds, round.now));
             self.in_vain.remove(&request.arrival.class);
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
-        pass.looks = placing.work().saturating_mul(LOOKS_OF_WORK);
+        round.looks = placing.work().saturating_mul(LOOKS_OF_WORK);
         // What was decided may come to nothing where another VM was quicker, and is then decided
         // anew.
         self.last = (decisions.is_empty() && are_all_judged).then_some(look);

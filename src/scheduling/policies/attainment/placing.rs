@@ -1,4 +1,4 @@
-//! The choices of a pass: which request goes where next.
+//! The choices of a round: which request goes where next.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const WELL: f64 = 0.5;
 pub(super) struct Placing<'r> {
     now: Instant,
     waiting: Vec<UnplacedRequest<'r>>,
-    /// `true` if only one waited in the whole pool when the pass began.
+    /// `true` if only one waited in the whole pool when the round began.
     is_alone: bool,
     outlooks: Vec<Option<PodOutlook>>,
     /// Positions of the pods that have an outlook, the least burdened first.
@@ -63,7 +63,7 @@ enum Known {
     /// It may not run there, or there is no room.
     NoRoom,
     /// There is room for it.
-    Room,
+    KvCapacity,
     /// There is none in the pod's cache.
     NoCache,
     /// All but what it takes from those there.
@@ -122,7 +122,7 @@ impl<'r> Placing<'r> {
 
     /// The request that goes next, and the position of its pod: of those that need not be held the
     /// one with the largest gain. None, too, where so much was looked at that the rest has to wait
-    /// for the next pass.
+    /// for the next round.
     pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<(&'r Request, usize)> {
         if self.work >= MOST_WORK {
             return None;
@@ -173,7 +173,7 @@ impl<'r> Placing<'r> {
             if let Known::Nothing = known {
                 let has_room =
                     view.candidate(request, position).is_some_and(|candidate| view.has_room(request, &candidate));
-                *known = if has_room { Known::Room } else { Known::NoRoom };
+                *known = if has_room { Known::KvCapacity } else { Known::NoRoom };
             }
             if let Known::NoRoom = known {
                 continue;
@@ -184,7 +184,7 @@ impl<'r> Placing<'r> {
                 continue;
             }
             *considered += 1;
-            if let Known::Room = known {
+            if let Known::KvCapacity = known {
                 *work += 1;
                 let on = view.candidate(request, position).map(|candidate| *candidate.prospect);
                 let newcomer = on.and_then(|on| outlook.newcomer(request, &on, *now));

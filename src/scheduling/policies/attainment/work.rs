@@ -1,29 +1,29 @@
-//! Bounds on the work of a pass: less than a millisecond, whatever waits and runs.
+//! Bounds on the work of a round: less than a millisecond, whatever waits and runs.
 
 use super::outlook::PodOutlook;
 use crate::scheduling::view::View;
 
-/// Pods of each deployment that a pass reckons: those with the fewest requests.
+/// Pods of each deployment that a round reckons: those with the fewest requests.
 const RECKONED: usize = 16;
 
-/// Pods of each deployment that a pass considers for a request: of those, the least burdened.
+/// Pods of each deployment that a round considers for a request: of those, the least burdened.
 pub(super) const SHORTLIST: usize = 4;
 
-/// Runs on the pods that a pass reckons, beyond the first of each deployment.
+/// Runs on the pods that a round reckons, beyond the first of each deployment.
 const MOST_RECKONED_RUNS: usize = 256;
 
-/// Looks at single streams in one pass, to see how they go on and what a newcomer takes from them:
+/// Looks at single streams in one round, to see how they go on and what a newcomer takes from them:
 /// less than a millisecond.
 pub(super) const MOST_WORK: usize = 750;
 
 /// A request that is offered costs about as much as so many of them, whether it is judged or not.
 const OFFER_WORK: usize = 3;
 
-/// Looks of requests at pods that one counts as: half of a pass's work is all that a callback may
+/// Looks of requests at pods that one counts as: half of a round's work is all that a callback may
 /// do.
 pub(super) const LOOKS_OF_WORK: usize = 40;
 
-/// Requests that a pass judges at least.
+/// Requests that a round judges at least.
 const LEAST_JUDGED: usize = 3;
 
 /// The work of seeing these pods and being offered so many requests, in looks at single streams.
@@ -32,14 +32,14 @@ pub(super) fn work_before(outlooks: &[Option<PodOutlook>], offered: usize) -> us
     seen.saturating_add(OFFER_WORK.saturating_mul(offered))
 }
 
-/// Requests that a pass may judge on pods that go on like this, after so much work.
+/// Requests that a round may judge on pods that go on like this, after so much work.
 pub(super) fn most_judged(outlooks: &[Option<PodOutlook>], work: usize) -> usize {
     let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
     MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
 }
 
-/// The positions of the pods of each deployment that run the fewest requests, as many as a pass may
-/// reckon.
+/// The positions of the pods of each deployment that run the fewest requests, as many as a round
+/// may reckon.
 pub(super) fn least_busy(view: &View<'_>) -> Vec<usize> {
     let pods = view.pool().pods();
     let mut positions: Vec<usize> = (0..pods.len()).collect();

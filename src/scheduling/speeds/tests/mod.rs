@@ -1,8 +1,8 @@
 mod capacity;
 mod deviation;
 mod fit;
-mod meter;
+mod kv_capacity;
+mod load_integral;
 mod prompts;
-mod room;
 mod speed;
 mod sustained;

@@ -8,7 +8,7 @@ use slo_router::scheduling::pool::PodId;
 use slo_router::scheduling::time::Instant as Moment;
 use slo_router::shared::digest::Digest;
 use slo_router::shared::ledger::{Column, Entry};
-use slo_router::shared::roster::Roster;
+use slo_router::shared::peer_table::PeerTable;
 
 /// Cost of one look.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -31,11 +31,11 @@ pub fn cost(columns: &[Vec<(usize, u16)>], one: Load) -> Cost {
     let (texts, write) = timed(|| digests.iter().map(|digest| digest.encode("p")).collect::<Vec<_>>());
     let bytes = texts.iter().map(String::len).sum::<usize>();
     let slots: Vec<Option<String>> = texts.into_iter().map(Some).collect();
-    let mut roster = Roster::new(u64::MAX);
+    let mut peers = PeerTable::new(u64::MAX);
     let moment = Moment::from_micros(1);
     let (_, read) = timed(|| {
-        roster.look(&slots, "p", Duration::from_secs(2), moment);
-        (roster.outlook(Column::new(), 1, Duration::ZERO, moment), roster.to_bytes())
+        peers.look(&slots, "p", Duration::from_secs(2), moment);
+        (peers.peer_view(Column::new(), 1, Duration::ZERO, moment), peers.to_bytes())
     });
     Cost {
         digest_bytes: bytes / digests.len().max(1),

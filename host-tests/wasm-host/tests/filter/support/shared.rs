@@ -4,10 +4,10 @@ use slo_router::scheduling::pool::DeploymentId;
 use slo_router::scheduling::speeds::Learned;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::board::Board;
 use slo_router::shared::directory::Seat;
 use slo_router::shared::health::Failing;
 use slo_router::shared::ledger::Column;
+use slo_router::shared::pool_state::PoolState;
 use slo_router::shared::runs::{Placed, Runs};
 use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
 use wasm_host::World;
@@ -20,7 +20,7 @@ pub struct Shared<'a>(pub &'a World);
 impl Shared<'_> {
     /// Returns what runs on each pod, as the VMs that live have published it.
     pub fn running(&self) -> Column {
-        self.board().running(self.now())
+        self.pool_state().running(self.now())
     }
 
     /// Returns the number of requests that run, as the VMs that live have published it.
@@ -30,12 +30,12 @@ impl Shared<'_> {
 
     /// The seats of the VMs that live.
     pub fn seats(&self) -> Vec<Seat> {
-        self.board().directory.others(None, self.now()).cloned().collect()
+        self.pool_state().directory.others(None, self.now()).cloned().collect()
     }
 
     /// The failing pods.
     pub fn failing(&self) -> Failing {
-        self.board().failing
+        self.pool_state().failing
     }
 
     /// Each request that runs, as the VMs that live have told it.
@@ -50,8 +50,8 @@ impl Shared<'_> {
         store::read(self, &Keys::of("test").learned(deployment)).0
     }
 
-    fn board(&self) -> Board {
-        store::read(self, &Keys::of("test").board()).0
+    fn pool_state(&self) -> PoolState {
+        store::read(self, &Keys::of("test").pool_state()).0
     }
 
     fn now(&self) -> Instant {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
 use super::placing::{profile, request, speeds};
-use crate::scheduling::policies::{Lateness, Pass, attainment};
+use crate::scheduling::policies::{Lateness, Round, attainment};
 use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::speeds::Speeds;
@@ -62,8 +62,8 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     let mut policy = Attainment::new(Lateness::default());
     let mut placed = |waiting: &[&Request], in_flight, speeds: &mut Speeds| {
         let mut view = View::new(&pool, vec![PodState { in_flight, ..PodState::default() }]);
-        let mut pass = Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds, looks: 0, waiting: 1 };
-        let decisions = policy.pass(&mut view, waiting, &mut pass);
+        let mut round = Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds, looks: 0, waiting: 1 };
+        let decisions = policy.decide(&mut view, waiting, &mut round);
         decisions.iter().map(|decision| decision.request.0).collect::<Vec<_>>()
     };
     placed(&[&in_time], 8, &mut speeds(&pool));
@@ -79,8 +79,8 @@ fn while_no_model_is_relied_on_no_pod_is_given_more_requests_than_it_sustains() 
     let placed = |in_flight, sustained| {
         let mut view = View::new(&pool, vec![PodState { in_flight, sustained, ..PodState::default() }]);
         let (mut rng, mut speeds) = (fastrand::Rng::with_seed(1), Speeds::new(true));
-        let mut pass = Pass::new(START, &mut rng, &mut speeds);
-        Attainment::new(Lateness::default()).pass(&mut view, &[&request], &mut pass).len()
+        let mut round = Round::new(START, &mut rng, &mut speeds);
+        Attainment::new(Lateness::default()).decide(&mut view, &[&request], &mut round).len()
     };
     assert_eq!([placed(8, None), placed(8, Some(8)), placed(7, Some(8))], [1, 0, 1]);
 }

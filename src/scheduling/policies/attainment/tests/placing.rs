@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::super::outlook::{Effect, PodOutlook};
 use super::super::{Attainment, Policy};
 use crate::scheduling::occupancy::{Occupancy, Pace, Spread};
-use crate::scheduling::policies::{Lateness, Pass, attainment};
+use crate::scheduling::policies::{Lateness, Round, attainment};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::profile::Profile;
@@ -81,7 +81,7 @@ fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) ->
     let mut rng = fastrand::Rng::with_seed(1);
     let mut speeds = speeds(pool);
     let decisions =
-        Attainment::new(Lateness::default()).pass(&mut view, waiting, &mut Pass::new(now, &mut rng, &mut speeds));
+        Attainment::new(Lateness::default()).decide(&mut view, waiting, &mut Round::new(now, &mut rng, &mut speeds));
     decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
 }
 
@@ -168,9 +168,9 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let mut passes = |on: &[Run], at: Instant| {
         let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
         view.tell_runs(vec![on.to_vec()]);
-        let mut pass =
-            Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
-        policy.pass(&mut view, &[&hopeless], &mut pass).len()
+        let mut round =
+            Round { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        policy.decide(&mut view, &[&hopeless], &mut round).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
     assert_eq!(passes(&tight, START), 0);
@@ -187,9 +187,9 @@ fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_r
     for _ in 0..2 {
         let mut view = View::new(&pool, vec![PodState::default()]);
         view.tell_runs(vec![vec![]]);
-        let mut pass =
-            Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
-        assert_eq!(policy.pass(&mut view, &[&newcomer], &mut pass).len(), 1);
+        let mut round =
+            Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        assert_eq!(policy.decide(&mut view, &[&newcomer], &mut round).len(), 1);
     }
 }
 
@@ -218,9 +218,9 @@ fn a_request_for_which_no_cache_has_room_is_held() {
         }
         let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
         view.tell_runs(vec![runs(4, 1_000)]);
-        let mut pass =
-            Pass { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
-        Attainment::new(Lateness::default()).pass(&mut view, &[&newcomer], &mut pass).len()
+        let mut round =
+            Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        Attainment::new(Lateness::default()).decide(&mut view, &[&newcomer], &mut round).len()
     };
     // Four streams with 1,100 tokens each are there.
     assert_eq!([None, Some(5_300.0), Some(5_500.0)].map(&mut places), [1, 0, 1]);
@@ -243,9 +243,9 @@ fn no_class_waits_in_vain_for_ever() {
             });
             let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
             view.tell_runs(vec![tight]);
-            let mut pass =
-                Pass { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
-            !policy.pass(&mut view, &[&hopeless], &mut pass).is_empty()
+            let mut round =
+                Round { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+            !policy.decide(&mut view, &[&hopeless], &mut round).is_empty()
         })
     };
     assert_eq!([waited_s(1), waited_s(2)], [Some(10), Some(10)]);

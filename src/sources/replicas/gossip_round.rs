@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::shelf::{Shelf, StoreRequest};
+use super::slot_store::{SlotStore, StoreRequest};
 use crate::scheduling::time::Instant;
-use crate::shared::roster::{Roster, SlotWrite};
+use crate::shared::peer_table::{PeerTable, SlotWrite};
 use crate::sources::callout::FetchError;
 
 /// See the module.
-pub struct Round {
-    shelf: Box<dyn Shelf>,
+pub struct GossipRound {
+    store: Box<dyn SlotStore>,
     pool: String,
     expire: Duration,
-    roster: Roster,
+    peer_table: PeerTable,
     digest: String,
     step: RoundStep,
     complaints: Vec<String>,
@@ -34,21 +34,27 @@ pub enum Turn {
     Done,
 }
 
-// === impl Round ===
+// === impl GossipRound ===
 
-impl Round {
-    pub(super) fn new(shelf: Box<dyn Shelf>, pool: &str, expire: Duration, roster: Roster, digest: String) -> Self {
+impl GossipRound {
+    pub(super) fn new(
+        store: Box<dyn SlotStore>,
+        pool: &str,
+        expire: Duration,
+        peer_table: PeerTable,
+        digest: String,
+    ) -> Self {
         let pool = pool.to_owned();
-        Self { shelf, pool, expire, roster, digest, step: RoundStep::Look, complaints: Vec::new() }
+        Self { store, pool, expire, peer_table, digest, step: RoundStep::Look, complaints: Vec::new() }
     }
 
     /// Returns the request to send next.
     pub fn ask(&self) -> StoreRequest {
         match &self.step {
             RoundStep::Tell(places) if let Some(SlotWrite { slot, if_free }) = places.last() => {
-                self.shelf.write(*slot, &self.digest, self.expire, *if_free)
+                self.store.write(*slot, &self.digest, self.expire, *if_free)
             }
-            RoundStep::Look | RoundStep::Tell(_) => self.shelf.read(),
+            RoundStep::Look | RoundStep::Tell(_) => self.store.read(),
         }
     }
 
@@ -60,9 +66,9 @@ impl Round {
     pub fn read(&mut self, body: &[u8], now: Instant) -> Result<Turn, FetchError> {
         match &mut self.step {
             RoundStep::Look => {
-                let slots = self.shelf.values(body)?;
-                self.complaints = self.roster.look(&slots, &self.pool, self.expire, now);
-                let mut places = self.roster.places(&slots);
+                let slots = self.store.values(body)?;
+                self.complaints = self.peer_table.look(&slots, &self.pool, self.expire, now);
+                let mut places = self.peer_table.places(&slots);
                 places.reverse();
                 if places.is_empty() {
                     return Err(FetchError::Invalid(format!("all {} slots are taken", slots.len())));
@@ -72,11 +78,11 @@ impl Round {
             }
             RoundStep::Tell(places) => {
                 let Some(place) = places.pop() else { return Ok(Turn::Done) };
-                if self.shelf.written(body)? {
-                    self.roster.settle(place.slot);
+                if self.store.written(body)? {
+                    self.peer_table.settle(place.slot);
                     return Ok(Turn::Done);
                 }
-                self.roster.unsettle();
+                self.peer_table.unsettle();
                 if places.is_empty() {
                     let slot = place.slot;
                     return Err(FetchError::Invalid(format!("slot {slot} was taken by another gateway")));
@@ -87,8 +93,8 @@ impl Round {
     }
 
     /// Returns the other gateways as known by now.
-    pub fn roster(&self) -> &Roster {
-        &self.roster
+    pub fn peer_table(&self) -> &PeerTable {
+        &self.peer_table
     }
 
     /// Returns the faults of what others reported.

@@ -1,8 +1,9 @@
-//! Meter of a pod between two moments: the means that explain how long a request's decoding took.
+//! Integral of the load of a pod between two moments: the means that explain how long a request's
+//! decoding took.
 //!
 //! The levels (requests n, context K) are followed by dead reckoning from event to event and
-//! corrected at each pass; their integrals over time are exact sums of trapezia. So a request costs
-//! two readings, however long it runs.
+//! corrected at each round; their integrals over time are exact sums of trapezia. So a request
+//! costs two readings, however long it runs.
 
 use super::fit::Sample;
 use super::step::FREE_TOKENS;
@@ -26,7 +27,7 @@ pub struct Levels {
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Meter {
+pub(super) struct LoadIntegral {
     at: Instant,
     levels: Levels,
     totals: Totals,
@@ -45,16 +46,16 @@ struct Totals {
     prefill_tokens: f64,
 }
 
-/// Reading of a meter.
+/// Reading of an integral.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MeterReading {
+pub(super) struct IntegralReading {
     at: Instant,
     totals: Totals,
 }
 
-// === impl Meter ===
+// === impl LoadIntegral ===
 
-impl Meter {
+impl LoadIntegral {
     /// Of an idle pod.
     pub(super) fn new(now: Instant) -> Self {
         Self { at: now, levels: Levels::default(), totals: Totals::default(), stalls_s: 0.0, prefill_until: now }
@@ -121,13 +122,13 @@ impl Meter {
         (self.stalls_s / STALL_WINDOW_S).min(MOST_STALLED)
     }
 
-    /// Reads the meter.
-    pub(super) fn read(&self) -> MeterReading {
-        MeterReading { at: self.at, totals: self.totals }
+    /// Reads the integral.
+    pub(super) fn read(&self) -> IntegralReading {
+        IntegralReading { at: self.at, totals: self.totals }
     }
 
     /// Returns the pod's means since a reading, in which a request made so many steps.
-    pub(super) fn since(&self, from: &MeterReading, steps: f64) -> Sample {
+    pub(super) fn since(&self, from: &IntegralReading, steps: f64) -> Sample {
         let seconds = self.at.seconds_since(from.at);
         Sample {
             requests: (self.totals.request_seconds - from.totals.request_seconds) / seconds,

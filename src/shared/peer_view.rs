@@ -1,8 +1,8 @@
-//! Outlook of a gateway's VMs on the other gateways, written by whichever VM polls the store.
+//! View of a gateway's VMs on the other gateways, written by whichever VM polls the store.
 //!
-//! It is a value of its own beside the [board](super::board), which says which one is in force: the
-//! board is written with every placement and every end, and this is as large as all pods that
-//! others keep busy.
+//! It is a value of its own beside the [pool's state](super::pool_state), which says which one is
+//! in force: the board is written with every placement and every end, and this is as large as all
+//! pods that others keep busy.
 //!
 //! It runs out: whoever reads it later than that knows of the others only that they are there, and
 //! keeps to a share of each pod.
@@ -21,7 +21,7 @@ use crate::scheduling::time::Instant;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outlook {
+pub struct PeerView {
     /// Good until then.
     pub expires_at: Instant,
     /// Number of gateways, this one included.
@@ -49,8 +49,8 @@ pub struct Outlook {
 pub struct Numbered {
     /// Another one with each change; 0 where there is none yet.
     pub number: u64,
-    /// The outlook.
-    pub outlook: Outlook,
+    /// The view.
+    pub peer_view: PeerView,
 }
 
 /// Another gateway's claim.
@@ -71,9 +71,9 @@ pub enum Standing {
     Apart,
 }
 
-// === impl Outlook ===
+// === impl PeerView ===
 
-impl Outlook {
+impl PeerView {
     /// Of gateways that nothing is known of but that they are there.
     pub fn apart(reckoned: u32, rank: u32) -> Self {
         Self { reckoned, rank, ..Self::default() }

@@ -1,5 +1,5 @@
-//! Company of the other VMs as this one last read it: per-request in-flight state and learned
-//! speeds, for policies that go by them.
+//! Exchange of load with the other VMs, as this one last read it: per-request in-flight state and
+//! learned speeds, for policies that go by them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Company {
+pub(super) struct LoadExchange {
     pub(super) speeds: Speeds,
     crowd: Crowd,
     /// By seat, so that all is looked at in the same order.
@@ -59,9 +59,9 @@ struct OtherVm {
     placed: Vec<Placed>,
 }
 
-// === impl Company ===
+// === impl LoadExchange ===
 
-impl Company {
+impl LoadExchange {
     /// `learns`: whether what responses show corrects what profiles say.
     pub(super) fn new(learns: bool) -> Self {
         Self { speeds: Speeds::new(learns), ..Self::default() }

@@ -19,7 +19,7 @@ const PASSED_OVER_FOR: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Yields(HashMap<u8, Yielded>);
+pub(super) struct LocalBackOff(HashMap<u8, Yielded>);
 
 #[derive(Debug)]
 struct Yielded {
@@ -28,9 +28,9 @@ struct Yielded {
     last: Instant,
 }
 
-// === impl Yields ===
+// === impl LocalBackOff ===
 
-impl Yields {
+impl LocalBackOff {
     /// Returns `true` if this VM is to give way to a claim once more; counts it if so.
     pub(super) fn grants(&mut self, ticket: Ticket, urgency: Urgency, now: Instant) -> bool {
         let given = self.0.entry(ticket.slot).or_insert(Yielded { urgency, times: 0, last: now });
@@ -61,34 +61,34 @@ mod tests {
         Urgency { late: false, latest_start: NOW, arrival: Instant::from_micros(arrival) }
     }
 
-    fn granted(yields: &mut Yields, slot: u8, claim: Urgency, now: Instant) -> usize {
-        (0..10).take_while(|_| yields.grants(ticket(slot), claim, now)).count()
+    fn granted(local_back_off: &mut LocalBackOff, slot: u8, claim: Urgency, now: Instant) -> usize {
+        (0..10).take_while(|_| local_back_off.grants(ticket(slot), claim, now)).count()
     }
 
     #[test]
     fn patience_with_a_claim_ends() {
-        assert_eq!(granted(&mut Yields::default(), 1, claim(1), NOW), 3);
+        assert_eq!(granted(&mut LocalBackOff::default(), 1, claim(1), NOW), 3);
     }
 
     #[test]
     fn patience_is_with_each_vm_and_each_claim() {
-        let mut yields = Yields::default();
-        assert_eq!([1, 2].map(|slot| granted(&mut yields, slot, claim(1), NOW)), [3, 3]);
-        assert_eq!(granted(&mut yields, 1, claim(2), NOW), 3);
+        let mut local_back_off = LocalBackOff::default();
+        assert_eq!([1, 2].map(|slot| granted(&mut local_back_off, slot, claim(1), NOW)), [3, 3]);
+        assert_eq!(granted(&mut local_back_off, 1, claim(2), NOW), 3);
     }
 
     #[test]
     fn a_claim_that_became_late_is_the_same_claim() {
-        let mut yields = Yields::default();
-        granted(&mut yields, 1, claim(1), NOW);
-        assert!(!yields.grants(ticket(1), Urgency { late: true, ..claim(1) }, NOW));
+        let mut local_back_off = LocalBackOff::default();
+        granted(&mut local_back_off, 1, claim(1), NOW);
+        assert!(!local_back_off.grants(ticket(1), Urgency { late: true, ..claim(1) }, NOW));
     }
 
     #[test]
     fn a_claim_is_passed_over_for_a_while_only() {
-        let mut yields = Yields::default();
-        granted(&mut yields, 1, claim(1), NOW);
-        assert!(!yields.grants(ticket(1), claim(1), NOW.after(Duration::from_millis(99))));
-        assert_eq!(granted(&mut yields, 1, claim(1), NOW.after(PASSED_OVER_FOR)), 3);
+        let mut local_back_off = LocalBackOff::default();
+        granted(&mut local_back_off, 1, claim(1), NOW);
+        assert!(!local_back_off.grants(ticket(1), claim(1), NOW.after(Duration::from_millis(99))));
+        assert_eq!(granted(&mut local_back_off, 1, claim(1), NOW.after(PASSED_OVER_FOR)), 3);
     }
 }

@@ -14,7 +14,7 @@ const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Courtesy {
+pub(super) struct PeerBackOff {
     gives_way_for: Duration,
     given: HashMap<(u64, u64), GaveWay>,
 }
@@ -25,9 +25,9 @@ struct GaveWay {
     last: Instant,
 }
 
-// === impl Courtesy ===
+// === impl PeerBackOff ===
 
-impl Courtesy {
+impl PeerBackOff {
     /// Towards gateways that meet this often. Both tell, then look: it takes up to two intervals
     /// until the other one sees the room, and two more until this one sees that it was taken.
     pub(super) fn new(interval: Duration) -> Self {
@@ -58,18 +58,18 @@ mod tests {
 
     #[test]
     fn room_is_left_for_so_long_and_then_for_a_while_not() {
-        let mut courtesy = Courtesy::new(Duration::from_millis(100));
+        let mut peer_back_off = PeerBackOff::new(Duration::from_millis(100));
         let granted: Vec<u64> =
-            (0..9).map(|step| step * 200).filter(|ms| courtesy.grants((1, 1), after(*ms))).collect();
+            (0..9).map(|step| step * 200).filter(|ms| peer_back_off.grants((1, 1), after(*ms))).collect();
         assert_eq!(granted, [0, 200, 1200, 1400]);
     }
 
     #[test]
     fn each_claim_is_given_way_to() {
-        let mut courtesy = Courtesy::new(Duration::from_millis(100));
-        assert!(courtesy.grants((1, 1), NOW));
-        assert!(!courtesy.grants((1, 1), after(400)));
-        assert!(courtesy.grants((1, 2), after(400)));
-        assert!(courtesy.grants((2, 1), after(400)));
+        let mut peer_back_off = PeerBackOff::new(Duration::from_millis(100));
+        assert!(peer_back_off.grants((1, 1), NOW));
+        assert!(!peer_back_off.grants((1, 1), after(400)));
+        assert!(peer_back_off.grants((1, 2), after(400)));
+        assert!(peer_back_off.grants((2, 1), after(400)));
     }
 }

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::course::{Course, Limits};
+use super::super::completion_window::{CompletionWindow, Limits};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::{Outcome, Slo};
 
 /// First token after 0.5 s, then 40 ms per token: an answer of x tokens ends after 0.46 + 0.04·x
 /// seconds.
-const COURSE: Course = Course { first_token_s: 0.5, start_s: 0.46, per_token_s: 0.04 };
+const COURSE: CompletionWindow = CompletionWindow { first_token_s: 0.5, start_s: 0.46, per_token_s: 0.04 };
 
 fn ms(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))
@@ -74,7 +74,7 @@ proptest! {
             e2e_per_output_token: of(each), e2e_base: of(base), e2e_per_token: of(total),
         };
         let (first_token_s, per_token_s) = (f64::from(first_token) / 1e3, f64::from(per_token) / 1e3);
-        let course = Course { first_token_s, start_s: first_token_s - per_token_s, per_token_s };
+        let course = CompletionWindow { first_token_s, start_s: first_token_s - per_token_s, per_token_s };
         let lengths = Limits::of(&slo, f64::from(input_tokens)).kept_by(&course);
         let ttft = Duration::from_millis(first_token.into());
         let outcome = Outcome {

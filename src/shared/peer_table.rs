@@ -1,4 +1,4 @@
-//! Roster of the other gateways, and this one's slot of the store.
+//! Table of the other gateways, and this one's slot of the store.
 //!
 //! The store has a fixed number of slots, each of which holds one gateway's digest until it
 //! expires: so the others are found without a search, there are never more than so many, and the
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::ledger::Column;
-use super::outlook::{Outlook, Wanted};
+use super::peer_view::{PeerView, Wanted};
 use super::store;
 use crate::scheduling::time::Instant;
 
@@ -23,7 +23,7 @@ const MOST_CLAIMS: usize = 16;
 
 /// See the module. Passed on from VM to VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roster {
+pub struct PeerTable {
     /// Tells this gateway from others.
     gateway: u64,
     slot: Option<usize>,
@@ -48,9 +48,9 @@ pub struct SlotWrite {
     pub if_free: bool,
 }
 
-// === impl Roster ===
+// === impl PeerTable ===
 
-impl Roster {
+impl PeerTable {
     /// Of a gateway that was given this number.
     pub fn new(gateway: u64) -> Self {
         Self { gateway, ..Self::default() }
@@ -141,7 +141,7 @@ impl Roster {
 
     /// Sums up the others, for all VMs of this gateway. `told`: what this one ran when it reported
     /// to them. `expected`: how many gateways there are at least.
-    pub fn outlook(&self, told: Column, expected: u32, margin: Duration, expires_at: Instant) -> Outlook {
+    pub fn peer_view(&self, told: Column, expected: u32, margin: Duration, expires_at: Instant) -> PeerView {
         let mut elsewhere = Column::new();
         for (pod, entry) in self.others.iter().flat_map(|other| &other.digest.running) {
             elsewhere.entry(*pod).or_default().add(*entry);
@@ -159,7 +159,7 @@ impl Roster {
         claims.truncate(MOST_CLAIMS);
         let gateways = self.gateways();
         let reckoned = gateways.max(expected);
-        Outlook {
+        PeerView {
             expires_at,
             gateways,
             rank: self.rank(reckoned),
@@ -169,7 +169,7 @@ impl Roster {
             claims,
             active: u32::try_from(active.count()).unwrap_or(u32::MAX).saturating_add(1),
             draw: draw.finish(),
-            ..Outlook::default()
+            ..PeerView::default()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::sources::callout::{Callout, FetchError, FetchRequest};
 
 /// A store, as requests and their answers.
-pub trait Shelf {
+pub trait SlotStore {
     /// Asks for the values of all slots.
     fn read(&self) -> StoreRequest;
 

@@ -1,12 +1,12 @@
 //! The short way for a request that comes while nobody waits and no pod fails: decided on what is
-//! known of the board, which is right unless the write that takes the room says otherwise.
-//! Everything else goes through the queue and a [pass](super::pass).
+//! known of the pool's state, which is right unless the write that takes the room says otherwise.
+//! Everything else goes through the queue and a [round](super::round).
 
 use std::rc::Rc;
 
 use super::Dispatcher;
-use super::pass::Decided;
-use crate::scheduling::policies::Pass;
+use super::round::Decided;
+use crate::scheduling::policies::Round;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::Request;
 use crate::scheduling::time::Instant;
@@ -14,7 +14,7 @@ use crate::shared::store::Store;
 
 impl<S: Store> Dispatcher<S> {
     /// Takes room for a request that just came, and says on which pod. `None`: it has to queue.
-    pub(super) fn take_room_at_once(&mut self, request: &Request, now: Instant) -> Option<Decided> {
+    pub(super) fn take_room_fast(&mut self, request: &Request, now: Instant) -> Option<Decided> {
         self.membership.beat(&self.pool, &mut self.running, now);
         let ticket = self.membership.ticket()?;
         let is_refused = self.settings.late == LatePolicy::Reject && request.is_late(now);
@@ -22,31 +22,33 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let reading = self.membership.recall();
-        let board = &*reading.board;
-        // What this VM said of its queue, and that it was woken, is for a pass to take back.
-        let own_is_settled = board.directory.seat(ticket).is_some_and(|seat| seat.woken.is_none() && seat.waiting == 0);
-        let others_wait = board.directory.others(Some(ticket), now).any(|seat| seat.claim.is_some())
+        let pool_state = &*reading.pool_state;
+        // What this VM said of its queue, and that it was woken, is for a round to take back.
+        let own_is_settled =
+            pool_state.directory.seat(ticket).is_some_and(|seat| seat.woken.is_none() && seat.waiting == 0);
+        let others_wait = pool_state.directory.others(Some(ticket), now).any(|seat| seat.claim.is_some())
             || !reading.wanted(now).is_empty();
-        if !own_is_settled || others_wait || !board.failing.is_empty() {
+        if !own_is_settled || others_wait || !pool_state.failing.is_empty() {
             return None;
         }
         let pool = Rc::clone(&self.pool);
-        let mut view = reading.view(&pool, Some(ticket), &self.running, (&mut self.tally, &self.company.speeds), now);
+        let mut view =
+            reading.view(&pool, Some(ticket), &self.running, (&mut self.tally, &self.load_exchange.speeds), now);
         if request.policy.looks_at_runs {
-            self.company.show(&mut view, &self.membership, &board.directory, now);
+            self.load_exchange.show(&mut view, &self.membership, &pool_state.directory, now);
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other
         // VMs' writes.
         let mut rng = self.rng.clone();
-        let mut pass = Pass::new(now, &mut rng, &mut self.company.speeds);
-        let decisions = self.policies.get(request.policy).pass(&mut view, &[request], &mut pass);
+        let mut round = Round::new(now, &mut rng, &mut self.load_exchange.speeds);
+        let decisions = self.policies.get(request.policy).decide(&mut view, &[request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;
         let alternatives = self.alternatives(request, pod, &view);
         let mut column = self.running.column(prospect.deployment_id);
         column.entry(pod.id).or_default().charge(prospect.load);
         let number = reading.number;
-        // While it is held, the board would be copied to be changed.
+        // While it is held, the pool's state would be copied to be changed.
         drop(reading);
         self.membership.take_room(number, vec![(prospect.deployment_id, column)], &[], now).ok()?;
         self.rng = rng;

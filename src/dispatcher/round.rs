@@ -1,4 +1,4 @@
-//! A pass: read, decide, take the room, until nothing more can be placed.
+//! A round: read, decide, take the room, until nothing more can be placed.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::reading::Reading;
 use super::running::RunningRequest;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
-use crate::scheduling::policies::{Decision, Pass, PolicyKind};
+use crate::scheduling::policies::{Decision, PolicyKind, Round};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
@@ -17,16 +17,16 @@ use crate::shared::directory::Seat;
 use crate::shared::ledger::Column;
 use crate::shared::store::Store;
 
-/// Most requests that a round offers to the policies, in general and where pods are many.
+/// Most requests that an attempt offers to the policies, in general and where pods are many.
 const OFFERED: (usize, usize) = (128, 8);
-/// Looks of requests at pods after which a pass goes on another time.
+/// Looks of requests at pods after which a round goes on another time.
 const MOST_LOOKS: usize = 16_000;
 
 /// Looks that reading a request of another VM counts as.
 const LOOKS_OF_READING: usize = 160;
 
-/// Most rounds of a pass after other VMs took the room; then it is left to the next one.
-const MOST_CONTENDED_ROUNDS: u32 = 16;
+/// Most attempts of a round after other VMs took the room; then it is left to the next one.
+const MOST_CONTENDED_ATTEMPTS: u32 = 16;
 
 /// A decision with what it was based on.
 pub(super) struct Decided {
@@ -64,7 +64,7 @@ impl Claimant<'_> {
 impl<S: Store> Dispatcher<S> {
     /// Refuses what waited too long or in vain, places what can be placed, and tells the other VMs
     /// what is left. Where a request just came, it alone may be refused.
-    pub(super) fn pass(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
+    pub(super) fn run_round(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a seat that is
         // gone.
         self.membership.beat(&self.pool, &mut self.running, now);
@@ -76,7 +76,7 @@ impl<S: Store> Dispatcher<S> {
         let (most, least) = OFFERED;
         let offered = MOST_LOOKS.checked_div(pods).unwrap_or_default().clamp(least, most);
         while actions.len() < MOST_ACTIONS
-            && contended < MOST_CONTENDED_ROUNDS
+            && contended < MOST_CONTENDED_ATTEMPTS
             && looks < MOST_LOOKS
             && !self.queue.is_empty()
         {
@@ -92,12 +92,12 @@ impl<S: Store> Dispatcher<S> {
             self.commit(reading, decided, now, &mut actions);
             contended += u32::from(actions.len() == before);
         }
-        let is_cut = actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ROUNDS || looks >= MOST_LOOKS;
+        let is_cut = actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ATTEMPTS || looks >= MOST_LOOKS;
         if (is_cut && !self.queue.is_empty()) || self.queue.is_outdated() {
             self.membership.wake_self();
         }
         let reading = last.unwrap_or_else(|| self.membership.read());
-        self.tell_others(&reading.board.directory, now);
+        self.tell_others(&reading.pool_state.directory, now);
         actions
     }
 
@@ -144,12 +144,12 @@ impl<S: Store> Dispatcher<S> {
         let offered = self.queue.offer(now, most);
         let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.queue.get(id)).collect();
         let reading = self.membership.read();
-        let directory = &reading.board.directory;
+        let directory = &reading.pool_state.directory;
         let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, &self.running, (&mut self.tally, &self.company.speeds), now);
+        let mut view = reading.view(&pool, ticket, &self.running, (&mut self.tally, &self.load_exchange.speeds), now);
         let mut looks = looks.saturating_add(candidates.len().saturating_mul(pool.pods().len()));
         if candidates.iter().any(|request| request.policy.looks_at_runs) {
-            let read = self.company.show(&mut view, &self.membership, directory, now);
+            let read = self.load_exchange.show(&mut view, &self.membership, directory, now);
             looks = looks.saturating_add(read.saturating_mul(LOOKS_OF_READING));
         }
         if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
@@ -176,9 +176,9 @@ impl<S: Store> Dispatcher<S> {
                 let Some((pod, load)) = claim.fits(&view) else { continue };
                 let gives_way = match claimant {
                     Claimant::Vm(seat) => {
-                        self.yields.grants(seat.ticket, claim.urgency, now) && self.membership.wake(seat, now)
+                        self.local_back_off.grants(seat.ticket, claim.urgency, now) && self.membership.wake(seat, now)
                     }
-                    Claimant::Gateway(name) => self.courtesy.grants(name, now),
+                    Claimant::Gateway(name) => self.peer_back_off.grants(name, now),
                 };
                 if gives_way {
                     view.place(pod, load);
@@ -194,10 +194,10 @@ impl<S: Store> Dispatcher<S> {
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut pass = Pass::new(now, &mut self.rng, &mut self.company.speeds);
-            (pass.looks, pass.waiting) = (looks, waiting);
-            decisions.extend(self.policies.get(first.policy).pass(&mut view, run, &mut pass));
-            looks = pass.looks;
+            let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.speeds);
+            (round.looks, round.waiting) = (looks, waiting);
+            decisions.extend(self.policies.get(first.policy).decide(&mut view, run, &mut round));
+            looks = round.looks;
             rest = others;
         }
         let decided = decisions.into_iter().filter_map(|decision| {
@@ -246,7 +246,7 @@ impl<S: Store> Dispatcher<S> {
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
         let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
-        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.company.speeds);
+        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.load_exchange.speeds);
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
@@ -265,13 +265,13 @@ impl<S: Store> Dispatcher<S> {
         self.policies.get(request.policy).placed(id);
         if seen.is_some() {
             let prompt_tokens = request.arrival.shape.input_tokens;
-            self.company.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
+            self.load_exchange.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
         }
         let run =
             RunningRequest { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
-        self.company.runs(id, &run);
+        self.load_exchange.runs(id, &run);
         self.running.insert(id, run);
-        self.tell_company(now);
+        self.tell_load(now);
         Some(Action::Forward(id, placement))
     }
 }

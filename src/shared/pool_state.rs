@@ -1,5 +1,5 @@
-//! The board: the one value that the VMs of a pool share. It holds their seats and claims, the load
-//! of each pod, and the pods that fail.
+//! The pool's state: the one value that the VMs of a pool share. It holds their seats and claims,
+//! the load of each pod, and the pods that fail.
 //!
 //! It is one value because what a placement reads and writes must agree: one compare-and-swap then
 //! takes room, and shows that no claim, no seat and no verdict on a pod changed meanwhile. It grows
@@ -16,23 +16,23 @@ use crate::scheduling::time::Instant;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Board {
+pub struct PoolState {
     /// Seats of the VMs, with what waits there.
     pub directory: Directory,
     /// Pods that fail.
     pub failing: Failing,
-    /// The number of the [outlook](super::outlook) on other gateways that is in force; 0 where
+    /// The number of the [view](super::peer_view) on other gateways that is in force; 0 where
     /// there is none yet.
-    pub outlook: u64,
+    pub peer_view: u64,
     /// The pods of the newest configuration.
     pub newest_pods: Vec<PodId>,
     /// Load by deployment and VM; a deployment on which nothing runs has no ledger.
     ledgers: Vec<(DeploymentId, Ledger)>,
 }
 
-// === impl Board ===
+// === impl PoolState ===
 
-impl Board {
+impl PoolState {
     /// The most urgent of what waits in the VMs that live.
     pub fn most_urgent_claim(&self, now: Instant) -> Option<&Claim> {
         let claims = self.directory.others(None, now).filter_map(|seat| seat.claim.as_ref());

@@ -16,14 +16,14 @@ const GROWTH_PER_S: f64 = 0.01;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct KvCapacity {
     tokens: f64,
     at: Instant,
 }
 
-// === impl Room ===
+// === impl KvCapacity ===
 
-impl Room {
+impl KvCapacity {
     /// Returns the estimate after an observation of a pod with so many tokens in its cache; `late`:
     /// it has not begun a prompt in time.
     pub(super) fn seen(known: Option<Self>, tokens: f64, late: bool, now: Instant) -> Option<Self> {

@@ -5,13 +5,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::scheduling::testing::START;
-use crate::shared::board::Board;
 use crate::shared::directory::Generation;
 use crate::shared::memory::Memory;
-use crate::shared::noticeboard::Noticeboard;
+use crate::shared::pool_state::PoolState;
+use crate::shared::state_cache::StateCache;
 use crate::shared::store::{Contended, NEVER, Store, Stored};
 
-const KEY: &str = "board";
+const KEY: &str = "pool_state";
 
 /// A memory that counts what is asked of it.
 #[derive(Clone, Debug, Default)]
@@ -47,28 +47,28 @@ impl Counted {
     }
 }
 
-fn noticeboard(store: &Counted) -> Noticeboard<Counted> {
-    Noticeboard::new(store.clone(), KEY.to_owned())
+fn state_cache(store: &Counted) -> StateCache<Counted> {
+    StateCache::new(store.clone(), KEY.to_owned())
 }
 
 /// A change that counts: each seat that is taken has the next epoch.
-fn count(board: &mut Board) -> Option<u64> {
-    let ticket = board.directory.join(START)?;
-    board.directory.leave(ticket);
+fn count(pool_state: &mut PoolState) -> Option<u64> {
+    let ticket = pool_state.directory.join(START)?;
+    pool_state.directory.leave(ticket);
     Some(ticket.epoch)
 }
 
 /// So many changes that the next is expected to find what the last left.
-fn settle(board: &mut Noticeboard<Counted>) {
+fn settle(pool_state: &mut StateCache<Counted>) {
     for _ in 0..3 {
-        board.update(count).unwrap();
+        pool_state.update(count).unwrap();
     }
 }
 
 #[test]
 fn a_vm_that_nobody_disturbs_writes_without_reading() {
     let store = Counted::default();
-    let mut one = noticeboard(&store);
+    let mut one = state_cache(&store);
     settle(&mut one);
     store.take();
     assert_eq!(one.update(count), Ok(Some(4)));
@@ -82,7 +82,7 @@ fn a_vm_that_nobody_disturbs_writes_without_reading() {
 #[test]
 fn a_vm_that_was_disturbed_reads_before_it_writes() {
     let store = Counted::default();
-    let [mut one, mut other] = [noticeboard(&store), noticeboard(&store)];
+    let [mut one, mut other] = [state_cache(&store), state_cache(&store)];
     settle(&mut one);
     other.update(count).unwrap();
     store.take();
@@ -97,7 +97,7 @@ fn a_vm_that_was_disturbed_reads_before_it_writes() {
 #[test]
 fn a_write_to_another_key_is_no_harm() {
     let store = Counted::default();
-    let mut one = noticeboard(&store);
+    let mut one = state_cache(&store);
     for epoch in 1..10 {
         store.memory.set("other", b"x", store.memory.get("other").version).unwrap();
         assert_eq!(one.update(count), Ok(Some(epoch)));
@@ -107,7 +107,7 @@ fn a_write_to_another_key_is_no_harm() {
 #[test]
 fn room_is_not_taken_by_a_reading_that_was_overtaken() {
     let store = Counted::default();
-    let [mut one, mut other] = [noticeboard(&store), noticeboard(&store)];
+    let [mut one, mut other] = [state_cache(&store), state_cache(&store)];
     settle(&mut one);
     one.recall();
     let reading = one.reading();
@@ -121,10 +121,10 @@ fn room_is_not_taken_by_a_reading_that_was_overtaken() {
 #[test]
 fn a_change_that_is_given_up_leaves_no_trace() {
     let store = Counted::default();
-    let mut one = noticeboard(&store);
+    let mut one = state_cache(&store);
     settle(&mut one);
-    let given_up = one.update(|board| {
-        board.directory.note(Generation { since: START, fingerprint: 7 });
+    let given_up = one.update(|pool_state| {
+        pool_state.directory.note(Generation { since: START, fingerprint: 7 });
         None::<()>
     });
     assert_eq!(given_up, Ok(None));
@@ -155,7 +155,7 @@ fn numbers_that_end_begin_anew() {
         }
         fn send(&self, _: u32) {}
     }
-    let mut one = Noticeboard::new(NearTheEnd(Cell::new(NEVER - 4), std::cell::RefCell::default()), KEY.to_owned());
+    let mut one = StateCache::new(NearTheEnd(Cell::new(NEVER - 4), std::cell::RefCell::default()), KEY.to_owned());
     for epoch in 1..12 {
         assert_eq!(one.update(count), Ok(Some(epoch)));
     }
@@ -166,15 +166,15 @@ proptest! {
     #[test]
     fn no_change_is_lost(steps in vec((0..3_usize, 0..4_u8), 1..60)) {
         let store = Counted::default();
-        let mut boards = [(); 3].map(|()| noticeboard(&store));
+        let mut boards = [(); 3].map(|()| state_cache(&store));
         let mut made = 0;
         for (vm, step) in steps {
-            let board = &mut boards[vm];
+            let pool_state = &mut boards[vm];
             match step {
-                0 => drop(board.read()),
+                0 => drop(pool_state.read()),
                 1 => {
-                    let reading = board.reading();
-                    if let Ok(Some(epoch)) = board.update_as_read(reading, count) {
+                    let reading = pool_state.reading();
+                    if let Ok(Some(epoch)) = pool_state.update_as_read(reading, count) {
                         made += 1;
                         prop_assert_eq!(epoch, made);
                     }
@@ -184,7 +184,7 @@ proptest! {
                 }
                 _ => {
                     made += 1;
-                    prop_assert_eq!(board.update(count), Ok(Some(made)));
+                    prop_assert_eq!(pool_state.update(count), Ok(Some(made)));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The board as one VM last saw or left it, and how it changes it.
+//! The pool's state as one VM last saw or left it, and how it changes it.
 //!
 //! Envoy numbers all writes of shared data by one counter, so a VM can expect the number that its
 //! own write got: the one after the number that it wrote over, unless another write came between.
@@ -9,17 +9,17 @@
 
 use std::rc::Rc;
 
-use super::board::Board;
+use super::pool_state::PoolState;
 use super::store::{self, Contended, NEVER, Store, TRIES};
 
 /// See the module.
 #[derive(Debug)]
-pub struct Noticeboard<S> {
+pub struct StateCache<S> {
     store: S,
     key: String,
-    board: Rc<Board>,
-    /// The number of the value that `board` is, as read or expected; `None` where it is no value
-    /// that was stored.
+    pool_state: Rc<PoolState>,
+    /// The number of the value that `pool_state` is, as read or expected; `None` where it is no
+    /// value that was stored.
     version: Option<u32>,
     /// `true` where the last expectation held.
     undisturbed: bool,
@@ -30,13 +30,13 @@ pub struct Noticeboard<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadingNumber(u64);
 
-// === impl Noticeboard ===
+// === impl StateCache ===
 
-impl<S: Store> Noticeboard<S> {
-    /// The board under this key; nothing of it is known yet.
+impl<S: Store> StateCache<S> {
+    /// The pool's state under this key; nothing of it is known yet.
     pub fn new(store: S, key: String) -> Self {
-        let board = Rc::default();
-        Self { store, key, board, version: None, undisturbed: false, readings: ReadingNumber::default() }
+        let pool_state = Rc::default();
+        Self { store, key, pool_state, version: None, undisturbed: false, readings: ReadingNumber::default() }
     }
 
     /// Shared data itself.
@@ -44,26 +44,27 @@ impl<S: Store> Noticeboard<S> {
         &self.store
     }
 
-    /// The board as it is now.
-    pub fn read(&mut self) -> Rc<Board> {
+    /// The pool's state as it is now.
+    pub fn read(&mut self) -> Rc<PoolState> {
         let stored = self.store.get(&self.key);
         self.undisturbed = self.version == Some(stored.version);
         if !self.undisturbed {
-            self.board = Rc::new(store::decode(&stored.bytes));
+            self.pool_state = Rc::new(store::decode(&stored.bytes));
             self.version = Some(stored.version);
             self.readings.0 = self.readings.0.wrapping_add(1);
         }
-        Rc::clone(&self.board)
+        Rc::clone(&self.pool_state)
     }
 
-    /// The board as it most likely is: good for what is then written, which shows whether it was.
-    pub fn recall(&mut self) -> Rc<Board> {
-        if self.undisturbed && self.version.is_some() { Rc::clone(&self.board) } else { self.read() }
+    /// The pool's state as it most likely is: good for what is then written, which shows whether it
+    /// was.
+    pub fn recall(&mut self) -> Rc<PoolState> {
+        if self.undisturbed && self.version.is_some() { Rc::clone(&self.pool_state) } else { self.read() }
     }
 
-    /// The board as this VM read or wrote it last.
-    pub fn known(&self) -> &Rc<Board> {
-        &self.board
+    /// The pool's state as this VM read or wrote it last.
+    pub fn known(&self) -> &Rc<PoolState> {
+        &self.pool_state
     }
 
     /// Returns the reading that [`Self::known`] goes back to.
@@ -71,9 +72,9 @@ impl<S: Store> Noticeboard<S> {
         self.readings
     }
 
-    /// Changes the board, again and again until no other VM interferes. `change` returns `None` to
-    /// leave it as it is.
-    pub fn update<R>(&mut self, mut change: impl FnMut(&mut Board) -> Option<R>) -> Result<Option<R>, Contended> {
+    /// Changes the pool's state, again and again until no other VM interferes. `change` returns
+    /// `None` to leave it as it is.
+    pub fn update<R>(&mut self, mut change: impl FnMut(&mut PoolState) -> Option<R>) -> Result<Option<R>, Contended> {
         if self.undisturbed
             && let Ok(Some(result)) = self.attempt(&mut change)
         {
@@ -89,21 +90,21 @@ impl<S: Store> Noticeboard<S> {
         Err(Contended)
     }
 
-    /// Changes the board as it was at `reading`, if nobody else has changed it since.
+    /// Changes the pool's state as it was at `reading`, if nobody else has changed it since.
     pub fn update_as_read<R>(
         &mut self,
         reading: ReadingNumber,
-        change: impl FnOnce(&mut Board) -> Option<R>,
+        change: impl FnOnce(&mut PoolState) -> Option<R>,
     ) -> Result<Option<R>, Contended> {
         if reading == self.readings { self.attempt(change) } else { Err(Contended) }
     }
 
-    fn attempt<R>(&mut self, change: impl FnOnce(&mut Board) -> Option<R>) -> Result<Option<R>, Contended> {
+    fn attempt<R>(&mut self, change: impl FnOnce(&mut PoolState) -> Option<R>) -> Result<Option<R>, Contended> {
         let version = self.version.take().ok_or(Contended)?;
-        let board = Rc::make_mut(&mut self.board);
+        let pool_state = Rc::make_mut(&mut self.pool_state);
         // Without a result it may have been changed in part, and is no value that was stored.
-        let Some(result) = change(board) else { return Ok(None) };
-        let written = self.store.set(&self.key, &store::encode(board), version);
+        let Some(result) = change(pool_state) else { return Ok(None) };
+        let written = self.store.set(&self.key, &store::encode(pool_state), version);
         self.undisturbed &= written.is_ok();
         written?;
         self.version = successor(version);

@@ -22,10 +22,10 @@ impl<S: Store> Dispatcher<S> {
             return None;
         }
         let run = self.running.remove(id)?;
-        self.company.ended(id, &run);
+        self.load_exchange.ended(id, &run);
         let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
-        self.company.speeds.ended(id, None, now);
+        self.load_exchange.speeds.ended(id, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was
         // placed.
         let known = self.pool.position(pod).and_then(|position| self.pool.pods().get(position));
@@ -35,7 +35,7 @@ impl<S: Store> Dispatcher<S> {
         let request = self.assess(run.arrival.clone());
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
         let run = RunningRequest { pod, deployment, load, probe: false, ..run };
-        self.company.runs(id, &run);
+        self.load_exchange.runs(id, &run);
         self.running.insert(id, run);
         self.membership.publish_columns(&mut self.running);
         self.wake_after_release(now);

@@ -1,4 +1,4 @@
-//! Course of a request, and the lengths of its answer that keep its objectives.
+//! Completion of a request, and the window of lengths of its answer that keep its objectives.
 //!
 //! Given how its pod goes on, a request that ends with x output tokens ends `start + x·τ` seconds
 //! after it came (τ: time per output token). Every objective is linear in x as well:
@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use crate::scheduling::slo::Slo;
 
-/// Course of a request; seconds count from its arrival.
+/// Completion of a request; seconds count from its arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Course {
+pub(crate) struct CompletionWindow {
     /// Time at which its first token came or will come.
     pub first_token_s: f64,
     /// Time at which its answer would end if it had no token at all; may be negative, since tokens
@@ -72,7 +72,7 @@ impl Limits {
 
     /// By how many seconds an answer of so many tokens misses the one of them that it misses most;
     /// 0 if it keeps all.
-    pub(crate) fn lateness_s(&self, course: &Course, tokens: f64) -> f64 {
+    pub(crate) fn lateness_s(&self, course: &CompletionWindow, tokens: f64) -> f64 {
         let end_s = course.start_s + tokens * course.per_token_s;
         let of_pace = self.tpot_s.map(|tpot_s| (course.first_token_s - tpot_s, tpot_s));
         let ends = self.ends_s.into_iter().chain([of_pace]).flatten();
@@ -81,7 +81,7 @@ impl Limits {
     }
 
     /// The lengths of the answer with which all of them are kept.
-    pub(crate) fn kept_by(&self, course: &Course) -> Lengths {
+    pub(crate) fn kept_by(&self, course: &CompletionWindow) -> Lengths {
         let nothing = f64::INFINITY..=f64::NEG_INFINITY;
         if !self.allow_first_token_at(course.first_token_s) {
             return nothing;
@@ -92,7 +92,7 @@ impl Limits {
             let room_s = constant_s - course.start_s;
             let excess_s = course.per_token_s - each_s;
             // Comparisons: `min` and `max` are calls in WebAssembly, and this is asked thousands of
-            // times in a pass.
+            // times in a round.
             let length = room_s / excess_s;
             if excess_s > 0.0 {
                 longest = if length < longest { length } else { longest };

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use crate::scheduling::load::Load;
+use crate::scheduling::pool::{DeploymentId, Pool};
+use crate::scheduling::testing::{START, pool, profile};
+use crate::shared::directory::{DEAD_AFTER, Ticket};
+use crate::shared::ledger::{Column, Entry};
+use crate::shared::pool_state::PoolState;
+
+fn a_pool() -> Pool {
+    pool(&[("a", 1, Some(profile(&[(1.0, 1.0)], 5.0))), ("b", 1, None)])
+}
+
+/// One request on the first pod.
+fn column() -> Column {
+    let mut entry = Entry::default();
+    entry.charge(Load::from_micro(1));
+    Column::from([(a_pool().pods()[0].id, entry)])
+}
+
+fn deployments() -> [DeploymentId; 2] {
+    [0, 1].map(|position: usize| a_pool().deployments()[position].id)
+}
+
+fn seated(pool_state: &mut PoolState) -> Ticket {
+    pool_state.directory.join(START).unwrap()
+}
+
+#[test]
+fn what_one_vm_runs_is_elsewhere_for_the_others() {
+    let mut pool_state = PoolState::default();
+    let [one, other] = [seated(&mut pool_state), seated(&mut pool_state)];
+    let [deployment, _] = deployments();
+    assert!(pool_state.publish(deployment, one, column()));
+    let of_all_but = |own: Ticket| -> Vec<_> { pool_state.columns_of(|ticket| ticket != own).collect() };
+    assert_eq!(of_all_but(one), []);
+    assert_eq!(of_all_but(other), [(deployment, &column())]);
+    assert_eq!(pool_state.running(START), column());
+}
+
+#[test]
+fn who_has_no_seat_publishes_nothing() {
+    let mut pool_state = PoolState::default();
+    let ticket = seated(&mut pool_state);
+    pool_state.leave(ticket);
+    let before = pool_state.clone();
+    assert!(!pool_state.publish(deployments()[0], ticket, column()));
+    assert_eq!(pool_state, before);
+}
+
+#[test]
+fn what_ended_takes_no_room_on_the_board() {
+    let mut pool_state = PoolState::default();
+    let ticket = seated(&mut pool_state);
+    let before = pool_state.clone();
+    pool_state.publish(deployments()[0], ticket, column());
+    pool_state.publish(deployments()[0], ticket, Column::new());
+    assert_eq!(pool_state, before);
+}
+
+#[test]
+fn a_silent_vms_load_counts_no_more_and_goes_with_its_seat() {
+    let mut pool_state = PoolState::default();
+    let ticket = seated(&mut pool_state);
+    pool_state.publish(deployments()[0], ticket, column());
+    let dead = START.after(DEAD_AFTER);
+    assert_eq!(pool_state.running(dead.before(Duration::from_micros(1))), column());
+    assert_eq!(pool_state.running(dead), Column::new());
+    let mut empty = pool_state.clone();
+    empty.drop_dead(dead);
+    assert_eq!(empty.directory.seat(ticket), None);
+    assert_eq!(empty.running(START), Column::new());
+    pool_state.leave(ticket);
+    assert_eq!(pool_state, empty);
+}
