@@ -4,12 +4,14 @@ use serde::Deserialize;
 
 use crate::json::{self, JsonError, text};
 use crate::scheduling::pool::{PodSpec, ProfileEntry};
+use crate::sources::Source;
 use crate::sources::config_map::ConfigMapSource;
 use crate::sources::envoy::EnvoySource;
 use crate::sources::http::HttpSource;
 use crate::sources::kubernetes::KubernetesSource;
+use crate::sources::pods::{self, PodDocument};
+use crate::sources::profiles::{self, ProfileDocument};
 use crate::sources::webdis::WebdisSource;
-use crate::sources::{Source, pods, profiles};
 
 /// Sources of profiles: the configuration, and at most one source that is asked.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -77,11 +79,14 @@ pub struct ResponseConfig {
     pub show_pod: bool,
 }
 
+/// Sources that may be asked, by their fields' names.
+type SourceFields<D> = [(&'static str, Option<Box<dyn Source<D>>>); 3];
+
 // === impl ProfileSources ===
 
 impl ProfileSources {
     /// The source that is asked, if there is one.
-    pub fn fetched(&self) -> Option<Source> {
+    pub fn fetched(&self) -> Option<Box<dyn Source<ProfileDocument>>> {
         self.asked().into_iter().find_map(|(_, source)| source)
     }
 
@@ -107,17 +112,17 @@ impl Default for ProfileSources {
 }
 
 impl ProfileSources {
-    fn asked(&self) -> [(&'static str, Option<Source>); 3] {
-        [
-            ("http", self.http.clone().map(Source::Http)),
-            ("config_map", self.config_map.clone().map(Source::ConfigMap)),
-            ("webdis", self.webdis.clone().map(Source::Webdis)),
-        ]
+    fn asked(&self) -> SourceFields<ProfileDocument> {
+        [("http", boxed(&self.http)), ("config_map", boxed(&self.config_map)), ("webdis", boxed(&self.webdis))]
     }
 }
 
+fn boxed<D, S: Source<D> + Clone + 'static>(source: &Option<S>) -> Option<Box<dyn Source<D>>> {
+    source.clone().map(|source| Box::new(source) as Box<dyn Source<D>>)
+}
+
 /// Two sources that are asked could not be told apart where they disagree.
-fn at_most_one(path: &str, asked: [(&'static str, Option<Source>); 3]) -> Result<(), JsonError> {
+fn at_most_one<D>(path: &str, asked: SourceFields<D>) -> Result<(), JsonError> {
     let names: Vec<&str> = asked.into_iter().filter_map(|(name, source)| source.map(|_| name)).collect();
     match names.as_slice() {
         [] | [_] => Ok(()),
@@ -129,7 +134,7 @@ fn at_most_one(path: &str, asked: [(&'static str, Option<Source>); 3]) -> Result
 
 impl PodSources {
     /// The source that is asked, if there is one.
-    pub fn fetched(&self) -> Option<Source> {
+    pub fn fetched(&self) -> Option<Box<dyn Source<PodDocument>>> {
         self.asked().into_iter().find_map(|(_, source)| source)
     }
 
@@ -143,12 +148,8 @@ impl PodSources {
         pods::check("pods.static", &self.fixed)
     }
 
-    fn asked(&self) -> [(&'static str, Option<Source>); 3] {
-        [
-            ("http", self.http.clone().map(Source::Http)),
-            ("envoy", self.envoy.clone().map(Source::Envoy)),
-            ("kubernetes", self.kubernetes.clone().map(Source::Kubernetes)),
-        ]
+    fn asked(&self) -> SourceFields<PodDocument> {
+        [("http", boxed(&self.http)), ("envoy", boxed(&self.envoy)), ("kubernetes", boxed(&self.kubernetes))]
     }
 }
 

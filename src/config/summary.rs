@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{Config, Inspect, PromptTokens};
-use crate::sources::Source;
 
 /// The configuration, for people who want to see that it is the one they wrote.
 struct Summary<'a>(&'a Config);
@@ -51,11 +50,11 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-struct FetchedFrom(Option<Source>);
+struct FetchedFrom<S>(Option<S>);
 
 // === impl FetchedFrom ===
 
-impl fmt::Display for FetchedFrom {
+impl<S: fmt::Display> fmt::Display for FetchedFrom<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(source) => write!(f, " and from {source}"),

@@ -10,7 +10,6 @@ use crate::scheduling::policies::{Prefer, attainment, least_request, pull, rando
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::weight::Weight;
-use crate::sources::Source;
 use crate::sources::callout::Callout;
 
 const FULL: &str = include_str!("../../tests/data/configs/full.json");
@@ -76,9 +75,10 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.capacity, CapacityConfig { default_concurrency: Some(8.5) });
     let expected = QueueConfig { max_requests: 100, max_wait: Duration::from_secs(30), late: LatePolicy::First };
     assert_eq!(config.queue, expected);
-    let Some(Source::Http(http)) = config.profiles.fetched() else { panic!("it is a document on a server") };
-    let Callout { cluster, authority, interval, timeout } = &http.callout;
-    assert_eq!((cluster.as_str(), http.path.as_str(), authority.as_str()), ("profiles", "/profiles.json", "files"));
+    let profiles = config.profiles.fetched().unwrap();
+    assert_eq!(profiles.to_string(), "profiles/profiles.json every 5s");
+    let Callout { cluster, authority, interval, timeout } = profiles.callout();
+    assert_eq!((cluster.as_str(), authority.as_str()), ("profiles", "files"));
     assert_eq!((*interval, *timeout), (Duration::from_secs(5), Duration::from_secs(1)));
     assert_eq!(config.profiles.inline[0].key().to_string(), "deployment default/llama-a10, model \"llama-3-8b\"");
     assert_eq!(config.pods.fixed[1].deployment.as_str(), "default/llama-l20");

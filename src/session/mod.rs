@@ -6,7 +6,6 @@ mod apply;
 mod body;
 mod callout;
 mod connections;
-mod content;
 mod early;
 mod expecting;
 mod guard;

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use super::callout::{Answer, read_answer, send_callout};
-use super::content::{Content, Judged};
 use super::host::Host;
 use super::stats::Stats;
 use crate::config::Config;
@@ -13,15 +12,17 @@ use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::document::{Concluded, Good, SharedDocument};
 use crate::sources::callout::{Callout, FetchError, FetchRequest};
-use crate::sources::{self, Fetch, FetchProgress, Fetched};
+use crate::sources::pods::PodDocument;
+use crate::sources::profiles::ProfileDocument;
+use crate::sources::{Document, Fetch, FetchProgress, Fetched, Source};
 
 /// The kind of complaint of which a part of a document is the cause.
 pub(super) const PARTIAL: &str = "partial";
 
 /// Results so far of a configuration's sources.
 pub(super) struct Sources {
-    pub(super) profiles: Option<FetchedSource<Vec<ProfileEntry>>>,
-    pub(super) pods: Option<FetchedSource<Vec<PodSpec>>>,
+    pub(super) profiles: Option<FetchedSource<ProfileDocument>>,
+    pub(super) pods: Option<FetchedSource<PodDocument>>,
     /// `true` where the profiles are others than at the last tick.
     pub(super) has_new_profiles: bool,
     /// `true` where pods are to be asked for with the next tick, if the last ones are a second old.
@@ -29,21 +30,20 @@ pub(super) struct Sources {
 }
 
 /// One document that is fetched.
-pub(super) struct FetchedSource<C> {
-    source: sources::Source,
+pub(super) struct FetchedSource<D> {
+    source: Box<dyn Source<D>>,
     pub(super) document: SharedDocument,
     /// Content of the document in force; `None` until there is one.
-    content: Option<C>,
-    /// The last document that was found good here, and what it says: it need not be read again to
-    /// be taken.
-    judged: Option<(Vec<u8>, C)>,
+    content: Option<D>,
+    /// Document that this VM put into force, until it takes it: it need not be read again.
+    published: Option<Fetched<D>>,
     /// The fetch that this VM has under way.
-    fetching: Option<Fetching>,
+    fetching: Option<Fetching<D>>,
 }
 
 /// A fetch that is under way.
-pub(super) struct Fetching {
-    fetch: Box<dyn Fetch>,
+struct Fetching<D> {
+    fetch: Box<dyn Fetch<D>>,
     /// Last request, and the callout that sends it.
     request: FetchRequest,
     token: u32,
@@ -79,7 +79,8 @@ impl Sources {
 
     /// Returns the profiles of the configuration and those that were fetched.
     pub(super) fn all_profiles<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a ProfileEntry> {
-        let fetched = self.profiles.iter().filter_map(|source| source.content.as_ref()).flatten();
+        let fetched = self.profiles.iter().filter_map(|source| source.content.as_ref());
+        let fetched = fetched.flat_map(|document| &document.profiles);
         config.profiles.inline.iter().chain(fetched)
     }
 
@@ -87,8 +88,8 @@ impl Sources {
     /// configuration says.
     pub(super) fn pool(&self, config: &Config) -> Rc<Pool> {
         let is_fixed = |pod: &&PodSpec| config.pods.fixed.iter().any(|fixed| fixed.address == pod.address);
-        let fetched = self.pods.iter().filter_map(|source| source.content.as_ref()).flatten();
-        let fetched = fetched.filter(|pod| !is_fixed(pod));
+        let fetched = self.pods.iter().filter_map(|source| source.content.as_ref());
+        let fetched = fetched.flat_map(|document| &document.pods).filter(|pod| !is_fixed(pod));
         let profiles: Vec<ProfileEntry> = self.all_profiles(config).cloned().collect();
         let pool = Pool::new(config.pods.fixed.iter().chain(fetched).cloned(), &profiles);
         Rc::new(pool.bounded(|deployment| config.deployments.get(deployment)?.max_concurrent_requests))
@@ -97,10 +98,10 @@ impl Sources {
 
 // === impl FetchedSource ===
 
-impl<C: Content> FetchedSource<C> {
-    fn new(source: sources::Source) -> Self {
-        let document = SharedDocument::new(C::NAME, source.fingerprint());
-        Self { source, document, content: None, judged: None, fetching: None }
+impl<D: Document> FetchedSource<D> {
+    fn new(source: Box<dyn Source<D>>) -> Self {
+        let document = SharedDocument::new(D::NAME, source.fingerprint());
+        Self { source, document, content: None, published: None, fetching: None }
     }
 
     /// Returns `true` if this VM awaits the answer to this callout for it.
@@ -111,9 +112,12 @@ impl<C: Content> FetchedSource<C> {
     /// Takes the document that was fetched last, here or in another VM, unless it was taken
     /// before; returns `true` if it is another one. It was found good by the VM that fetched it.
     pub(super) fn take_newer<H: Host>(&mut self, host: &H, keys: &Keys) -> bool {
+        let published = self.published.take();
         let Some(bytes) = self.document.take_newer(host, keys) else { return false };
-        let judged = self.judged.take().filter(|(document, _)| *document == bytes);
-        let content = judged.map(|(_, content)| content).or_else(|| C::read(&bytes));
+        let content = match published {
+            Some(published) if published.bytes == bytes => Some(published.document),
+            _ => D::read(&bytes).ok(),
+        };
         let is_read = content.is_some();
         if is_read {
             self.content = content;
@@ -153,7 +157,7 @@ impl<C: Content> FetchedSource<C> {
                 self.document.renew(host, keys, self.source.callout().timeout, now);
                 self.ask(fetch, host)
             }
-            FetchProgress::Done(fetched) => self.publish(&fetched, etag.as_deref(), host, keys, stats),
+            FetchProgress::Done(fetched) => self.publish(fetched, etag.as_deref(), host, keys, stats),
         });
         if let Err(error) = went_on {
             self.keep(&error, host, keys, stats);
@@ -161,7 +165,7 @@ impl<C: Content> FetchedSource<C> {
     }
 
     /// Starts a callout.
-    fn ask(&mut self, fetch: Box<dyn Fetch>, host: &impl Host) -> Result<(), FetchError> {
+    fn ask(&mut self, fetch: Box<dyn Fetch<D>>, host: &impl Host) -> Result<(), FetchError> {
         let (callout, request) = (self.source.callout(), fetch.request());
         let token = send_callout(host, callout, &request.headers(callout), &[])?;
         self.fetching = Some(Fetching { fetch, request, token });
@@ -171,20 +175,18 @@ impl<C: Content> FetchedSource<C> {
     /// Puts what was fetched into force, if it is good enough.
     fn publish<H: Host>(
         &mut self,
-        fetched: &Fetched,
+        fetched: Fetched<D>,
         etag: Option<&str>,
         host: &H,
         keys: &Keys,
         stats: &mut Stats<H>,
     ) -> Result<(), FetchError> {
-        let judged = C::judge(&fetched.document, || self.document.in_force(host, keys))?;
-        let Judged { document, content, complaint } = judged;
-        let complaints: Vec<String> = fetched.complaints.iter().cloned().chain(complaint).collect();
-        let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
-        let good = Good { bytes: &document, etag, complaint: complaint.as_deref() };
+        let complete = D::complete(fetched, || self.document.in_force(host, keys))?;
+        let complaint = (!complete.complaints.is_empty()).then(|| complete.complaints.join("; "));
+        let good = Good { bytes: &complete.bytes, etag, complaint: complaint.as_deref() };
         let concluded = self.document.publish(host, keys, good);
-        self.judged = content.filter(|_| concluded.changed).map(|content| (document.into_owned(), content));
         self.tell(concluded, complaint.map(|complaint| (complaint, PARTIAL)), stats);
+        self.published = Some(complete);
         Ok(())
     }
 
@@ -197,10 +199,10 @@ impl<C: Content> FetchedSource<C> {
     /// Counts what became of a fetch, and logs what is news. A complaint is told with its kind.
     fn tell<H: Host>(&self, concluded: Concluded, complaint: Option<(String, &'static str)>, stats: &mut Stats<H>) {
         if concluded.changed {
-            stats.source_updated(C::NAME);
+            stats.source_updated(D::NAME);
         }
         if let Some((_, kind)) = &complaint {
-            stats.source_failed(C::NAME, kind);
+            stats.source_failed(D::NAME, kind);
         }
         match complaint.filter(|_| concluded.news) {
             Some((complaint, kind)) => {
@@ -209,9 +211,9 @@ impl<C: Content> FetchedSource<C> {
                     _ if self.document.is_seen() => "the last good ones stay in force",
                     _ => "there are none so far, and they are asked for again soon",
                 };
-                log::warn!("slo-router: {}: {complaint}; {in_force}", C::NAME);
+                log::warn!("slo-router: {}: {complaint}; {in_force}", D::NAME);
             }
-            None if concluded.news => log::info!("slo-router: {}: all is well again", C::NAME),
+            None if concluded.news => log::info!("slo-router: {}: all is well again", D::NAME),
             None => {}
         }
     }

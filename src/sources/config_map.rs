@@ -1,13 +1,18 @@
 //! Profiles from a ConfigMap of Kubernetes: the value of each of its keys is a profile document.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
 
+use fnv::FnvHasher;
 use serde::Deserialize;
 
 use super::callout::{Callout, FetchError, FetchRequest, callout_document};
-use super::fetch::{Fetch, FetchProgress, Fetched};
+use super::fetch::{Fetch, FetchProgress};
 use super::gather::Gather;
 use super::kubernetes::{ObjectName, expect};
+use super::profiles::ProfileDocument;
+use super::source::Source;
 use crate::json::{self, text};
 
 /// ConfigMap with profiles, and the server that has it.
@@ -41,9 +46,24 @@ struct ConfigMap {
 
 // === impl ConfigMapSource ===
 
-impl ConfigMapSource {
-    pub(super) fn fetch(&self) -> impl Fetch + use<> {
-        ConfigMapFetch { namespace: self.namespace.clone(), name: self.name.clone() }
+impl Source<ProfileDocument> for ConfigMapSource {
+    fn callout(&self) -> &Callout {
+        &self.callout
+    }
+
+    fn identify(&self, hasher: &mut FnvHasher) {
+        (3_isize, &self.namespace, &self.name).hash(hasher);
+    }
+
+    fn fetch(&self, _: Option<String>) -> Box<dyn Fetch<ProfileDocument>> {
+        Box::new(ConfigMapFetch { namespace: self.namespace.clone(), name: self.name.clone() })
+    }
+}
+
+impl fmt::Display for ConfigMapSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { callout: Callout { cluster, interval, .. }, namespace, name } = self;
+        write!(f, "Kubernetes' config map {namespace}/{name}, by {cluster} every {interval:?}")
     }
 }
 
@@ -55,12 +75,12 @@ impl From<ConfigMapDocument> for ConfigMapSource {
 
 // === impl ConfigMapFetch ===
 
-impl Fetch for ConfigMapFetch {
+impl Fetch<ProfileDocument> for ConfigMapFetch {
     fn request(&self) -> FetchRequest {
         FetchRequest::json(format!("/api/v1/namespaces/{}/configmaps/{}", self.namespace, self.name))
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress<ProfileDocument>, FetchError> {
         expect(body, "ConfigMap", "v1")?;
         let ConfigMap { data } = json::read(body)?;
         let mut gather = Gather::default();
@@ -69,7 +89,7 @@ impl Fetch for ConfigMapFetch {
                 .add_document(text.as_bytes(), &self.namespace)
                 .map_err(|error| error.under(format_args!("data.{key}")))?;
         }
-        Ok(FetchProgress::Done(Fetched { document: gather.document(), complaints: Vec::new() }))
+        Ok(FetchProgress::Done(gather.fetched(Vec::new())))
     }
 }
 
@@ -79,7 +99,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::sources::profiles::{self, ProfileDocument};
+    use crate::sources::profiles;
 
     fn source() -> ConfigMapSource {
         let text = br#"{"cluster": "api", "namespace": "prod", "name": "profiles"}"#;
@@ -88,10 +108,11 @@ mod tests {
 
     fn read(data: &Value) -> Result<ProfileDocument, FetchError> {
         let map = json!({ "kind": "ConfigMap", "apiVersion": "v1", "metadata": { "name": "profiles" }, "data": data });
-        let FetchProgress::Done(fetched) = source().fetch().read(map.to_string().as_bytes())? else {
+        let FetchProgress::Done(fetched) = source().fetch(None).read(map.to_string().as_bytes())? else {
             panic!("one answer")
         };
-        Ok(profiles::parse(&fetched.document)?)
+        assert_eq!(profiles::parse(&fetched.bytes).as_ref(), Ok(&fetched.document));
+        Ok(fetched.document)
     }
 
     fn profile(gpu: &str) -> String {
@@ -104,7 +125,7 @@ mod tests {
 
     #[test]
     fn it_asks_for_the_map() {
-        assert_eq!(source().fetch().request().path, "/api/v1/namespaces/prod/configmaps/profiles");
+        assert_eq!(source().fetch(None).request().path, "/api/v1/namespaces/prod/configmaps/profiles");
     }
 
     #[test]
@@ -143,7 +164,7 @@ mod tests {
     #[test]
     fn another_kind_of_answer_is_refused() {
         for answer in [json!({ "kind": "Secret", "apiVersion": "v1" }), json!({ "kind": "ConfigMap" }), json!({})] {
-            let error = source().fetch().read(answer.to_string().as_bytes()).unwrap_err().to_string();
+            let error = source().fetch(None).read(answer.to_string().as_bytes()).unwrap_err().to_string();
             assert!(error.ends_with("expected kind \"ConfigMap\" of \"v1\""), "{error}");
         }
     }
@@ -151,7 +172,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_are_refused_or_read(bytes in any::<Vec<u8>>(), text in any::<String>()) {
-            let _ = source().fetch().read(&bytes);
+            let _ = source().fetch(None).read(&bytes);
             let _ = read(&json!({ "a": text }));
         }
     }

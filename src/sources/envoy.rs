@@ -3,14 +3,18 @@
 //! the filter knows no other pods than those that Envoy can reach.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
+use fnv::FnvHasher;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::callout::{Callout, FetchError, FetchRequest, callout_document};
-use super::fetch::{Fetch, FetchProgress, Fetched};
-use super::pods;
+use super::fetch::{Fetch, FetchProgress};
+use super::pods::PodDocument;
+use super::source::Source;
 use crate::json::{self, text};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::pool::PodSpec;
@@ -140,9 +144,24 @@ struct Locality {
 
 // === impl EnvoySource ===
 
-impl EnvoySource {
-    pub(super) fn fetch(&self) -> impl Fetch + use<> {
-        EnvoyFetch { clusters: self.clusters.clone() }
+impl Source<PodDocument> for EnvoySource {
+    fn callout(&self) -> &Callout {
+        &self.callout
+    }
+
+    fn identify(&self, hasher: &mut FnvHasher) {
+        (1_isize, &self.clusters).hash(hasher);
+    }
+
+    fn fetch(&self, _: Option<String>) -> Box<dyn Fetch<PodDocument>> {
+        Box::new(EnvoyFetch { clusters: self.clusters.clone() })
+    }
+}
+
+impl fmt::Display for EnvoySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Callout { cluster, interval, .. } = &self.callout;
+        write!(f, "{} clusters that Envoy knows, by {cluster} every {interval:?}", self.clusters.len())
     }
 }
 
@@ -177,7 +196,7 @@ impl TryFrom<ClusterDocument> for Cluster {
 
 // === impl EnvoyFetch ===
 
-impl Fetch for EnvoyFetch {
+impl Fetch<PodDocument> for EnvoyFetch {
     /// The filter is a regular expression, so the names are escaped and anchored.
     fn request(&self) -> FetchRequest {
         let names: Vec<String> = self.clusters.iter().map(|cluster| escaped(&cluster.name)).collect();
@@ -185,7 +204,7 @@ impl Fetch for EnvoyFetch {
         FetchRequest::json(format!("/clusters?format=json&filter={}", utf8_percent_encode(&filter, NON_ALPHANUMERIC)))
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress<PodDocument>, FetchError> {
         let Clusters { cluster_statuses } = json::read(body)?;
         let mut pods = BTreeMap::new();
         let mut complaints = Vec::new();
@@ -201,7 +220,7 @@ impl Fetch for EnvoyFetch {
                 }
             }
         }
-        Ok(FetchProgress::Done(Fetched { document: pods::write(pods.into_values()), complaints }))
+        Ok(FetchProgress::Done(PodDocument::listed(pods.into_values(), complaints)?))
     }
 }
 

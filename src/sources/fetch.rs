@@ -1,9 +1,10 @@
 //! A fetch from a source: requests one after another, until a document can be made of the answers.
 
 use super::callout::{FetchError, FetchRequest};
+use super::document::Fetched;
 
 /// A fetch that is under way.
-pub trait Fetch {
+pub trait Fetch<D> {
     /// Returns the request to send next.
     fn request(&self) -> FetchRequest;
 
@@ -12,24 +13,14 @@ pub trait Fetch {
     /// # Errors
     ///
     /// The reason why it is not what was asked for. That ends the fetch.
-    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError>;
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress<D>, FetchError>;
 }
 
 /// Result of reading an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchProgress {
+#[derive(Clone, Debug, PartialEq)]
+pub enum FetchProgress<D> {
     /// There is more to ask.
     Next,
     /// That was the last one.
-    Done(Fetched),
-}
-
-/// Result of a fetch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fetched {
-    /// A pod or profile document, as [`pods`](super::pods) or [`profiles`](super::profiles) read
-    /// it.
-    pub document: Vec<u8>,
-    /// Parts that were left out of it, with reasons.
-    pub complaints: Vec<String>,
+    Done(Fetched<D>),
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::document::Fetched;
+use super::profiles::{self, ProfileDocument};
 use crate::json::{self, JsonError};
 use crate::scheduling::pool::ProfileKey;
 use crate::scheduling::profile::without_nan;
@@ -88,6 +90,16 @@ impl Gather {
     /// Adds what was gathered there.
     pub(super) fn append(&mut self, other: Self) {
         self.entries.extend(other.entries);
+    }
+
+    /// Reads what was gathered.
+    pub(super) fn read(&self) -> ProfileDocument {
+        profiles::read_entries(self.entries.iter().map(|entry| entry.get()))
+    }
+
+    /// Ends a fetch with what was gathered. `complaints`: of what was left out.
+    pub(super) fn fetched(self, complaints: Vec<String>) -> Fetched<ProfileDocument> {
+        Fetched { document: self.read(), bytes: self.document(), complaints }
     }
 
     /// The document.

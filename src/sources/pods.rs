@@ -2,36 +2,53 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{self, JsonError};
+use super::document::{Document, Fetched};
+use crate::json::{self, JsonError, address};
 use crate::scheduling::pool::{MAX_PODS, PodSpec};
 
-#[derive(Deserialize)]
+/// Content of a document. No pods are a valid answer: a pool that is scaled to zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct PodsDocument {
+pub struct PodDocument {
+    /// The pods, each address once.
     #[serde(deserialize_with = "json::object_list")]
-    pods: Vec<PodSpec>,
+    pub pods: Vec<PodSpec>,
 }
 
-/// Reads a pod document. No pods are a valid answer: a pool that is scaled to zero.
-///
-/// # Errors
-///
-/// The first thing that is wrong, with its path. A document is taken as a whole or not at all: half
-/// a pool would be taken for a pool that shrank.
-pub fn parse(document: &[u8]) -> Result<Vec<PodSpec>, JsonError> {
-    let PodsDocument { pods } = json::read(document)?;
-    check("pods", &pods)?;
-    Ok(pods)
-}
+// === impl PodDocument ===
 
-/// Writes a pod document.
-pub fn write(pods: impl IntoIterator<Item = PodSpec>) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct WrittenPods {
-        pods: Vec<PodSpec>,
+impl Document for PodDocument {
+    const NAME: &'static str = "pods";
+
+    /// A document is taken as a whole or not at all: half a pool would be taken for a pool that
+    /// shrank.
+    fn read(bytes: &[u8]) -> Result<Self, JsonError> {
+        let document: Self = json::read(bytes)?;
+        check("pods", &document.pods)?;
+        Ok(document)
     }
-    // Cannot fail: there are no maps in it, whose keys could be no strings.
-    serde_json::to_vec(&WrittenPods { pods: pods.into_iter().collect() }).unwrap_or_default()
+}
+
+impl PodDocument {
+    /// Makes a document of pods that a server listed in a form of its own. `complaints`: of those
+    /// that are left out.
+    ///
+    /// # Errors
+    ///
+    /// As those of reading the document that is made.
+    pub(super) fn listed(
+        pods: impl IntoIterator<Item = PodSpec>,
+        complaints: Vec<String>,
+    ) -> Result<Fetched<Self>, JsonError> {
+        let document = Self { pods: pods.into_iter().collect() };
+        for (index, pod) in document.pods.iter().enumerate() {
+            address::check(format_args!("pods[{index}].address"), pod.address)?;
+        }
+        check("pods", &document.pods)?;
+        // Cannot fail: there are no maps in it, whose keys could be no strings.
+        let bytes = serde_json::to_vec(&document).unwrap_or_default();
+        Ok(Fetched { bytes, document, complaints })
+    }
 }
 
 /// Checks rules that span several pods; `path` is where they stand.
@@ -62,7 +79,7 @@ mod tests {
 
     #[track_caller]
     fn refused(document: &str, expected: &str) {
-        let error = parse(document.as_bytes()).unwrap_err().to_string();
+        let error = PodDocument::read(document.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
 
@@ -72,7 +89,7 @@ mod tests {
             {"address": "10.0.0.7:8000", "deployment": "prod/llama-a10", "models": ["llama", "adapter"]},
             {"address": "[2001:db8::7]:8000", "deployment": "llama-l20"}
         ]}"#;
-        let pods = parse(document).unwrap();
+        let PodDocument { pods } = PodDocument::read(document).unwrap();
         assert_eq!(pods[0].address, "10.0.0.7:8000".parse().unwrap());
         assert_eq!(pods[0].deployment.as_str(), "prod/llama-a10");
         assert_eq!(pods[0].models, ["llama", "adapter"]);
@@ -85,12 +102,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let document = br#"{"pods":[{"address":"10.0.0.7:8000","deployment":"prod/a","models":["m"]},{"address":"[2001:db8::7]:80","deployment":"default/b"}]}"#;
-        assert_eq!(write(parse(document).unwrap()), document);
+        let read = PodDocument::read(document).unwrap();
+        let written = PodDocument::listed(read.pods.clone(), vec![]).unwrap();
+        assert_eq!((written.bytes, written.document), (document.to_vec(), read));
     }
 
     #[test]
     fn no_pods_are_an_answer() {
-        assert_eq!(parse(br#"{"pods": []}"#), Ok(vec![]));
+        assert_eq!(PodDocument::read(br#"{"pods": []}"#), Ok(PodDocument::default()));
     }
 
     #[test]
@@ -130,7 +149,7 @@ mod tests {
             let pod = |n| format!(r#"{{"address": "10.1.{}.{}:80", "deployment": "a"}}"#, n >> 8, n & 255);
             format!(r#"{{"pods": [{}]}}"#, (0..count).map(pod).collect::<Vec<_>>().join(","))
         };
-        assert_eq!(parse(pods(10_000).as_bytes()).unwrap().len(), MAX_PODS);
+        assert_eq!(PodDocument::read(pods(10_000).as_bytes()).unwrap().pods.len(), MAX_PODS);
         refused(&pods(10_001), "pods: invalid value: 10001 pods, expected at most 10000");
     }
 
@@ -159,8 +178,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_a_server_lists_is_refused_as_if_it_was_read(ip in any::<std::net::IpAddr>(), port in 0_u16..3) {
+            let pod = |address| PodSpec { address, deployment: "a".parse().unwrap(), models: vec![] };
+            let pods = [pod("10.0.0.7:80".parse().unwrap()), pod((ip, port).into())];
+            let text = serde_json::to_vec(&PodDocument { pods: pods.to_vec() }).unwrap();
+            let listed = PodDocument::listed(pods, vec![]).map(|fetched| fetched.document);
+            prop_assert_eq!(listed, PodDocument::read(&text));
+        }
+
+        #[test]
         fn arbitrary_bytes_are_refused_or_read(bytes in any::<Vec<u8>>()) {
-            let _ = parse(&bytes);
+            let _ = PodDocument::read(&bytes);
         }
     }
 }

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::gather::Gather;
 use crate::json::{self, JsonError};
-use crate::scheduling::deployment::{DEFAULT_NAMESPACE, InvalidDeploymentName};
+use crate::scheduling::deployment::InvalidDeploymentName;
 use crate::scheduling::pool::{ProfileEntry, ProfileKey};
 use crate::scheduling::profile::{Profile, without_nan};
 
@@ -61,7 +60,7 @@ pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
     match json::read(document)? {
         Form { profiles: Some(_), .. } => {
             let UncheckedProfiles { profiles } = json::read(document)?;
-            Ok(reject_duplicates(profiles.into_iter().map(RawValue::get)))
+            Ok(read_entries(profiles.into_iter().map(RawValue::get)))
         }
         Form { profiles: None, gpu: Some(_) } => {
             Ok(ProfileDocument { profiles: vec![bare(document)?], rejected: vec![] })
@@ -71,26 +70,6 @@ pub fn parse(document: &[u8]) -> Result<ProfileDocument, JsonError> {
             Err(JsonError::invalid("", "an object with neither `profiles` nor `gpu`", expected))
         }
     }
-}
-
-/// The document to use from now on, in which all is good: what is good of this one, and of what it
-/// has only a bad version of, the entry of the last good document.
-///
-/// # Errors
-///
-/// As [`parse`], of `document`. A last good one that cannot be read has nothing.
-pub fn complete(document: &[u8], last_good: &[u8]) -> Result<Vec<u8>, JsonError> {
-    let read = parse(document)?;
-    let mut complete = Gather::default();
-    complete.add_document(document, DEFAULT_NAMESPACE)?;
-    complete.retain(|key| read.takes(key));
-    let mut kept = Gather::default();
-    // There may have been none before.
-    if kept.add_document(last_good, DEFAULT_NAMESPACE).is_ok() {
-        kept.retain(|key| read.rejects(key));
-        complete.append(kept);
-    }
-    Ok(complete.document())
 }
 
 /// The first two entries, in order, that are for the same deployment and model.
@@ -105,7 +84,8 @@ fn bare(document: &[u8]) -> Result<ProfileEntry, JsonError> {
     Ok(ProfileEntry { deployment, model: None, profile })
 }
 
-fn reject_duplicates<'a>(entries: impl Iterator<Item = &'a str>) -> ProfileDocument {
+/// Reads the entries of a document.
+pub(super) fn read_entries<'a>(entries: impl Iterator<Item = &'a str>) -> ProfileDocument {
     let mut document = ProfileDocument::default();
     // What is read stands at its index, so that later entries are named as they are in the
     // document.
@@ -143,11 +123,13 @@ impl ProfileDocument {
         (!errors.is_empty()).then(|| errors.join("; "))
     }
 
-    fn takes(&self, key: &ProfileKey) -> bool {
+    /// Returns `true` if it has a good profile of these.
+    pub(super) fn takes(&self, key: &ProfileKey) -> bool {
         self.profiles.iter().any(|entry| entry.key() == *key)
     }
 
-    fn rejects(&self, key: &ProfileKey) -> bool {
+    /// Returns `true` if it has a bad entry for these.
+    pub(super) fn rejects(&self, key: &ProfileKey) -> bool {
         self.rejected.iter().any(|rejected| rejected.key.as_ref() == Some(key))
     }
 }

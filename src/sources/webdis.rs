@@ -10,14 +10,20 @@
 //! that it answers with.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
 
+use fnv::FnvHasher;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::callout::{Callout, FetchError, FetchRequest, callout_document};
-use super::fetch::{Fetch, FetchProgress, Fetched};
+use super::document::Fetched;
+use super::fetch::{Fetch, FetchProgress};
 use super::gather::{Gather, gpu_of};
 use super::kubernetes::ObjectName;
+use super::profiles::ProfileDocument;
+use super::source::Source;
 use crate::json::{self, text};
 use crate::scheduling::deployment::{DEFAULT_NAMESPACE, DeploymentName};
 
@@ -86,14 +92,29 @@ fn default_namespace() -> String {
 
 // === impl WebdisSource ===
 
-impl WebdisSource {
-    pub(super) fn fetch(&self) -> impl Fetch + use<> {
-        WebdisFetch {
+impl Source<ProfileDocument> for WebdisSource {
+    fn callout(&self) -> &Callout {
+        &self.callout
+    }
+
+    fn identify(&self, hasher: &mut FnvHasher) {
+        (4_isize, &self.namespace).hash(hasher);
+    }
+
+    fn fetch(&self, _: Option<String>) -> Box<dyn Fetch<ProfileDocument>> {
+        Box::new(WebdisFetch {
             namespace: self.namespace.clone(),
             step: WebdisStep::Find,
             keys: Vec::new(),
             values: BTreeMap::new(),
-        }
+        })
+    }
+}
+
+impl fmt::Display for WebdisSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Callout { cluster, interval, .. } = &self.callout;
+        write!(f, "Redis, by {cluster} every {interval:?}")
     }
 }
 
@@ -105,7 +126,7 @@ impl From<WebdisDocument> for WebdisSource {
 
 // === impl WebdisFetch ===
 
-impl Fetch for WebdisFetch {
+impl Fetch<ProfileDocument> for WebdisFetch {
     fn request(&self) -> FetchRequest {
         // Webdis takes a path's parts for a command's arguments, and an ending for a format: both
         // are escaped.
@@ -118,7 +139,7 @@ impl Fetch for WebdisFetch {
         })
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress<ProfileDocument>, FetchError> {
         match std::mem::replace(&mut self.step, WebdisStep::Get(Vec::new())) {
             WebdisStep::Find => {
                 self.keys = json::read::<Found>(body)?.keys.reply()?;
@@ -147,7 +168,7 @@ impl Fetch for WebdisFetch {
 }
 
 impl WebdisFetch {
-    fn fetched(&mut self) -> Fetched {
+    fn fetched(&mut self) -> Fetched<ProfileDocument> {
         let mut gather = Gather::default();
         let mut complaints = Vec::new();
         for (key, text) in std::mem::take(&mut self.values) {
@@ -159,7 +180,7 @@ impl WebdisFetch {
                 None => complaints.push(format!("the key {key:?} names no model and deployment")),
             }
         }
-        Fetched { document: gather.document(), complaints }
+        gather.fetched(complaints)
     }
 }
 

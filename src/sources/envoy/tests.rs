@@ -2,13 +2,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::sources::Fetched;
 
 fn source(clusters: &Value) -> EnvoySource {
     json::read(json!({ "cluster": "admin", "clusters": clusters }).to_string().as_bytes()).unwrap()
 }
 
-fn read(clusters: &Value, answer: &Value) -> Result<Fetched, FetchError> {
-    match source(clusters).fetch().read(answer.to_string().as_bytes())? {
+fn read(clusters: &Value, answer: &Value) -> Result<Fetched<PodDocument>, FetchError> {
+    match source(clusters).fetch(None).read(answer.to_string().as_bytes())? {
         FetchProgress::Done(fetched) => Ok(fetched),
         FetchProgress::Next => panic!("one request is enough"),
     }
@@ -32,8 +33,8 @@ fn host(ip: &str, port: u16, health: &Value) -> Value {
     })
 }
 
-fn addresses(fetched: &Fetched) -> Vec<String> {
-    pods::parse(&fetched.document).unwrap().iter().map(|pod| pod.address.to_string()).collect()
+fn addresses(fetched: &Fetched<PodDocument>) -> Vec<String> {
+    fetched.document.pods.iter().map(|pod| pod.address.to_string()).collect()
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn it_asks_for_its_clusters_alone() {
         { "name": "outbound|8000||llama.prod.svc.cluster.local", "deployment": "a" },
         { "name": "b", "deployment": "b" },
     ]);
-    let path = source(&clusters).fetch().request().path;
+    let path = source(&clusters).fetch(None).request().path;
     let filter = percent_encoding::percent_decode_str(path.strip_prefix("/clusters?format=json&filter=").unwrap());
     assert_eq!(filter.decode_utf8().unwrap(), r"^(outbound\|8000\|\|llama\.prod\.svc\.cluster\.local|b)$");
 }
@@ -64,7 +65,7 @@ fn endpoints_that_serve_are_pods() {
     ]);
     let fetched = read(&named(), &answer("pods", &hosts)).unwrap();
     assert_eq!(addresses(&fetched), ["10.0.0.1:8000", "10.0.0.2:8000", "[2001:db8::7]:8000"]);
-    let pod = &pods::parse(&fetched.document).unwrap()[0];
+    let pod = &fetched.document.pods[0];
     assert_eq!((pod.deployment.as_str(), &pod.models[..]), ("prod/llama-a10", &["m".to_owned()][..]));
     assert_eq!(fetched.complaints, Vec::<String>::new());
 }
@@ -97,7 +98,7 @@ fn the_locality_may_name_the_deployment() {
     let clusters = |part: &str| json!([{ "name": "pods", "deployment_from": part }]);
     let hosts = json!([host("10.0.0.1", 8000, &json!({}))]);
     let fetched = read(&clusters("zone"), &answer("pods", &hosts)).unwrap();
-    assert_eq!(pods::parse(&fetched.document).unwrap()[0].deployment.as_str(), "default/a10");
+    assert_eq!(fetched.document.pods[0].deployment.as_str(), "default/a10");
     for (part, named) in [("region", "\"\" in `region`"), ("sub_zone", "\"gpu/a 10\" in `sub_zone`")] {
         let fetched = read(&clusters(part), &answer("pods", &hosts)).unwrap();
         assert_eq!(addresses(&fetched), Vec::<String>::new());
@@ -131,12 +132,12 @@ fn a_configuration_that_leaves_the_deployment_open_is_refused() {
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_or_read(bytes in any::<Vec<u8>>()) {
-        let _ = source(&named()).fetch().read(&bytes);
+        let _ = source(&named()).fetch(None).read(&bytes);
     }
 
     #[test]
     fn an_answer_that_is_cut_off_is_refused(cut in 1_usize..200) {
         let text = answer("pods", &json!([host("10.0.0.1", 8000, &json!({}))])).to_string();
-        prop_assert!(source(&named()).fetch().read(&text.as_bytes()[..text.len() - cut]).is_err());
+        prop_assert!(source(&named()).fetch(None).read(&text.as_bytes()[..text.len() - cut]).is_err());
     }
 }

@@ -14,7 +14,10 @@ mod slice;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::hash::Hash;
 
+use fnv::FnvHasher;
 use serde::Deserialize;
 
 pub(super) use self::list::expect;
@@ -27,9 +30,11 @@ use self::pod::{KubernetesPod, Metadata};
 use self::query::{By, QueryDocument};
 use self::slice::{EndpointSlice, Endpoints, Service};
 use super::callout::{Callout, FetchError, FetchRequest, callout_document};
-use super::fetch::{Fetch, FetchProgress, Fetched};
-use super::pods;
-use crate::json;
+use super::document::Fetched;
+use super::fetch::{Fetch, FetchProgress};
+use super::pods::PodDocument;
+use super::source::Source;
+use crate::json::{self, JsonError};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::pool::{MAX_PODS, PodSpec};
 
@@ -102,8 +107,16 @@ enum Asked {
 
 // === impl KubernetesSource ===
 
-impl KubernetesSource {
-    pub(super) fn fetch(&self) -> impl Fetch + use<> {
+impl Source<PodDocument> for KubernetesSource {
+    fn callout(&self) -> &Callout {
+        &self.callout
+    }
+
+    fn identify(&self, hasher: &mut FnvHasher) {
+        (2_isize, &self.query).hash(hasher);
+    }
+
+    fn fetch(&self, _: Option<String>) -> Box<dyn Fetch<PodDocument>> {
         let first = match &self.query.by {
             By::Service { name, .. } => Asked::Service(name.clone()),
             By::InferencePool { name } => Asked::InferencePool(name.clone()),
@@ -113,7 +126,7 @@ impl KubernetesSource {
             By::Selector { port, .. } => vec![port],
             By::Service { .. } | By::InferencePool { .. } => Vec::new(),
         };
-        KubernetesFetch {
+        Box::new(KubernetesFetch {
             query: self.query.clone(),
             lists: VecDeque::from([first]),
             at: None,
@@ -124,7 +137,14 @@ impl KubernetesSource {
             lone: BTreeMap::new(),
             complaints: Vec::new(),
             more_complaints: 0,
-        }
+        })
+    }
+}
+
+impl fmt::Display for KubernetesSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Callout { cluster, interval, .. } = &self.callout;
+        write!(f, "Kubernetes' {}, by {cluster} every {interval:?}", self.query)
     }
 }
 
@@ -152,7 +172,7 @@ impl TryFrom<KubernetesDocument> for KubernetesSource {
 
 // === impl KubernetesFetch ===
 
-impl Fetch for KubernetesFetch {
+impl Fetch<PodDocument> for KubernetesFetch {
     fn request(&self) -> FetchRequest {
         let namespace = &self.query.namespace;
         let at = self.at.as_deref();
@@ -176,7 +196,7 @@ impl Fetch for KubernetesFetch {
         }
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<FetchProgress, FetchError> {
+    fn read(&mut self, body: &[u8]) -> Result<FetchProgress<PodDocument>, FetchError> {
         self.pages += 1;
         if self.pages > MAX_PAGES {
             return Err(FetchError::Invalid(format!(
@@ -197,7 +217,7 @@ impl Fetch for KubernetesFetch {
         if self.at.is_none() {
             self.lists.pop_front();
         }
-        if self.lists.is_empty() { Ok(FetchProgress::Done(self.fetched())) } else { Ok(FetchProgress::Next) }
+        if self.lists.is_empty() { Ok(FetchProgress::Done(self.fetched()?)) } else { Ok(FetchProgress::Next) }
     }
 }
 
@@ -297,7 +317,7 @@ impl KubernetesFetch {
         }
     }
 
-    fn fetched(&mut self) -> Fetched {
+    fn fetched(&mut self) -> Result<Fetched<PodDocument>, JsonError> {
         let complaints = self.endpoints.as_mut().map(Endpoints::complaints);
         complaints.into_iter().flatten().for_each(|complaint| self.complain(complaint));
         self.complain_of_lone_pods();
@@ -305,6 +325,6 @@ impl KubernetesFetch {
         if self.more_complaints > 0 {
             complaints.push(format!("and {} more", self.more_complaints));
         }
-        Fetched { document: pods::write(std::mem::take(&mut self.pods).into_values()), complaints }
+        PodDocument::listed(std::mem::take(&mut self.pods).into_values(), complaints)
     }
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::sources::Document;
 
 mod endpoints;
 
@@ -16,8 +17,8 @@ fn source(query: &Value) -> Result<KubernetesSource, String> {
     json::read(document.to_string().as_bytes()).map_err(|error| error.to_string())
 }
 
-fn fetch(query: &Value, server: Server<'_>) -> Result<Fetched, FetchError> {
-    let mut fetch = source(query).unwrap().fetch();
+fn fetch(query: &Value, server: Server<'_>) -> Result<Fetched<PodDocument>, FetchError> {
+    let mut fetch = source(query).unwrap().fetch(None);
     for _ in 0..3_000 {
         let FetchRequest { path, accept, etag } = fetch.request();
         assert_eq!(etag, None);
@@ -32,9 +33,8 @@ fn fetch(query: &Value, server: Server<'_>) -> Result<Fetched, FetchError> {
     panic!("it does not end")
 }
 
-fn found(fetched: &Fetched) -> Vec<String> {
-    let pods = pods::parse(&fetched.document).unwrap();
-    pods.iter().map(|pod| format!("{} {} {:?}", pod.address, pod.deployment, pod.models)).collect()
+fn found(fetched: &Fetched<PodDocument>) -> Vec<String> {
+    fetched.document.pods.iter().map(|pod| format!("{} {} {:?}", pod.address, pod.deployment, pod.models)).collect()
 }
 
 fn list(kind: &str, version: &str, items: &[Value]) -> Value {
@@ -196,7 +196,7 @@ fn lists_are_read_page_by_page() {
         page
     };
     let fetched = fetch(&json!({ "selector": "app=llama" }), &pages).unwrap();
-    assert_eq!(pods::parse(&fetched.document).unwrap().len(), 10);
+    assert_eq!(fetched.document.pods.len(), 10);
 }
 
 #[test]
@@ -256,14 +256,14 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_or_read(bytes in any::<Vec<u8>>()) {
         for query in [json!({ "service": "a" }), json!({ "inference_pool": "a" }), json!({ "selector": "a=b" })] {
-            let _ = source(&query).unwrap().fetch().read(&bytes);
+            let _ = source(&query).unwrap().fetch(None).read(&bytes);
         }
     }
 
     #[test]
     fn a_list_that_is_cut_off_is_refused(cut in 1_usize..400) {
         let text = pod_list(&[pod(1, &json!({}))]).to_string();
-        let mut fetch = source(&json!({ "selector": "a=b" })).unwrap().fetch();
+        let mut fetch = source(&json!({ "selector": "a=b" })).unwrap().fetch(None);
         prop_assert!(fetch.read(&text.as_bytes()[..text.len() - cut]).is_err());
     }
 
@@ -276,7 +276,7 @@ proptest! {
             pod["metadata"]["name"] = json!(name);
             pod["metadata"]["ownerReferences"] = json!([{ "kind": kind, "name": owner }]);
             let fetched = fetch(&json!({ "selector": "a=b" }), &|_, _, _| pod_list(&[pod.clone()])).unwrap();
-            prop_assert!(pods::parse(&fetched.document).is_ok());
+            prop_assert_eq!(PodDocument::read(&fetched.bytes), Ok(fetched.document));
         }
     }
 }

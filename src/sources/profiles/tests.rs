@@ -100,42 +100,6 @@ fn entries_for_the_same_are_all_rejected() {
 }
 
 #[test]
-fn of_what_has_only_a_bad_version_the_last_good_one_stays() {
-    let entry = |name: &str, profile: &str| format!(r#"{{"deployment": "{name}", "profile": {profile}}}"#);
-    let of = |entries: &[String]| format!(r#"{{"profiles": [{}]}}"#, entries.join(","));
-    let faster = A.replace("[[2]]", "[[4]]");
-    // `b` has gone, of `c` there never was a good one, and nobody can tell which of the two `d`
-    // holds.
-    let new = of(&[
-        entry("a", NEGATIVE),
-        entry("c", NEGATIVE),
-        entry("d", A),
-        entry("default/d", A),
-        entry("e", &faster),
-        "7".to_owned(),
-    ]);
-    let last = of(&[entry("default/a", NAN), entry("b", A), entry("d", &faster), entry("e", A)]);
-    let completed = parse(&complete(new.as_bytes(), last.as_bytes()).unwrap()).unwrap();
-    assert_eq!(rejections(&completed), []);
-    let found: Vec<(String, Profile)> =
-        completed.profiles.iter().map(|entry| (entry.deployment.to_string(), entry.profile.clone())).collect();
-    let good = |text: &str| Profile::from_json(text.as_bytes()).unwrap();
-    let expected = [("default/e", &*faster), ("default/a", NAN), ("default/d", &faster)];
-    assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), good(text))));
-}
-
-#[test]
-fn the_last_good_one_may_be_of_the_other_form_or_none() {
-    let bad = NEGATIVE.replace("\"c\"", "\"b\"");
-    let new = format!(
-        r#"{{"profiles": [{{"deployment": "b", "profile": {bad}}}, {{"deployment": "a", "model": "m", "profile": {A}}}]}}"#
-    );
-    let completed = |last: &str| keys(&parse(&complete(new.as_bytes(), last.as_bytes()).unwrap()).unwrap());
-    assert_eq!(completed(NAN), ["deployment default/a, model \"m\"", "deployment default/b, any model"]);
-    assert_eq!(completed(""), ["deployment default/a, model \"m\""]);
-}
-
-#[test]
 fn what_is_no_document_is_an_error() {
     for (text, expected) in [
         ("", "EOF while parsing a value (line 1, column 0)"),

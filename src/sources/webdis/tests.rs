@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::sources::profiles::{self, ProfileDocument};
+use crate::sources::profiles;
 
 fn source() -> WebdisSource {
     json::read(br#"{"cluster": "webdis", "namespace": "prod"}"#).unwrap()
@@ -11,8 +11,8 @@ fn source() -> WebdisSource {
 
 /// A Redis with these keys, as Webdis answers; its pattern matches all, so that the filter must
 /// look itself.
-fn fetch(keys: &[(&str, String)]) -> Result<Fetched, FetchError> {
-    let mut fetch = source().fetch();
+fn fetch(keys: &[(&str, String)]) -> Result<Fetched<ProfileDocument>, FetchError> {
+    let mut fetch = source().fetch(None);
     for _ in 0..1_000 {
         let path = fetch.request().path;
         let arguments: Vec<String> =
@@ -41,7 +41,8 @@ fn profile(gpu: &str) -> String {
 
 fn read(keys: &[(&str, String)]) -> (ProfileDocument, Vec<String>) {
     let fetched = fetch(keys).unwrap();
-    (profiles::parse(&fetched.document).unwrap(), fetched.complaints)
+    assert_eq!(profiles::parse(&fetched.bytes).as_ref(), Ok(&fetched.document));
+    (fetched.document, fetched.complaints)
 }
 
 fn found(document: &ProfileDocument) -> Vec<String> {
@@ -91,7 +92,7 @@ fn many_keys_are_read_in_batches() {
     let keys: Vec<(&str, String)> =
         names.iter().enumerate().map(|(n, key)| (key.as_str(), profile(&format!("d-{n}")))).collect();
     let fetched = fetch(&keys).unwrap();
-    assert_eq!(profiles::parse(&fetched.document).unwrap().profiles.len(), 333);
+    assert_eq!(fetched.document.profiles.len(), 333);
 }
 
 #[test]
@@ -123,24 +124,24 @@ fn other_keys_are_no_profiles() {
 
 #[test]
 fn a_key_that_is_gone_is_left_out() {
-    let mut fetch = source().fetch();
+    let mut fetch = source().fetch(None);
     assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(FetchProgress::Next));
     let Ok(FetchProgress::Done(fetched)) = fetch.read(br#"{"MGET": [null]}"#) else { panic!() };
-    assert_eq!(fetched.document, br#"{"profiles":[]}"#);
+    assert_eq!(fetched.bytes, br#"{"profiles":[]}"#);
 }
 
 #[test]
 fn an_error_of_redis_is_told() {
-    let error = source().fetch().read(br#"{"KEYS": [false, "NOAUTH Authentication required."]}"#).unwrap_err();
+    let error = source().fetch(None).read(br#"{"KEYS": [false, "NOAUTH Authentication required."]}"#).unwrap_err();
     assert_eq!(error.to_string(), "Redis answers \"NOAUTH Authentication required.\"");
     for answer in [json!({}), json!({ "KEYS": {} }), json!({ "KEYS": null }), json!({ "MGET": [] })] {
-        assert!(source().fetch().read(answer.to_string().as_bytes()).is_err());
+        assert!(source().fetch(None).read(answer.to_string().as_bytes()).is_err());
     }
 }
 
 #[test]
 fn values_that_do_not_match_their_keys_are_refused() {
-    let mut fetch = source().fetch();
+    let mut fetch = source().fetch(None);
     assert_eq!(fetch.read(br#"{"KEYS": ["aibrix:profile_m_a"]}"#), Ok(FetchProgress::Next));
     assert!(fetch.read(br#"{"MGET": ["a", "b"]}"#).is_err());
 }
@@ -148,14 +149,14 @@ fn values_that_do_not_match_their_keys_are_refused() {
 #[test]
 fn more_profiles_than_a_pool_can_have_are_refused() {
     let keys: Vec<String> = (0..10_001).map(|n| format!("aibrix:profile_m_{n}")).collect();
-    let error = source().fetch().read(json!({ "KEYS": keys }).to_string().as_bytes()).unwrap_err();
+    let error = source().fetch(None).read(json!({ "KEYS": keys }).to_string().as_bytes()).unwrap_err();
     assert_eq!(error.to_string(), "more than 10000 profiles");
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_or_read(first in any::<Vec<u8>>(), key in any::<String>(), value in any::<String>()) {
-        let _ = source().fetch().read(&first);
+        let _ = source().fetch(None).read(&first);
         let _ = names(&format!("{PREFIX}{key}"), &value);
     }
 
