@@ -66,6 +66,14 @@ impl<H: Host> Router<H> {
         next
     }
 
+    /// Returns how a request was placed that was sent to a pod and has not ended.
+    pub fn placement(&self, id: RequestId) -> Option<&Placement> {
+        match &self.records.get(&id)?.stage {
+            Stage::Forwarded(placement) => Some(placement),
+            _ => None,
+        }
+    }
+
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
         self.name_pods(&placement.destination, &placement.alternatives);

@@ -121,4 +121,11 @@ pub trait Host: Store + Clone {
 
     /// Records a value of a gauge or of a histogram.
     fn record(&self, metric: Metric, value: u64);
+
+    /// Returns the length that each answer to the effective context's request will have, to be
+    /// taken for the estimates. No proxy knows: only the simulation answers, which shows by it what
+    /// better estimates could bring.
+    fn true_output_tokens(&self) -> Option<u32> {
+        None
+    }
 }

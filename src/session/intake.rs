@@ -92,7 +92,8 @@ impl<H: Host> Router<H> {
             return 0;
         }
         let running = || running_of(&self.records, self.dispatcher.running(), label);
-        let estimate = self.learning.output_tokens(label, input, running, now, &mut self.rng);
+        let learned = self.learning.output_tokens(label, input, running, now, &mut self.rng);
+        let estimate = self.host.true_output_tokens().unwrap_or(learned);
         let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
     }
@@ -102,7 +103,11 @@ impl<H: Host> Router<H> {
         if !endpoint.has_output() {
             return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
         }
-        let curve = self.learning.lengths(label, input, || running_of(&self.records, self.dispatcher.running(), label));
+        let running = || running_of(&self.records, self.dispatcher.running(), label);
+        let curve = match self.host.true_output_tokens() {
+            None => self.learning.lengths(label, input, running),
+            Some(tokens) => Rc::new(LengthDistribution::certain(tokens)),
+        };
         OutputLengths::new(curve, ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX))
     }
 

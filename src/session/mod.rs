@@ -32,4 +32,4 @@ mod verdict;
 
 pub use self::host::Host;
 pub use self::root::{Exchange, Root};
-pub use self::router::{BUSY_TICK, FIRST_TICK, IDLE_TICK, Next, Router};
+pub use self::router::{Next, Router};

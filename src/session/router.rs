@@ -24,9 +24,9 @@ use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 
 /// The first tick comes at once: profiles and pods are fetched before the first request.
-pub const FIRST_TICK: Duration = Duration::from_millis(10);
+const FIRST_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks while something waits for room or for its body.
-pub const BUSY_TICK: Duration = Duration::from_millis(10);
+const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Time between ticks of a filter that just started, while its sources have not answered yet: one
 /// that fails is asked again soon.
 const STARTING_TICK: Duration = Duration::from_millis(50);
@@ -34,7 +34,7 @@ const STARTING_TICK: Duration = Duration::from_millis(50);
 /// heartbeat comes.
 const STARTING: Duration = Duration::from_secs(2);
 /// Time between ticks otherwise: the heartbeat's.
-pub const IDLE_TICK: Duration = Duration::from_millis(250);
+const IDLE_TICK: Duration = Duration::from_millis(250);
 /// Messages taken from the mailbox at once: all say the same.
 const MOST_MESSAGES: usize = 64;
 

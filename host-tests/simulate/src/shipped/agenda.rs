@@ -7,8 +7,8 @@ use slo_router::scheduling::time::Instant;
 /// Something that a worker does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// A message came to this worker.
-    Look(usize),
+    /// A message came to this worker, in this mailbox.
+    Message(usize, u32),
     /// This worker's timer fires; the number tells a timer that was set anew since.
     Tick(usize, u64),
 }

@@ -1,21 +1,22 @@
 //! The filter's configuration in the simulation.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, Result, bail};
 use evaluation::workload::Class;
 use serde_json::{Map, Value, json};
 use slo_router::config::Config;
-use slo_router::scheduling::pool::{Pool, ProfileEntry};
+use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::profile::without_nan;
 use slo_router::sources::profiles;
 
 use crate::scenario::{Pod, Scenario};
 
-/// A configuration and the profiles that it would fetch.
+/// A configuration, with the profiles in it: what is fetched would come later than the first requests.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    json: String,
-    pub(super) config: Config,
-    pub(super) classes: Vec<Class>,
-    profiles: Vec<ProfileEntry>,
+    json: Value,
+    config: Config,
 }
 
 // === impl Filter ===
@@ -33,36 +34,47 @@ impl Filter {
             "pool": "simulation",
             "classes": scenario.classes.iter().map(class).collect::<Vec<_>>(),
             "pods": {"static": scenario.cluster.pods.iter().map(pod).collect::<Vec<_>>()},
+            "profiles": {"inline": inline(profiles).context("the profiles")?},
         });
         merge(&mut json, &Value::Object(changes.clone()));
-        let json = json.to_string();
-        let config = Config::from_json(json.as_bytes()).context("the filter's configuration")?;
-        let document = profiles::parse(profiles).context("the profiles")?;
-        if let Some(complaint) = document.complaint() {
-            bail!("the profiles: {complaint}");
-        }
-        Ok(Self { json, config, classes: scenario.classes.clone(), profiles: document.profiles })
+        let config = Config::from_json(json.to_string().as_bytes()).context("the filter's configuration")?;
+        Ok(Self { json, config })
     }
 
-    /// The configuration as Envoy would be given it; what would be fetched is not in it.
-    pub fn json(&self) -> &str {
-        &self.json
+    /// Returns the configuration as Envoy would be given it, with this policy.
+    pub fn json(&self, policy: PolicyName) -> String {
+        let mut json = self.json.clone();
+        json["policy"] = json!(policy.as_str());
+        json.to_string()
+    }
+
+    /// Returns the addresses of the pods, in order.
+    pub(super) fn pods(&self) -> impl Iterator<Item = SocketAddr> {
+        self.config.pods.fixed.iter().map(|pod| pod.address)
     }
 
     /// Returns the cost per hour of each pod of the scenario, by the profiles; 0 without one.
     pub fn costs_per_hour(&self, scenario: &Scenario) -> Vec<f64> {
+        let profiles = &self.config.profiles.inline;
         let cost = |pod: &Pod| {
-            let entry = self.profiles.iter().find(|entry| entry.deployment.to_string() == pod.deployment);
+            let entry = profiles.iter().find(|entry| entry.deployment.to_string() == pod.deployment);
             entry.map_or(0.0, |entry| entry.profile.cost)
         };
         scenario.cluster.pods.iter().map(cost).collect()
     }
+}
 
-    pub(super) fn pool(&self) -> Pool {
-        let inline = self.config.profiles.inline.iter();
-        let profiles: Vec<ProfileEntry> = inline.chain(&self.profiles).cloned().collect();
-        Pool::new(self.config.pods.fixed.iter().cloned(), &profiles)
+/// Returns the entries of a profile document as a configuration has them.
+fn inline(document: &[u8]) -> Result<Value> {
+    if let Some(complaint) = profiles::parse(document)?.complaint() {
+        bail!(complaint);
     }
+    let mut json: Value = serde_json::from_slice(&without_nan(document))?;
+    Ok(match json.get_mut("profiles") {
+        Some(profiles) => profiles.take(),
+        // One profile as AIBrix writes it.
+        None => json!([{"deployment": json["gpu"], "profile": json}]),
+    })
 }
 
 fn merge(target: &mut Value, patch: &Value) {

@@ -1,49 +1,40 @@
-//! The filter's own core as a gateway: a dispatcher and a learner for each of Envoy's workers, over one shared memory.
+//! The filter's own session layer as a gateway: what is compiled to `.wasm`, for each of Envoy's workers, on a host in virtual time.
 //!
-//! What the filter does around the core is done here alike, and when it does it: the compiled filter, on a host that keeps the same
-//! times, comes to the same decisions. The schedule is this:
+//! Requests come as clients send them and answers as servers give them: headers, bodies, events. The compiled filter, on a host that
+//! keeps the same times, comes to the same decisions. The schedule is this:
 //!
 //! - All workers start together. Requests go to them in turn.
-//! - A timer fires [`TICK_LAG`] later than was asked for. The first is asked for 10 ms after the start; then there is one each
-//!   10 ms while something waits in the worker, and each 250 ms otherwise. It is set anew after it fired, and whenever its
-//!   period changes. A worker's very first request is such a change: until its body is seen, the worker is busy.
-//! - On a tick a worker beats its heart, looks at its queue, and, if 250 ms have passed since, exchanges what was learned.
-//! - Each message makes its worker look at its queue [`DELIVERY`] after it was sent.
-//! - Estimates are made at arrival; a worker begins with what others have learned by its first request.
+//! - A timer fires 2 ms later than was asked for. It is set anew after it fired, and whenever the filter asks for a period.
+//! - Each message reaches its worker 100 µs after it was sent.
+//! - A request's body comes at once, in one piece. A response's headers come with its first token, and each token in a chunk of its own.
 //! - What goes on or is refused because of an arrival does so before that itself, which the proxy sees to last.
 //! - At one moment, answers go on first, then comes what the workers do by themselves in the order in which it was set, then arrivals.
 
 mod agenda;
+pub mod exchange;
 mod filter;
-mod port;
-mod worker;
+mod host;
+mod process;
+mod vm;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use slo_router::dispatcher::Action;
 use slo_router::scheduling::policies::{PolicyKind, PolicyName};
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
-use slo_router::shared::Keys;
-use slo_router::shared::pool_state::PoolState;
-use slo_router::shared::store::read;
 
-use self::agenda::{Agenda, Task};
+use self::agenda::Task;
 pub use self::filter::Filter;
-use self::port::Mail;
-use self::worker::Worker;
-pub use self::worker::characters;
+use self::host::Decision;
+use self::process::Process;
+use self::vm::Vm;
 use crate::gateway::{Gateway, RequestNumber, Verdict};
 use crate::scenario::Demand;
 
-/// From sending a message until its worker looks: measured in Envoy, 40 to 140 µs.
-const DELIVERY: Duration = Duration::from_micros(100);
-
-/// Lag of a timer behind the time asked for: measured in Envoy.
-const TICK_LAG: Duration = Duration::from_millis(2);
+/// Longer than from one survey of the gauges to the next.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Knowledge of a gateway about how long answers will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,58 +48,54 @@ pub enum Lengths {
 /// See the module.
 pub struct Shipped {
     policy: PolicyName,
-    workers: Vec<Worker>,
-    mail: Mail,
-    agenda: Agenda,
-    pods: HashMap<SocketAddr, usize>,
-    keys: Keys,
+    lengths: Lengths,
+    process: Rc<Process>,
+    workers: Vec<Vm>,
+    /// Position of each pod, by its address.
+    pods: HashMap<String, usize>,
 }
 
 // === impl Shipped ===
 
 impl Shipped {
-    /// So many workers of an Envoy with `filter`, from `now` on. Requests ask for `policy`.
+    /// So many workers of an Envoy with `filter`, from `now` on. Requests are placed by `policy`.
     pub fn new(filter: &Filter, policy: PolicyName, lengths: Lengths, workers: usize, seed: u64, now: Instant) -> Self {
-        let pool = Rc::new(filter.pool());
-        let mail = Mail::default();
-        let worker = |(number, seed)| Worker::new(filter, &pool, mail.port(number), (policy, lengths), seed, now);
-        let mut shipped = Self {
+        let process = Rc::new(Process::new(now));
+        let configuration = filter.json(policy);
+        let worker = |(number, seed)| Vm::new(&process, number, seed, &configuration);
+        Self {
             policy,
+            lengths,
             workers: seeds(seed).take(workers).enumerate().map(worker).collect(),
-            pods: pool.pods().iter().enumerate().map(|(position, pod)| (pod.address, position)).collect(),
-            mail,
-            agenda: Agenda::default(),
-            keys: Keys::of(&filter.config.pool),
-        };
-        shipped.note_tasks(now);
-        shipped
-    }
-
-    fn worker_of(&mut self, id: RequestNumber) -> &mut Worker {
-        let count = self.workers.len();
-        &mut self.workers[id as usize % count]
-    }
-
-    /// Notes what follows from a call, and translates what a dispatcher decided.
-    fn follow_up(&mut self, actions: Vec<Action>, now: Instant) -> Vec<Verdict> {
-        self.note_tasks(now);
-        let verdict = |action: Action| match action {
-            Action::Forward(id, placement) => Verdict::Place(id.0, self.pods[&placement.address], placement.load),
-            Action::Refuse(id, reason, _) => Verdict::Refuse(id.0, reason),
-        };
-        actions.into_iter().map(verdict).collect()
-    }
-
-    /// Messages that were sent, and timers that were set.
-    fn note_tasks(&mut self, now: Instant) {
-        while let Some(worker) = self.mail.take() {
-            self.agenda.add(now.after(DELIVERY), Task::Look(worker));
+            pods: filter.pods().enumerate().map(|(position, pod)| (pod.to_string(), position)).collect(),
+            process,
         }
-        for (number, worker) in self.workers.iter_mut().enumerate() {
-            if let Some(period) = worker.take_newly_set() {
-                self.agenda.add(now.after(period + TICK_LAG), Task::Tick(number, worker.timer()));
+    }
+
+    fn number_of(&self, id: RequestNumber) -> usize {
+        id as usize % self.workers.len()
+    }
+
+    fn worker_of(&mut self, id: RequestNumber) -> &mut Vm {
+        let worker = self.number_of(id);
+        &mut self.workers[worker]
+    }
+
+    /// Returns what a worker's filter has decided.
+    fn verdicts(&mut self, worker: usize) -> Vec<Verdict> {
+        let worker = &mut self.workers[worker];
+        let decisions = worker.take_decisions();
+        let verdict = |decision| match decision {
+            Decision::Forward(id) => {
+                let (pod, load) = worker.forward(id);
+                Verdict::Place(id, self.pods[&pod], load)
             }
-        }
+            Decision::Refuse(id, reason) => {
+                worker.refuse(id);
+                Verdict::Refuse(id, reason)
+            }
+        };
+        decisions.into_iter().map(verdict).collect()
     }
 }
 
@@ -120,32 +107,45 @@ pub fn seeds(seed: u64) -> impl Iterator<Item = u64> {
 
 impl Gateway for Shipped {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
-        let actions = self.worker_of(id).arrive(id, demand, now);
-        let mut verdicts = self.follow_up(actions, now);
+        self.process.now.set(now);
+        let true_output_tokens = (self.lengths == Lengths::True).then_some(demand.arrival.output_tokens);
+        self.worker_of(id).arrive(id, demand, true_output_tokens);
+        let mut verdicts = self.verdicts(self.number_of(id));
         verdicts.sort_by_key(|verdict| verdict.request() == id);
         verdicts
     }
 
-    fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
-        self.worker_of(id).token(id, output_tokens, now);
+    fn token(&mut self, id: RequestNumber, _output_tokens: u32, now: Instant) {
+        self.process.now.set(now);
+        self.worker_of(id).token(id);
     }
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
-        self.worker_of(id).finish(id, outcome, now);
-        self.note_tasks(now);
+        self.process.now.set(now);
+        self.worker_of(id).finish(id, &outcome);
+        let verdicts = self.verdicts(self.number_of(id));
+        assert_eq!(verdicts, [], "nothing may be forwarded where a stream ends");
     }
 
     fn next_event_at(&self) -> Option<Instant> {
-        self.agenda.next_at()
+        self.process.agenda.borrow().next_at()
     }
 
     fn advance(&mut self, now: Instant) -> Vec<Verdict> {
-        let actions = match self.agenda.take_due(now) {
-            Some(Task::Look(worker)) => self.workers[worker].look_again(now),
-            Some(Task::Tick(worker, timer)) if timer == self.workers[worker].timer() => self.workers[worker].tick(now),
-            Some(Task::Tick(..)) | None => Vec::new(),
+        self.process.now.set(now);
+        let task = self.process.agenda.borrow_mut().take_due(now);
+        let worker = match task {
+            Some(Task::Message(worker, mailbox)) => {
+                self.workers[worker].message(mailbox);
+                worker
+            }
+            Some(Task::Tick(worker, timer)) => {
+                self.workers[worker].tick(timer);
+                worker
+            }
+            None => return Vec::new(),
         };
-        self.follow_up(actions, now)
+        self.verdicts(worker)
     }
 
     fn keeps_capacity(&self) -> bool {
@@ -153,15 +153,14 @@ impl Gateway for Shipped {
     }
 
     fn leftovers(&mut self, now: Instant) -> Option<String> {
-        // A column whose writing failed is written again with the next heartbeat.
-        self.workers.iter_mut().for_each(|worker| drop(worker.tick(now)));
-        let held: Vec<_> = self.workers.iter().map(Worker::holds).collect();
-        if held.iter().any(|held| *held != (0, 0)) {
-            return Some(format!("the workers hold (waiting, running) {held:?}"));
+        let end = now.after(SETTLING);
+        while let Some(at) = self.next_event_at().filter(|at| *at <= end) {
+            self.advance(at);
         }
-        let memory = self.mail.memory();
-        let (state, _): (PoolState, u32) = read(memory, &self.keys.pool_state());
-        let sum = state.running(now);
-        (!sum.is_empty()).then(|| format!("the shared state holds {sum:?}"))
+        let gauges =
+            ["waiting", "in_flight"].map(|of| self.process.value_of(&format!("slo_router.{of}_pool=simulation_")));
+        let streams: usize = self.workers.iter().map(Vm::open_streams).sum();
+        let is_clean = gauges == [Some(0); 2] && streams == 0;
+        (!is_clean).then(|| format!("the gauges (waiting, running) {gauges:?}, and {streams} streams"))
     }
 }

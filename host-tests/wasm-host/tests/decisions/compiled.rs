@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use simulate::gateway::{Gateway, RequestNumber, Verdict};
 use simulate::scenario::{Demand, Pod};
-use simulate::shipped;
-use slo_router::dispatcher::RefusalReason;
+use simulate::shipped::{self, exchange};
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
-use wasm_host::{Event, LocalReply, Stream, Thread, What, World};
+use wasm_host::{Event, RequestBuilder, Stream, Thread, What, World};
 
-use crate::exchange::{self, TOKEN};
 use crate::program;
 
 /// See the module.
@@ -29,6 +27,7 @@ pub struct Compiled {
 /// A request that has not ended.
 struct Open {
     stream: Stream,
+    streamed: bool,
     arrived: Instant,
     placed: Option<Instant>,
 }
@@ -76,7 +75,8 @@ impl Compiled {
             // Its own reply passes the filter. What follows from the rest of the pass nests in that, and comes before the stream's end.
             What::Callback("proxy_on_response_headers") => {
                 let reply = self.open.get(&number)?.stream.local_reply()?;
-                Some(Verdict::Refuse(number, reason(&reply)))
+                let reason = reply.headers.get("x-slo-router-reason").and_then(exchange::refusal);
+                Some(Verdict::Refuse(number, reason.unwrap_or_else(|| panic!("the filter refuses by {reply:?}"))))
             }
             What::Ended(_) => {
                 self.open.remove(&number);
@@ -91,29 +91,30 @@ impl Gateway for Compiled {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
         self.world.advance_up_to(clock(now));
         let worker = id as usize % self.workers;
-        let stream = exchange::request(self.world.worker(worker).request(), demand).send();
+        let stream = request(self.world.worker(worker).request(), demand).send();
         self.numbers.insert((worker, stream.context()), id);
-        self.open.insert(id, Open { stream, arrived: now, placed: None });
+        self.open.insert(id, Open { stream, streamed: demand.answering.streamed, arrived: now, placed: None });
         self.verdicts(now)
     }
 
     fn token(&mut self, id: RequestNumber, output_tokens: u32, now: Instant) {
         self.world.advance_up_to(clock(now));
-        let Open { stream, arrived, placed } = &self.open[&id];
+        let Open { stream, streamed, arrived, placed } = &self.open[&id];
         if output_tokens == 1 {
-            stream.respond(200, [("content-type", "text/event-stream")]);
+            stream.respond(200, [("content-type", exchange::content_type(*streamed))]);
             let headers = stream.response().unwrap().headers;
             let waited_ms = placed.unwrap().since(*arrived).as_secs_f64() * 1e3;
             let told_ms: f64 = headers.get("x-slo-router-wait-ms").unwrap().parse().unwrap();
             // Told in tenths.
             assert!((told_ms - waited_ms).abs() < 0.0501, "{told_ms} ms told, {waited_ms} ms waited");
         }
-        stream.chunk(TOKEN);
+        stream.chunk(exchange::TOKEN);
     }
 
     fn finish(&mut self, id: RequestNumber, outcome: Outcome, now: Instant) {
         self.world.advance_up_to(clock(now));
-        self.open[&id].stream.body(exchange::usage(&outcome));
+        let Open { stream, streamed, .. } = &self.open[&id];
+        stream.body(exchange::end(&outcome, *streamed));
         assert_eq!(self.verdicts(now), [], "nothing may be forwarded where a stream ends");
     }
 
@@ -139,14 +140,9 @@ fn clock(now: Instant) -> Duration {
     Duration::from_micros(now.as_micros())
 }
 
-fn reason(reply: &LocalReply) -> RefusalReason {
-    match reply.headers.get("x-slo-router-reason") {
-        Some("model_not_found") => RefusalReason::UnknownModel,
-        Some("no_ready_pod") => RefusalReason::NoReadyPod,
-        Some("slo_infeasible") => RefusalReason::Infeasible,
-        Some("queue_full") => RefusalReason::QueueFull,
-        Some("waited_too_long") => RefusalReason::WaitedTooLong,
-        Some("slo_late") => RefusalReason::Late,
-        other => panic!("the filter refuses with {other:?}: {reply:?}"),
-    }
+/// Makes the request that the simulation's own gateway would get.
+fn request(builder: RequestBuilder, demand: &Demand) -> RequestBuilder {
+    let builder = builder.to("POST", exchange::PATH);
+    let headers = exchange::headers(demand);
+    headers.fold(builder, |builder, (name, value)| builder.header(name, &value)).body(exchange::body(demand))
 }

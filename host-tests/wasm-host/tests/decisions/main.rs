@@ -4,7 +4,6 @@
 //! Both stand before the same simulated pods in the same virtual time: what sweeps tell of policies is true of the `.wasm`.
 
 mod compiled;
-mod exchange;
 mod log;
 #[path = "../filter/support/program.rs"]
 mod program;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use simulate::gateway::Gateway;
 use simulate::record::START;
 use simulate::scenario::Scenario;
@@ -61,7 +61,7 @@ impl Run {
     /// Returns what the compiled filter decides, with the random numbers of this seed.
     pub fn compiled(&self, seed: u64) -> Vec<Decision> {
         let (scenario, filter) = self.scenario();
-        let gateway = Compiled::new(filter.json(), &scenario.cluster.pods, self.setup.workers, seed, START);
+        let gateway = Compiled::new(&filter.json(self.policy), &scenario.cluster.pods, self.setup.workers, seed, START);
         self.log(&scenario, gateway)
     }
 
@@ -75,12 +75,8 @@ impl Run {
 
     fn scenario(&self) -> (Scenario, Filter) {
         let scenario = Scenario::named("seed-a").unwrap();
-        let mut changes: Value = serde_json::from_str(self.setup.filter).unwrap();
-        changes["policy"] = json!(self.policy.as_str());
-        // What is fetched comes later than the first requests, so the profiles stand in the configuration.
-        let profiles: Value = serde_json::from_slice(scenario.profiles).unwrap();
-        changes["profiles"]["inline"] = profiles["profiles"].clone();
-        let filter = Filter::new(&scenario, br#"{"profiles": []}"#, changes.as_object().unwrap()).unwrap();
+        let changes: Map<String, Value> = serde_json::from_str(self.setup.filter).unwrap();
+        let filter = Filter::new(&scenario, scenario.profiles, &changes).unwrap();
         (scenario, filter)
     }
 }
