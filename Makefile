@@ -214,7 +214,7 @@ test-wasm32: targets ## The same tests on the filter's own target, under Node: 3
 	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
 
 .PHONY: test-host
-test-host: build build-exact envoy ## The filter on the wasmtime host in virtual time, its decisions against the native core's, and that host against Envoy.
+test-host: build build-exact envoy ## The filter on the wasmtime host in virtual time, its decisions against its native build's, and that host against Envoy.
 	$(CARGO) test --profile tools -p slo-router-wasm-host
 
 .PHONY: test-envoy
