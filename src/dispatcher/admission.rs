@@ -14,7 +14,7 @@ impl<S: Store> Dispatcher<S> {
     /// it. No other is refused now, since a proxy lets no stream go on in whose callback it was
     /// made to answer one.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
-        self.membership.join(&self.pool, &mut self.running, now);
+        self.coordinator.join(&self.pool, &mut self.running, now);
         let id = arrival.id;
         if let Some(reason) = self.refusal_at_the_door(&arrival) {
             return vec![self.refuse(id, reason, now)];
@@ -65,8 +65,8 @@ impl<S: Store> Dispatcher<S> {
     pub(super) fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
             let here = self.queue.len().max(1) as f64;
-            let directory = self.membership.known_directory();
-            let elsewhere = directory.waiting_elsewhere(self.membership.ticket(), now);
+            let membership = self.coordinator.known_membership();
+            let elsewhere = membership.waiting_elsewhere(self.coordinator.fence(), now);
             let everywhere = f64::from(elsewhere) + here;
             let pods = self.pool.pods().len().max(1) as f64;
             let work_s = self.queue.work().as_secs_f64() * everywhere / here;
@@ -82,7 +82,7 @@ impl<S: Store> Dispatcher<S> {
     }
 
     fn waiting_everywhere(&mut self, now: Instant) -> u32 {
-        let elsewhere = self.membership.read().pool_state.directory.waiting_elsewhere(self.membership.ticket(), now);
+        let elsewhere = self.coordinator.read().pool_state.membership.waiting_elsewhere(self.coordinator.fence(), now);
         elsewhere.saturating_add(self.waiting_here())
     }
 }

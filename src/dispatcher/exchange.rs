@@ -36,47 +36,47 @@ impl<S: Store> Dispatcher<S> {
             return false;
         }
         let pool = Rc::clone(&self.pool);
-        let reading = self.membership.read();
+        let reading = self.coordinator.read();
         let mut view = reading.view(
             &pool,
-            self.membership.ticket(),
+            self.coordinator.fence(),
             &self.running,
-            (&mut self.tally, &self.load_exchange.speeds),
+            (&mut self.tally, &self.load_exchange.latency_models),
             now,
         );
-        self.load_exchange.show(&mut view, &self.membership, &reading.pool_state.directory, now);
+        self.load_exchange.show(&mut view, &self.coordinator, &reading.pool_state.membership, now);
         self.load_exchange.watched =
-            occupancy::watch(&view, self.load_exchange.watched, &mut self.load_exchange.speeds, now);
+            occupancy::watch(&view, self.load_exchange.watched, &mut self.load_exchange.latency_models, now);
         true
     }
 
     fn tell(&mut self, now: Instant) {
         let load_exchange = &mut self.load_exchange;
         let is_due = load_exchange.is_untold && is_over(load_exchange.told_at, EVERY, now);
-        let Some(own) = self.membership.ticket().filter(|_| is_due) else { return };
-        let (store, key) = (self.membership.store(), self.membership.keys().runs(own.slot));
+        let Some(own) = self.coordinator.fence().filter(|_| is_due) else { return };
+        let (store, key) = (self.coordinator.store(), self.coordinator.keys().runs(own.slot));
         let version = store.get(&key).version;
         let value = encode(&Runs::of(own, self.running.seen()));
-        // Nobody else writes it while this VM has the seat; where it fails all the same, the next
+        // Nobody else writes it while this VM is a member; where it fails all the same, the next
         // change or tick writes it.
         load_exchange.is_untold = store.set(&key, &value, version).is_err();
         load_exchange.told_at = Some(now);
     }
 
     fn exchange(&mut self) {
-        let (store, keys) = (self.membership.store(), self.membership.keys());
-        for (deployment, speed) in self.load_exchange.speeds.iter_mut() {
+        let (store, keys) = (self.coordinator.store(), self.coordinator.keys());
+        for (deployment, latency_model) in self.load_exchange.latency_models.iter_mut() {
             let key = keys.learned(deployment);
-            if !speed.has_news() {
-                speed.take(read(store, &key).0);
+            if !latency_model.has_news() {
+                latency_model.take(read(store, &key).0);
                 continue;
             }
             let learned = update(store, &key, |all| {
-                speed.tell(all);
+                latency_model.tell(all);
                 Some(all.clone())
             });
             if let Ok(Some(learned)) = learned {
-                speed.take(learned);
+                latency_model.take(learned);
             }
         }
     }

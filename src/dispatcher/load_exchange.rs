@@ -8,15 +8,15 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 use super::actions::SurveyedSpeed;
-use super::crowd::Crowd;
-use super::membership::Membership;
+use super::coordinator::Coordinator;
+use super::pod_runs::PodRuns;
 use super::running::{Running, RunningRequest};
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::pool::{PodId, Pool};
 use crate::scheduling::request::RequestId;
-use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
-use crate::shared::directory::{Directory, Ticket};
+use crate::shared::membership::{FencingToken, Membership};
 use crate::shared::runs::{Placed, Runs};
 use crate::shared::store::{Store, decode};
 
@@ -32,9 +32,9 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct LoadExchange {
-    pub(super) speeds: Speeds,
-    crowd: Crowd,
-    /// By seat, so that all is looked at in the same order.
+    pub(super) latency_models: LatencyModels,
+    pod_runs: PodRuns,
+    /// By slot, so that all is looked at in the same order.
     others: BTreeMap<u8, OtherVm>,
     /// `true` where the others do not know yet what runs here.
     pub(super) is_untold: bool,
@@ -51,10 +51,10 @@ pub(super) struct LoadExchange {
 /// State that another VM has published.
 #[derive(Debug)]
 struct OtherVm {
-    owner: Ticket,
+    owner: FencingToken,
     version: u32,
-    /// Instant of its last reading. For each by itself: a directory that is taken from memory may
-    /// lack some.
+    /// Instant of its last reading. For each by itself: a list of members that is taken from memory
+    /// may lack some.
     read_at: Instant,
     placed: Vec<Placed>,
 }
@@ -64,20 +64,20 @@ struct OtherVm {
 impl LoadExchange {
     /// `learns`: whether what responses show corrects what profiles say.
     pub(super) fn new(learns: bool) -> Self {
-        Self { speeds: Speeds::new(learns), ..Self::default() }
+        Self { latency_models: LatencyModels::new(learns), ..Self::default() }
     }
 
     /// Returns the speeds of the pool's deployments, those that are known.
     pub(super) fn speeds(&self, pool: &Pool) -> Vec<SurveyedSpeed> {
         let known = pool.deployments().iter().enumerate().filter_map(|(position, deployment)| {
-            let speed = self.speeds.of(deployment.id)?;
+            let latency_model = self.latency_models.of(deployment.id)?;
             let pods = pool.pods().iter().filter(|pod| pod.deployment == position);
             Some(SurveyedSpeed {
                 deployment: deployment.name.clone(),
-                of_profile: speed.of_prior(),
-                slowest_pod: pods.map(|pod| speed.factor_of(pod.id)).fold(0.0, f64::max),
-                error: speed.error(),
-                is_relied_on: speed.is_good(),
+                of_profile: latency_model.of_prior(),
+                slowest_pod: pods.map(|pod| latency_model.factor_of(pod.id)).fold(0.0, f64::max),
+                error: latency_model.error(),
+                is_relied_on: latency_model.is_good(),
             })
         });
         known.collect()
@@ -90,24 +90,24 @@ impl LoadExchange {
 
     /// A new pool is in force.
     pub(super) fn meet_pool(&mut self, pool: &Rc<Pool>, running: &Running) {
-        self.speeds.meet(pool);
+        self.latency_models.meet(pool);
         let own = running.seen().map(|(id, pod, _, run)| ((None, id), pod, run));
         let others = self.others.values().flat_map(|other| {
             other.placed.iter().map(|placed| ((Some(other.owner.slot), placed.id), placed.pod, &placed.run))
         });
-        self.crowd = Crowd::new(Rc::clone(pool), own.chain(others));
+        self.pod_runs = PodRuns::new(Rc::clone(pool), own.chain(others));
     }
 
     /// A request of this VM runs, or its answer went on.
     pub(super) fn runs(&mut self, id: RequestId, run: &RunningRequest) {
         if let Some(seen) = &run.seen {
-            self.crowd.put((None, id), run.pod, seen);
+            self.pod_runs.put((None, id), run.pod, seen);
         }
     }
 
     /// A request of this VM runs no longer.
     pub(super) fn ended(&mut self, id: RequestId, run: &RunningRequest) {
-        self.crowd.take((None, id), run.pod);
+        self.pod_runs.take((None, id), run.pod);
     }
 
     /// Tells a view what runs on each pod, for a policy that goes by it. Returns the number of
@@ -115,17 +115,22 @@ impl LoadExchange {
     pub(super) fn show<S: Store>(
         &mut self,
         view: &mut View<'_>,
-        membership: &Membership<S>,
-        directory: &Directory,
+        coordinator: &Coordinator<S>,
+        membership: &Membership,
         now: Instant,
     ) -> usize {
-        let own = membership.ticket();
-        let seats: Vec<Ticket> = directory.others(own, now).map(|seat| seat.ticket).collect();
-        let gone: Vec<u8> =
-            self.others.values().filter(|other| !seats.contains(&other.owner)).map(|other| other.owner.slot).collect();
+        let own = coordinator.fence();
+        let members: Vec<FencingToken> = membership.others(own, now).map(|member| member.fence).collect();
+        let gone: Vec<u8> = self
+            .others
+            .values()
+            .filter(|other| !members.contains(&other.owner))
+            .map(|other| other.owner.slot)
+            .collect();
         gone.into_iter().for_each(|slot| self.forget(slot));
-        let read_at = |owner: &Ticket| self.others.get(&owner.slot).map(|other| other.read_at);
-        let mut due: Vec<Ticket> = seats.into_iter().filter(|owner| is_over(read_at(owner), EVERY, now)).collect();
+        let read_at = |owner: &FencingToken| self.others.get(&owner.slot).map(|other| other.read_at);
+        let mut due: Vec<FencingToken> =
+            members.into_iter().filter(|owner| is_over(read_at(owner), EVERY, now)).collect();
         // What is left out is read next time: those that were read longest ago come first.
         due.sort_by_key(|owner| (read_at(owner), owner.slot));
         if self.reading.is_none_or(|(since, _)| now.since(since) >= AT_ONCE) {
@@ -137,7 +142,7 @@ impl LoadExchange {
             if before.saturating_add(read) >= READ_AT_ONCE {
                 break;
             }
-            let stored = membership.store().get(&membership.keys().runs(owner.slot));
+            let stored = coordinator.store().get(&coordinator.keys().runs(owner.slot));
             if let Some(other) = self.others.get_mut(&owner.slot).filter(|other| other.version == stored.version) {
                 other.read_at = now;
                 continue;
@@ -148,7 +153,7 @@ impl LoadExchange {
             self.meet(owner, stored.version, placed, now);
         }
         self.reading = self.reading.map(|(since, _)| (since, before.saturating_add(read)));
-        view.tell_runs(self.crowd.runs());
+        view.tell_runs(self.pod_runs.runs());
         read
     }
 
@@ -160,27 +165,27 @@ impl LoadExchange {
 
     fn forget(&mut self, slot: u8) {
         for placed in self.others.remove(&slot).into_iter().flat_map(|other| other.placed) {
-            self.crowd.take((Some(slot), placed.id), placed.pod);
+            self.pod_runs.take((Some(slot), placed.id), placed.pod);
         }
     }
 
     /// Another VM told what it runs; prompts that came there since the last time stall its pods.
-    fn meet(&mut self, owner: Ticket, version: u32, placed: Vec<Placed>, now: Instant) {
+    fn meet(&mut self, owner: FencingToken, version: u32, placed: Vec<Placed>, now: Instant) {
         let slot = owner.slot;
         let before = self.others.remove(&slot).map(|other| other.placed).unwrap_or_default();
         let mut left: FnvHashMap<RequestId, PodId> = before.into_iter().map(|placed| (placed.id, placed.pod)).collect();
         for Placed { id, pod, deployment, run } in &placed {
             let known = left.remove(id);
             if let Some(elsewhere) = known.filter(|known| known != pod) {
-                self.crowd.take((Some(slot), *id), elsewhere);
+                self.pod_runs.take((Some(slot), *id), elsewhere);
             }
             if known.is_none() {
-                self.speeds.came(run.prompt_tokens, (*pod, *deployment), now);
+                self.latency_models.came(run.prompt_tokens, (*pod, *deployment), now);
             }
-            self.crowd.put((Some(slot), *id), *pod, run);
+            self.pod_runs.put((Some(slot), *id), *pod, run);
         }
         for (id, pod) in left {
-            self.crowd.take((Some(slot), id), pod);
+            self.pod_runs.take((Some(slot), id), pod);
         }
         self.others.insert(slot, OtherVm { owner, version, read_at: now, placed });
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::scheduling::queue::Urgency;
 use crate::scheduling::time::Instant;
-use crate::shared::directory::Ticket;
+use crate::shared::membership::FencingToken;
 
 /// Times to give way to one claim before it is passed over.
 const PATIENCE: u32 = 3;
@@ -32,8 +32,8 @@ struct Yielded {
 
 impl LocalBackOff {
     /// Returns `true` if this VM is to give way to a claim once more; counts it if so.
-    pub(super) fn grants(&mut self, ticket: Ticket, urgency: Urgency, now: Instant) -> bool {
-        let given = self.0.entry(ticket.slot).or_insert(Yielded { urgency, times: 0, last: now });
+    pub(super) fn grants(&mut self, fence: FencingToken, urgency: Urgency, now: Instant) -> bool {
+        let given = self.0.entry(fence.slot).or_insert(Yielded { urgency, times: 0, last: now });
         let is_other = given.urgency.arrival != urgency.arrival || given.urgency.latest_start != urgency.latest_start;
         if is_other || now.since(given.last) >= PASSED_OVER_FOR {
             *given = Yielded { urgency, times: 0, last: now };
@@ -53,8 +53,8 @@ mod tests {
 
     const NOW: Instant = Instant::from_micros(1_000_000);
 
-    fn ticket(slot: u8) -> Ticket {
-        Ticket { slot, epoch: 1 }
+    fn fence(slot: u8) -> FencingToken {
+        FencingToken { slot, epoch: 1 }
     }
 
     fn claim(arrival: u64) -> Urgency {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     fn granted(local_back_off: &mut LocalBackOff, slot: u8, claim: Urgency, now: Instant) -> usize {
-        (0..10).take_while(|_| local_back_off.grants(ticket(slot), claim, now)).count()
+        (0..10).take_while(|_| local_back_off.grants(fence(slot), claim, now)).count()
     }
 
     #[test]
@@ -81,14 +81,14 @@ mod tests {
     fn a_claim_that_became_late_is_the_same_claim() {
         let mut local_back_off = LocalBackOff::default();
         granted(&mut local_back_off, 1, claim(1), NOW);
-        assert!(!local_back_off.grants(ticket(1), Urgency { late: true, ..claim(1) }, NOW));
+        assert!(!local_back_off.grants(fence(1), Urgency { late: true, ..claim(1) }, NOW));
     }
 
     #[test]
     fn a_claim_is_passed_over_for_a_while_only() {
         let mut local_back_off = LocalBackOff::default();
         granted(&mut local_back_off, 1, claim(1), NOW);
-        assert!(!local_back_off.grants(ticket(1), claim(1), NOW.after(Duration::from_millis(99))));
+        assert!(!local_back_off.grants(fence(1), claim(1), NOW.after(Duration::from_millis(99))));
         assert_eq!(granted(&mut local_back_off, 1, claim(1), NOW.after(PASSED_OVER_FOR)), 3);
     }
 }

@@ -9,13 +9,14 @@
 
 mod actions;
 mod admission;
-mod crowd;
+mod coordinator;
 mod exchange;
 mod fast_path;
+mod liveness;
 mod load_exchange;
 mod local_back_off;
-mod membership;
 mod peer_back_off;
+mod pod_runs;
 mod probes;
 mod reading;
 mod release;
@@ -23,7 +24,6 @@ mod replicas;
 mod reroute;
 mod round;
 mod running;
-mod signs;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -35,24 +35,24 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
+use self::coordinator::Coordinator;
+use self::liveness::Liveness;
 use self::load_exchange::LoadExchange;
 use self::local_back_off::LocalBackOff;
-use self::membership::Membership;
 use self::peer_back_off::PeerBackOff;
 use self::probes::Probes;
 use self::reading::LoadTally;
 use self::running::{Running, RunningRequest};
-use self::signs::Signs;
+use crate::scheduling::latency_model::Ended;
 use crate::scheduling::policies::{Policy, PolicyName, Preferences, Round};
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::run::Progress;
-use crate::scheduling::speeds::Ended;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
-use crate::shared::directory::{Generation, Seat};
 use crate::shared::health::Change;
+use crate::shared::membership::{Generation, Member};
 use crate::shared::{Keys, Store};
 
 /// Most requests that one call forwards or refuses. Envoy runs what follows from each nested on one
@@ -94,7 +94,7 @@ pub struct Settings {
 
 /// See the module.
 pub struct Dispatcher<S> {
-    membership: Membership<S>,
+    coordinator: Coordinator<S>,
     settings: Settings,
     pool: Rc<Pool>,
     queue: Queue,
@@ -108,7 +108,7 @@ pub struct Dispatcher<S> {
     local_back_off: LocalBackOff,
     peer_back_off: PeerBackOff,
     probes: Probes,
-    signs: Signs,
+    liveness: Liveness,
     rng: fastrand::Rng,
 }
 
@@ -121,11 +121,11 @@ struct Policies {
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
-    /// With an empty pool. Takes no seat before the first request comes: some VMs never get one.
+    /// With an empty pool. Joins no others before the first request comes: some VMs never get one.
     pub fn new(store: S, settings: Settings, seed: u64, now: Instant) -> Self {
         let generation = Generation { since: now, fingerprint: settings.fingerprint };
         Self {
-            membership: Membership::new(store, Keys::of(&settings.pool), generation, settings.replicas.is_some()),
+            coordinator: Coordinator::new(store, Keys::of(&settings.pool), generation, settings.replicas.is_some()),
             pool: Rc::default(),
             queue: Queue::new(settings.late, settings.max_wait),
             running: Running::default(),
@@ -136,7 +136,7 @@ impl<S: Store> Dispatcher<S> {
             recharging: None,
             local_back_off: LocalBackOff::default(),
             probes: Probes::default(),
-            signs: Signs::default(),
+            liveness: Liveness::default(),
             peer_back_off: PeerBackOff::new(settings.replicas.unwrap_or_default()),
             settings,
         }
@@ -170,9 +170,9 @@ impl<S: Store> Dispatcher<S> {
             self.load_exchange.meet_pool(&self.pool, &self.running);
         }
         self.queue.outdate();
-        self.signs.keep_to(&self.pool);
+        self.liveness.keep_to(&self.pool);
         self.recharging = Some(None);
-        self.membership.publish_pool(&self.pool);
+        self.coordinator.publish_pool(&self.pool);
         self.judge_anew();
         self.look_again(now)
     }
@@ -187,16 +187,16 @@ impl<S: Store> Dispatcher<S> {
         }
         let Some(last) = self.recharging else { return };
         let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
-        let speeds = self.settings.corrects_profiles.then_some(&self.load_exchange.speeds);
+        let latency_models = self.settings.corrects_profiles.then_some(&self.load_exchange.latency_models);
         let last = self.running.recharge(last, JUDGED_AT_ONCE, |run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
-            let request = Request::judge(run.arrival.clone(), &pool, &how, speeds);
+            let request = Request::judge(run.arrival.clone(), &pool, &how, latency_models);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
         self.recharging = last.map(Some);
         if self.recharging.is_none() {
-            self.membership.publish_columns(&mut self.running);
+            self.coordinator.publish_columns(&mut self.running);
         }
     }
 
@@ -206,10 +206,10 @@ impl<S: Store> Dispatcher<S> {
         if self.queue.remove(id).is_none() {
             return;
         }
-        let reading = self.membership.read();
-        self.tell_others(&reading.pool_state.directory, now);
+        let reading = self.coordinator.read();
+        self.tell_others(&reading.pool_state.membership, now);
         if had_reserved && !self.queue.is_empty() {
-            self.membership.wake_self();
+            self.coordinator.wake_self();
         }
     }
 
@@ -227,7 +227,7 @@ impl<S: Store> Dispatcher<S> {
                 }),
                 _ => None,
             };
-            self.load_exchange.speeds.ended(id, answer, now);
+            self.load_exchange.latency_models.ended(id, answer, now);
         }
         let change = self.release(&run, end, now);
         self.tell_load(now);
@@ -239,7 +239,7 @@ impl<S: Store> Dispatcher<S> {
     /// is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
         let Some(run) = self.running.get_mut(id) else { return };
-        self.signs.note(run.pod, tokens > 0, now);
+        self.liveness.note(run.pod, tokens > 0, now);
         let Some(seen) = run.seen.as_mut() else { return };
         let first_token_at = match seen.progress {
             Progress::Decoding { first_token_at, .. } => Some(first_token_at),
@@ -254,7 +254,7 @@ impl<S: Store> Dispatcher<S> {
         self.load_exchange.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
         self.load_exchange.note_change();
-        self.load_exchange.speeds.went_on(id, tokens, now);
+        self.load_exchange.latency_models.went_on(id, tokens, now);
     }
 
     /// A message came: room was freed, somewhere.
@@ -264,12 +264,12 @@ impl<S: Store> Dispatcher<S> {
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
-        self.membership.beat(&self.pool, &mut self.running, now);
+        self.coordinator.beat(&self.pool, &mut self.running, now);
         self.judge_anew();
-        let has_seat = self.membership.ticket().is_some();
-        if self.settings.looks_at_runs && has_seat && self.exchange_load(now) && !self.queue.is_empty() {
+        let is_member = self.coordinator.fence().is_some();
+        if self.settings.looks_at_runs && is_member && self.exchange_load(now) && !self.queue.is_empty() {
             // Both in one callback would take it too long.
-            self.membership.wake_self();
+            self.coordinator.wake_self();
             return Vec::new();
         }
         self.look_again(now)
@@ -289,34 +289,34 @@ impl<S: Store> Dispatcher<S> {
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let reading = self.membership.read();
+        let reading = self.coordinator.read();
         let view = reading.view(
             &pool,
-            self.membership.ticket(),
+            self.coordinator.fence(),
             &self.running,
-            (&mut self.tally, &self.load_exchange.speeds),
+            (&mut self.tally, &self.load_exchange.latency_models),
             now,
         );
         let mut view = view.unbounded();
-        let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.speeds);
+        let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.latency_models);
         let decisions = self.policies.get(policy).decide(&mut view, &[&request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
     }
 
-    /// Surveys all VMs; returns `None` in all but one of them, the one on the lowest seat. Where
-    /// none has a seat (any more), all return the same.
+    /// Surveys all VMs; returns `None` in all but one of them, the one on the lowest slot. Where
+    /// none is a member (any more), all return the same.
     pub fn survey(&mut self, now: Instant) -> Option<Survey> {
-        let reading = self.membership.read();
-        let directory = &reading.pool_state.directory;
-        let ticket = self.membership.ticket();
-        let is_lower = |seat: &Seat| ticket.is_none_or(|own| seat.ticket.slot < own.slot);
-        if directory.others(ticket, now).any(is_lower) {
+        let reading = self.coordinator.read();
+        let membership = &reading.pool_state.membership;
+        let fence = self.coordinator.fence();
+        let is_lower = |member: &Member| fence.is_none_or(|own| member.fence.slot < own.slot);
+        if membership.others(fence, now).any(is_lower) {
             return None;
         }
         let running = reading.pool_state.running(now);
         Some(Survey {
-            waiting: directory.waiting_elsewhere(ticket, now).saturating_add(self.waiting_here()),
+            waiting: membership.waiting_elsewhere(fence, now).saturating_add(self.waiting_here()),
             in_flight: running.values().map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
             pods_failing: reading.pool_state.failing.len(),
@@ -325,15 +325,15 @@ impl<S: Store> Dispatcher<S> {
         })
     }
 
-    /// The configuration that this served is gone: gives the seat up.
+    /// The configuration that this served is gone: gives the membership up.
     pub fn leave(&mut self) {
-        self.membership.leave();
+        self.coordinator.leave();
     }
 
     /// Judges what arrived by what is known now.
     fn assess(&self, arrival: Arrival) -> Request {
-        let speeds = self.settings.corrects_profiles.then_some(&self.load_exchange.speeds);
-        Request::judge(arrival, &self.pool, &self.settings.assessment, speeds)
+        let latency_models = self.settings.corrects_profiles.then_some(&self.load_exchange.latency_models);
+        Request::judge(arrival, &self.pool, &self.settings.assessment, latency_models)
     }
 }
 

@@ -6,12 +6,12 @@ use fnv::FnvHashSet;
 
 use super::running::Running;
 use crate::scheduling::allowance::Allowance;
+use crate::scheduling::latency_model::{LatencyModel, LatencyModels};
 use crate::scheduling::pool::{Deployment, DeploymentId, PodId, Pool};
-use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
-use crate::shared::directory::Ticket;
 use crate::shared::ledger::{Column, Entry};
+use crate::shared::membership::FencingToken;
 use crate::shared::peer_view::{PeerView, Wanted};
 use crate::shared::pool_state::PoolState;
 use crate::shared::state_cache;
@@ -32,7 +32,7 @@ pub(super) struct Reading {
 pub(super) struct LoadTally {
     number: Option<state_cache::ReadingNumber>,
     pool: Rc<Pool>,
-    others: Vec<Ticket>,
+    others: Vec<FencingToken>,
     entries: Vec<Entry>,
 }
 
@@ -55,13 +55,13 @@ impl Reading {
     pub(super) fn view<'a>(
         &self,
         pool: &'a Rc<Pool>,
-        ticket: Option<Ticket>,
+        fence: Option<FencingToken>,
         running: &Running,
-        (tally, speeds): (&mut LoadTally, &Speeds),
+        (tally, latency_models): (&mut LoadTally, &LatencyModels),
         now: Instant,
     ) -> View<'a> {
         let pool_state = &*self.pool_state;
-        let mut entries = tally.elsewhere(self, pool, ticket, now).to_vec();
+        let mut entries = tally.elsewhere(self, pool, fence, now).to_vec();
         for (deployment, column) in running.columns() {
             add(&mut entries, pool, deployment, column);
         }
@@ -76,7 +76,8 @@ impl Reading {
                 }
             }
         }
-        let sustains = |deployment: &Deployment| speeds.of(deployment.id).and_then(Speed::sustained_requests);
+        let sustains =
+            |deployment: &Deployment| latency_models.of(deployment.id).and_then(LatencyModel::sustained_requests);
         let sustained: Vec<Option<u32>> = pool.deployments().iter().map(sustains).collect();
         let states = pool.pods().iter().zip(entries).map(|(pod, mut entry)| {
             let (mut allowance, mut alike) = (Allowance::default(), 1);
@@ -91,7 +92,7 @@ impl Reading {
             PodState { load: entry.load(), in_flight, sustained, allowance, ..PodState::default() }
         });
         let mut states: Vec<PodState> = states.collect();
-        let others = pool_state.directory.others(ticket, now).filter_map(|seat| seat.claim.as_ref()?.reserved);
+        let others = pool_state.membership.others(fence, now).filter_map(|member| member.claim.as_ref()?.reserved);
         for pod in others.chain(self.wanted(now).iter().filter_map(|wanted| wanted.claim.reserved)) {
             if let Some(state) = pool.position(pod).and_then(|position| states.get_mut(position)) {
                 state.reserved = true;
@@ -120,12 +121,13 @@ impl Reading {
 
 impl LoadTally {
     /// Returns the load of the other VMs on each pod, in the order of the pool.
-    fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<Ticket>, now: Instant) -> &[Entry] {
-        let others: Vec<Ticket> = reading.pool_state.directory.others(own, now).map(|seat| seat.ticket).collect();
+    fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<FencingToken>, now: Instant) -> &[Entry] {
+        let others: Vec<FencingToken> =
+            reading.pool_state.membership.others(own, now).map(|member| member.fence).collect();
         if self.number != Some(reading.number) || !Rc::ptr_eq(&self.pool, pool) || self.others != others {
             self.entries.clear();
             self.entries.resize(pool.pods().len(), Entry::default());
-            for (deployment, column) in reading.pool_state.columns_of(|ticket| others.contains(&ticket)) {
+            for (deployment, column) in reading.pool_state.columns_of(|fence| others.contains(&fence)) {
                 add(&mut self.entries, pool, deployment, column);
             }
             (self.number, self.pool, self.others) = (Some(reading.number), Rc::clone(pool), others);

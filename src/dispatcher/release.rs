@@ -25,24 +25,24 @@ impl<S: Store> Dispatcher<S> {
             End::Answered | End::ModelMissing => Sign::There,
             End::PodFailed => Sign::Failed,
             // What it does for others it would do for this one too: the fault may be the request's.
-            End::Erred if self.signs.serves(run.pod, now) => Sign::Erred,
+            End::Erred if self.liveness.serves(run.pod, now) => Sign::Erred,
             End::Erred => Sign::Failed,
             End::BrokeOff => Sign::BrokeOff,
             End::NoRoom(time) => Sign::Full(time),
-            End::Unanswered(after) if after >= PATIENCE && self.signs.is_silent(run.pod, now.before(after)) => {
+            End::Unanswered(after) if after >= PATIENCE && self.liveness.is_silent(run.pod, now.before(after)) => {
                 Sign::Silent
             }
             End::Unanswered(_) | End::Abandoned => Sign::Nothing,
         };
         if !matches!(end, End::PodFailed | End::Erred | End::Unanswered(_) | End::Abandoned) {
-            self.signs.note(run.pod, matches!(end, End::Finished(_)), now);
+            self.liveness.note(run.pod, matches!(end, End::Finished(_)), now);
         }
         let audience = pool.audience(&run.arrival.model);
         let serving = || audience.pods().iter().filter_map(|position| Some(pool.pods().get(*position)?.id)).collect();
         let change = Cell::new(None);
         // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the
         // pod stands.
-        self.membership.release(&mut self.running, run.deployment, |failing| {
+        self.coordinator.release(&mut self.running, run.deployment, |failing| {
             let mut noted = failing.note(run.pod, sign, &pods, now);
             if sign == Sign::Nothing && run.probe && failing.end_probe(run.pod) {
                 noted = Some(Change::Noted);

@@ -10,14 +10,14 @@ use crate::shared::store::Store;
 impl<S: Store> Dispatcher<S> {
     /// Returns what all VMs of this gateway run, and the most urgent request that waits there.
     pub fn to_tell(&mut self, now: Instant) -> (Column, Option<UrgentRequest>) {
-        let pool_state = self.membership.read().pool_state;
+        let pool_state = self.coordinator.read().pool_state;
         let waiting = pool_state.most_urgent_claim(now).map(|claim| UrgentRequest::of(claim, now));
         (pool_state.running(now), waiting)
     }
 
     /// This VM looked at the other gateways, for all VMs of this one.
     pub fn learn_of_others(&mut self, peer_view: &PeerView, now: Instant) -> Vec<Action> {
-        self.membership.change_outlook(|before| {
+        self.coordinator.change_outlook(|before| {
             let earlier = before.map(|before| before.told.clone()).unwrap_or_default();
             PeerView { earlier, ..peer_view.clone() }
         });
@@ -27,7 +27,7 @@ impl<S: Store> Dispatcher<S> {
     /// This VM could not look at them: where nothing was known so far, `reckoned` gateways share
     /// the pods, of which this one is the one of this rank. What is known stays until it runs out.
     pub fn reckon_with(&mut self, reckoned: u32, rank: u32) {
-        self.membership.change_outlook(|known| match known {
+        self.coordinator.change_outlook(|known| match known {
             Some(known) => PeerView { reckoned, rank, ..known.clone() },
             None => PeerView::apart(reckoned, rank),
         });

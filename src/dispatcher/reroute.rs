@@ -25,7 +25,7 @@ impl<S: Store> Dispatcher<S> {
         self.load_exchange.ended(id, &run);
         let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
-        self.load_exchange.speeds.ended(id, None, now);
+        self.load_exchange.latency_models.ended(id, None, now);
         // A pod that is none of the pool's takes no room of it, but stands where the request was
         // placed.
         let known = self.pool.position(pod).and_then(|position| self.pool.pods().get(position));
@@ -37,7 +37,7 @@ impl<S: Store> Dispatcher<S> {
         let run = RunningRequest { pod, deployment, load, probe: false, ..run };
         self.load_exchange.runs(id, &run);
         self.running.insert(id, run);
-        self.membership.publish_columns(&mut self.running);
+        self.coordinator.publish_columns(&mut self.running);
         self.wake_after_release(now);
         change
     }

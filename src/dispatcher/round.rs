@@ -13,8 +13,8 @@ use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
 use crate::shared::claim::Claim;
-use crate::shared::directory::Seat;
 use crate::shared::ledger::Column;
+use crate::shared::membership::Member;
 use crate::shared::store::Store;
 
 /// Most requests that an attempt offers to the policies, in general and where pods are many.
@@ -42,7 +42,7 @@ pub(super) struct Decided {
 #[derive(Clone, Copy)]
 enum Claimant<'a> {
     /// A VM of this gateway: it can be woken.
-    Vm(&'a Seat),
+    Vm(&'a Member),
     /// Another gateway: it sees for itself.
     Gateway((u64, u64)),
 }
@@ -53,7 +53,7 @@ impl Claimant<'_> {
     /// Key by which equal claims are ordered.
     fn order(&self) -> (bool, u64) {
         match self {
-            Self::Vm(seat) => (false, seat.ticket.slot.into()),
+            Self::Vm(member) => (false, member.fence.slot.into()),
             Self::Gateway((gateway, _)) => (true, *gateway),
         }
     }
@@ -65,9 +65,9 @@ impl<S: Store> Dispatcher<S> {
     /// Refuses what waited too long or in vain, places what can be placed, and tells the other VMs
     /// what is left. Where a request just came, it alone may be refused.
     pub(super) fn run_round(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
-        // A VM that stalled may have been given up; it must not take room under a seat that is
-        // gone.
-        self.membership.beat(&self.pool, &mut self.running, now);
+        // A VM that stalled may have been given up; it must not take room under a membership
+        // that is gone.
+        self.coordinator.beat(&self.pool, &mut self.running, now);
         self.judge_anew();
         let mut actions = self.refuse_hopeless(arriving, now);
         let (mut contended, mut looks) = (0, 0_usize);
@@ -94,10 +94,10 @@ impl<S: Store> Dispatcher<S> {
         }
         let is_cut = actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ATTEMPTS || looks >= MOST_LOOKS;
         if (is_cut && !self.queue.is_empty()) || self.queue.is_outdated() {
-            self.membership.wake_self();
+            self.coordinator.wake_self();
         }
-        let reading = last.unwrap_or_else(|| self.membership.read());
-        self.tell_others(&reading.pool_state.directory, now);
+        let reading = last.unwrap_or_else(|| self.coordinator.read());
+        self.tell_others(&reading.pool_state.membership, now);
         actions
     }
 
@@ -143,27 +143,28 @@ impl<S: Store> Dispatcher<S> {
         self.queue.settle(now);
         let offered = self.queue.offer(now, most);
         let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.queue.get(id)).collect();
-        let reading = self.membership.read();
-        let directory = &reading.pool_state.directory;
-        let ticket = self.membership.ticket();
-        let mut view = reading.view(&pool, ticket, &self.running, (&mut self.tally, &self.load_exchange.speeds), now);
+        let reading = self.coordinator.read();
+        let membership = &reading.pool_state.membership;
+        let fence = self.coordinator.fence();
+        let mut view =
+            reading.view(&pool, fence, &self.running, (&mut self.tally, &self.load_exchange.latency_models), now);
         let mut looks = looks.saturating_add(candidates.len().saturating_mul(pool.pods().len()));
         if candidates.iter().any(|request| request.policy.looks_at_runs) {
-            let read = self.load_exchange.show(&mut view, &self.membership, directory, now);
+            let read = self.load_exchange.show(&mut view, &self.coordinator, membership, now);
             looks = looks.saturating_add(read.saturating_mul(LOOKS_OF_READING));
         }
-        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, directory, now)) {
+        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, membership, now)) {
             view.reserve_for(aged, now);
         }
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
-        let others = directory.others(ticket, now);
+        let others = membership.others(fence, now);
         let mut claims: Vec<(&Claim, Claimant<'_>)> =
-            others.filter_map(|seat| seat.claim.as_ref().map(|claim| (claim, Claimant::Vm(seat)))).collect();
+            others.filter_map(|member| member.claim.as_ref().map(|claim| (claim, Claimant::Vm(member)))).collect();
         let wanted = reading.wanted(now);
         claims.extend(wanted.iter().map(|wanted| (&wanted.claim, Claimant::Gateway(wanted.name))));
         claims.sort_by_key(|(claim, claimant)| (claim.urgency, claimant.order()));
-        let elsewhere = directory.waiting_elsewhere(ticket, now);
+        let elsewhere = membership.waiting_elsewhere(fence, now);
         let in_other_gateways = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
         let waiting = self.waiting_here().saturating_add(elsewhere).saturating_add(in_other_gateways);
         let mut claims = claims.into_iter().peekable();
@@ -175,8 +176,9 @@ impl<S: Store> Dispatcher<S> {
             while let Some((claim, claimant)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
                 let Some((pod, load)) = claim.fits(&view) else { continue };
                 let gives_way = match claimant {
-                    Claimant::Vm(seat) => {
-                        self.local_back_off.grants(seat.ticket, claim.urgency, now) && self.membership.wake(seat, now)
+                    Claimant::Vm(member) => {
+                        self.local_back_off.grants(member.fence, claim.urgency, now)
+                            && self.coordinator.wake(member, now)
                     }
                     Claimant::Gateway(name) => self.peer_back_off.grants(name, now),
                 };
@@ -194,7 +196,7 @@ impl<S: Store> Dispatcher<S> {
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.speeds);
+            let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.latency_models);
             (round.looks, round.waiting) = (looks, waiting);
             decisions.extend(self.policies.get(first.policy).decide(&mut view, run, &mut round));
             looks = round.looks;
@@ -231,7 +233,7 @@ impl<S: Store> Dispatcher<S> {
                 column.entry(pod.id).or_default().charge(prospect.load);
             }
         }
-        if self.membership.take_room(reading.number, columns, &probed, now).is_err() {
+        if self.coordinator.take_room(reading.number, columns, &probed, now).is_err() {
             return;
         }
         for decision in decided {
@@ -246,7 +248,7 @@ impl<S: Store> Dispatcher<S> {
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
         let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
-        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.load_exchange.speeds);
+        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.load_exchange.latency_models);
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
@@ -265,7 +267,7 @@ impl<S: Store> Dispatcher<S> {
         self.policies.get(request.policy).placed(id);
         if seen.is_some() {
             let prompt_tokens = request.arrival.shape.input_tokens;
-            self.load_exchange.speeds.placed(id, prompt_tokens, (pod.id, deployment_id), now);
+            self.load_exchange.latency_models.placed(id, prompt_tokens, (pod.id, deployment_id), now);
         }
         let run =
             RunningRequest { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };

@@ -23,7 +23,7 @@ enum CharacterClass {
     Word,
     Digits,
     Space,
-    Signs,
+    Liveness,
 }
 
 /// Estimates the instructions that it takes to tokenize a piece, from above.
@@ -53,7 +53,7 @@ impl CharacterClass {
             b'0'..=b'9' => Self::Digits,
             b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => Self::Word,
             b' ' | b'\t' | b'\n' | b'\r' => Self::Space,
-            _ => Self::Signs,
+            _ => Self::Liveness,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod allowance;
 pub mod deployment;
+pub mod latency_model;
 pub mod load;
 pub mod occupancy;
 pub mod policies;
@@ -16,7 +17,6 @@ pub mod run;
 pub mod shape;
 pub mod slack;
 pub mod slo;
-pub mod speeds;
 pub mod subset;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::Ticket;
+use super::membership::FencingToken;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::PodId;
 
 /// Load of one deployment's pods, by VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    columns: Vec<(Ticket, Column)>,
+    columns: Vec<(FencingToken, Column)>,
 }
 
 /// Load by pod: one VM's part, or a sum.
@@ -33,18 +33,18 @@ pub struct Entry {
 
 impl Ledger {
     /// Replaces one VM's column.
-    pub fn publish(&mut self, ticket: Ticket, column: Column) {
-        let own = self.columns.iter().position(|(owner, _)| *owner == ticket);
+    pub fn publish(&mut self, fence: FencingToken, column: Column) {
+        let own = self.columns.iter().position(|(owner, _)| *owner == fence);
         match own.and_then(|position| self.columns.get_mut(position)) {
             Some((_, known)) if !column.is_empty() => *known = column,
-            Some(_) => self.columns.retain(|(owner, _)| *owner != ticket),
+            Some(_) => self.columns.retain(|(owner, _)| *owner != fence),
             None if column.is_empty() => {}
-            None => self.columns.push((ticket, column)),
+            None => self.columns.push((fence, column)),
         }
     }
 
     /// Leaves out the columns of VMs that are gone.
-    pub fn retain(&mut self, lives: impl Fn(Ticket) -> bool) {
+    pub fn retain(&mut self, lives: impl Fn(FencingToken) -> bool) {
         self.columns.retain(|(owner, _)| lives(*owner));
     }
 
@@ -54,7 +54,7 @@ impl Ledger {
     }
 
     /// Each VM's column.
-    pub fn columns(&self) -> impl Iterator<Item = (Ticket, &Column)> {
+    pub fn columns(&self) -> impl Iterator<Item = (FencingToken, &Column)> {
         self.columns.iter().map(|(owner, column)| (*owner, column))
     }
 }

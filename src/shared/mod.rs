@@ -9,11 +9,11 @@
 
 pub mod claim;
 pub mod digest;
-pub mod directory;
 pub mod document;
 pub mod health;
 pub mod keys;
 pub mod ledger;
+pub mod membership;
 pub mod memory;
 pub mod peer_table;
 pub mod peer_view;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::Ticket;
+use super::membership::FencingToken;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::request::RequestId;
@@ -30,8 +30,9 @@ pub struct Placed {
 /// The value.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Runs {
-    /// Ticket of the VM that wrote it: a value left by the seat's last holder is worth nothing.
-    pub owner: Option<Ticket>,
+    /// Fencing token of the VM that wrote it: a value left by the slot's last holder is worth
+    /// nothing.
+    pub owner: Option<FencingToken>,
     /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
     runs: Vec<PublishedRun>,
@@ -55,8 +56,11 @@ struct PublishedRun {
 // === impl Runs ===
 
 impl Runs {
-    /// The value of the VM with this ticket.
-    pub fn of<'r>(owner: Ticket, placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>) -> Self {
+    /// The value of the VM with this fencing token.
+    pub fn of<'r>(
+        owner: FencingToken,
+        placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>,
+    ) -> Self {
         let mut known: Vec<&Rc<LengthDistribution>> = Vec::new();
         let runs = placed.map(|(id, pod, deployment, run)| {
             let lengths = run.lengths.as_ref().map(|lengths| {

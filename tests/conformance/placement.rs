@@ -4,10 +4,10 @@
 //! that the VMs of a gateway do not all pick the same one; pods without an address and pods whose utilisation cannot be read
 //! do not exist here; the pods of one deployment charge a request alike, where AIBrix's tests let each pod have its own.
 
+use slo_router::scheduling::latency_model::LatencyModels;
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::policies::{PolicyName, Preferences, Round, pull, push};
 use slo_router::scheduling::request::{Assessment, Request};
-use slo_router::scheduling::speeds::Speeds;
 use slo_router::scheduling::view::{Health, PodState, View};
 
 use crate::support::{MESSAGE, START, arrival, one_cell, pool};
@@ -30,7 +30,13 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
     let mut picked: Vec<usize> = (0..32)
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let mut round = Round { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
+            let mut round = Round {
+                now: START,
+                rng: &mut rng,
+                latency_models: &mut LatencyModels::default(),
+                looks: 0,
+                waiting: 1,
+            };
             let mut view = View::new(&pool, states.clone());
             policy.build(Preferences::default()).decide(&mut view, &[&request], &mut round)
         })
@@ -69,7 +75,8 @@ fn push_uses_slower_gpus_in_proportion_to_what_they_sustain() {
     for id in 0..30 {
         let request = Request::assess(arrival(id, MESSAGE, START), &pool, &Assessment::default());
         let mut view = View::new(&pool, states.clone());
-        let decisions = policy.decide(&mut view, &[&request], &mut Round::new(START, &mut rng, &mut Speeds::default()));
+        let decisions =
+            policy.decide(&mut view, &[&request], &mut Round::new(START, &mut rng, &mut LatencyModels::default()));
         placed[decisions[0].pod] += 1;
         states = (0..2).map(|position| view.state(position)).collect();
     }

@@ -59,7 +59,7 @@ impl World {
     /// model predicts.
     fn error_in(&self, vm: usize) -> f64 {
         let deployment = DeploymentId::of(&"d".parse().unwrap());
-        self.vms[vm].dispatcher.load_exchange.speeds.of(deployment).unwrap().error()
+        self.vms[vm].dispatcher.load_exchange.latency_models.of(deployment).unwrap().error()
     }
 
     /// An answer of this length at 27 ms per token, to its end.

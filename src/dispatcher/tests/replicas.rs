@@ -219,10 +219,10 @@ fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
     let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
     gateways.meet_for(2);
     gateways.arrive(0, 1, 0, 9);
-    let Dispatcher { membership, pool, running, tally, load_exchange, .. } = &mut gateways.dispatchers[0];
-    let (ticket, reading) = (membership.ticket(), membership.read());
+    let Dispatcher { coordinator, pool, running, tally, load_exchange, .. } = &mut gateways.dispatchers[0];
+    let (fence, reading) = (coordinator.fence(), coordinator.read());
     let in_flight = |now| {
-        let view = reading.view(pool, ticket, running, (tally, &load_exchange.speeds), now);
+        let view = reading.view(pool, fence, running, (tally, &load_exchange.latency_models), now);
         (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
     };
     assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
@@ -247,8 +247,8 @@ fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
         gateways.arrive(0, 1000, 0, 9);
         (0..others).for_each(|id| gateways.arrive(1, u32::try_from(id).unwrap(), 0, 9));
         gateways.meet_for(3);
-        let membership = &gateways.dispatchers[0].membership;
-        membership.store().get(&membership.keys().pool_state()).bytes.len()
+        let coordinator = &gateways.dispatchers[0].coordinator;
+        coordinator.store().get(&coordinator.keys().pool_state()).bytes.len()
     };
     assert_eq!(board_bytes(0), board_bytes(200));
 }

@@ -13,7 +13,7 @@ use crate::dispatcher::{End, RefusalReason, Settings};
 use crate::scheduling::pool::Pool;
 use crate::scheduling::profile::Profile;
 use crate::scheduling::testing::{pool, profile, urgent};
-use crate::shared::directory::{DEAD_AFTER, HEARTBEAT};
+use crate::shared::membership::{DEAD_AFTER, HEARTBEAT};
 
 /// A request of shape 0 takes a tenth of a pod, of shape 1 all of it.
 fn tenth_or_all() -> Profile {

@@ -9,9 +9,9 @@ use self::completion_window::CompletionWindow;
 pub(crate) use self::completion_window::Limits;
 pub(crate) use self::tracking::reckon;
 pub use self::tracking::watch;
+use crate::scheduling::latency_model::{ComputedShares, Levels, StepModel};
 use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::run::{Progress, Run};
-use crate::scheduling::speeds::{ComputedShares, Levels, StepModel};
 use crate::scheduling::time::Instant;
 use crate::scheduling::weight::Weight;
 

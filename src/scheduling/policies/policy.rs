@@ -1,8 +1,8 @@
 //! Policies as a scheduler sees them.
 
 use super::name::PolicyName;
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::request::{Request, RequestId};
-use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
@@ -19,7 +19,7 @@ pub trait Policy {
 
     /// Returns the policy that decides on a request in its place while it does not know enough;
     /// `None` where it decides itself.
-    fn stand_in(&self, _request: &Request, _speeds: &Speeds) -> Option<PolicyName> {
+    fn stand_in(&self, _request: &Request, _speeds: &LatencyModels) -> Option<PolicyName> {
         None
     }
 }
@@ -31,8 +31,8 @@ pub struct Round<'a> {
     pub now: Instant,
     /// For ties and random choices.
     pub rng: &'a mut fastrand::Rng,
-    /// Speeds of the deployments.
-    pub speeds: &'a mut Speeds,
+    /// Latency models of the deployments.
+    pub latency_models: &'a mut LatencyModels,
     /// Looks of requests at pods in this callback so far, which bound it. A policy that does more
     /// than look at each pod for each request counts that in them.
     pub looks: usize,
@@ -54,7 +54,7 @@ pub struct Decision {
 
 impl<'a> Round<'a> {
     /// Returns the context of a round that has taken no look yet, for the only request that waits.
-    pub fn new(now: Instant, rng: &'a mut fastrand::Rng, speeds: &'a mut Speeds) -> Self {
-        Self { now, rng, speeds, looks: 0, waiting: 1 }
+    pub fn new(now: Instant, rng: &'a mut fastrand::Rng, latency_models: &'a mut LatencyModels) -> Self {
+        Self { now, rng, latency_models, looks: 0, waiting: 1 }
     }
 }

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use super::choice::min_at_random;
 use super::*;
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, Assessment, Request};
 use crate::scheduling::run::{Progress, Run};
-use crate::scheduling::speeds::Speeds;
 use crate::scheduling::testing::{START, arrival, assess, load, pool, profile, urgent};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{PodState, View};
@@ -35,7 +35,7 @@ fn picks_at(
             name.build(Preferences { prefer, ..Preferences::default() }).decide(
                 &mut view,
                 &[request],
-                &mut Round::new(now, &mut rng, &mut Speeds::default()),
+                &mut Round::new(now, &mut rng, &mut LatencyModels::default()),
             )
         })
         .map(|decision| decision.pod)
@@ -190,7 +190,7 @@ fn one_pass_places_the_most_urgent_first_and_as_many_as_fit() {
         let decisions = policy.build(Preferences::default()).decide(
             &mut view,
             &waiting,
-            &mut Round::new(START, &mut rng, &mut Speeds::default()),
+            &mut Round::new(START, &mut rng, &mut LatencyModels::default()),
         );
         let placed: Vec<u32> = decisions.iter().map(|decision| decision.request.0).collect();
         assert_eq!((placed, view.state(0).load), (vec![0, 1, 2, 3, 4], Load::CAPACITY), "{policy}");
@@ -223,7 +223,7 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
         let round = &mut Round {
             now: START,
             rng: &mut fastrand::Rng::with_seed(1),
-            speeds: &mut Speeds::default(),
+            latency_models: &mut LatencyModels::default(),
             looks: 0,
             waiting: 1,
         };
@@ -259,7 +259,13 @@ fn random_goes_anywhere_and_about_equally_often() {
     let mut counts = [0; 4];
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
-        let round = &mut Round { now: START, rng: &mut rng, speeds: &mut Speeds::default(), looks: 0, waiting: 1 };
+        let round = &mut Round {
+            now: START,
+            rng: &mut rng,
+            latency_models: &mut LatencyModels::default(),
+            looks: 0,
+            waiting: 1,
+        };
         counts[random::RANDOM.build(Preferences::default()).decide(&mut view, &[&request], round)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

@@ -4,12 +4,12 @@
 use std::rc::Rc;
 
 use super::{Arrival, Prospect, Request, Unjudged};
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::{PolicyKind, PolicyName};
 use crate::scheduling::pool::{Audience, Deployment, Pool};
 use crate::scheduling::slack::latest_start;
 use crate::scheduling::slo::{Slo, SloKind};
-use crate::scheduling::speeds::Speeds;
 use crate::scheduling::time::Instant;
 
 /// Rules for the assessment of requests; from the configuration.
@@ -32,7 +32,7 @@ impl Request {
     }
 
     /// The same by what was learned of the speeds of the pool's deployments, where that is good.
-    pub fn judge(arrival: Arrival, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) -> Self {
+    pub fn judge(arrival: Arrival, pool: &Pool, how: &Assessment, latency_models: Option<&LatencyModels>) -> Self {
         let mut request = Self {
             policy: arrival.policy,
             audience: pool.audience_within(&arrival.model, arrival.subset.as_ref()),
@@ -47,7 +47,7 @@ impl Request {
         if request.policy.kind == PolicyKind::Gain {
             request.judge_by_objective(pool, how);
         } else {
-            request.judge_by_profiles(pool, how, speeds);
+            request.judge_by_profiles(pool, how, latency_models);
         }
         if request.prospects.is_empty() {
             request.judge_without_profiles(pool, how);
@@ -81,7 +81,7 @@ impl Request {
         }
     }
 
-    fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment, speeds: Option<&Speeds>) {
+    fn judge_by_profiles(&mut self, pool: &Pool, how: &Assessment, latency_models: Option<&LatencyModels>) {
         let mut infeasible = Vec::new();
         let mut profiled = false;
         for (position, deployment) in serving(pool, &self.audience) {
@@ -92,9 +92,13 @@ impl Request {
             profiled = true;
             let own_slo = Some(profile.slo).filter(|slo| !slo.is_empty());
             let Some(slo) = self.objective(own_slo, how) else { continue };
-            let learned = speeds.and_then(|speeds| speeds.of(deployment.id)).filter(|speed| speed.is_good());
+            let learned = latency_models
+                .and_then(|latency_models| latency_models.of(deployment.id))
+                .filter(|latency_model| latency_model.is_good());
             let shape = self.arrival.shape.rounded();
-            let capacity = learned.and_then(|speed| speed.model().capacity(&slo, shape, &speed.computed_shares()));
+            let capacity = learned.and_then(|latency_model| {
+                latency_model.model().capacity(&slo, shape, &latency_model.computed_shares())
+            });
             if let Some(capacity) = capacity {
                 let expected_s = if slo.kind() == Some(SloKind::Ttft) { capacity.ttft_s } else { capacity.e2e_s };
                 let target = slo.target(self.arrival.shape).unwrap_or_default();

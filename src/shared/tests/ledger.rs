@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::testing::START;
-use crate::shared::directory::{Directory, Ticket};
 use crate::shared::ledger::{Column, Entry, Ledger};
+use crate::shared::membership::{FencingToken, Membership};
 
-fn tickets(count: usize) -> Vec<Ticket> {
-    let mut directory = Directory::default();
-    (0..count).map(|_| directory.join(START).unwrap()).collect()
+fn fences(count: usize) -> Vec<FencingToken> {
+    let mut membership = Membership::default();
+    (0..count).map(|_| membership.join(START).unwrap()).collect()
 }
 
 fn pod(number: u8) -> PodId {
@@ -26,9 +26,9 @@ fn charged(loads: &[u32]) -> Entry {
 }
 
 /// The sum of the columns of some VMs.
-fn sum_of(ledger: &Ledger, counts: impl Fn(Ticket) -> bool) -> Column {
+fn sum_of(ledger: &Ledger, counts: impl Fn(FencingToken) -> bool) -> Column {
     let mut sum = Column::new();
-    for (pod, entry) in ledger.columns().filter(|(ticket, _)| counts(*ticket)).flat_map(|(_, column)| column) {
+    for (pod, entry) in ledger.columns().filter(|(fence, _)| counts(*fence)).flat_map(|(_, column)| column) {
         sum.entry(*pod).or_default().add(*entry);
     }
     sum
@@ -47,9 +47,9 @@ fn column(runs: &Runs) -> Column {
 #[test]
 fn a_column_that_is_empty_takes_no_room() {
     let mut ledger = Ledger::default();
-    let ticket = tickets(1)[0];
-    ledger.publish(ticket, column(&Runs::from([(0, vec![1])])));
-    ledger.publish(ticket, Column::new());
+    let fence = fences(1)[0];
+    ledger.publish(fence, column(&Runs::from([(0, vec![1])])));
+    ledger.publish(fence, Column::new());
     assert_eq!(ledger, Ledger::default());
 }
 
@@ -65,32 +65,32 @@ fn a_load_that_a_pod_can_not_have_saturates_in_its_sum_alone() {
 proptest! {
     #[test]
     fn publishing_again_changes_nothing(runs in runs(), others in runs()) {
-        let tickets = tickets(2);
+        let fences = fences(2);
         let mut ledger = Ledger::default();
-        ledger.publish(tickets[0], column(&runs));
-        ledger.publish(tickets[1], column(&others));
+        ledger.publish(fences[0], column(&runs));
+        ledger.publish(fences[1], column(&others));
         let once = sum_of(&ledger, |_| true);
-        ledger.publish(tickets[0], column(&runs));
+        ledger.publish(fences[0], column(&runs));
         prop_assert_eq!(sum_of(&ledger, |_| true), once);
     }
 
     #[test]
     fn the_sum_is_that_of_the_last_columns_of_all_but_one(published in vec((0..4_usize, runs()), 0..12), own in 0..5_usize) {
-        let tickets = tickets(5);
+        let fences = fences(5);
         let mut ledger = Ledger::default();
         let mut last: BTreeMap<usize, &Runs> = BTreeMap::new();
         for (vm, runs) in &published {
-            ledger.publish(tickets[*vm], column(runs));
+            ledger.publish(fences[*vm], column(runs));
             last.insert(*vm, runs);
         }
         let mut all: Runs = Runs::new();
         for (_, runs) in last.iter().filter(|(vm, _)| **vm != own) {
             runs.iter().for_each(|(pod, loads)| all.entry(*pod).or_default().extend(loads));
         }
-        let sum = sum_of(&ledger, |ticket| ticket != tickets[own]);
+        let sum = sum_of(&ledger, |fence| fence != fences[own]);
         prop_assert_eq!(sum, column(&all));
 
-        ledger.retain(|ticket| ticket != tickets[own]);
+        ledger.retain(|fence| fence != fences[own]);
         prop_assert_eq!(sum_of(&ledger, |_| true), column(&all));
     }
 

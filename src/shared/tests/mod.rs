@@ -2,10 +2,10 @@
 
 mod claim;
 mod digest;
-mod directory;
 mod document;
 mod health;
 mod ledger;
+mod membership;
 mod peer_table;
 mod pool_state;
 mod runs;

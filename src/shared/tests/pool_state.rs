@@ -3,8 +3,8 @@ use std::time::Duration;
 use crate::scheduling::load::Load;
 use crate::scheduling::pool::{DeploymentId, Pool};
 use crate::scheduling::testing::{START, pool, profile};
-use crate::shared::directory::{DEAD_AFTER, Ticket};
 use crate::shared::ledger::{Column, Entry};
+use crate::shared::membership::{DEAD_AFTER, FencingToken};
 use crate::shared::pool_state::PoolState;
 
 fn a_pool() -> Pool {
@@ -22,8 +22,8 @@ fn deployments() -> [DeploymentId; 2] {
     [0, 1].map(|position: usize| a_pool().deployments()[position].id)
 }
 
-fn seated(pool_state: &mut PoolState) -> Ticket {
-    pool_state.directory.join(START).unwrap()
+fn seated(pool_state: &mut PoolState) -> FencingToken {
+    pool_state.membership.join(START).unwrap()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn what_one_vm_runs_is_elsewhere_for_the_others() {
     let [one, other] = [seated(&mut pool_state), seated(&mut pool_state)];
     let [deployment, _] = deployments();
     assert!(pool_state.publish(deployment, one, column()));
-    let of_all_but = |own: Ticket| -> Vec<_> { pool_state.columns_of(|ticket| ticket != own).collect() };
+    let of_all_but = |own: FencingToken| -> Vec<_> { pool_state.columns_of(|fence| fence != own).collect() };
     assert_eq!(of_all_but(one), []);
     assert_eq!(of_all_but(other), [(deployment, &column())]);
     assert_eq!(pool_state.running(START), column());
@@ -41,35 +41,35 @@ fn what_one_vm_runs_is_elsewhere_for_the_others() {
 #[test]
 fn who_has_no_seat_publishes_nothing() {
     let mut pool_state = PoolState::default();
-    let ticket = seated(&mut pool_state);
-    pool_state.leave(ticket);
+    let fence = seated(&mut pool_state);
+    pool_state.leave(fence);
     let before = pool_state.clone();
-    assert!(!pool_state.publish(deployments()[0], ticket, column()));
+    assert!(!pool_state.publish(deployments()[0], fence, column()));
     assert_eq!(pool_state, before);
 }
 
 #[test]
 fn what_ended_takes_no_room_on_the_board() {
     let mut pool_state = PoolState::default();
-    let ticket = seated(&mut pool_state);
+    let fence = seated(&mut pool_state);
     let before = pool_state.clone();
-    pool_state.publish(deployments()[0], ticket, column());
-    pool_state.publish(deployments()[0], ticket, Column::new());
+    pool_state.publish(deployments()[0], fence, column());
+    pool_state.publish(deployments()[0], fence, Column::new());
     assert_eq!(pool_state, before);
 }
 
 #[test]
 fn a_silent_vms_load_counts_no_more_and_goes_with_its_seat() {
     let mut pool_state = PoolState::default();
-    let ticket = seated(&mut pool_state);
-    pool_state.publish(deployments()[0], ticket, column());
+    let fence = seated(&mut pool_state);
+    pool_state.publish(deployments()[0], fence, column());
     let dead = START.after(DEAD_AFTER);
     assert_eq!(pool_state.running(dead.before(Duration::from_micros(1))), column());
     assert_eq!(pool_state.running(dead), Column::new());
     let mut empty = pool_state.clone();
     empty.drop_dead(dead);
-    assert_eq!(empty.directory.seat(ticket), None);
+    assert_eq!(empty.membership.member(fence), None);
     assert_eq!(empty.running(START), Column::new());
-    pool_state.leave(ticket);
+    pool_state.leave(fence);
     assert_eq!(pool_state, empty);
 }

@@ -11,11 +11,11 @@ use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
 use crate::scheduling::time::Instant;
 use crate::scheduling::weight::Weight;
-use crate::shared::directory::Ticket;
+use crate::shared::membership::FencingToken;
 use crate::shared::runs::Runs;
 use crate::shared::store::{decode, encode};
 
-const OWNER: Ticket = Ticket { slot: 3, epoch: 7 };
+const OWNER: FencingToken = FencingToken { slot: 3, epoch: 7 };
 
 fn run(lengths: Option<OutputLengths>) -> Run {
     Run {

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::scheduling::testing::START;
-use crate::shared::directory::Generation;
+use crate::shared::membership::Generation;
 use crate::shared::memory::Memory;
 use crate::shared::pool_state::PoolState;
 use crate::shared::state_cache::StateCache;
@@ -51,11 +51,11 @@ fn state_cache(store: &Counted) -> StateCache<Counted> {
     StateCache::new(store.clone(), KEY.to_owned())
 }
 
-/// A change that counts: each seat that is taken has the next epoch.
+/// A change that counts: each member that joins has the next epoch.
 fn count(pool_state: &mut PoolState) -> Option<u64> {
-    let ticket = pool_state.directory.join(START)?;
-    pool_state.directory.leave(ticket);
-    Some(ticket.epoch)
+    let fence = pool_state.membership.join(START)?;
+    pool_state.membership.leave(fence);
+    Some(fence.epoch)
 }
 
 /// So many changes that the next is expected to find what the last left.
@@ -124,11 +124,11 @@ fn a_change_that_is_given_up_leaves_no_trace() {
     let mut one = state_cache(&store);
     settle(&mut one);
     let given_up = one.update(|pool_state| {
-        pool_state.directory.note(Generation { since: START, fingerprint: 7 });
+        pool_state.membership.note(Generation { since: START, fingerprint: 7 });
         None::<()>
     });
     assert_eq!(given_up, Ok(None));
-    assert!(!one.recall().directory.is_outdated(Generation { since: START, fingerprint: 8 }));
+    assert!(!one.recall().membership.is_outdated(Generation { since: START, fingerprint: 8 }));
     assert_eq!(one.update(count), Ok(Some(4)));
 }
 

@@ -17,7 +17,7 @@ const CLASSES: usize = 50;
 
 /// Waiting requests: so many on so many workers, with names of their own or with one.
 #[derive(Clone, Copy)]
-struct Crowd {
+struct PodRuns {
     policy: &'static str,
     workers: usize,
     waiting: usize,
@@ -53,7 +53,7 @@ fn chat(world: &World, worker: usize, model: &str, class: usize) -> RequestBuild
 }
 
 /// The most instructions of each callback while they come, wait, and some that run end.
-fn cost(crowd: Crowd) -> BTreeMap<&'static str, u64> {
+fn cost(crowd: PodRuns) -> BTreeMap<&'static str, u64> {
     static COUNTING: OnceLock<Program> = OnceLock::new();
     let program = COUNTING.get_or_init(|| Program::load_counting(path()).unwrap());
     let world = of(program, &config(crowd.policy)).workers(crowd.workers).build().unwrap();
@@ -84,7 +84,7 @@ fn cost(crowd: Crowd) -> BTreeMap<&'static str, u64> {
 #[test]
 fn no_callback_takes_more_than_a_millisecond_however_many_wait() {
     for (policy, workers) in [("slo", 1), ("slo", 8), ("slo-attainment", 1), ("slo-attainment", 8)] {
-        let cost = cost(Crowd { policy, workers, waiting: 10_000, named: true });
+        let cost = cost(PodRuns { policy, workers, waiting: 10_000, named: true });
         assert!(cost.values().all(|each| *each <= MILLISECOND), "{policy}, {workers} workers: {cost:#?}");
     }
 }
@@ -92,7 +92,7 @@ fn no_callback_takes_more_than_a_millisecond_however_many_wait() {
 #[test]
 fn requests_with_names_of_their_own_cost_no_more_than_with_one() {
     let of = |named| -> u64 {
-        let crowd = Crowd { policy: "slo-attainment", workers: 1, waiting: 2_000, named };
+        let crowd = PodRuns { policy: "slo-attainment", workers: 1, waiting: 2_000, named };
         cost(crowd).into_values().sum()
     };
     let (many, one) = (of(true), of(false));

@@ -81,12 +81,12 @@ fn slots_are_used_again_however_often_vms_die() {
     for _ in 0..300 {
         world.advance(ms(2_300));
         world.ask(0);
-        slots.extend(Shared(&world).seats().iter().map(|seat| seat.ticket.slot));
+        slots.extend(Shared(&world).seats().iter().map(|seat| seat.fence.slot));
         world.worker(0).kill();
         world.clear_history();
     }
     assert_eq!((slots.len(), slots.iter().max()), (300, Some(&0)));
-    let epochs = Shared(&world).seats().iter().map(|seat| seat.ticket.epoch).max();
+    let epochs = Shared(&world).seats().iter().map(|seat| seat.fence.epoch).max();
     assert_eq!(epochs, Some(300));
 }
 

@@ -58,7 +58,7 @@ impl World {
     /// late one, room for those.
     pub(super) fn fitting(&self) -> Option<(u32, SocketAddr)> {
         let pool_state = self.pool_state();
-        let claims = pool_state.directory.others(None, self.now).filter_map(|seat| seat.claim.as_ref());
+        let claims = pool_state.membership.others(None, self.now).filter_map(|member| member.claim.as_ref());
         let reserved: Vec<_> = claims.filter_map(|claim| claim.reserved).collect();
         let sum = pool_state.running(self.now);
         let pods = self.pool.pods().iter();

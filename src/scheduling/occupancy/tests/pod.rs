@@ -2,10 +2,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::{Occupancy, Pace, Spread};
+use crate::scheduling::latency_model::{ComputedShares, StepModel};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
-use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 use crate::scheduling::weight::Weight;

@@ -8,15 +8,15 @@
 //! question of their objectives and of how long their answers will be. All of it is estimated from
 //! what the gateway sees:
 //!
-//! 1. **Speed** ([`speeds`](crate::scheduling::speeds)). An iteration takes `a + b·n + c·K` seconds
-//!    for n requests with K tokens of context, and a prompt of p tokens stalls it for
-//!    `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its profile and are
-//!    learned from every request that ends. While they are wrong as a whole, or there is nothing to
-//!    start from, requests that may go to this deployment are placed by weighted least-request on
-//!    pods with no more requests than were
-//!    [seen to keep their objectives](crate::scheduling::view::PodState::sustained) at once, and
-//!    what is lost already waits for room ([`backlog`]); how much single predictions scatter only
-//!    widens what is expected of the pace.
+//! 1. **Speed** ([`latency_model`](crate::scheduling::latency_model)). An iteration takes
+//!    `a + b·n + c·K` seconds for n requests with K tokens of context, and a prompt of p tokens
+//!    stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its
+//!    profile and are learned from every request that ends. While they are wrong as a whole, or
+//!    there is nothing to start from, requests that may go to this deployment are placed by
+//!    weighted least-request on pods with no more requests than were [seen to keep their
+//!    objectives](crate::scheduling::view::PodState::sustained) at once, and what is lost already
+//!    waits for room ([`backlog`]); how much single predictions scatter only widens what is
+//!    expected of the pace.
 //! 2. **What runs** ([`occupancy`](crate::scheduling::occupancy)). Tokens so far, prompts not
 //!    computed yet and the context of each pod follow by dead reckoning from placements and from
 //!    what was seen of the streams. With ρ the share of time that prompts took of late, the time
@@ -63,7 +63,7 @@
 //! by the next k. It needs a model in which requests cost something; where the fit saw no such
 //! cost, pace costs decide nothing, and chance does. *Learning*: the placements decide at which
 //! loads answers are seen. That loop has the delay of an answer, some seconds; what it feeds back
-//! is kept from following load (see `speeds/deviation.rs`: a pod's factor is estimated from
+//! is kept from following load (see `latency_model/deviation.rs`: a pod's factor is estimated from
 //! residuals at loads at which others were seen), and a deployment's model is one for all its pods,
 //! remembers some 500 answers, and so moves by less than a hundredth with each. A loop whose gain
 //! per delay is that small cannot oscillate: with N answers per delay it would need N/500 ·
@@ -106,11 +106,11 @@ use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
+use crate::scheduling::latency_model::{LatencyModel, LatencyModels};
 use crate::scheduling::occupancy::{Spread, reckon};
 use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::shape::Shape;
-use crate::scheduling::speeds::{Speed, Speeds};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
@@ -189,27 +189,38 @@ impl Attainment {
     }
 
     /// Returns the outlook of a pod; `None` if its deployment is not known well enough.
-    fn outlook(&self, view: &View<'_>, position: usize, speeds: &mut Speeds, now: Instant) -> Option<PodOutlook> {
-        let (mut occupancy, model, stalled_share) = reckon(view, position, speeds, now)?;
+    fn outlook(
+        &self,
+        view: &View<'_>,
+        position: usize,
+        latency_models: &mut LatencyModels,
+        now: Instant,
+    ) -> Option<PodOutlook> {
+        let (mut occupancy, model, stalled_share) = reckon(view, position, latency_models, now)?;
         occupancy.suppose(self.usual_context);
         let deployment = view.pool().pods().get(position)?.deployment;
         let deployment = view.pool().deployments().get(deployment)?.id;
-        let room_tokens = speeds.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
-        let speed = speeds.of(deployment).filter(|speed| speed.is_good())?;
+        let room_tokens = latency_models.room(deployment, occupancy.cached_tokens, occupancy.is_late, now);
+        let latency_model = latency_models.of(deployment).filter(|latency_model| latency_model.is_good())?;
         Some(
-            PodOutlook::new(occupancy, (model, speed.computed_shares()), stalled_share, self.spread(speed))
-                .with_room(room_tokens),
+            PodOutlook::new(
+                occupancy,
+                (model, latency_model.computed_shares()),
+                stalled_share,
+                self.spread(latency_model),
+            )
+            .with_room(room_tokens),
         )
     }
 
     /// Returns the outlook of an idle pod.
-    fn idle(&self, deployment: &Deployment, speeds: &Speeds) -> Option<PodOutlook> {
-        let speed = speeds.of(deployment.id).filter(|speed| speed.is_good())?;
-        Some(PodOutlook::idle((*speed.model(), speed.computed_shares()), self.spread(speed)))
+    fn idle(&self, deployment: &Deployment, latency_models: &LatencyModels) -> Option<PodOutlook> {
+        let latency_model = latency_models.of(deployment.id).filter(|latency_model| latency_model.is_good())?;
+        Some(PodOutlook::idle((*latency_model.model(), latency_model.computed_shares()), self.spread(latency_model)))
     }
 
-    fn spread(&self, speed: &Speed) -> Spread {
-        let faster = speed.error().hypot(SPREAD);
+    fn spread(&self, latency_model: &LatencyModel) -> Spread {
+        let faster = latency_model.error().hypot(SPREAD);
         Spread { slower: faster + SPREAD_UNDER_PRESSURE * self.pressure.share(), faster }
     }
 
@@ -248,8 +259,8 @@ impl Policy for Attainment {
         self.budget.placed(request);
     }
 
-    fn stand_in(&self, request: &Request, speeds: &Speeds) -> Option<PolicyName> {
-        (!can_judge(request, speeds)).then_some(LEAST_REQUEST)
+    fn stand_in(&self, request: &Request, latency_models: &LatencyModels) -> Option<PolicyName> {
+        (!can_judge(request, latency_models)).then_some(LEAST_REQUEST)
     }
 
     fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
@@ -265,18 +276,20 @@ impl Policy for Attainment {
         self.pressure.update(waiting.len() > 1, round.now);
         self.usual_context = usual_context(waiting);
         let starved = self.starved(waiting, round.now);
-        let speeds = &*round.speeds;
-        let (judged, unjudged): (Vec<&Request>, _) = waiting.iter().partition(|request| can_judge(request, speeds));
+        let latency_models = &*round.latency_models;
+        let (judged, unjudged): (Vec<&Request>, _) =
+            waiting.iter().partition(|request| can_judge(request, latency_models));
         let unjudged = self.backlog.admit(unjudged, look.in_flight, round.now);
         let mut decisions = least_request::place(view, &unjudged, round, |pod| pod.state.sustains_more());
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {
             if let Some(outlook) = outlooks.get_mut(position) {
-                *outlook = self.outlook(view, position, round.speeds, round.now);
+                *outlook = self.outlook(view, position, round.latency_models, round.now);
             }
         }
-        let idle: Vec<_> = pool.deployments().iter().map(|deployment| self.idle(deployment, round.speeds)).collect();
+        let idle: Vec<_> =
+            pool.deployments().iter().map(|deployment| self.idle(deployment, round.latency_models)).collect();
         let offered = judged.len();
         let done = round.looks.checked_div(LOOKS_OF_WORK).unwrap_or_default();
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
@@ -289,7 +302,7 @@ impl Policy for Attainment {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
             view.add_run(position, request.as_run(prospect, round.now));
-            placing.replace(position, self.outlook(view, position, round.speeds, round.now));
+            placing.replace(position, self.outlook(view, position, round.latency_models, round.now));
             self.in_vain.remove(&request.arrival.class);
             decisions.push(Decision { request: request.arrival.id, pod: position });
         }
@@ -311,7 +324,7 @@ fn usual_context(requests: &[&Request]) -> f64 {
 }
 
 /// Returns `true` if all deployments that may run a request are known well enough.
-fn can_judge(request: &Request, speeds: &Speeds) -> bool {
-    let is_known = |deployment| speeds.of(deployment).is_some_and(Speed::is_good);
+fn can_judge(request: &Request, latency_models: &LatencyModels) -> bool {
+    let is_known = |deployment| latency_models.of(deployment).is_some_and(LatencyModel::is_good);
     request.prospects.iter().all(|prospect| is_known(prospect.deployment_id))
 }

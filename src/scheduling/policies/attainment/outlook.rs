@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::scheduling::latency_model::{ComputedShares, StepModel};
 use crate::scheduling::occupancy::{Limits, Occupancy, Pace, Spread, Stream};
 use crate::scheduling::request::{Prospect, Request};
-use crate::scheduling::speeds::{ComputedShares, StepModel};
 use crate::scheduling::time::Instant;
 
 /// Tokens that the newcomer's own answer adds to the context, on average over its life: half of it,
@@ -120,8 +120,8 @@ impl PodOutlook {
     }
 
     /// Of an idle one.
-    pub(super) fn idle(speed: (StepModel, ComputedShares), spread: Spread) -> Self {
-        Self::new(Occupancy::default(), speed, 0.0, spread)
+    pub(super) fn idle(latency_model: (StepModel, ComputedShares), spread: Spread) -> Self {
+        Self::new(Occupancy::default(), latency_model, 0.0, spread)
     }
 
     /// A request here that has been waiting until `now`; `None` if it would find no room.

@@ -1,12 +1,12 @@
 //! State that the VMs share, read by the filter's own types.
 
+use slo_router::scheduling::latency_model::Learned;
 use slo_router::scheduling::pool::DeploymentId;
-use slo_router::scheduling::speeds::Learned;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
-use slo_router::shared::directory::Seat;
 use slo_router::shared::health::Failing;
 use slo_router::shared::ledger::Column;
+use slo_router::shared::membership::Member;
 use slo_router::shared::pool_state::PoolState;
 use slo_router::shared::runs::{Placed, Runs};
 use slo_router::shared::store::{self, Contended, NEVER, Store, Stored};
@@ -29,8 +29,8 @@ impl Shared<'_> {
     }
 
     /// The seats of the VMs that live.
-    pub fn seats(&self) -> Vec<Seat> {
-        self.pool_state().directory.others(None, self.now()).cloned().collect()
+    pub fn seats(&self) -> Vec<Member> {
+        self.pool_state().membership.others(None, self.now()).cloned().collect()
     }
 
     /// The failing pods.
@@ -40,7 +40,7 @@ impl Shared<'_> {
 
     /// Each request that runs, as the VMs that live have told it.
     pub fn runs(&self) -> Vec<Placed> {
-        let of = |seat: Seat| -> Runs { store::read(self, &Keys::of("test").runs(seat.ticket.slot)).0 };
+        let of = |seat: Member| -> Runs { store::read(self, &Keys::of("test").runs(seat.fence.slot)).0 };
         self.seats().into_iter().map(of).flat_map(Runs::into_placed).collect()
     }
 

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
-use super::placing::{profile, request, speeds};
+use super::placing::{latency_models, profile, request};
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::policies::{Lateness, Round, attainment};
 use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::slo::Slo;
-use crate::scheduling::speeds::Speeds;
 use crate::scheduling::testing::{START, arrival, assess, pool};
 use crate::scheduling::view::{PodState, View};
 
@@ -60,14 +60,15 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     let lost = request(1, 100, 20, START.before(seconds(10)), &pool);
     let in_time = request(2, 100, 20, START, &pool);
     let mut policy = Attainment::new(Lateness::default());
-    let mut placed = |waiting: &[&Request], in_flight, speeds: &mut Speeds| {
+    let mut placed = |waiting: &[&Request], in_flight, latency_models: &mut LatencyModels| {
         let mut view = View::new(&pool, vec![PodState { in_flight, ..PodState::default() }]);
-        let mut round = Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds, looks: 0, waiting: 1 };
+        let mut round =
+            Round { now: START, rng: &mut fastrand::Rng::with_seed(1), latency_models, looks: 0, waiting: 1 };
         let decisions = policy.decide(&mut view, waiting, &mut round);
         decisions.iter().map(|decision| decision.request.0).collect::<Vec<_>>()
     };
-    placed(&[&in_time], 8, &mut speeds(&pool));
-    let mut unknown = Speeds::new(true);
+    placed(&[&in_time], 8, &mut latency_models(&pool));
+    let mut unknown = LatencyModels::new(true);
     assert_eq!(placed(&[&lost, &in_time], 8, &mut unknown), [2]);
     assert_eq!(placed(&[&lost], 7, &mut unknown), [1]);
 }
@@ -78,8 +79,8 @@ fn while_no_model_is_relied_on_no_pod_is_given_more_requests_than_it_sustains() 
     let request = request(1, 100, 20, START, &pool);
     let placed = |in_flight, sustained| {
         let mut view = View::new(&pool, vec![PodState { in_flight, sustained, ..PodState::default() }]);
-        let (mut rng, mut speeds) = (fastrand::Rng::with_seed(1), Speeds::new(true));
-        let mut round = Round::new(START, &mut rng, &mut speeds);
+        let (mut rng, mut latency_models) = (fastrand::Rng::with_seed(1), LatencyModels::new(true));
+        let mut round = Round::new(START, &mut rng, &mut latency_models);
         Attainment::new(Lateness::default()).decide(&mut view, &[&request], &mut round).len()
     };
     assert_eq!([placed(8, None), placed(8, Some(8)), placed(7, Some(8))], [1, 0, 1]);

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::outlook::{Effect, PodOutlook};
 use super::super::{Attainment, Policy};
+use crate::scheduling::latency_model::{ComputedShares, LatencyModels, StepModel};
 use crate::scheduling::occupancy::{Occupancy, Pace, Spread};
 use crate::scheduling::policies::{Lateness, Round, attainment};
 use crate::scheduling::pool::Pool;
@@ -14,7 +15,6 @@ use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::slo::Slo;
-use crate::scheduling::speeds::{ComputedShares, Speeds, StepModel};
 use crate::scheduling::testing::{START, arrival, assess, pool};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{PodState, View};
@@ -68,10 +68,10 @@ pub(super) fn profile() -> Profile {
     Profile::from_json(document.to_string().as_bytes()).unwrap()
 }
 
-pub(super) fn speeds(pool: &Pool) -> Speeds {
-    let mut speeds = Speeds::new(true);
-    speeds.meet(pool);
-    speeds
+pub(super) fn latency_models(pool: &Pool) -> LatencyModels {
+    let mut latency_models = LatencyModels::new(true);
+    latency_models.meet(pool);
+    latency_models
 }
 
 fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
@@ -79,9 +79,12 @@ fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) ->
     let mut view = View::new(pool, states);
     view.tell_runs(on);
     let mut rng = fastrand::Rng::with_seed(1);
-    let mut speeds = speeds(pool);
-    let decisions =
-        Attainment::new(Lateness::default()).decide(&mut view, waiting, &mut Round::new(now, &mut rng, &mut speeds));
+    let mut latency_models = latency_models(pool);
+    let decisions = Attainment::new(Lateness::default()).decide(
+        &mut view,
+        waiting,
+        &mut Round::new(now, &mut rng, &mut latency_models),
+    );
     decisions.iter().map(|decision| (decision.request.0, decision.pod)).collect()
 }
 
@@ -164,12 +167,17 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
     let mut tight = runs(12, 1_000);
     tight.iter_mut().for_each(|run| run.arrived_at = START.before(Duration::from_millis(6_900)));
-    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
+    let (mut policy, mut latency_models) = (Attainment::new(Lateness::default()), latency_models(&pool));
     let mut passes = |on: &[Run], at: Instant| {
         let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
         view.tell_runs(vec![on.to_vec()]);
-        let mut round =
-            Round { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        let mut round = Round {
+            now: at,
+            rng: &mut fastrand::Rng::with_seed(1),
+            latency_models: &mut latency_models,
+            looks: 0,
+            waiting: 1,
+        };
         policy.decide(&mut view, &[&hopeless], &mut round).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
@@ -183,12 +191,17 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
 fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_room() {
     let pool = pool(&[("d", 1, Some(profile()))]);
     let newcomer = request(1, 500, 200, START, &pool);
-    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
+    let (mut policy, mut latency_models) = (Attainment::new(Lateness::default()), latency_models(&pool));
     for _ in 0..2 {
         let mut view = View::new(&pool, vec![PodState::default()]);
         view.tell_runs(vec![vec![]]);
-        let mut round =
-            Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        let mut round = Round {
+            now: START,
+            rng: &mut fastrand::Rng::with_seed(1),
+            latency_models: &mut latency_models,
+            looks: 0,
+            waiting: 1,
+        };
         assert_eq!(policy.decide(&mut view, &[&newcomer], &mut round).len(), 1);
     }
 }
@@ -211,15 +224,20 @@ fn a_request_for_which_no_cache_has_room_is_held() {
     let pool = pool(&[("d", 1, Some(profile()))]);
     let newcomer = request(1, 1_000, 400, START, &pool);
     let mut places = |room_tokens: Option<f64>| {
-        let mut speeds = speeds(&pool);
+        let mut latency_models = latency_models(&pool);
         let deployment = pool.deployments()[0].id;
         if let Some(tokens) = room_tokens {
-            speeds.room(deployment, tokens, true, START);
+            latency_models.room(deployment, tokens, true, START);
         }
         let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
         view.tell_runs(vec![runs(4, 1_000)]);
-        let mut round =
-            Round { now: START, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+        let mut round = Round {
+            now: START,
+            rng: &mut fastrand::Rng::with_seed(1),
+            latency_models: &mut latency_models,
+            looks: 0,
+            waiting: 1,
+        };
         Attainment::new(Lateness::default()).decide(&mut view, &[&newcomer], &mut round).len()
     };
     // Four streams with 1,100 tokens each are there.
@@ -229,7 +247,7 @@ fn a_request_for_which_no_cache_has_room_is_held() {
 #[test]
 fn no_class_waits_in_vain_for_ever() {
     let pool = pool(&[("d", 1, Some(profile()))]);
-    let (mut policy, mut speeds) = (Attainment::new(Lateness::default()), speeds(&pool));
+    let (mut policy, mut latency_models) = (Attainment::new(Lateness::default()), latency_models(&pool));
     let mut waited_s = |class| {
         let mut hopeless = request(1, 3_000, 50, START.before(Duration::from_secs(10)), &pool);
         hopeless.arrival.class = class;
@@ -243,8 +261,13 @@ fn no_class_waits_in_vain_for_ever() {
             });
             let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
             view.tell_runs(vec![tight]);
-            let mut round =
-                Round { now: at, rng: &mut fastrand::Rng::with_seed(1), speeds: &mut speeds, looks: 0, waiting: 1 };
+            let mut round = Round {
+                now: at,
+                rng: &mut fastrand::Rng::with_seed(1),
+                latency_models: &mut latency_models,
+                looks: 0,
+                waiting: 1,
+            };
             !policy.decide(&mut view, &[&hopeless], &mut round).is_empty()
         })
     };

@@ -1,4 +1,4 @@
-//! Speed of a deployment, as far as it is known, and whether that can be relied on.
+//! Latency model of a deployment, as far as it is known, and whether that can be relied on.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ const MOST_UNTOLD: usize = 256;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Speed {
+pub struct LatencyModel {
     /// Model by a profile; where there is none, that of a usual server.
     prior: StepModel,
     has_profile: bool,
@@ -88,14 +88,15 @@ pub struct Learned {
     trusted: bool,
 }
 
-// === impl Speed ===
+// === impl LatencyModel ===
 
-impl Speed {
+impl LatencyModel {
     /// Starts from a profile, or from nothing.
     pub(super) fn new(profile: Option<&Profile>) -> Self {
-        let mut speed = Self { prior: generic(), has_profile: false, learned: Learned::default(), untold: Vec::new() };
-        speed.start_from(profile);
-        speed
+        let mut latency_model =
+            Self { prior: generic(), has_profile: false, learned: Learned::default(), untold: Vec::new() };
+        latency_model.start_from(profile);
+        latency_model
     }
 
     /// Takes a profile as the start, in place of the one before; what was learned stays.

@@ -3,6 +3,6 @@ mod deviation;
 mod fit;
 mod kv_capacity;
 mod load_integral;
+mod model;
 mod prompts;
-mod speed;
 mod sustained;

@@ -1,4 +1,4 @@
-//! This VM's place among the others: its seat, what it publishes, and how it wakes them.
+//! This VM's place among the others: its membership, what it publishes, and how it wakes them.
 
 use std::rc::Rc;
 
@@ -8,34 +8,34 @@ use crate::scheduling::pool::{DeploymentId, PodId, Pool};
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::claim::Claim;
-use crate::shared::directory::{self as seat, Directory, Generation, HEARTBEAT, Ticket};
 use crate::shared::health::Failing;
 use crate::shared::ledger::Column;
+use crate::shared::membership::{self as member, FencingToken, Generation, HEARTBEAT, Membership};
 use crate::shared::peer_view::{Numbered, PeerView};
 use crate::shared::pool_state::PoolState;
 use crate::shared::state_cache::{self, StateCache};
 use crate::shared::store::{self, Contended, Store};
 
 /// See the module.
-pub(super) struct Membership<S> {
+pub(super) struct Coordinator<S> {
     pool_state: StateCache<S>,
     keys: Keys,
     generation: Generation,
     has_replicas: bool,
     /// View of other gateways, and the number by which the pool's state called for it.
     peer_view: (u64, Option<Rc<PeerView>>),
-    seat: Option<OwnSeat>,
+    member: Option<OwnMembership>,
     published: Published,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct OwnSeat {
-    ticket: Ticket,
+struct OwnMembership {
+    fence: FencingToken,
     mailbox: Option<u32>,
     heartbeat: Instant,
 }
 
-/// Entry of the directory for this VM's queue.
+/// Part of this VM's membership that tells of its queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Published {
     waiting: u32,
@@ -44,16 +44,16 @@ struct Published {
 
 // === impl Membership ===
 
-impl<S: Store> Membership<S> {
+impl<S: Store> Coordinator<S> {
     pub(super) fn new(store: S, keys: Keys, generation: Generation, has_replicas: bool) -> Self {
         let pool_state = StateCache::new(store, keys.pool_state());
         let peer_view = (0, None);
-        Self { pool_state, keys, generation, has_replicas, peer_view, seat: None, published: Published::default() }
+        Self { pool_state, keys, generation, has_replicas, peer_view, member: None, published: Published::default() }
     }
 
-    /// Returns the ticket of this VM's seat, once it has one.
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.seat.map(|seat| seat.ticket)
+    /// Returns the fencing token of this VM's membership, once it is a member.
+    pub(super) fn fence(&self) -> Option<FencingToken> {
+        self.member.map(|member| member.fence)
     }
 
     /// Shared data itself.
@@ -86,7 +86,7 @@ impl<S: Store> Membership<S> {
             self.peer_view = (pool_state.peer_view, (number != 0).then(|| Rc::new(peer_view)));
         }
         Reading {
-            is_outdated: pool_state.directory.is_outdated(self.generation),
+            is_outdated: pool_state.membership.is_outdated(self.generation),
             peer_view: self.peer_view.1.clone(),
             number: self.pool_state.reading(),
             pool_state,
@@ -111,26 +111,26 @@ impl<S: Store> Membership<S> {
             .update(|pool_state| (pool_state.peer_view != number).then(|| pool_state.peer_view = number));
     }
 
-    /// Returns the directory as this VM last read or wrote it.
-    pub(super) fn known_directory(&self) -> &Directory {
-        &self.pool_state.known().directory
+    /// Returns the members as this VM last read or wrote them.
+    pub(super) fn known_membership(&self) -> &Membership {
+        &self.pool_state.known().membership
     }
 
-    /// Takes a seat if there is none: a request shows that this VM serves.
+    /// Joins, unless it has: a request shows that this VM serves.
     pub(super) fn join(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
-        if self.seat.is_some() {
+        if self.member.is_some() {
             return;
         }
         let generation = self.generation;
         let joined = self.pool_state.update(|pool_state| {
             pool_state.drop_dead(now);
-            pool_state.directory.note(generation);
-            pool_state.directory.join(now)
+            pool_state.membership.note(generation);
+            pool_state.membership.join(now)
         });
-        let Ok(Some(ticket)) = joined else { return };
-        let mailbox = self.pool_state.store().open_mailbox(&self.keys.mailbox(ticket.slot));
-        self.seat = Some(OwnSeat { ticket, mailbox, heartbeat: now });
-        self.change_seat(|seat| seat.mailbox = mailbox);
+        let Ok(Some(fence)) = joined else { return };
+        let mailbox = self.pool_state.store().open_mailbox(&self.keys.mailbox(fence.slot));
+        self.member = Some(OwnMembership { fence, mailbox, heartbeat: now });
+        self.change_member(|member| member.mailbox = mailbox);
         self.published = Published::default();
         self.publish_pool(pool);
         self.publish_columns(running);
@@ -138,14 +138,14 @@ impl<S: Store> Membership<S> {
 
     /// Tells the roots of older configurations, which still drain, what pods there are now.
     pub(super) fn publish_pool(&mut self, pool: &Pool) {
-        if self.seat.is_none() {
+        if self.member.is_none() {
             return;
         }
         let generation = self.generation;
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         // If it fails, another VM has just written the same.
         let _ = self.pool_state.update(|pool_state| {
-            if pool_state.directory.is_outdated(generation) {
+            if pool_state.membership.is_outdated(generation) {
                 return None;
             }
             let shrank = pool_state.failing.keep_to(&pods);
@@ -153,29 +153,29 @@ impl<S: Store> Membership<S> {
         });
     }
 
-    /// Gives the seat up.
+    /// Gives the membership up.
     pub(super) fn leave(&mut self) {
-        let Some(seat) = self.seat.take() else { return };
-        // If it fails, the seat falls silent and is dropped as a dead one.
+        let Some(member) = self.member.take() else { return };
+        // If it fails, the membership falls silent and is dropped as a dead one.
         let _ = self.pool_state.update(|pool_state| {
-            pool_state.leave(seat.ticket);
+            pool_state.leave(member.fence);
             Some(())
         });
     }
 
-    /// Says that this VM lives, and drops those that do not. A VM that finds its own seat gone
-    /// takes another.
+    /// Says that this VM lives, and drops those that do not. A VM that finds its own membership
+    /// gone joins anew.
     pub(super) fn beat(&mut self, pool: &Pool, running: &mut Running, now: Instant) {
-        let Some(seat) = self.seat.filter(|seat| now.since(seat.heartbeat) >= HEARTBEAT) else { return };
+        let Some(member) = self.member.filter(|member| now.since(member.heartbeat) >= HEARTBEAT) else { return };
         let beat = self.pool_state.update(|pool_state| {
-            pool_state.directory.seat_mut(seat.ticket)?.heartbeat = now;
+            pool_state.membership.member_mut(member.fence)?.heartbeat = now;
             pool_state.drop_dead(now);
             Some(())
         });
         match beat {
-            Ok(Some(())) => self.seat = Some(OwnSeat { heartbeat: now, ..seat }),
+            Ok(Some(())) => self.member = Some(OwnMembership { heartbeat: now, ..member }),
             Ok(None) => {
-                self.seat = None;
+                self.member = None;
                 self.join(pool, running, now);
             }
             Err(Contended) => {}
@@ -187,11 +187,11 @@ impl<S: Store> Membership<S> {
 
     /// Publishes what runs here on the pods of all deployments.
     pub(super) fn publish_columns(&mut self, running: &mut Running) {
-        let Some(seat) = self.seat else { return };
+        let Some(member) = self.member else { return };
         let written = self.pool_state.update(|pool_state| {
             let mut columns = running.columns();
             columns
-                .all(|(deployment, column)| pool_state.publish(deployment, seat.ticket, column.clone()))
+                .all(|(deployment, column)| pool_state.publish(deployment, member.fence, column.clone()))
                 .then_some(())
         });
         running.unpublished = written.is_err();
@@ -205,11 +205,11 @@ impl<S: Store> Membership<S> {
         deployment: DeploymentId,
         note: impl Fn(&mut Failing) -> bool,
     ) {
-        let ticket = self.ticket();
+        let fence = self.fence();
         let written = self.pool_state.update(|pool_state| {
             let noted = note(&mut pool_state.failing);
             let published =
-                ticket.is_some_and(|ticket| pool_state.publish(deployment, ticket, running.column(deployment)));
+                fence.is_some_and(|fence| pool_state.publish(deployment, fence, running.column(deployment)));
             (noted || published).then_some(())
         });
         running.unpublished |= written.is_err();
@@ -224,35 +224,35 @@ impl<S: Store> Membership<S> {
         probed: &[PodId],
         now: Instant,
     ) -> Result<(), Contended> {
-        let ticket = self.ticket();
-        if ticket.is_none() && probed.is_empty() {
-            // All 256 seats are taken: there is nothing to publish under; the VM goes on by what it
+        let fence = self.fence();
+        if fence.is_none() && probed.is_empty() {
+            // All 256 slots are taken: there is nothing to publish under; the VM goes on by what it
             // reads.
             return Ok(());
         }
         let taken = self.pool_state.update_as_read(reading, |pool_state| {
             let probes = probed.iter().all(|pod| pool_state.failing.begin_probe(*pod, now));
             let publish =
-                |ticket| columns.into_iter().all(|(deployment, column)| pool_state.publish(deployment, ticket, column));
-            (probes && ticket.is_none_or(publish)).then_some(())
+                |fence| columns.into_iter().all(|(deployment, column)| pool_state.publish(deployment, fence, column));
+            (probes && fence.is_none_or(publish)).then_some(())
         });
-        // `None`: the seat is gone. The next heartbeat, which is due, takes another.
+        // `None`: the membership is gone. The next heartbeat, which is due, joins anew.
         taken?.ok_or(Contended)
     }
 
     /// Tells the other VMs how many requests wait here and what the most urgent needs, if that
     /// changed. It also says that this VM has looked, if it was woken.
-    pub(super) fn publish_queue(&mut self, waiting: u32, claim: Option<Claim>, directory: &Directory) {
-        let Some(seat) = self.seat else { return };
+    pub(super) fn publish_queue(&mut self, waiting: u32, claim: Option<Claim>, membership: &Membership) {
+        let Some(member) = self.member else { return };
         let published = Published { waiting, claim };
-        let was_woken = directory.seat(seat.ticket).is_some_and(|seat| seat.woken.is_some());
+        let was_woken = membership.member(member.fence).is_some_and(|member| member.woken.is_some());
         if published == self.published && !was_woken {
             return;
         }
-        let changed = self.change_seat(|seat| {
-            seat.waiting = published.waiting;
-            seat.claim.clone_from(&published.claim);
-            seat.woken = None;
+        let changed = self.change_member(|member| {
+            member.waiting = published.waiting;
+            member.claim.clone_from(&published.claim);
+            member.woken = None;
         });
         if changed {
             self.published = published;
@@ -261,22 +261,22 @@ impl<S: Store> Membership<S> {
 
     /// Asks this VM to look again from a flat stack.
     pub(super) fn wake_self(&self) {
-        if let Some(mailbox) = self.seat.and_then(|seat| seat.mailbox) {
+        if let Some(mailbox) = self.member.and_then(|member| member.mailbox) {
             self.pool_state.store().send(mailbox);
         }
     }
 
     /// Wakes another VM for its claim. `false`: it need not be waited for, since it was woken and
     /// did not look.
-    pub(super) fn wake(&mut self, seat: &seat::Seat, now: Instant) -> bool {
-        if !seat.may_be_woken(now) {
-            return seat.is_yielded_to(now);
+    pub(super) fn wake(&mut self, member: &member::Member, now: Instant) -> bool {
+        if !member.may_be_woken(now) {
+            return member.is_yielded_to(now);
         }
-        let ticket = seat.ticket;
+        let fence = member.fence;
         let woken = self.pool_state.update(|pool_state| {
-            let seat = pool_state.directory.seat_mut(ticket).filter(|seat| seat.may_be_woken(now))?;
-            seat.woken = Some(now);
-            seat.mailbox
+            let member = pool_state.membership.member_mut(fence).filter(|member| member.may_be_woken(now))?;
+            member.woken = Some(now);
+            member.mailbox
         });
         if let Ok(Some(mailbox)) = woken {
             self.pool_state.store().send(mailbox);
@@ -284,9 +284,9 @@ impl<S: Store> Membership<S> {
         true
     }
 
-    fn change_seat(&mut self, mut change: impl FnMut(&mut seat::Seat)) -> bool {
-        let Some(own) = self.seat else { return false };
-        let changed = self.pool_state.update(|pool_state| pool_state.directory.seat_mut(own.ticket).map(&mut change));
+    fn change_member(&mut self, mut change: impl FnMut(&mut member::Member)) -> bool {
+        let Some(own) = self.member else { return false };
+        let changed = self.pool_state.update(|pool_state| pool_state.membership.member_mut(own.fence).map(&mut change));
         changed == Ok(Some(()))
     }
 }

@@ -1,6 +1,6 @@
 use super::super::fit::Sample;
+use super::super::model::LatencyModel;
 use super::super::prompts::Evidence;
-use super::super::speed::Speed;
 use super::fit::sample;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::Profile;
@@ -9,10 +9,10 @@ fn pod(number: u8) -> PodId {
     PodId::of(([10, 0, 0, number], 8000).into())
 }
 
-fn lessons(speed: &mut Speed, count: u32, factor: f64) {
+fn lessons(latency_model: &mut LatencyModel, count: u32, factor: f64) {
     for k in 0..count {
         let sample = sample(f64::from(k % 11) / 11.0, f64::from(k % 7) * 8.0);
-        speed.learn(pod(1), Sample { step_s: sample.step_s * factor, ..sample });
+        latency_model.learn(pod(1), Sample { step_s: sample.step_s * factor, ..sample });
     }
 }
 
@@ -51,80 +51,80 @@ fn profile(factor: f64) -> Profile {
 
 #[test]
 fn without_a_profile_some_requests_are_learned_from_first() {
-    let mut speed = Speed::new(None);
-    assert!(!speed.is_good());
-    lessons(&mut speed, 29, 1.0);
-    assert!(!speed.is_good());
-    lessons(&mut speed, 60, 1.0);
-    assert!(speed.is_good() && speed.error() < 0.1, "{}", speed.error());
+    let mut latency_model = LatencyModel::new(None);
+    assert!(!latency_model.is_good());
+    lessons(&mut latency_model, 29, 1.0);
+    assert!(!latency_model.is_good());
+    lessons(&mut latency_model, 60, 1.0);
+    assert!(latency_model.is_good() && latency_model.error() < 0.1, "{}", latency_model.error());
 }
 
 #[test]
 fn a_profile_is_relied_on_at_once_and_predicts_what_it_was_measured_on() {
-    let speed = Speed::new(Some(&profile(1.0)));
-    assert!(speed.is_good());
+    let latency_model = LatencyModel::new(Some(&profile(1.0)));
+    assert!(latency_model.is_good());
     let seen = sample(0.5, 15.0);
-    let relative = seen.expected_s(speed.model()) / seen.step_s;
-    assert!((0.85..1.15).contains(&relative), "{relative}, {:?}", speed.model());
+    let relative = seen.expected_s(latency_model.model()) / seen.step_s;
+    assert!((0.85..1.15).contains(&relative), "{relative}, {:?}", latency_model.model());
 }
 
 #[test]
 fn a_profile_that_is_wrong_is_overcome_within_some_tens_of_requests() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    lessons(&mut speed, 80, 6.0);
-    assert!(speed.is_good() && speed.error() < 0.1, "{}", speed.error());
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    lessons(&mut latency_model, 80, 6.0);
+    assert!(latency_model.is_good() && latency_model.error() < 0.1, "{}", latency_model.error());
 }
 
 #[test]
 fn requests_that_scatter_around_what_is_predicted_do_not_make_a_model_worthless() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     for k in 0..400 {
-        lessons(&mut speed, 1, if k % 2 == 0 { 1.5 } else { 0.7 });
-        assert!(speed.is_good(), "{} after {k}", speed.error());
+        lessons(&mut latency_model, 1, if k % 2 == 0 { 1.5 } else { 0.7 });
+        assert!(latency_model.is_good(), "{} after {k}", latency_model.error());
     }
-    assert!(speed.error() > 0.3, "{}", speed.error());
+    assert!(latency_model.error() > 0.3, "{}", latency_model.error());
 }
 
 /// On a llama.cpp server predictions are off by a half, one way and the other.
 #[test]
 fn however_much_they_scatter_the_model_is_relied_on_with_that_much_doubt() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     for k in 0..400 {
-        lessons(&mut speed, 1, if k % 2 == 0 { 2.0 } else { 0.5 });
-        assert!(speed.is_good(), "{} after {k}", speed.error());
+        lessons(&mut latency_model, 1, if k % 2 == 0 { 2.0 } else { 0.5 });
+        assert!(latency_model.is_good(), "{} after {k}", latency_model.error());
     }
-    assert!(speed.error() > 0.5, "{}", speed.error());
+    assert!(latency_model.error() > 0.5, "{}", latency_model.error());
 }
 
 #[test]
 fn a_model_that_all_requests_belie_is_not_relied_on() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    lessons(&mut speed, 100, 1.0);
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    lessons(&mut latency_model, 100, 1.0);
     let lost_after = (1..100).find(|_| {
-        lessons(&mut speed, 1, 8.0);
-        !speed.is_good()
+        lessons(&mut latency_model, 1, 8.0);
+        !latency_model.is_good()
     });
     assert!(lost_after.is_some_and(|count| count < 20), "{lost_after:?}");
 }
 
 #[test]
 fn a_server_that_became_slower_is_followed() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    lessons(&mut speed, 100, 1.0);
-    lessons(&mut speed, 600, 1.3);
-    assert!(speed.is_good() && speed.error() < 0.06, "{}", speed.error());
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    lessons(&mut latency_model, 100, 1.0);
+    lessons(&mut latency_model, 600, 1.3);
+    assert!(latency_model.is_good() && latency_model.error() < 0.06, "{}", latency_model.error());
 }
 
 /// Pods that warm up are three times as slow for a minute, and then are not.
 #[test]
 fn a_change_of_the_whole_is_followed_within_a_few_dozen_answers_and_back() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     for factor in [1.0, 3.0, 1.0, 0.4] {
-        lessons(&mut speed, 60, factor);
+        lessons(&mut latency_model, 60, factor);
         let seen = sample(0.5, 15.0);
-        let relative = seen.expected_s(speed.model()) / (factor * seen.step_s);
+        let relative = seen.expected_s(latency_model.model()) / (factor * seen.step_s);
         assert!((0.8..1.25).contains(&relative), "{relative} at {factor}");
-        assert!(speed.is_good(), "at {factor}");
+        assert!(latency_model.is_good(), "at {factor}");
     }
 }
 
@@ -142,60 +142,64 @@ fn prefill(per_token_s: f64) -> impl Fn(f64) -> Sample {
 
 #[test]
 fn first_tokens_teach_how_fast_prompts_are_computed() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    speed.learn_prompt(2_000.0, 1.0, Evidence::Told);
-    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
-    let learned = speed.model().per_prefill_token_s;
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    latency_model.learn_prompt(2_000.0, 1.0, Evidence::Told);
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    let learned = latency_model.model().per_prefill_token_s;
     assert!((4.5e-4..5.5e-4).contains(&learned), "{learned}");
 }
 
 #[test]
 fn where_caches_are_not_told_an_early_first_token_says_nothing_of_computing() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    let before = *speed.model();
-    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(0.0)));
-    assert_eq!(*speed.model(), before);
-    (0..60).for_each(|_| speed.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
-    assert!(speed.model().per_prefill_token_s > 4e-4, "{:?}", speed.model());
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    let before = *latency_model.model();
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(0.0)));
+    assert_eq!(*latency_model.model(), before);
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    assert!(latency_model.model().per_prefill_token_s > 4e-4, "{:?}", latency_model.model());
 }
 
 #[test]
 fn a_single_request_that_lies_far_off_changes_little() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
-    lessons(&mut speed, 300, 1.0);
-    let before = speed.model().base_s;
-    speed.learn(pod(1), Sample { step_s: 5.0, ..sample(0.5, 10.0) });
-    assert!((speed.model().base_s / before - 1.0).abs() < 0.3, "{} after {before}", speed.model().base_s);
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
+    lessons(&mut latency_model, 300, 1.0);
+    let before = latency_model.model().base_s;
+    latency_model.learn(pod(1), Sample { step_s: 5.0, ..sample(0.5, 10.0) });
+    assert!(
+        (latency_model.model().base_s / before - 1.0).abs() < 0.3,
+        "{} after {before}",
+        latency_model.model().base_s
+    );
 }
 
 #[test]
 fn one_pod_that_became_slower_is_told_from_the_others() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     for k in 0..400_u32 {
         let sample = sample(f64::from(k % 11) / 11.0, f64::from(k % 7) * 8.0);
         let factor = if k % 4 == 0 { 2.0 } else { 1.0 };
-        speed.learn(pod((k % 4) as u8), Sample { step_s: sample.step_s * factor, ..sample });
+        latency_model.learn(pod((k % 4) as u8), Sample { step_s: sample.step_s * factor, ..sample });
     }
-    let relative = speed.factor_of(pod(0)) / speed.factor_of(pod(1));
+    let relative = latency_model.factor_of(pod(0)) / latency_model.factor_of(pod(1));
     assert!((1.8..2.1).contains(&relative), "{relative}");
     let expected = sample(0.5, 15.0);
-    let predicted = expected.expected_s(&speed.model_of(pod(1))) / expected.step_s;
+    let predicted = expected.expected_s(&latency_model.model_of(pod(1))) / expected.step_s;
     assert!((0.9..1.1).contains(&predicted), "{predicted}");
     for k in 0..400_u32 {
-        speed.learn(pod((k % 4) as u8), sample(f64::from(k % 11) / 11.0, 10.0));
+        latency_model.learn(pod((k % 4) as u8), sample(f64::from(k % 11) / 11.0, 10.0));
     }
-    let relative = speed.factor_of(pod(0)) / speed.factor_of(pod(1));
+    let relative = latency_model.factor_of(pod(0)) / latency_model.factor_of(pod(1));
     assert!((0.95..1.05).contains(&relative), "it recovered: {relative}");
 }
 
 #[test]
 fn what_a_pod_is_taken_to_differ_by_is_bounded() {
-    let mut speed = Speed::new(Some(&profile(1.0)));
+    let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     for factor in [1_000.0, 0.001] {
         for k in 0..300_u32 {
-            speed.learn(pod((k % 4) as u8), sample(0.5, 15.0));
-            speed.learn(pod(9), Sample { step_s: (0.04_f64 * factor).clamp(1e-3, 9.0), ..sample(0.5, 15.0) });
+            latency_model.learn(pod((k % 4) as u8), sample(0.5, 15.0));
+            latency_model.learn(pod(9), Sample { step_s: (0.04_f64 * factor).clamp(1e-3, 9.0), ..sample(0.5, 15.0) });
         }
-        assert!((0.49..=3.01).contains(&speed.factor_of(pod(9))), "{}", speed.factor_of(pod(9)));
+        assert!((0.49..=3.01).contains(&latency_model.factor_of(pod(9))), "{}", latency_model.factor_of(pod(9)));
     }
 }

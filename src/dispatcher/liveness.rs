@@ -13,7 +13,7 @@ const SERVES: Duration = Duration::from_secs(1);
 
 /// Instants at which each pod last sent anything to this VM.
 #[derive(Debug, Default)]
-pub(super) struct Signs(FnvHashMap<PodId, LastHeard>);
+pub(super) struct Liveness(FnvHashMap<PodId, LastHeard>);
 
 #[derive(Clone, Copy, Debug)]
 struct LastHeard {
@@ -22,9 +22,9 @@ struct LastHeard {
     well: Option<Instant>,
 }
 
-// === impl Signs ===
+// === impl Liveness ===
 
-impl Signs {
+impl Liveness {
     /// Forgets pods that are gone.
     pub(super) fn keep_to(&mut self, pool: &Pool) {
         self.0.retain(|known, _| pool.pods().iter().any(|pod| pod.id == *known));

@@ -1,7 +1,8 @@
-//! Speeds of the deployments: learned online from every answer, with the profile as the start.
+//! Latency models of the deployments: learned online from every answer, with the profile as the
+//! start.
 //!
 //! An iteration of a pod takes `a + b·n + c·K` seconds for n requests with K tokens of context
-//! ([`step`]). The coefficients are fitted ([`fit`]) to what requests took ([`speed`]), explained
+//! ([`step`]). The coefficients are fitted ([`fit`]) to what requests took ([`model`]), explained
 //! by what their pods had to do meanwhile ([`load_integral`]). What prompts cost shows in first
 //! tokens, too. Where all requests are off by one factor, everything has changed by it, and that is
 //! taken up within some dozens of answers.
@@ -11,8 +12,8 @@ mod deviation;
 mod fit;
 mod kv_capacity;
 mod load_integral;
+mod model;
 mod prompts;
-mod speed;
 mod step;
 mod sustained;
 #[cfg(test)]
@@ -25,9 +26,9 @@ use self::fit::Sample;
 use self::kv_capacity::KvCapacity;
 pub use self::load_integral::Levels;
 use self::load_integral::{IntegralReading, LoadIntegral};
+pub use self::model::{LatencyModel, Learned};
 pub use self::prompts::ComputedShares;
 use self::prompts::Evidence;
-pub use self::speed::{Learned, Speed};
 use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
 use self::sustained::Stay;
@@ -42,10 +43,10 @@ const ENOUGH_STEPS: u32 = 12;
 /// be found out only when its answers end.
 const MANY_STEPS: u32 = 64;
 
-/// Speeds of deployments, integrals of the load of pods, and the requests that will teach.
+/// Latency models of deployments, integrals of the load of pods, and the requests that will teach.
 #[derive(Debug, Default)]
-pub struct Speeds {
-    speeds: FnvHashMap<DeploymentId, Speed>,
+pub struct LatencyModels {
+    latency_models: FnvHashMap<DeploymentId, LatencyModel>,
     integrals: FnvHashMap<PodId, LoadIntegral>,
     kv_capacities: FnvHashMap<DeploymentId, KvCapacity>,
     learns: bool,
@@ -106,9 +107,9 @@ const TELLING_STEPS: f64 = 2.0;
 /// usual length.
 const PREFILL_WEIGHT: f64 = 0.5;
 
-// === impl Speeds ===
+// === impl LatencyModels ===
 
-impl Speeds {
+impl LatencyModels {
     /// `learns`: else the profiles count for ever, and what has none is never known.
     pub fn new(learns: bool) -> Self {
         Self { learns, ..Self::default() }
@@ -116,28 +117,28 @@ impl Speeds {
 
     /// Takes up what is new in a pool, and forgets what is gone.
     pub fn meet(&mut self, pool: &Pool) {
-        self.speeds.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
+        self.latency_models.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         self.integrals.retain(|id, _| pods.contains(id));
         self.kv_capacities.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
-        self.speeds.values_mut().for_each(|speed| speed.keep_to(&pods));
+        self.latency_models.values_mut().for_each(|latency_model| latency_model.keep_to(&pods));
         for deployment in pool.deployments() {
             let profile = deployment.any_profile();
-            match self.speeds.get_mut(&deployment.id) {
-                Some(speed) => speed.start_from(profile),
-                None => drop(self.speeds.insert(deployment.id, Speed::new(profile))),
+            match self.latency_models.get_mut(&deployment.id) {
+                Some(latency_model) => latency_model.start_from(profile),
+                None => drop(self.latency_models.insert(deployment.id, LatencyModel::new(profile))),
             }
         }
     }
 
     /// Returns the speed of a deployment.
-    pub fn of(&self, deployment: DeploymentId) -> Option<&Speed> {
-        self.speeds.get(&deployment)
+    pub fn of(&self, deployment: DeploymentId) -> Option<&LatencyModel> {
+        self.latency_models.get(&deployment)
     }
 
     /// All of them, to exchange what was learned with other VMs.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (DeploymentId, &mut Speed)> {
-        self.speeds.iter_mut().map(|(deployment, speed)| (*deployment, speed))
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (DeploymentId, &mut LatencyModel)> {
+        self.latency_models.iter_mut().map(|(deployment, latency_model)| (*deployment, latency_model))
     }
 
     /// Updates the integral of a pod's load by what was seen on it; returns the share of time in
@@ -176,7 +177,7 @@ impl Speeds {
         self.came(prompt_tokens, (pod, deployment), now);
         let prompt_tokens = f64::from(prompt_tokens);
         let done_at = self.integral(pod, now).prefill_until();
-        let model = self.of(deployment).map(|speed| speed.model_of(pod));
+        let model = self.of(deployment).map(|latency_model| latency_model.model_of(pod));
         let step_s = model.map_or(0.0, |model| model.step_s(requests, context_tokens));
         let whole_s = model.map_or(0.0, |model| model.stall_s(prompt_tokens, requests));
         let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
@@ -190,11 +191,12 @@ impl Speeds {
     pub fn came(&mut self, prompt_tokens: u32, (pod, deployment): (PodId, DeploymentId), now: Instant) {
         let prompt_tokens = f64::from(prompt_tokens);
         let requests = self.integral(pod, now).requests();
-        let speed = self.of(deployment);
-        let computed_tokens =
-            speed.map_or(prompt_tokens, |speed| speed.computed_shares().computed_tokens(prompt_tokens));
-        let stall_s = speed.map_or(0.0, |speed| speed.model_of(pod).stall_s(computed_tokens, requests));
-        let base_s = speed.map_or(0.0, |speed| speed.model_of(pod).base_s);
+        let latency_model = self.of(deployment);
+        let computed_tokens = latency_model
+            .map_or(prompt_tokens, |latency_model| latency_model.computed_shares().computed_tokens(prompt_tokens));
+        let stall_s =
+            latency_model.map_or(0.0, |latency_model| latency_model.model_of(pod).stall_s(computed_tokens, requests));
+        let base_s = latency_model.map_or(0.0, |latency_model| latency_model.model_of(pod).base_s);
         self.integral(pod, now).came(prompt_tokens, computed_tokens, stall_s, base_s);
     }
 
@@ -215,8 +217,8 @@ impl Speeds {
         if let Some(lesson) = self.running.get_mut(&id) {
             (lesson.from, lesson.streamed, lesson.tokens) = (read, true, tokens);
         }
-        if let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns && !is_first) {
-            speed.learn(pod, sample);
+        if let Some(latency_model) = self.latency_models.get_mut(&deployment).filter(|_| self.learns && !is_first) {
+            latency_model.learn(pod, sample);
         }
     }
 
@@ -228,10 +230,10 @@ impl Speeds {
             return;
         }
         let took_s = now.seconds_since(prefill.placed_at) - prefill.wait_s;
-        let Some(speed) = self.speeds.get_mut(&deployment).filter(|_| self.learns) else { return };
-        speed.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
+        let Some(latency_model) = self.latency_models.get_mut(&deployment).filter(|_| self.learns) else { return };
+        latency_model.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
         if prefill.is_next {
-            speed.learn_prefill(pod, prompt_tokens, |computed_tokens| Sample {
+            latency_model.learn_prefill(pod, prompt_tokens, |computed_tokens| Sample {
                 requests: prefill.requests + 1.0,
                 context_tokens: prefill.context_tokens,
                 prefill_tokens_per_step: (computed_tokens - FREE_TOKENS).max(0.0),
@@ -245,16 +247,20 @@ impl Speeds {
     pub fn ended(&mut self, id: RequestId, answer: Option<Ended>, now: Instant) {
         let Some(lesson) = self.running.remove(&id) else { return };
         let learns = self.learns;
-        if let Some((Ended { cached_tokens, kept, .. }, speed)) =
-            answer.zip(self.speeds.get_mut(&lesson.deployment)).filter(|_| learns)
+        if let Some((Ended { cached_tokens, kept, .. }, latency_model)) =
+            answer.zip(self.latency_models.get_mut(&lesson.deployment)).filter(|_| learns)
         {
             if let Some(cached) = cached_tokens.filter(|_| lesson.prompt_tokens > 0.0) {
                 let share = 1.0 - f64::from(cached) / lesson.prompt_tokens;
-                speed.learn_prompt(lesson.prompt_tokens, share.max(0.0), Evidence::Told);
+                latency_model.learn_prompt(lesson.prompt_tokens, share.max(0.0), Evidence::Told);
             }
             if let Some(kept) = kept {
                 let Prefill { placed_at, requests, .. } = lesson.prefill;
-                speed.learn_stay(Stay { requests: requests + 1.0, seconds: now.seconds_since(placed_at), kept });
+                latency_model.learn_stay(Stay {
+                    requests: requests + 1.0,
+                    seconds: now.seconds_since(placed_at),
+                    kept,
+                });
             }
         }
         let integral = self.integral(lesson.pod, now);
@@ -266,8 +272,8 @@ impl Speeds {
             return;
         }
         let sample = integral.since(&lesson.from, f64::from(steps));
-        if let Some(speed) = self.speeds.get_mut(&lesson.deployment).filter(|_| self.learns) {
-            speed.learn(lesson.pod, sample);
+        if let Some(latency_model) = self.latency_models.get_mut(&lesson.deployment).filter(|_| self.learns) {
+            latency_model.learn(lesson.pod, sample);
         }
     }
 

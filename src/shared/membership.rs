@@ -1,9 +1,9 @@
-//! Directory of the VMs that schedule: each holds a numbered seat, with a heartbeat, its mailbox
+//! Membership of the VMs that schedule: each holds a numbered slot, with a heartbeat, its mailbox
 //! and its claim.
 //!
 //! A VM that dies leaves no message. Its heartbeat stops, and after [`DEAD_AFTER`] the others drop
-//! its seat and with it the load that it had published. A VM that only stalled finds its seat gone
-//! and takes a new one.
+//! it and with it the load that it had published. A VM that only stalled finds itself gone and
+//! joins anew.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ pub const YIELD_FOR: Duration = Duration::from_millis(5);
 /// was lost.
 const WAKE_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// The seats of a pool.
+/// Members of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
-    seats: Vec<Seat>,
+pub struct Membership {
+    members: Vec<Member>,
     last_epoch: u64,
     newest: Option<Generation>,
 }
@@ -46,9 +46,9 @@ pub struct Generation {
 
 /// One VM's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seat {
-    /// Number and epoch of the seat.
-    pub ticket: Ticket,
+pub struct Member {
+    /// Slot and epoch of the membership.
+    pub fence: FencingToken,
     /// Instant of the VM's last heartbeat.
     pub heartbeat: Instant,
     /// Mailbox by which the VM is woken.
@@ -61,26 +61,27 @@ pub struct Seat {
     pub claim: Option<Claim>,
 }
 
-/// A numbered seat and who sits on it: the epoch tells the VM from those that had the seat before.
+/// A slot and its holder: the epoch tells the VM from those that had the slot before, and fences
+/// them off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Ticket {
-    /// The seat's number.
+pub struct FencingToken {
+    /// The slot's number.
     pub slot: u8,
     /// Never used twice in a pool.
     pub epoch: u64,
 }
 
-// === impl Directory ===
+// === impl Membership ===
 
-impl Directory {
-    /// Takes the lowest free seat. `None`: all 256 are taken.
-    pub fn join(&mut self, now: Instant) -> Option<Ticket> {
+impl Membership {
+    /// Takes the lowest free slot. `None`: all 256 are taken.
+    pub fn join(&mut self, now: Instant) -> Option<FencingToken> {
         self.drop_dead(now);
-        let slot = (0..=u8::MAX).find(|slot| self.seats.iter().all(|seat| seat.ticket.slot != *slot))?;
+        let slot = (0..=u8::MAX).find(|slot| self.members.iter().all(|member| member.fence.slot != *slot))?;
         self.last_epoch += 1;
-        let ticket = Ticket { slot, epoch: self.last_epoch };
-        self.seats.push(Seat { ticket, heartbeat: now, mailbox: None, woken: None, waiting: 0, claim: None });
-        Some(ticket)
+        let fence = FencingToken { slot, epoch: self.last_epoch };
+        self.members.push(Member { fence, heartbeat: now, mailbox: None, woken: None, waiting: 0, claim: None });
+        Some(fence)
     }
 
     /// Notes that requests come under a configuration.
@@ -95,47 +96,47 @@ impl Directory {
         self.newest.is_some_and(|newest| newest.fingerprint != generation.fingerprint)
     }
 
-    /// Gives a seat up.
-    pub fn leave(&mut self, ticket: Ticket) {
-        self.seats.retain(|seat| seat.ticket != ticket);
+    /// Gives a membership up.
+    pub fn leave(&mut self, fence: FencingToken) {
+        self.members.retain(|member| member.fence != fence);
     }
 
-    /// Removes the seats of VMs that fell silent; says how many.
+    /// Removes the VMs that fell silent; says how many.
     pub fn drop_dead(&mut self, now: Instant) -> usize {
-        let before = self.seats.len();
-        self.seats.retain(|seat| seat.lives(now));
-        before - self.seats.len()
+        let before = self.members.len();
+        self.members.retain(|member| member.lives(now));
+        before - self.members.len()
     }
 
-    /// The seat with this ticket, if it still stands.
-    pub fn seat(&self, ticket: Ticket) -> Option<&Seat> {
-        self.seats.iter().find(|seat| seat.ticket == ticket)
+    /// Returns the member with this fencing token, if it still is one.
+    pub fn member(&self, fence: FencingToken) -> Option<&Member> {
+        self.members.iter().find(|member| member.fence == fence)
     }
 
-    /// The seat with this ticket, to change it.
-    pub fn seat_mut(&mut self, ticket: Ticket) -> Option<&mut Seat> {
-        self.seats.iter_mut().find(|seat| seat.ticket == ticket)
+    /// Returns the member with this fencing token, to change it.
+    pub fn member_mut(&mut self, fence: FencingToken) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.fence == fence)
     }
 
-    /// Returns `true` if the VM with this ticket lives.
-    pub fn lives(&self, ticket: Ticket, now: Instant) -> bool {
-        self.seat(ticket).is_some_and(|seat| seat.lives(now))
+    /// Returns `true` if the VM with this fencing token lives.
+    pub fn lives(&self, fence: FencingToken, now: Instant) -> bool {
+        self.member(fence).is_some_and(|member| member.lives(now))
     }
 
-    /// The seats of living VMs other than `own`.
-    pub fn others(&self, own: Option<Ticket>, now: Instant) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().filter(move |seat| Some(seat.ticket) != own && seat.lives(now))
+    /// Returns the living members other than `own`.
+    pub fn others(&self, own: Option<FencingToken>, now: Instant) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| Some(member.fence) != own && member.lives(now))
     }
 
     /// Counts the requests that wait in VMs other than `own`.
-    pub fn waiting_elsewhere(&self, own: Option<Ticket>, now: Instant) -> u32 {
-        self.others(own, now).fold(0, |sum, seat| sum.saturating_add(seat.waiting))
+    pub fn waiting_elsewhere(&self, own: Option<FencingToken>, now: Instant) -> u32 {
+        self.others(own, now).fold(0, |sum, member| sum.saturating_add(member.waiting))
     }
 }
 
 // === impl Seat ===
 
-impl Seat {
+impl Member {
     fn lives(&self, now: Instant) -> bool {
         now.since(self.heartbeat) < DEAD_AFTER
     }

@@ -8,21 +8,21 @@ use crate::scheduling::request::RequestId;
 use crate::scheduling::run::Run;
 use crate::scheduling::view::OnPods;
 
-/// Key of a run: the seat of the VM that reported it, none for this one, and the request there.
+/// Key of a run: the slot of the VM that reported it, none for this one, and the request there.
 pub(super) type RunKey = (Option<u8>, RequestId);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
+pub(super) struct PodRuns {
     pool: Rc<Pool>,
     runs: OnPods,
     /// Of each pod, in the order of its runs.
     keys: Vec<Vec<RunKey>>,
 }
 
-// === impl Crowd ===
+// === impl PodRuns ===
 
-impl Crowd {
+impl PodRuns {
     /// Of a new pool, on which these run.
     pub(super) fn new<'r>(pool: Rc<Pool>, runs: impl Iterator<Item = (RunKey, PodId, &'r Run)>) -> Self {
         let pods = pool.pods().len();
