@@ -171,13 +171,8 @@ fn what_is_held_is_not_judged_again_while_nothing_changes() {
     let mut passes = |on: &[Run], at: Instant| {
         let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
         view.tell_runs(vec![on.to_vec()]);
-        let mut round = Round {
-            now: at,
-            rng: &mut fastrand::Rng::with_seed(1),
-            latency_models: &mut latency_models,
-            looks: 0,
-            waiting: 1,
-        };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut round = Round::new(at, &mut rng, &mut latency_models);
         policy.decide(&mut view, &[&hopeless], &mut round).len()
     };
     let after = |millis| START.after(Duration::from_millis(millis));
@@ -195,13 +190,8 @@ fn what_was_placed_is_judged_again_at_once_since_another_vm_may_have_taken_the_r
     for _ in 0..2 {
         let mut view = View::new(&pool, vec![PodState::default()]);
         view.tell_runs(vec![vec![]]);
-        let mut round = Round {
-            now: START,
-            rng: &mut fastrand::Rng::with_seed(1),
-            latency_models: &mut latency_models,
-            looks: 0,
-            waiting: 1,
-        };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut round = Round::new(START, &mut rng, &mut latency_models);
         assert_eq!(policy.decide(&mut view, &[&newcomer], &mut round).len(), 1);
     }
 }
@@ -231,13 +221,8 @@ fn a_request_for_which_no_cache_has_room_is_held() {
         }
         let mut view = View::new(&pool, vec![PodState { in_flight: 4, ..PodState::default() }]);
         view.tell_runs(vec![runs(4, 1_000)]);
-        let mut round = Round {
-            now: START,
-            rng: &mut fastrand::Rng::with_seed(1),
-            latency_models: &mut latency_models,
-            looks: 0,
-            waiting: 1,
-        };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut round = Round::new(START, &mut rng, &mut latency_models);
         Attainment::new(Lateness::default()).decide(&mut view, &[&newcomer], &mut round).len()
     };
     // Four streams with 1,100 tokens each are there.
@@ -261,13 +246,8 @@ fn no_class_waits_in_vain_for_ever() {
             });
             let mut view = View::new(&pool, vec![PodState { in_flight: 12, ..PodState::default() }]);
             view.tell_runs(vec![tight]);
-            let mut round = Round {
-                now: at,
-                rng: &mut fastrand::Rng::with_seed(1),
-                latency_models: &mut latency_models,
-                looks: 0,
-                waiting: 1,
-            };
+            let mut rng = fastrand::Rng::with_seed(1);
+            let mut round = Round::new(at, &mut rng, &mut latency_models);
             !policy.decide(&mut view, &[&hopeless], &mut round).is_empty()
         })
     };
