@@ -20,6 +20,9 @@ IMAGE      := target/image
 # Programs that tests need, from Debian's packages: unpacked there unless the machine has them.
 DEBIAN     := target/debian
 CARGO      ?= cargo
+# Runs tests under Node; it must be of the release of wasm-bindgen that they are compiled with.
+WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
+NODE_RUNNER  := target/wasm-bindgen/$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
 # The laboratory's program; it says what it can do.
 LAB        := $(CARGO) run --quiet --profile tools -p slo-router-laboratory --
 
@@ -35,11 +38,13 @@ help: ## Says what there is.
 
 # === set-up ===
 
+# Has rustup, where there is one, install a target.
+with-target = if command -v rustup >/dev/null; then \
+  rustup target list --installed | grep -qx $(1) || rustup target add $(1); fi
+
 .PHONY: targets
 targets:
-	@if command -v rustup >/dev/null; then \
-	  rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1; \
-	fi
+	@$(call with-target,wasm32-wasip1)
 
 .PHONY: envoy
 envoy:
@@ -148,7 +153,7 @@ calibrate: ## How well the pods' engine matches benchmark rows: make calibrate R
 # === test ===
 
 .PHONY: test
-test: lint test-native test-profile test-wasm32 build build-exact test-host test-image test-manifests test-envoy gauntlet-short ## Runs every test.
+test: lint test-native test-profile test-wasm32 test-wasm-bindgen build build-exact test-host test-image test-manifests test-envoy gauntlet-short ## Runs every test.
 
 .PHONY: test-oldest
 test-oldest: build python ## The scenarios in the oldest Envoy there is, but those of a field that it lacks.
@@ -212,6 +217,17 @@ prove-profile: ## How exact that tool's single runs are, in virtual time and ove
 test-wasm32: targets ## The same tests on the filter's own target, under Node: 32-bit sizes, another libm.
 	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --single-threaded --no-warnings $(CURDIR)/host-tests/run-on-node.mjs" \
 	  $(CARGO) test --target wasm32-wasip1 --lib --test conformance
+
+# Not optimized: that takes longer than all that the runner does.
+$(NODE_RUNNER):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet wasm-bindgen-cli --version $(WASM_BINDGEN) --locked --debug \
+	  --no-default-features --bin wasm-bindgen-test-runner --root target/wasm-bindgen/$(WASM_BINDGEN)
+
+.PHONY: test-wasm-bindgen
+test-wasm-bindgen: $(NODE_RUNNER) ## The scheduling core's tests where there is no system at all, in JavaScript's wasm under Node.
+	@$(call with-target,wasm32-unknown-unknown)
+	NODE_ARGS=--single-threaded CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(abspath $(NODE_RUNNER)) \
+	  $(CARGO) test -p slo-router-core --lib --target wasm32-unknown-unknown
 
 .PHONY: test-host
 test-host: build build-exact envoy ## The filter on the wasmtime host in virtual time, its decisions against its native build's, and that host against Envoy.
