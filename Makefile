@@ -153,7 +153,7 @@ calibrate: ## How well the pods' engine matches benchmark rows: make calibrate R
 # === test ===
 
 .PHONY: test
-test: lint test-native test-profile test-wasm32 test-wasm-bindgen build build-exact test-host test-image test-manifests test-envoy gauntlet-short ## Runs every test.
+test: lint test-native test-profile test-wasm32 test-wasm-bindgen build build-exact test-quick-start test-host test-image test-manifests test-envoy gauntlet-short ## Runs every test.
 
 .PHONY: test-oldest
 test-oldest: build python ## The scenarios in the oldest Envoy there is, but those of a field that it lacks.
@@ -237,6 +237,10 @@ test-host: build build-exact envoy ## The filter on the wasmtime host in virtual
 test-envoy: build build-exact python ## Scenarios in a real Envoy.
 	$(call with-debian,webdis=webdis redis-server=redis-server openssl=openssl) \
 	  $(CARGO) test -p slo-router-gateway -- --test-threads 2
+
+.PHONY: test-quick-start
+test-quick-start: build envoy ## The commands of docs/quick-start.md as they are, before two model servers (seconds).
+	python3 host-tests/quick-start.py
 
 .PHONY: test-real
 test-real: build envoy ## llama.cpp's server with a small model, and the SDKs and a load generator as its clients (some eight minutes).

@@ -42,7 +42,7 @@ async fn whole_configurations_are_valid() -> Test {
     let folder = account.path().display().to_string();
     fs::copy(shipped("kubernetes/base/token.yaml"), account.path().join("token.yaml"))?;
     let wasm = laboratory::gateway::filter()?.display().to_string();
-    for file in ["standalone.yaml", "original-dst.yaml", BASE, INFERENCE_POOL] {
+    for file in ["standalone.yaml", "quick-start.yaml", "original-dst.yaml", BASE, INFERENCE_POOL] {
         let text = fs::read_to_string(shipped(file))?
             .replace("target/wasm32-wasip1/release/slo_router.wasm", &wasm)
             .replace("/slo-router/plugin.wasm", &wasm)
@@ -117,10 +117,30 @@ fn merge(value: &mut Yaml, over: &Yaml) {
     }
 }
 
+/// Takes a field away, if it is there.
+fn without(at: &mut Yaml, field: &str) {
+    at.as_mapping_mut().map(|mapping: &mut Mapping| mapping.remove(field));
+}
+
+#[test]
+fn the_quick_start_has_the_settings_of_the_gateway_for_one_machine() -> Test {
+    let settings = |file: &str| -> anyhow::Result<[Yaml; 3]> {
+        let mut yaml = documents(file)?.remove(0);
+        without(find(&mut yaml, path::PODS), "load_assignment");
+        without(find(&mut yaml, path::PODS), "type");
+        without(find(&mut yaml, path::CONNECTION_MANAGER), "access_log");
+        without(find(&mut yaml, path::PLUGIN), "configuration");
+        let is_for_compressed = |filter: &Yaml| filter["name"].as_str().is_some_and(|name| name.ends_with("-requests"));
+        let filters = find(&mut yaml, path::HTTP_FILTERS).as_sequence_mut().expect("a list");
+        filters.retain(|filter| !is_for_compressed(filter));
+        Ok([path::PODS, path::LISTENER, "stats_config"].map(|path| find(&mut yaml, path).clone()))
+    };
+    assert_eq!(settings("quick-start.yaml")?, settings("standalone.yaml")?);
+    Ok(())
+}
+
 /// The shipped gateway without what the patches are to bring.
 fn plain(yaml: &mut Yaml) {
-    let without =
-        |at: &mut Yaml, field: &str| drop(at.as_mapping_mut().map(|mapping: &mut Mapping| mapping.remove(field)));
     without(find(yaml, path::PODS), "load_balancing_policy");
     without(find(yaml, path::PODS), "circuit_breakers");
     without(find(yaml, path::ROUTE), "retry_policy");
