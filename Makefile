@@ -23,8 +23,9 @@ CARGO      ?= cargo
 # Runs tests under Node; it must be of the release of wasm-bindgen that they are compiled with.
 WASM_BINDGEN := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
 NODE_RUNNER  := target/wasm-bindgen/$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner
-# The laboratory's program; it says what it can do.
-LAB        := $(CARGO) run --quiet --profile tools -p slo-router-laboratory --
+# The laboratory's program; it says what it can do. Only `SIMULATION` has the simulation; the demonstration need not wait for it to compile.
+LAB        := $(CARGO) run --quiet --profile tools -p slo-router-laboratory --no-default-features --
+SIMULATION := $(CARGO) run --quiet --profile tools -p slo-router-laboratory --
 
 # Paths for the tests in a real Envoy and on the wasmtime host.
 export SLO_ROUTER_WASM := $(abspath $(WASM))
@@ -93,7 +94,7 @@ demo: build envoy ## Five simulated pods behind Envoy, every policy in turn unde
 
 .PHONY: run
 run: build envoy ## Starts the same gateway to play with; prints a curl command.
-	$(CARGO) build --quiet --profile tools -p slo-router-laboratory
+	$(CARGO) build --quiet --profile tools -p slo-router-laboratory --no-default-features
 	@host-tests/run.sh $(ENVOY) target/tools/lab
 
 # === measure ===
@@ -118,14 +119,14 @@ simulate-replicas: ## How wrong up to 100 gateways are about each other in virtu
 
 .PHONY: bench-estimate
 bench-estimate: ## How many prompts are estimated into another log2 bucket: make bench-estimate TEXTS=FOLDER
-	$(CARGO) run --quiet --profile tools -p slo-router-laboratory --features exact -- estimate $(TEXTS)
+	$(CARGO) run --quiet --profile tools -p slo-router-laboratory --no-default-features --features exact -- estimate $(TEXTS)
 
 # What the documents quote: 10 runs of 30 virtual minutes after 2 of warm-up.
 FULL      := --runs 10 --minutes 30 --warm-up-minutes 2 --checks --out target/evaluation/full
 # All, unless some are named.
 SCENARIOS ?= $$($(SIMULATE) --list-scenarios)
-SIMULATE  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --bin simulate --
-GAUNTLET  := $(CARGO) run --quiet --profile tools -p slo-router-simulate --bin gauntlet --
+SIMULATE  := $(SIMULATION) simulate
+GAUNTLET  := $(SIMULATION) gauntlet
 
 .PHONY: simulate
 simulate: ## Every policy over a range of loads in virtual time: who keeps the SLO (some five minutes).

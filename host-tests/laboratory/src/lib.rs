@@ -12,7 +12,7 @@
 //! - [`workload`], [`lengths`], [`objectives`], [`cluster`]: who arrives, what is to be kept, and which pods serve.
 //! - [`completed`], [`percentiles`], [`report`], [`look`]: figures, tables and plots.
 //!
-//! What is done with it: [`demo`], [`bench`].
+//! What is done with it: [`demo`], [`bench`], and `simulation`: every policy in virtual time, and the gauntlet.
 
 pub mod bench;
 pub mod calibration;
@@ -31,4 +31,6 @@ pub mod objectives;
 pub mod percentiles;
 pub mod report;
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod workload;

@@ -5,10 +5,14 @@ mod calibrate;
 mod demo;
 #[cfg(feature = "exact")]
 mod estimate;
+#[cfg(feature = "simulation")]
+mod gauntlet;
 mod looks;
 mod measure;
 mod pods;
 mod replicas;
+#[cfg(feature = "simulation")]
+mod simulate;
 mod simulate_replicas;
 
 use std::process::ExitCode;
@@ -20,6 +24,10 @@ use clap::Parser;
 #[derive(Parser)]
 pub(crate) enum Command {
     Demo(demo::Flags),
+    #[cfg(feature = "simulation")]
+    Simulate(Box<simulate::Flags>),
+    #[cfg(feature = "simulation")]
+    Gauntlet(gauntlet::Flags),
     Bench(bench::Flags),
     Replicas(replicas::Flags),
     Looks(looks::Flags),
@@ -42,6 +50,10 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Demo(flags) => demo::run(flags),
+            #[cfg(feature = "simulation")]
+            Self::Simulate(flags) => simulate::run(&flags),
+            #[cfg(feature = "simulation")]
+            Self::Gauntlet(flags) => return gauntlet::run(&flags),
             Self::Bench(flags) => bench::run(flags),
             Self::Replicas(flags) => replicas::run(flags),
             Self::Looks(flags) => looks::run(flags),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use simulate::gateway::{Gateway, RequestNumber, Verdict};
-use simulate::scenario::{Demand, Pod};
-use simulate::shipped::{self, exchange};
+use laboratory::simulation::gateway::{Gateway, RequestNumber, Verdict};
+use laboratory::simulation::scenario::{Demand, Pod};
+use laboratory::simulation::shipped::{self, exchange};
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use simulate::gateway::{Gateway, RequestNumber, Verdict};
-use simulate::record::START;
-use simulate::scenario::Demand;
+use laboratory::simulation::gateway::{Gateway, RequestNumber, Verdict};
+use laboratory::simulation::record::START;
+use laboratory::simulation::scenario::Demand;
 use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use laboratory::simulation::gateway::Gateway;
+use laboratory::simulation::record::START;
+use laboratory::simulation::scenario::Scenario;
+use laboratory::simulation::shipped::{Filter, Lengths, Shipped};
+use laboratory::simulation::world;
 use serde_json::{Map, Value};
-use simulate::gateway::Gateway;
-use simulate::record::START;
-use simulate::scenario::Scenario;
-use simulate::shipped::{Filter, Lengths, Shipped};
-use simulate::world;
 use slo_router::scheduling::policies::PolicyName;
 
 use crate::compiled::Compiled;

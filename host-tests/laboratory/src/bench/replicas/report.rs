@@ -47,6 +47,6 @@ impl Report {
                 format!("{:.1}", outcome.callouts_per_s),
             ]
         };
-        table(&HEADS, 1, self.arms.iter().map(row)).to_string()
+        table(&HEADS, 1, self.arms.iter().map(row))
     }
 }

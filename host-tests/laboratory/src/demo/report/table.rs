@@ -1,10 +1,10 @@
 //! The report as a table for the terminal.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement};
+use comfy_table::Cell;
 
 use super::{Figures, PolicyRun};
 use crate::percentiles::Percentiles;
-use crate::report::table;
+use crate::report::{color, name, table};
 
 const HEADS: [&str; 9] = [
     "policy",
@@ -20,30 +20,20 @@ const HEADS: [&str; 9] = [
 /// Columns of words; the rest are numbers.
 const WORDS: usize = 2;
 
-/// Attainment from which a figure is good, and below which it is bad.
-const GOOD: f64 = 0.95;
-const BAD: f64 = 0.80;
-
 pub(super) fn draw(runs: &[PolicyRun]) -> String {
     let rows = runs.iter().flat_map(|run| {
         let rows = run.figures.iter().enumerate();
         rows.map(|(index, figures)| row(if index == 0 { &run.policy } else { "" }, figures))
     });
-    let mut table = table(&HEADS, WORDS, rows);
-    table.set_content_arrangement(ContentArrangement::Dynamic).to_string()
+    table(&HEADS, WORDS, rows)
 }
 
 fn row(policy: &str, figures: &Figures) -> Vec<Cell> {
-    let color = match figures.attainment {
-        attainment if attainment >= GOOD => Color::Green,
-        attainment if attainment < BAD => Color::Red,
-        _ => Color::Yellow,
-    };
     vec![
-        Cell::new(policy).add_attribute(Attribute::Bold),
+        name(policy),
         Cell::new(figures.class),
         Cell::new(requests(figures)),
-        Cell::new(format!("{:.1} %", 100.0 * figures.attainment)).fg(color),
+        Cell::new(format!("{:.1} %", 100.0 * figures.attainment)).fg(color(figures.attainment)),
         Cell::new(format!("{:.2}", figures.goodput_per_s)),
         Cell::new(percentiles(figures.ttft_s, 1.0, 2)),
         Cell::new(percentiles(figures.tpot_s, 1e3, 0)),
