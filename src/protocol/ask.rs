@@ -3,8 +3,10 @@
 mod content;
 mod document;
 mod error;
+mod measuring;
 mod parameters;
 mod reader;
+mod section;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ mod text;
 
 pub use self::error::BodyError;
 pub use self::reader::AskReader;
+use crate::prefix::PromptHeads;
 
 /// The most outputs that one request is taken to generate: far above what anyone asks for in
 /// earnest, so that a number made up by a client cannot charge it with more than this.
@@ -34,6 +37,9 @@ pub struct Ask {
     pub answered_choices: u32,
     /// `true` where the response shall be streamed.
     pub stream: bool,
+    /// Hashes of the prompt's beginnings; none unless its reader was [told](AskReader::with_heads)
+    /// to take them.
+    pub heads: PromptHeads,
 }
 
 /// The length of a prompt: all of its texts together, in every prompt of a batch.

@@ -3,6 +3,7 @@
 use super::host::{Buffer, Host};
 use super::intent::Wish;
 use crate::config::PromptTokens;
+use crate::prefix::PromptHeads;
 use crate::protocol::{Ask, AskReader, NameReader, Named, NamingBody, PromptSize, Refusal, TokenCounter};
 
 /// Most that a callback spends on reading, in WebAssembly instructions as estimated below; a piece
@@ -156,8 +157,15 @@ impl Body {
                 // Of a form nothing tells how long the prompt is.
                 let prompt = PromptSize { others: 1, ..PromptSize::default() };
                 let model = self.name();
-                let ask =
-                    Ask { model, prompt, max_output_tokens: None, choices: 1, answered_choices: 1, stream: false };
+                let ask = Ask {
+                    model,
+                    prompt,
+                    max_output_tokens: None,
+                    choices: 1,
+                    answered_choices: 1,
+                    stream: false,
+                    heads: PromptHeads::default(),
+                };
                 Ok(BodyContent { ask, bytes })
             }
         }

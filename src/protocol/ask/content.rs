@@ -62,6 +62,8 @@ enum PartKey {
     /// Sound, films and files, whether or not a part also says so by its type; and what only the
     /// server can read.
     Sound,
+    /// The role of who speaks.
+    Role,
     /// Labels, which no template writes as they are.
     Label,
     #[default]
@@ -137,9 +139,19 @@ impl ContentObject {
             PartKey::Text | PartKey::Source | PartKey::Title | PartKey::Data => Some(ValueShape::Measured { all_keys }),
             PartKey::Other if all_keys => Some(ValueShape::Measured { all_keys }),
             PartKey::Input => Some(ValueShape::Json),
-            PartKey::Type | PartKey::ImageUrl | PartKey::Sound => Some(ValueShape::Scalar),
+            PartKey::Type | PartKey::ImageUrl | PartKey::Sound | PartKey::Role => Some(ValueShape::Scalar),
             PartKey::Label | PartKey::Other => None,
         }
+    }
+
+    /// Returns `true` if the value of the key is an image or a file, or says where that is.
+    pub(super) fn is_attachment(&self) -> bool {
+        matches!(self.key, PartKey::ImageUrl | PartKey::Sound | PartKey::Data)
+    }
+
+    /// Returns `true` if the value of the key says who speaks.
+    pub(super) fn is_role(&self) -> bool {
+        self.key == PartKey::Role
     }
 
     /// The sums that the value of the key is added to.
@@ -199,7 +211,8 @@ impl PartKey {
             b"image_url" | b"image" | b"input_image" => Self::ImageUrl,
             b"sound" | b"audio" | b"audio_url" | b"encrypted_content" | b"file" | b"file_data" | b"file_id"
             | b"file_url" | b"input_audio" | b"video" | b"video_url" => Self::Sound,
-            b"id" | b"role" | b"tool_call_id" | b"call_id" | b"cache_control" | b"signature" => Self::Label,
+            b"role" => Self::Role,
+            b"id" | b"tool_call_id" | b"call_id" | b"cache_control" | b"signature" => Self::Label,
             _ => Self::Other,
         }
     }

@@ -4,6 +4,7 @@ use super::content::Measured;
 use super::parameters::Parameters;
 use super::shape::ValueShape;
 use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
+use crate::prefix::PromptHeads;
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{JsonKind, Scalar};
 
@@ -20,6 +21,7 @@ pub(super) struct Fields {
     stream: Scalar,
     /// References to stored conversations from which the request goes on.
     stored: [Scalar; 2],
+    cache_salt: Scalar,
     /// SGLang's and TGI's parameters.
     pub(super) parameters: Parameters,
     messages: Measured,
@@ -46,6 +48,7 @@ pub(super) enum Field {
     N,
     BestOf,
     Stream,
+    CacheSalt,
     PreviousResponseId,
     Conversation,
     SamplingParams,
@@ -83,6 +86,7 @@ impl Field {
             b"n" => Self::N,
             b"best_of" => Self::BestOf,
             b"stream" => Self::Stream,
+            b"cache_salt" => Self::CacheSalt,
             b"previous_response_id" => Self::PreviousResponseId,
             b"conversation" => Self::Conversation,
             b"sampling_params" | b"parameters" => Self::SamplingParams,
@@ -133,6 +137,7 @@ impl Field {
             | Self::N
             | Self::BestOf
             | Self::Stream
+            | Self::CacheSalt
             | Self::PreviousResponseId
             | Self::Conversation => ValueShape::Scalar,
         }
@@ -149,6 +154,7 @@ impl Field {
                 | Self::N
                 | Self::BestOf
                 | Self::Stream
+                | Self::CacheSalt
         )
     }
 
@@ -189,6 +195,7 @@ impl Fields {
             Field::N => self.n = value,
             Field::BestOf => self.best_of = value,
             Field::Stream => self.stream = value,
+            Field::CacheSalt => self.cache_salt = value,
             Field::PreviousResponseId => self.stored[0] = value,
             Field::Conversation => self.stored[1] = value,
             _ => {}
@@ -225,6 +232,16 @@ impl Fields {
         }
     }
 
+    /// The names of what is cached apart, whatever the prompt: of the model or adapter, of a salt,
+    /// of a conversation that the server stores.
+    pub(super) fn identity(&self) -> [&str; 4] {
+        let [response, conversation] = &self.stored;
+        [&self.model, &self.cache_salt, response, conversation].map(|name| match name {
+            Scalar::Text(name) => name.as_str(),
+            _ => "",
+        })
+    }
+
     /// Returns the request that the fields make, or the first of them that is refused.
     pub(super) fn judge(self, endpoint: Endpoint) -> Result<Ask, BodyError> {
         if endpoint != Endpoint::Any {
@@ -257,6 +274,7 @@ impl Fields {
             choices: choices_of(n.max(best_of)),
             answered_choices: choices_of(n),
             stream: self.stream == Scalar::Boolean(true),
+            heads: PromptHeads::default(),
         })
     }
 

@@ -1,3 +1,5 @@
+mod heads;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -34,6 +36,7 @@ fn expected(ask: &Value) -> Ask {
         choices: number("choices").unwrap_or(1),
         answered_choices: number("answered_choices").or(number("choices")).unwrap_or(1),
         stream: ask["stream"].as_bool().unwrap_or(false),
+        heads: PromptHeads::default(),
     }
 }
 
