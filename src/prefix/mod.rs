@@ -1,15 +1,32 @@
 //! Knowledge of the prefix caches of model servers: which pod has computed which beginnings of
 //! prompts, and how long it keeps them.
 //!
-//! Servers cache by blocks of tokens, which no filter sees. It goes by [heads](heads) instead: at
-//! most 48 hashes of a prompt's beginnings, taken while its body is read.
+//! Servers cache by blocks of tokens, which no filter sees. It goes by [heads] instead: at
+//! most 48 hashes of a prompt's beginnings, taken while its body is read. A [table] of fixed
+//! size says which pods computed a head, and when, on a clock of tokens that each pod computed. The
+//! chance that a pod still holds it is [learned](retention) from the cached tokens that its answers
+//! report, so that neither sizes of caches nor their tiers are configured. [`PrefixIndex`] joins
+//! these, and workers exchange their [placements].
 //!
 //! Hosts, clocks and randomness have no part in it. A wrong entry costs a wrong estimate, and
 //! nothing else.
 
 mod hasher;
 pub mod heads;
+mod index;
+pub mod placements;
+mod pods;
+mod rendezvous;
+pub mod retention;
 mod running;
+mod table;
+#[cfg(test)]
+mod tests;
 
 pub use self::hasher::{Beside, PromptHasher, Section};
 pub use self::heads::{PromptHead, PromptHeads};
+pub use self::index::{PlacedPrompt, PrefixHit, PrefixHits, PrefixIndex, ServedTokens};
+pub use self::placements::PlacementsError;
+pub use self::pods::{DeploymentKey, PodKey};
+pub use self::rendezvous::home;
+pub use self::retention::{Outcomes, Retention};

@@ -1,0 +1,294 @@
+//! The index: which pod holds how much of a prompt, and with what probability.
+
+use fnv::FnvHashMap;
+
+use super::heads::PromptHeads;
+use super::placements::{PlacementsError, PrefixPlacement, RecentPlacements};
+use super::pods::{DeploymentKey, PodCache, PodCaches, PodKey, PodNumber};
+use super::retention::{Outcomes, Retention};
+use super::table::{HeadLength, HeadTable};
+
+/// Pods that a look-up tells of, those with the most of the prompt first.
+const HITS_MAX: usize = 16;
+
+/// The least that is expected of a cache, as a share of a prompt: one part in so many. Less is lost
+/// in what prompts vary by.
+const LEAST_SHARE: u32 = 64;
+
+/// The share of an expected prefix that must have been there for it to count as kept, and the one
+/// below which nothing was.
+const KEPT: f64 = 0.9;
+const LOST: f64 = 0.1;
+
+/// See the module. Its memory is fixed, but for some bytes of each pod.
+#[derive(Clone, Debug)]
+pub struct PrefixIndex {
+    table: HeadTable,
+    pods: PodCaches,
+    retention: FnvHashMap<DeploymentKey, Retention>,
+    recent: RecentPlacements,
+}
+
+/// A pod's part of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrefixHit {
+    /// The pod.
+    pub pod: PodKey,
+    /// The length of the prefix that it computed, in tokens.
+    pub tokens: u32,
+    /// Probability that it still holds it.
+    pub probability: f32,
+    /// Tokens that it computed since.
+    pub distance: u64,
+    touched: u32,
+}
+
+/// The pods that computed a part of a prompt: at most 16.
+#[derive(Clone, Debug, Default)]
+pub struct PrefixHits {
+    hits: [Option<PrefixHit>; HITS_MAX],
+}
+
+/// A prompt that runs on a pod, and what was expected of the pod's cache.
+#[derive(Clone, Debug)]
+pub struct PlacedPrompt {
+    heads: PromptHeads,
+    pod: PodKey,
+    deployment: DeploymentKey,
+    hit: Option<PrefixHit>,
+    /// Tokens that the pod's clock was put on by.
+    computed: u32,
+}
+
+/// Lengths that a server measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServedTokens {
+    /// Tokens of the prompt, cached ones included.
+    pub prompt_tokens: u32,
+    /// Tokens of the answer.
+    pub output_tokens: u32,
+    /// Tokens of the prompt that were cached; `None` where nothing tells.
+    pub cached_tokens: Option<u32>,
+}
+
+// === impl PrefixIndex ===
+
+impl PrefixIndex {
+    /// An index of about so many heads, of 24 bytes each: one for a thousand tokens that all pods
+    /// cache together is enough.
+    pub fn new(heads: usize) -> Self {
+        Self {
+            table: HeadTable::new(heads),
+            pods: PodCaches::default(),
+            retention: FnvHashMap::default(),
+            recent: RecentPlacements::default(),
+        }
+    }
+
+    /// The pods that computed a part of a prompt, and how much of it. Of each, the head of which
+    /// the most tokens are to be expected.
+    pub fn expected(&self, heads: &PromptHeads, prompt_tokens: u32) -> PrefixHits {
+        let mut hits = PrefixHits::default();
+        let least = prompt_tokens.checked_div(LEAST_SHARE).unwrap_or_default().max(1);
+        for head in heads.iter().rev() {
+            for holder in self.table.holders(head.fingerprint) {
+                let tokens = holder.tokens.min(prompt_tokens);
+                if tokens < least {
+                    continue;
+                }
+                if let Some(hit) = self.hit(holder.pod, holder.touched, tokens) {
+                    hits.add(hit);
+                }
+            }
+        }
+        hits
+    }
+
+    /// A prompt of about so many tokens goes to a pod, which computes what it has not cached.
+    pub fn placed(
+        &mut self,
+        heads: PromptHeads,
+        prompt_tokens: u32,
+        pod: PodKey,
+        deployment: DeploymentKey,
+    ) -> PlacedPrompt {
+        let hit = self.expected(&heads, prompt_tokens).on(pod).copied();
+        let cached = hit.map_or(0.0, |hit| f64::from(hit.tokens) * f64::from(hit.probability));
+        let computed = prompt_tokens.saturating_sub(cached as u32);
+        if let Some(number) = self.enter(pod, deployment) {
+            self.compute(number, computed);
+            let mut new = Vec::with_capacity(heads.len());
+            for head in heads.iter() {
+                let tokens = heads.tokens_at(head, prompt_tokens);
+                let length = HeadLength { tokens, is_measured: false };
+                if self.table.touch(head.fingerprint, length, number, &self.pods) || heads.last() == Some(head) {
+                    new.push((head.fingerprint, tokens));
+                }
+            }
+            if !heads.is_empty() {
+                self.recent.push(PrefixPlacement::new(pod, deployment, computed, &new));
+            }
+        }
+        PlacedPrompt { heads, pod, deployment, hit, computed }
+    }
+
+    /// Its answer has ended, or was cut off after so much.
+    pub fn answered(&mut self, placed: &PlacedPrompt, measured: &ServedTokens) {
+        let Some(number) = self.pods.number(placed.pod) else { return };
+        let computed =
+            measured.cached_tokens.map_or(placed.computed, |cached| measured.prompt_tokens.saturating_sub(cached));
+        let more = computed.saturating_sub(placed.computed).saturating_add(measured.output_tokens);
+        self.compute(number, more);
+        if let Some((hit, cached)) = placed.hit.as_ref().zip(measured.cached_tokens) {
+            self.judge(placed, number, hit, f64::from(cached));
+        }
+        let last = placed.heads.last();
+        for head in placed.heads.iter() {
+            let tokens = placed.heads.tokens_at(head, measured.prompt_tokens);
+            // The next turn goes on behind the answer.
+            let answer = if last == Some(head) { measured.output_tokens } else { 0 };
+            let length = HeadLength { tokens: tokens.saturating_add(answer), is_measured: true };
+            self.table.touch(head.fingerprint, length, number, &self.pods);
+        }
+    }
+
+    /// The last placements, for the other workers.
+    pub fn placements(&self) -> Vec<u8> {
+        self.recent.encode()
+    }
+
+    /// Number of the placements so far: nothing is to be reported while it stays the same.
+    pub fn sequence(&self) -> u64 {
+        self.recent.sequence()
+    }
+
+    /// Takes what another worker wrote, of which the first `seen` placements were taken before;
+    /// returns how many there are now.
+    ///
+    /// # Errors
+    /// The reason why it cannot be taken.
+    pub fn learn(&mut self, placements: &[u8], seen: u64) -> Result<u64, PlacementsError> {
+        let recent = RecentPlacements::decode(placements)?;
+        for placement in recent.since(seen) {
+            let Some(number) = self.enter(placement.pod, placement.deployment) else { continue };
+            self.compute(number, placement.computed);
+            for (fingerprint, tokens) in placement.heads() {
+                let length = HeadLength { tokens, is_measured: false };
+                self.table.touch(fingerprint, length, number, &self.pods);
+            }
+        }
+        Ok(recent.sequence())
+    }
+
+    /// Retention on a deployment's pods, as far as anything was learned.
+    pub fn retention(&self, deployment: DeploymentKey) -> Option<&Retention> {
+        self.retention.get(&deployment)
+    }
+
+    /// The tokens that the cache of each of a deployment's pods holds, where they are known.
+    pub fn set_capacity(&mut self, deployment: DeploymentKey, tokens: f64) {
+        self.retention.entry(deployment).or_default().set_capacity(tokens);
+    }
+
+    /// The sum of what other workers learned of retention on a deployment's pods.
+    pub fn set_others(&mut self, deployment: DeploymentKey, outcomes: Outcomes) {
+        self.retention.entry(deployment).or_default().set_others(outcomes);
+    }
+
+    /// A pod was started anew: it holds nothing.
+    pub fn restarted(&mut self, pod: PodKey) {
+        let number = self.pods.number(pod);
+        if let Some(pod) = number.and_then(|number| self.pods.get_mut(number)) {
+            pod.forget();
+        }
+    }
+
+    /// Keeps the knowledge of these pods and deployments only.
+    pub fn retain(&mut self, is_pod: impl FnMut(PodKey) -> bool, mut is_deployment: impl FnMut(DeploymentKey) -> bool) {
+        self.pods.retain(is_pod);
+        self.retention.retain(|deployment, _| is_deployment(*deployment));
+    }
+
+    fn hit(&self, number: PodNumber, touched: u32, tokens: u32) -> Option<PrefixHit> {
+        let pod = self.pods.get(number).filter(|pod| pod.holds(touched))?;
+        let distance = pod.distance(touched);
+        Some(PrefixHit { pod: pod.key, tokens, probability: self.q(pod, distance), distance, touched })
+    }
+
+    fn q(&self, pod: &PodCache, distance: u64) -> f32 {
+        self.retention.get(&pod.deployment).map_or(0.0, |retention| retention.q(distance))
+    }
+
+    fn enter(&mut self, pod: PodKey, deployment: DeploymentKey) -> Option<PodNumber> {
+        self.retention.entry(deployment).or_default();
+        self.pods.enter(pod, deployment)
+    }
+
+    fn compute(&mut self, number: PodNumber, tokens: u32) {
+        if let Some(pod) = self.pods.get_mut(number) {
+            pod.compute(u64::from(tokens));
+        }
+    }
+
+    /// Learns from what was cached of what was expected.
+    fn judge(&mut self, placed: &PlacedPrompt, number: PodNumber, hit: &PrefixHit, cached: f64) {
+        let share = cached / f64::from(hit.tokens.max(1));
+        let retention = self.retention.entry(placed.deployment).or_default();
+        let q = retention.q(hit.distance);
+        let Some(pod) = self.pods.get_mut(number) else { return };
+        let has_restarted = if share < LOST { pod.lost(hit.touched, q) } else { false };
+        if share >= KEPT {
+            pod.kept(hit.touched);
+        }
+        // A restart says nothing of how long caches keep.
+        if !has_restarted && pod.holds(hit.touched) {
+            retention.record(hit.distance, share >= KEPT);
+        }
+    }
+}
+
+// === impl PrefixHits ===
+
+impl PrefixHits {
+    /// Iterates over the pods, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &PrefixHit> {
+        self.hits.iter().map_while(Option::as_ref)
+    }
+
+    /// The part of the prompt that a pod computed.
+    pub fn on(&self, pod: PodKey) -> Option<&PrefixHit> {
+        self.iter().find(|hit| hit.pod == pod)
+    }
+
+    /// The most tokens that are expected to be cached anywhere.
+    pub fn available_tokens(&self) -> f64 {
+        self.iter().map(PrefixHit::expected_tokens).fold(0.0, f64::max)
+    }
+
+    fn add(&mut self, hit: PrefixHit) {
+        for place in &mut self.hits {
+            match place {
+                Some(other) if other.pod != hit.pod => {}
+                Some(longer) => {
+                    if hit.expected_tokens() > longer.expected_tokens() {
+                        *longer = hit;
+                    }
+                    return;
+                }
+                None => {
+                    *place = Some(hit);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+// === impl PrefixHit ===
+
+impl PrefixHit {
+    /// Tokens that are cached in the mean.
+    pub fn expected_tokens(&self) -> f64 {
+        f64::from(self.tokens) * f64::from(self.probability)
+    }
+}

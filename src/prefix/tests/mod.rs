@@ -1,0 +1,29 @@
+mod cost;
+mod index;
+mod placements;
+mod retention;
+mod table;
+
+use super::heads::{PromptHead, PromptHeads};
+use super::pods::{DeploymentKey, PodKey};
+use super::running::mix;
+
+const DEPLOYMENT: DeploymentKey = DeploymentKey(7);
+
+fn pod(number: u64) -> PodKey {
+    PodKey(mix(number, 1))
+}
+
+/// Heads of a prompt at every thousandth token, by seeds of its parts.
+fn heads(parts: &[u64]) -> PromptHeads {
+    let mut fingerprint = 0;
+    let heads = parts.iter().zip(1..).map(|(part, position)| {
+        fingerprint = mix(fingerprint, *part);
+        PromptHead { fingerprint, position }
+    });
+    PromptHeads::new(heads.collect(), u32::try_from(parts.len()).unwrap(), None)
+}
+
+fn tokens(heads: &PromptHeads) -> u32 {
+    1_000 * u32::try_from(heads.len()).unwrap()
+}
