@@ -95,6 +95,7 @@ impl Config {
         Settings {
             pool: self.pool.clone(),
             fingerprint: self.fingerprint,
+            prediction: self.prediction,
             assessment: Assessment {
                 default_slo: self.slo.default,
                 default_concurrency: self.capacity.default_concurrency,

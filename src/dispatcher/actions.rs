@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::scheduling::deployment::DeploymentName;
+use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
+use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{RequestId, Unjudged};
 use crate::scheduling::slo::{Outcome, Slo};
 
@@ -124,6 +126,26 @@ pub struct SurveyedSpeed {
     pub error: f64,
     /// `true` where placements go by it.
     pub is_relied_on: bool,
+}
+
+// === impl SurveyedSpeed ===
+
+impl SurveyedSpeed {
+    /// Returns the speeds of a pool's deployments, those that are known.
+    pub(super) fn of_all(latency_models: &LatencyModels, pool: &Pool) -> Vec<Self> {
+        let known = pool.deployments().iter().enumerate().filter_map(|(position, deployment)| {
+            let latency_model = latency_models.of(deployment.id)?;
+            let pods = pool.pods().iter().filter(|pod| pod.deployment == position);
+            Some(Self {
+                deployment: deployment.name.clone(),
+                of_profile: latency_model.of_prior(),
+                slowest_pod: pods.map(|pod| latency_model.factor_of(pod.id)).fold(0.0, f64::max),
+                error: latency_model.error(),
+                is_relied_on: latency_model.is_good(),
+            })
+        });
+        known.collect()
+    }
 }
 
 // === impl RefusalReason ===

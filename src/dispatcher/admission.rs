@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Dispatcher;
 use super::actions::{Action, RefusalReason};
+use crate::scheduling::pool::Pool;
 use crate::scheduling::request::{Arrival, Request, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
@@ -14,9 +15,9 @@ impl<S: Store> Dispatcher<S> {
     /// it. No other is refused now, since a proxy lets no stream go on in whose callback it was
     /// made to answer one.
     pub fn submit(&mut self, arrival: Arrival, now: Instant) -> Vec<Action> {
-        self.coordinator.join(&self.pool, &mut self.running, now);
+        self.coordinator.join(&self.pool, &self.requests, now);
         let id = arrival.id;
-        if let Some(reason) = self.refusal_at_the_door(&arrival) {
+        if let Some(reason) = refusal_at_the_door(&self.pool, &arrival) {
             return vec![self.refuse(id, reason, now)];
         }
         let mut request = self.assess(arrival);
@@ -31,9 +32,9 @@ impl<S: Store> Dispatcher<S> {
         if let Some(decided) = self.take_room_fast(&request, now) {
             return self.forward(request, decided, now).into_iter().collect();
         }
-        self.queue.push(request);
+        self.requests.push(request);
         let mut actions = self.run_round(Some(id), now);
-        if self.queue.get(id).is_some() && self.waiting_everywhere(now) > self.settings.max_waiting {
+        if self.requests.waiting(id).is_some() && self.are_too_many(now) {
             let refusal = self.refuse(id, RefusalReason::QueueFull, now);
             self.cancel(id, now);
             actions.push(refusal);
@@ -49,27 +50,14 @@ impl<S: Store> Dispatcher<S> {
         !self.assess(shortest).infeasible && self.probes.next(now)
     }
 
-    fn refusal_at_the_door(&self, arrival: &Arrival) -> Option<RefusalReason> {
-        let audience = self.pool.audience_within(&arrival.model, arrival.subset.as_ref());
-        if !audience.pods().is_empty() {
-            None
-        } else if self.pool.pods().is_empty() || self.pool.serves(&arrival.model) {
-            Some(RefusalReason::NoReadyPod)
-        } else {
-            Some(RefusalReason::UnknownModel)
-        }
-    }
-
     /// A refusal, with the time in which the pool works off what waits: each waiting request takes
     /// 1/λ seconds of a whole pod, and the other VMs' requests are taken to be like those here.
     pub(super) fn refuse(&self, id: RequestId, reason: RefusalReason, now: Instant) -> Action {
         let retry_after = reason.is_temporary().then(|| {
-            let here = self.queue.len().max(1) as f64;
-            let membership = self.coordinator.known_membership();
-            let elsewhere = membership.waiting_elsewhere(self.coordinator.fence(), now);
-            let everywhere = f64::from(elsewhere) + here;
+            let here = self.requests.waiting_count().max(1) as f64;
+            let everywhere = f64::from(self.coordinator.waiting_elsewhere(now)) + here;
             let pods = self.pool.pods().len().max(1) as f64;
-            let work_s = self.queue.work().as_secs_f64() * everywhere / here;
+            let work_s = self.requests.waiting_work().as_secs_f64() * everywhere / here;
             let longest = self.settings.max_wait.max(Duration::from_secs(1));
             // What overflows is longer than the longest.
             Duration::try_from_secs_f64(work_s / pods).unwrap_or(longest).clamp(Duration::from_secs(1), longest)
@@ -78,11 +66,23 @@ impl<S: Store> Dispatcher<S> {
     }
 
     pub(super) fn waiting_here(&self) -> u32 {
-        u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.requests.waiting_count()).unwrap_or(u32::MAX)
     }
 
-    fn waiting_everywhere(&mut self, now: Instant) -> u32 {
-        let elsewhere = self.coordinator.read().pool_state.membership.waiting_elsewhere(self.coordinator.fence(), now);
-        elsewhere.saturating_add(self.waiting_here())
+    /// Returns `true` if more requests wait than may, over all VMs.
+    fn are_too_many(&mut self, now: Instant) -> bool {
+        self.coordinator.read();
+        self.coordinator.waiting_elsewhere(now).saturating_add(self.waiting_here()) > self.settings.max_waiting
+    }
+}
+
+/// Returns the reason for which a request is refused at once.
+fn refusal_at_the_door(pool: &Pool, arrival: &Arrival) -> Option<RefusalReason> {
+    if !pool.audience_within(&arrival.model, arrival.subset.as_ref()).pods().is_empty() {
+        None
+    } else if pool.pods().is_empty() || pool.serves(&arrival.model) {
+        Some(RefusalReason::NoReadyPod)
+    } else {
+        Some(RefusalReason::UnknownModel)
     }
 }

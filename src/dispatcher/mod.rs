@@ -13,47 +13,37 @@ mod coordinator;
 mod exchange;
 mod fast_path;
 mod liveness;
-mod load_exchange;
-mod local_back_off;
-mod peer_back_off;
-mod pod_runs;
 mod probes;
-mod reading;
 mod release;
 mod replicas;
 mod reroute;
 mod round;
-mod running;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod wake;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use fnv::FnvHashMap;
 
 pub use self::actions::{Action, End, Placement, RefusalReason, RetryAfter, Survey, SurveyedSpeed};
 use self::coordinator::Coordinator;
 use self::liveness::Liveness;
-use self::load_exchange::LoadExchange;
-use self::local_back_off::LocalBackOff;
-use self::peer_back_off::PeerBackOff;
 use self::probes::Probes;
-use self::reading::LoadTally;
-use self::running::{Running, RunningRequest};
+pub use self::settings::Settings;
+use crate::learning::{Knowledge, Learning};
 use crate::scheduling::latency_model::Ended;
 use crate::scheduling::policies::{Policy, PolicyName, Preferences, Round};
 use crate::scheduling::pool::{Model, Pool};
-use crate::scheduling::queue::{LatePolicy, Queue};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
-use crate::scheduling::run::Progress;
+use crate::scheduling::requests::Requests;
 use crate::scheduling::subset::Subset;
 use crate::scheduling::time::Instant;
 use crate::shared::health::Change;
-use crate::shared::membership::{Generation, Member};
-use crate::shared::{Keys, Store};
+use crate::shared::membership::Member;
+use crate::shared::store::Store;
 
 /// Most requests that one call forwards or refuses. Envoy runs what follows from each nested on one
 /// stack, which overflows at some 250.
@@ -62,51 +52,14 @@ pub const MOST_ACTIONS: usize = 64;
 /// Requests that a call judges by a new pool, of those that wait and of those that run.
 const JUDGED_AT_ONCE: usize = 64;
 
-/// Settings of the scheduling; from the configuration.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Names the pool in shared data.
-    pub pool: String,
-    /// Tells configurations of the pool apart.
-    pub fingerprint: u64,
-    /// Rules by which requests are judged.
-    pub assessment: Assessment,
-    /// `true` where requests that no deployment can serve in time are refused.
-    pub reject_infeasible: bool,
-    /// Preferences that policies take.
-    pub preferences: Preferences,
-    /// Most requests that wait, over all VMs.
-    pub max_waiting: u32,
-    /// Longest time that a request waits.
-    pub max_wait: Duration,
-    /// Treatment of late ones.
-    pub late: LatePolicy,
-    /// `true` where requests may ask for a policy that goes by what runs on each pod, or by speeds
-    /// that are learned from it.
-    pub looks_at_runs: bool,
-    /// `true` where what responses show corrects what profiles say of speeds.
-    pub corrects_profiles: bool,
-    /// Number of pods that are named beside the one that a request goes to, for retries.
-    pub alternatives: usize,
-    /// Interval at which other gateways report what they do, where others serve the same pods.
-    pub replicas: Option<Duration>,
-}
-
 /// See the module.
 pub struct Dispatcher<S> {
-    coordinator: Coordinator<S>,
     settings: Settings,
     pool: Rc<Pool>,
-    queue: Queue,
-    running: Running,
-    load_exchange: LoadExchange,
-    tally: LoadTally,
+    requests: Requests,
+    coordinator: Coordinator<S>,
+    knowledge: Knowledge,
     policies: Policies,
-    /// The request that was charged last by a new pool's profiles, while that goes on; none before
-    /// the first.
-    recharging: Option<Option<RequestId>>,
-    local_back_off: LocalBackOff,
-    peer_back_off: PeerBackOff,
     probes: Probes,
     liveness: Liveness,
     rng: fastrand::Rng,
@@ -123,38 +76,27 @@ struct Policies {
 impl<S: Store> Dispatcher<S> {
     /// With an empty pool. Joins no others before the first request comes: some VMs never get one.
     pub fn new(store: S, settings: Settings, seed: u64, now: Instant) -> Self {
-        let generation = Generation { since: now, fingerprint: settings.fingerprint };
         Self {
-            coordinator: Coordinator::new(store, Keys::of(&settings.pool), generation, settings.replicas.is_some()),
             pool: Rc::default(),
-            queue: Queue::new(settings.late, settings.max_wait),
-            running: Running::default(),
-            load_exchange: LoadExchange::new(settings.corrects_profiles),
-            tally: LoadTally::default(),
+            requests: Requests::new(settings.late, settings.max_wait),
+            coordinator: Coordinator::new(store, &settings, now),
+            knowledge: Knowledge::new(settings.prediction, settings.corrects_profiles),
             policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
-            rng: fastrand::Rng::with_seed(seed),
-            recharging: None,
-            local_back_off: LocalBackOff::default(),
             probes: Probes::default(),
             liveness: Liveness::default(),
-            peer_back_off: PeerBackOff::new(settings.replicas.unwrap_or_default()),
+            rng: fastrand::Rng::with_seed(seed),
             settings,
         }
     }
 
     /// Number of requests that wait here.
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        self.requests.waiting_count()
     }
 
     /// Number of requests that run and were placed here.
     pub fn in_flight(&self) -> usize {
-        self.running.len()
-    }
-
-    /// Those that run, in their order.
-    pub fn running(&self) -> impl Iterator<Item = RequestId> + '_ {
-        self.running.ids()
+        self.requests.running_count()
     }
 
     /// The pool in force.
@@ -162,16 +104,31 @@ impl<S: Store> Dispatcher<S> {
         &self.pool
     }
 
+    /// Returns what answers have taught.
+    pub fn learned(&mut self) -> &mut Learning {
+        self.knowledge.answers_mut()
+    }
+
+    /// Returns the same, and the requests that run, in their order.
+    pub fn learned_and_running(&mut self) -> (&mut Learning, impl Iterator<Item = RequestId> + '_) {
+        (self.knowledge.answers_mut(), self.requests.running_ids())
+    }
+
+    /// Exchanges with the other VMs what was learned from answers.
+    pub fn exchange_answers(&mut self, now: Instant) {
+        self.knowledge.exchange_answers(self.coordinator.store(), self.coordinator.keys(), now);
+    }
+
     /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new
     /// profiles.
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.load_exchange.meet_pool(&self.pool, &self.running);
+            self.knowledge.latency_models_mut().meet(&self.pool);
+            self.requests.meet_pool(Rc::clone(&self.pool), self.coordinator.runs_elsewhere());
         }
-        self.queue.outdate();
+        self.requests.outdate();
         self.liveness.keep_to(&self.pool);
-        self.recharging = Some(None);
         self.coordinator.publish_pool(&self.pool);
         self.judge_anew();
         self.look_again(now)
@@ -181,34 +138,32 @@ impl<S: Store> Dispatcher<S> {
     /// the new profiles. What is left follows with the next calls.
     fn judge_anew(&mut self) {
         for _ in 0..JUDGED_AT_ONCE {
-            let Some(request) = self.queue.take_outdated() else { break };
+            let Some(request) = self.requests.take_outdated() else { break };
             let request = self.assess(request.arrival);
-            self.queue.push(request);
+            self.requests.push(request);
         }
-        let Some(last) = self.recharging else { return };
-        let (pool, how) = (Rc::clone(&self.pool), self.settings.assessment);
-        let latency_models = self.settings.corrects_profiles.then_some(&self.load_exchange.latency_models);
-        let last = self.running.recharge(last, JUDGED_AT_ONCE, |run| {
+        let (pool, how) = (&self.pool, &self.settings.assessment);
+        let learned = self.settings.corrects_profiles.then_some(self.knowledge.latency_models());
+        let is_done = self.requests.recharge(JUDGED_AT_ONCE, |run| {
             let position = pool.deployments().iter().position(|deployment| deployment.id == run.deployment);
-            let request = Request::judge(run.arrival.clone(), &pool, &how, latency_models);
+            let request = Request::judge(run.arrival.clone(), pool, how, learned);
             // A pod that is gone keeps what it was charged.
             position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load)
         });
-        self.recharging = last.map(Some);
-        if self.recharging.is_none() {
-            self.coordinator.publish_columns(&mut self.running);
+        if is_done {
+            self.coordinator.publish_loads(&self.requests);
         }
     }
 
     /// The client of a waiting request left.
     pub fn cancel(&mut self, id: RequestId, now: Instant) {
-        let had_reserved = self.queue.aged(now).is_some_and(|(request, _)| request.arrival.id == id);
-        if self.queue.remove(id).is_none() {
+        let had_reserved = self.requests.aged(now).is_some_and(|(request, _)| request.arrival.id == id);
+        if self.requests.take_waiting(id).is_none() {
             return;
         }
         let reading = self.coordinator.read();
-        self.tell_others(&reading.pool_state.membership, now);
-        if had_reserved && !self.queue.is_empty() {
+        self.tell_others(&reading, now);
+        if had_reserved && self.requests.any_waits() {
             self.coordinator.wake_self();
         }
     }
@@ -216,9 +171,8 @@ impl<S: Store> Dispatcher<S> {
     /// A placed request ended; says what became of its pod. Nothing may be forwarded in the
     /// callbacks that end a stream, so this only wakes.
     pub fn finish(&mut self, id: RequestId, end: &End, now: Instant) -> Option<Change> {
-        let run = self.running.remove(id)?;
-        self.load_exchange.ended(id, &run);
-        if let Some(seen) = &run.seen {
+        let mut run = self.requests.end(id)?;
+        if let Some((seen, observation)) = run.seen.as_ref().zip(run.observation.take()) {
             let answer = match end {
                 End::Finished(outcome) => Some(Ended {
                     output_tokens: outcome.shape.output_tokens,
@@ -227,7 +181,7 @@ impl<S: Store> Dispatcher<S> {
                 }),
                 _ => None,
             };
-            self.load_exchange.latency_models.ended(id, answer, now);
+            self.knowledge.latency_models_mut().ended(observation, answer, now);
         }
         let change = self.release(&run, end, now);
         self.tell_load(now);
@@ -238,36 +192,29 @@ impl<S: Store> Dispatcher<S> {
     /// The answer to a placed request is streamed, and has so many tokens now; none yet where that
     /// is 0.
     pub fn progress(&mut self, id: RequestId, tokens: u32, now: Instant) {
-        let Some(run) = self.running.get_mut(id) else { return };
-        self.liveness.note(run.pod, tokens > 0, now);
-        let Some(seen) = run.seen.as_mut() else { return };
-        let first_token_at = match seen.progress {
-            Progress::Decoding { first_token_at, .. } => Some(first_token_at),
-            Progress::Unseen | Progress::Prefilling => None,
-        };
-        if tokens == 0 {
-            seen.progress = Progress::Prefilling;
-            self.load_exchange.runs(id, run);
+        let Some((pod, observation)) = self.requests.progress(id, tokens, now) else { return };
+        self.liveness.note(pod, tokens > 0, now);
+        if tokens == 0 || !self.settings.looks_at_runs {
             return;
         }
-        seen.progress = Progress::Decoding { first_token_at: first_token_at.unwrap_or(now), tokens, seen_at: now };
-        self.load_exchange.runs(id, run);
         // It is told with the next tick, placement or end: others can reckon meanwhile.
-        self.load_exchange.note_change();
-        self.load_exchange.latency_models.went_on(id, tokens, now);
+        self.coordinator.note_change();
+        if let Some(observation) = observation {
+            self.knowledge.latency_models_mut().went_on(observation, tokens, now);
+        }
     }
 
     /// A message came: room was freed, somewhere.
     pub fn look_again(&mut self, now: Instant) -> Vec<Action> {
-        if self.queue.is_empty() { Vec::new() } else { self.run_round(None, now) }
+        if self.requests.any_waits() { self.run_round(None, now) } else { Vec::new() }
     }
 
     /// Time passed: heartbeat, what waited too long, and what wake-ups did not reach.
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
-        self.coordinator.beat(&self.pool, &mut self.running, now);
+        self.coordinator.beat(&self.pool, &self.requests, now);
         self.judge_anew();
         let is_member = self.coordinator.fence().is_some();
-        if self.settings.looks_at_runs && is_member && self.exchange_load(now) && !self.queue.is_empty() {
+        if self.settings.looks_at_runs && is_member && self.exchange_load(now) && self.requests.any_waits() {
             // Both in one callback would take it too long.
             self.coordinator.wake_self();
             return Vec::new();
@@ -289,39 +236,32 @@ impl<S: Store> Dispatcher<S> {
         let request =
             Request::assess(passing, &self.pool, &Assessment { fallback_policy: policy, ..Assessment::default() });
         let pool = Rc::clone(&self.pool);
-        let reading = self.coordinator.read();
-        let view = reading.view(
-            &pool,
-            self.coordinator.fence(),
-            &self.running,
-            (&mut self.tally, &self.load_exchange.latency_models),
-            now,
-        );
-        let mut view = view.unbounded();
-        let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.latency_models);
+        let latency_models = self.knowledge.latency_models();
+        let mut view = self.coordinator.newest_view(&pool, &self.requests, latency_models, now).unbounded();
+        let mut round = Round::new(now, &mut self.rng, self.knowledge.latency_models_mut());
         let decisions = self.policies.get(policy).decide(&mut view, &[&request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
-        Some((Rc::clone(&pod.destination), self.alternatives(&request, pod, &view)))
+        Some((Rc::clone(&pod.destination), view.alternatives(&request, pod, self.settings.alternatives)))
     }
 
     /// Surveys all VMs; returns `None` in all but one of them, the one on the lowest slot. Where
     /// none is a member (any more), all return the same.
     pub fn survey(&mut self, now: Instant) -> Option<Survey> {
         let reading = self.coordinator.read();
-        let membership = &reading.pool_state.membership;
+        let membership = reading.membership();
         let fence = self.coordinator.fence();
         let is_lower = |member: &Member| fence.is_none_or(|own| member.fence.slot < own.slot);
         if membership.others(fence, now).any(is_lower) {
             return None;
         }
-        let running = reading.pool_state.running(now);
+        let running = reading.pool_state().running(now);
         Some(Survey {
             waiting: membership.waiting_elsewhere(fence, now).saturating_add(self.waiting_here()),
             in_flight: running.values().map(|entry| entry.count).sum(),
             pods: self.pool.pods().len(),
-            pods_failing: reading.pool_state.failing.len(),
+            pods_failing: reading.pool_state().failing.len(),
             replicas: reading.peer_view().map(|peer_view| peer_view.gateways_seen(now)),
-            speeds: self.load_exchange.speeds(&self.pool),
+            speeds: SurveyedSpeed::of_all(self.knowledge.latency_models(), &self.pool),
         })
     }
 
@@ -332,8 +272,8 @@ impl<S: Store> Dispatcher<S> {
 
     /// Judges what arrived by what is known now.
     fn assess(&self, arrival: Arrival) -> Request {
-        let latency_models = self.settings.corrects_profiles.then_some(&self.load_exchange.latency_models);
-        Request::judge(arrival, &self.pool, &self.settings.assessment, latency_models)
+        let learned = self.settings.corrects_profiles.then_some(self.knowledge.latency_models());
+        Request::judge(arrival, &self.pool, &self.settings.assessment, learned)
     }
 }
 

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::running::RunningRequest;
 use super::{Dispatcher, End};
 use crate::scheduling::pool::{ModelId, PodId};
+use crate::scheduling::requests::RunningRequest;
 use crate::scheduling::time::Instant;
 use crate::shared::health::{Change, Sign};
 use crate::shared::store::Store;
@@ -42,7 +42,7 @@ impl<S: Store> Dispatcher<S> {
         let change = Cell::new(None);
         // If it fails, the next heartbeat makes up for the room, and another VM's verdict on the
         // pod stands.
-        self.coordinator.release(&mut self.running, run.deployment, |failing| {
+        self.coordinator.release(&self.requests, run.deployment, |failing| {
             let mut noted = failing.note(run.pod, sign, &pods, now);
             if sign == Sign::Nothing && run.probe && failing.end_probe(run.pod) {
                 noted = Some(Change::Noted);

@@ -3,18 +3,16 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::reading::Reading;
-use super::running::RunningRequest;
+use super::coordinator::Reading;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::policies::{Decision, PolicyKind, Round};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
+use crate::scheduling::requests::RunningRequest;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::Health;
-use crate::shared::claim::Claim;
-use crate::shared::ledger::Column;
-use crate::shared::membership::Member;
 use crate::shared::store::Store;
 
 /// Most requests that an attempt offers to the policies, in general and where pods are many.
@@ -38,27 +36,6 @@ pub(super) struct Decided {
     pub(super) alternatives: Vec<SocketAddr>,
 }
 
-/// Owner of a claim.
-#[derive(Clone, Copy)]
-enum Claimant<'a> {
-    /// A VM of this gateway: it can be woken.
-    Vm(&'a Member),
-    /// Another gateway: it sees for itself.
-    Gateway((u64, u64)),
-}
-
-// === impl Claimant ===
-
-impl Claimant<'_> {
-    /// Key by which equal claims are ordered.
-    fn order(&self) -> (bool, u64) {
-        match self {
-            Self::Vm(member) => (false, member.fence.slot.into()),
-            Self::Gateway((gateway, _)) => (true, *gateway),
-        }
-    }
-}
-
 // === impl Dispatcher ===
 
 impl<S: Store> Dispatcher<S> {
@@ -67,7 +44,7 @@ impl<S: Store> Dispatcher<S> {
     pub(super) fn run_round(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         // A VM that stalled may have been given up; it must not take room under a membership
         // that is gone.
-        self.coordinator.beat(&self.pool, &mut self.running, now);
+        self.coordinator.beat(&self.pool, &self.requests, now);
         self.judge_anew();
         let mut actions = self.refuse_hopeless(arriving, now);
         let (mut contended, mut looks) = (0, 0_usize);
@@ -78,7 +55,7 @@ impl<S: Store> Dispatcher<S> {
         while actions.len() < MOST_ACTIONS
             && contended < MOST_CONTENDED_ATTEMPTS
             && looks < MOST_LOOKS
-            && !self.queue.is_empty()
+            && self.requests.any_waits()
         {
             let (reading, mut decided, looked) = self.decide(offered, looks, now);
             looks = looked;
@@ -93,40 +70,40 @@ impl<S: Store> Dispatcher<S> {
             contended += u32::from(actions.len() == before);
         }
         let is_cut = actions.len() >= MOST_ACTIONS || contended >= MOST_CONTENDED_ATTEMPTS || looks >= MOST_LOOKS;
-        if (is_cut && !self.queue.is_empty()) || self.queue.is_outdated() {
+        if (is_cut && self.requests.any_waits()) || self.requests.is_outdated() {
             self.coordinator.wake_self();
         }
         let reading = last.unwrap_or_else(|| self.coordinator.read());
-        self.tell_others(&reading.pool_state.membership, now);
+        self.tell_others(&reading, now);
         actions
     }
 
     fn refuse_hopeless(&mut self, arriving: Option<RequestId>, now: Instant) -> Vec<Action> {
         let hopeless: Vec<(RequestId, RefusalReason)> = match arriving {
             Some(id) => {
-                let request = self.queue.get(id);
+                let request = self.requests.waiting(id);
                 let is_late = |request: &Request| self.settings.late == LatePolicy::Reject && request.is_late(now);
                 let reason = request.and_then(|request| match request {
-                    _ if self.queue.is_expired(request, now) => Some(RefusalReason::WaitedTooLong),
+                    _ if self.requests.is_expired(request, now) => Some(RefusalReason::WaitedTooLong),
                     _ if is_late(request) => Some(RefusalReason::Late),
                     _ => None,
                 });
                 reason.map(|reason| (id, reason)).into_iter().collect()
             }
             None => {
-                let expired = self.queue.expired(now).map(|id| (id, RefusalReason::WaitedTooLong));
-                let late = self.queue.to_reject(now).map(|id| (id, RefusalReason::Late));
+                let expired = self.requests.expired(now).map(|id| (id, RefusalReason::WaitedTooLong));
+                let late = self.requests.to_reject(now).map(|id| (id, RefusalReason::Late));
                 // By a profile that came while they waited; whoever comes is refused before it
                 // waits.
                 let rejects = if self.settings.reject_infeasible { MOST_ACTIONS } else { 0 };
-                let infeasible = self.queue.infeasible().take(rejects).map(|id| (id, RefusalReason::Infeasible));
+                let infeasible = self.requests.infeasible().take(rejects).map(|id| (id, RefusalReason::Infeasible));
                 // Some are hopeless for two reasons.
                 expired.take(MOST_ACTIONS).chain(infeasible).chain(late.take(MOST_ACTIONS)).collect()
             }
         };
         let mut actions = Vec::new();
         for (id, reason) in hopeless {
-            if actions.len() < MOST_ACTIONS && self.queue.remove(id).is_some() {
+            if actions.len() < MOST_ACTIONS && self.requests.take_waiting(id).is_some() {
                 actions.push(self.refuse(id, reason, now));
             }
         }
@@ -140,49 +117,33 @@ impl<S: Store> Dispatcher<S> {
     /// before.
     fn decide(&mut self, most: usize, looks: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
-        self.queue.settle(now);
-        let offered = self.queue.offer(now, most);
-        let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.queue.get(id)).collect();
+        self.requests.settle(now);
+        let offered = self.requests.offer(now, most);
         let reading = self.coordinator.read();
-        let membership = &reading.pool_state.membership;
-        let fence = self.coordinator.fence();
-        let mut view =
-            reading.view(&pool, fence, &self.running, (&mut self.tally, &self.load_exchange.latency_models), now);
-        let mut looks = looks.saturating_add(candidates.len().saturating_mul(pool.pods().len()));
-        if candidates.iter().any(|request| request.policy.looks_at_runs) {
-            let read = self.load_exchange.show(&mut view, &self.coordinator, membership, now);
+        let mut view = self.coordinator.view(&reading, &pool, &self.requests, self.knowledge.latency_models(), now);
+        let mut looks = looks.saturating_add(offered.len().saturating_mul(pool.pods().len()));
+        let looks_at_runs = |id: &RequestId| self.requests.waiting(*id).is_some_and(|it| it.policy.looks_at_runs);
+        if offered.iter().any(looks_at_runs) {
+            let (requests, latency_models) = (&mut self.requests, self.knowledge.latency_models_mut());
+            let read = self.coordinator.show_runs(&mut view, &reading, requests, latency_models, now);
             looks = looks.saturating_add(read.saturating_mul(LOOKS_OF_READING));
         }
-        if let Some((aged, _)) = self.queue.aged(now).filter(|aged| self.may_reserve(*aged, membership, now)) {
-            view.reserve_for(aged, now);
-        }
+        let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.requests.waiting(id)).collect();
+        self.reserve(&mut view, &reading, now);
         let probes: Vec<bool> =
             (0..pool.pods().len()).map(|position| view.state(position).health == Health::Probe).collect();
-        let others = membership.others(fence, now);
-        let mut claims: Vec<(&Claim, Claimant<'_>)> =
-            others.filter_map(|member| member.claim.as_ref().map(|claim| (claim, Claimant::Vm(member)))).collect();
-        let wanted = reading.wanted(now);
-        claims.extend(wanted.iter().map(|wanted| (&wanted.claim, Claimant::Gateway(wanted.name))));
-        claims.sort_by_key(|(claim, claimant)| (claim.urgency, claimant.order()));
-        let elsewhere = membership.waiting_elsewhere(fence, now);
-        let in_other_gateways = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        let elsewhere = reading.membership().waiting_elsewhere(self.coordinator.fence(), now);
+        let in_other_gateways = u32::try_from(reading.wanted(now).len()).unwrap_or(u32::MAX);
         let waiting = self.waiting_here().saturating_add(elsewhere).saturating_add(in_other_gateways);
-        let mut claims = claims.into_iter().peekable();
+        let mut claims = self.coordinator.claims(&reading, now).into_iter().peekable();
 
         let mut decisions: Vec<Decision> = Vec::new();
         let mut rest = candidates.as_slice();
         while let Some(first) = rest.first() {
-            let urgency = self.queue.urgency(first, now);
+            let urgency = self.requests.urgency(first, now);
             while let Some((claim, claimant)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
                 let Some((pod, load)) = claim.fits(&view) else { continue };
-                let gives_way = match claimant {
-                    Claimant::Vm(member) => {
-                        self.local_back_off.grants(member.fence, claim.urgency, now)
-                            && self.coordinator.wake(member, now)
-                    }
-                    Claimant::Gateway(name) => self.peer_back_off.grants(name, now),
-                };
-                if gives_way {
+                if self.coordinator.gives_way(claim, claimant, now) {
                     view.place(pod, load);
                 }
             }
@@ -192,11 +153,11 @@ impl<S: Store> Dispatcher<S> {
             // place.
             let limit = limit.filter(|_| first.policy.kind != PolicyKind::Gain);
             let together = |request: &&&Request| {
-                request.policy == first.policy && limit.is_none_or(|limit| self.queue.urgency(request, now) <= limit)
+                request.policy == first.policy && limit.is_none_or(|limit| self.requests.urgency(request, now) <= limit)
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut round = Round::new(now, &mut self.rng, &mut self.load_exchange.latency_models);
+            let mut round = Round::new(now, &mut self.rng, self.knowledge.latency_models_mut());
             (round.looks, round.waiting) = (looks, waiting);
             decisions.extend(self.policies.get(first.policy).decide(&mut view, run, &mut round));
             looks = round.looks;
@@ -205,8 +166,9 @@ impl<S: Store> Dispatcher<S> {
         let decided = decisions.into_iter().filter_map(|decision| {
             let pod = pool.pods().get(decision.pod)?.clone();
             let probe = probes.get(decision.pod).copied().unwrap_or_default();
-            let request = self.queue.get(decision.request);
-            let alternatives = request.map(|request| self.alternatives(request, &pod, &view)).unwrap_or_default();
+            let request = self.requests.waiting(decision.request);
+            let alternatives =
+                request.map(|request| view.alternatives(request, &pod, self.settings.alternatives)).unwrap_or_default();
             Some(Decided { request: decision.request, pod, probe, alternatives })
         });
         let decided = decided.collect();
@@ -216,28 +178,28 @@ impl<S: Store> Dispatcher<S> {
     /// Takes the room that was decided on, all of it or none: where another VM was quicker, all
     /// stay in the queue.
     fn commit(&mut self, reading: &Reading, decided: Vec<Decided>, now: Instant, actions: &mut Vec<Action>) {
-        let mut columns: Vec<(DeploymentId, Column)> = Vec::new();
+        let mut loads: Vec<(DeploymentId, PodLoads)> = Vec::new();
         let mut probed: Vec<PodId> = Vec::new();
         for Decided { request, pod, probe, .. } in &decided {
-            let request = self.queue.get(*request);
+            let request = self.requests.waiting(*request);
             let Some(prospect) = request.and_then(|request| request.on(pod.deployment)) else { continue };
             if *probe {
                 probed.push(pod.id);
             }
-            let known = columns.iter().position(|(id, _)| *id == prospect.deployment_id);
+            let known = loads.iter().position(|(id, _)| *id == prospect.deployment_id);
             let position = known.unwrap_or_else(|| {
-                columns.push((prospect.deployment_id, self.running.column(prospect.deployment_id)));
-                columns.len().saturating_sub(1)
+                loads.push((prospect.deployment_id, self.requests.load_on(prospect.deployment_id)));
+                loads.len().saturating_sub(1)
             });
-            if let Some((_, column)) = columns.get_mut(position) {
-                column.entry(pod.id).or_default().charge(prospect.load);
+            if let Some((_, on_pods)) = loads.get_mut(position) {
+                on_pods.entry(pod.id).or_default().charge(prospect.load);
             }
         }
-        if self.coordinator.take_room(reading.number, columns, &probed, now).is_err() {
+        if self.coordinator.take_room(reading.number(), loads, &probed, now).is_err() {
             return;
         }
         for decision in decided {
-            let request = self.queue.remove(decision.request);
+            let request = self.requests.take_waiting(decision.request);
             actions.extend(request.and_then(|request| self.forward(request, decision, now)));
         }
     }
@@ -248,7 +210,7 @@ impl<S: Store> Dispatcher<S> {
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
         let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
-        let stand_in = self.policies.get(request.policy).stand_in(&request, &self.load_exchange.latency_models);
+        let stand_in = self.policies.get(request.policy).stand_in(&request, self.knowledge.latency_models());
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
@@ -265,14 +227,19 @@ impl<S: Store> Dispatcher<S> {
         };
         let id = request.arrival.id;
         self.policies.get(request.policy).placed(id);
-        if seen.is_some() {
+        let observation = seen.is_some().then(|| {
             let prompt_tokens = request.arrival.shape.input_tokens;
-            self.load_exchange.latency_models.placed(id, prompt_tokens, (pod.id, deployment_id), now);
-        }
-        let run =
-            RunningRequest { pod: pod.id, deployment: deployment_id, load, arrival: request.arrival, seen, probe };
-        self.load_exchange.runs(id, &run);
-        self.running.insert(id, run);
+            self.knowledge.latency_models_mut().placed(prompt_tokens, (pod.id, deployment_id), now)
+        });
+        self.requests.start(RunningRequest {
+            arrival: request.arrival,
+            pod: pod.id,
+            deployment: deployment_id,
+            load,
+            seen,
+            observation,
+            probe,
+        });
         self.tell_load(now);
         Some(Action::Forward(id, placement))
     }

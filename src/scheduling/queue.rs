@@ -1,4 +1,5 @@
-//! The requests that wait in one VM, most urgent first.
+//! Order of the requests that wait in one VM, most urgent first. The requests themselves are in the
+//! [table](super::requests).
 //!
 //! The order is (late or not, latest start, arrival). Whether a request is late changes with time
 //! alone, so it is not stored: requests are kept by latest start, and those before `now` are the
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::lane::{Lane, Place, place_at};
 use super::request::{Footprint, Request, RequestId};
+use super::requests::{Table, WaitingRequest};
 use super::time::Instant;
 
 /// A lane is looked at in earnest, or not at all this time.
@@ -49,13 +51,11 @@ pub struct Urgency {
     pub arrival: Instant,
 }
 
-/// Waiting requests.
+/// See the module.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     late_policy: LatePolicy,
     max_wait: Duration,
-    /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
-    waiting: BTreeMap<RequestId, Box<Waiting>>,
     lanes: BTreeMap<Footprint, Lane>,
     /// The lane that was looked at last, where there are too many for one round.
     turn: Option<Footprint>,
@@ -70,41 +70,27 @@ pub struct Queue {
     work: Duration,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    request: Request,
-    ages_at: Instant,
-    /// The pool that it was judged by, as [`Queue::judged_by`].
-    judged_by: u64,
-}
-
 // === impl Queue ===
 
 impl Queue {
     /// An empty queue in which nothing waits longer than `max_wait`.
-    pub fn new(late_policy: LatePolicy, max_wait: Duration) -> Self {
+    pub(super) fn new(late_policy: LatePolicy, max_wait: Duration) -> Self {
         Self { late_policy, max_wait, ..Self::default() }
     }
 
     /// Number of requests that wait.
-    pub fn len(&self) -> usize {
-        self.waiting.len()
+    pub(super) fn len(&self) -> usize {
+        self.by_arrival.len()
     }
 
     /// Time that one pod would take for all that waits.
-    pub fn work(&self) -> Duration {
+    pub(super) fn work(&self) -> Duration {
         self.work
     }
 
-    /// Returns `true` if none waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Adds a request.
-    pub fn push(&mut self, request: Request) {
+    /// Takes a request into the order. Returns its entry, for the table.
+    pub(super) fn add(&mut self, request: Request) -> WaitingRequest {
         let id = request.arrival.id;
-        self.remove(id);
         let start = effective_start(&request);
         let lane = self.lanes.entry(request.footprint()).or_insert_with(|| Lane::of(&request));
         lane.insert(&request, start);
@@ -116,13 +102,13 @@ impl Queue {
             self.infeasible.insert(id);
         }
         self.work = self.work.saturating_add(request.work());
-        self.waiting.insert(id, Box::new(Waiting { request, ages_at, judged_by: self.judged_by }));
+        WaitingRequest { request, ages_at, judged_by: self.judged_by }
     }
 
-    /// Takes a request out: it was placed, refused or its client left.
-    pub fn remove(&mut self, id: RequestId) -> Option<Request> {
-        let Waiting { request, ages_at, .. } = *self.waiting.remove(&id)?;
-        let start = effective_start(&request);
+    /// Takes a request out of the order.
+    pub(super) fn remove(&mut self, WaitingRequest { request, ages_at, .. }: &WaitingRequest) {
+        let id = request.arrival.id;
+        let start = effective_start(request);
         let footprint = request.footprint();
         if let Some(lane) = self.lanes.get_mut(&footprint) {
             lane.remove((start, request.arrival.at, id));
@@ -132,49 +118,43 @@ impl Queue {
         }
         self.by_arrival.remove(&(request.arrival.at, id));
         self.by_latest_start.remove(&(start, request.arrival.at, id));
-        self.by_aging.remove(&(ages_at, id));
+        self.by_aging.remove(&(*ages_at, id));
         self.infeasible.remove(&id);
         self.work = self.work.saturating_sub(request.work());
-        Some(request)
     }
 
     /// The pool changed: all that waits is to be judged anew before a round looks at it.
-    pub fn outdate(&mut self) {
+    pub(super) fn outdate(&mut self) {
         self.judged_by = self.judged_by.wrapping_add(1);
         self.outdated.extend(std::mem::take(&mut self.lanes).into_values());
     }
 
-    /// Takes the next one out that is to be judged anew.
-    pub fn take_outdated(&mut self) -> Option<Request> {
+    /// Returns the next one that is to be judged anew.
+    pub(super) fn next_outdated(&mut self, table: &Table) -> Option<RequestId> {
         loop {
             let lane = self.outdated.last_mut()?;
             match lane.pop() {
                 None => drop(self.outdated.pop()),
                 // Those that left meanwhile are still in their lanes.
-                Some(id) => match self.is_judged(id) {
-                    false if self.waiting.contains_key(&id) => return self.remove(id),
-                    _ => {}
-                },
+                Some(id) if table.waiting(id).is_some_and(|waiting| waiting.judged_by != self.judged_by) => {
+                    return Some(id);
+                }
+                Some(_) => {}
             }
         }
     }
 
     /// Returns `true` if some are to be judged anew.
-    pub fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self) -> bool {
         !self.outdated.is_empty()
     }
 
-    fn is_judged(&self, id: RequestId) -> bool {
-        self.waiting.get(&id).is_some_and(|waiting| waiting.judged_by == self.judged_by)
-    }
-
-    /// A waiting request.
-    pub fn get(&self, id: RequestId) -> Option<&Request> {
-        self.waiting.get(&id).map(|waiting| &waiting.request)
+    fn is_judged(&self, table: &Table, id: RequestId) -> bool {
+        table.waiting(id).is_some_and(|waiting| waiting.judged_by == self.judged_by)
     }
 
     /// Returns the urgency of a request at `now`.
-    pub fn urgency(&self, request: &Request, now: Instant) -> Urgency {
+    pub(super) fn urgency(&self, request: &Request, now: Instant) -> Urgency {
         Urgency {
             late: self.late_policy == LatePolicy::Last && request.is_late(now),
             latest_start: effective_start(request),
@@ -183,19 +163,19 @@ impl Queue {
     }
 
     /// The most urgent of all that wait; one that has aged comes before all others.
-    pub fn head(&self, now: Instant) -> Option<&Request> {
-        if let Some((request, _)) = self.aged(now) {
+    pub(super) fn head<'t>(&self, table: &'t Table, now: Instant) -> Option<&'t Request> {
+        if let Some((request, _)) = self.aged(table, now) {
             return Some(request);
         }
         let first = || self.by_latest_start.first();
         let in_time = || self.by_latest_start.range(place_at(now)..).next();
         let (_, _, id) = if self.late_policy == LatePolicy::Last { in_time().or_else(first) } else { first() }?;
-        self.get(*id)
+        Some(&table.waiting(*id)?.request)
     }
 
     /// The requests that a round looks at, most urgent first: no more than some `most`. Over rounds
     /// all that wait come up.
-    pub fn offer(&mut self, now: Instant, most: usize) -> Vec<RequestId> {
+    pub(super) fn offer(&mut self, table: &Table, now: Instant, most: usize) -> Vec<RequestId> {
         let lanes = self.lanes.len().min(most.checked_div(LEAST_OF_LANE).unwrap_or_default()).max(1);
         let each = most.checked_div(lanes).unwrap_or_default().min(MOST_OF_LANE);
         let late_first = self.late_policy == LatePolicy::First;
@@ -218,31 +198,31 @@ impl Queue {
                 }
             }
         }
-        let aged = self.aged(now).map(|(request, _)| request.arrival.id);
+        let aged = self.aged(table, now).map(|(request, _)| request.arrival.id);
         offered.extend(aged);
-        offered.retain(|id| self.is_judged(*id));
+        offered.retain(|id| self.is_judged(table, *id));
         offered.sort_unstable();
         offered.dedup();
-        let urgency = |id: &RequestId| self.get(*id).map(|request| self.urgency(request, now));
+        let urgency = |id: &RequestId| table.waiting(*id).map(|waiting| self.urgency(&waiting.request, now));
         offered.sort_by_cached_key(|id| (Some(*id) != aged, urgency(id), *id));
         offered
     }
 
     /// The one that has waited longest beyond its patience and so may reserve a pod, and since when
     /// it may.
-    pub fn aged(&self, now: Instant) -> Option<(&Request, Instant)> {
-        let (since, id) = self.by_aging.first().filter(|(at, id)| *at <= now && self.is_judged(*id))?;
-        Some((self.get(*id)?, *since))
+    pub(super) fn aged<'t>(&self, table: &'t Table, now: Instant) -> Option<(&'t Request, Instant)> {
+        let (since, id) = self.by_aging.first().filter(|(at, id)| *at <= now && self.is_judged(table, *id))?;
+        Some((&table.waiting(*id)?.request, *since))
     }
 
     /// Starts the patience of those that have become late anew: in overload nearly all are late,
     /// and if they kept the first places that they aged into, only requests that have failed
     /// already would be served.
-    pub fn settle(&mut self, now: Instant) {
+    pub(super) fn settle(&mut self, table: &mut Table, now: Instant) {
         let quarter = self.max_wait.mul_f64(0.25);
         for _ in 0..MOST_SETTLED {
             let Some((at, id)) = self.by_aging.first().copied().filter(|(at, _)| *at <= now) else { break };
-            let Some(waiting) = self.waiting.get_mut(&id) else { break };
+            let Some(waiting) = table.waiting_mut(id) else { break };
             let late_since = effective_start(&waiting.request);
             if !waiting.request.is_late(now) || at > late_since {
                 break;
@@ -254,24 +234,24 @@ impl Queue {
     }
 
     /// Those that have waited longer than `max_wait`.
-    pub fn expired(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+    pub(super) fn expired(&self, now: Instant) -> impl Iterator<Item = RequestId> {
         let end = (now.before(self.max_wait), RequestId(0));
         self.by_arrival.range(..end).map(|(_, id)| *id)
     }
 
     /// Returns `true` if a request has waited longer than `max_wait`.
-    pub fn is_expired(&self, request: &Request, now: Instant) -> bool {
+    pub(super) fn is_expired(&self, request: &Request, now: Instant) -> bool {
         request.arrival.at < now.before(self.max_wait)
     }
 
     /// Those that became late and are to be refused for it.
-    pub fn to_reject(&self, now: Instant) -> impl Iterator<Item = RequestId> {
+    pub(super) fn to_reject(&self, now: Instant) -> impl Iterator<Item = RequestId> {
         let end = if self.late_policy == LatePolicy::Reject { now } else { Instant::ZERO };
         self.by_latest_start.range(..place_at(end)).map(|(_, _, id)| *id)
     }
 
     /// Those that no deployment could serve in time, even if it were idle.
-    pub fn infeasible(&self) -> impl Iterator<Item = RequestId> {
+    pub(super) fn infeasible(&self) -> impl Iterator<Item = RequestId> {
         self.infeasible.iter().copied()
     }
 

@@ -1,5 +1,7 @@
 //! The pool as one round sees it: what runs on each pod, and which pods are open.
 
+use std::cmp::Reverse;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::allowance::Allowance;
@@ -221,6 +223,25 @@ impl<'a> View<'a> {
     /// Of those, the ones with room for it.
     pub fn with_room<'v>(&'v self, request: &'v Request) -> impl Iterator<Item = Candidate<'v>> {
         self.serving(request).filter(move |candidate| self.has_room(request, candidate))
+    }
+
+    /// Returns up to `most` pods to try after `chosen`: those with room first, then those of its
+    /// own deployment, then the emptiest.
+    pub fn alternatives(&self, request: &Request, chosen: &Pod, most: usize) -> Vec<SocketAddr> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let mut others: Vec<_> = self
+            .serving(request)
+            .filter(|other| other.pod.id != chosen.id && other.state.health == Health::Up)
+            .map(|other| {
+                let has_room = !other.prospect.bounded || other.state.has_room_for(other.prospect.load);
+                let is_kin = other.pod.deployment == chosen.deployment;
+                (Reverse((has_room, is_kin)), other.state.load, other.state.in_flight, other.pod.address)
+            })
+            .collect();
+        others.sort_unstable();
+        others.into_iter().take(most).map(|(.., address)| address).collect()
     }
 
     /// Notes that a request goes to a pod, for the rest of the round.

@@ -68,7 +68,7 @@ impl<H: Host> Router<H> {
 
     /// Returns how a request was placed that was sent to a pod and has not ended.
     pub fn placement(&self, id: RequestId) -> Option<&Placement> {
-        match &self.records.get(&id)?.stage {
+        match &self.streams.get(id)?.stage {
             Stage::Forwarded(placement) => Some(placement),
             _ => None,
         }
@@ -77,9 +77,9 @@ impl<H: Host> Router<H> {
     fn forward(&mut self, id: RequestId, placement: Placement) {
         // Headers must be set before the request goes on: afterwards they are gone.
         self.name_pods(&placement.destination, &placement.alternatives);
-        self.unanswered.push_back(id);
+        self.streams.note_unanswered(id);
         self.stats.placed(&placement);
-        if let Some(record) = self.records.get_mut(&id) {
+        if let Some(record) = self.streams.get_mut(id) {
             record.is_reused = self.connections.take(placement.address);
             record.stage = Stage::Forwarded(placement);
         }
@@ -108,7 +108,7 @@ impl<H: Host> Router<H> {
 
     fn refusal(&mut self, id: RequestId, reason: RefusalReason, retry_after: RetryAfter) -> Refusal {
         let retry_after = self.spread(retry_after.unwrap_or_default());
-        let record = self.records.get(&id);
+        let record = self.streams.get(id);
         match reason {
             RefusalReason::UnknownModel => Refusal::ModelUnknown {
                 model: record.and_then(|record| Some(record.facts.as_ref()?.model.clone())).unwrap_or_default(),
@@ -130,7 +130,7 @@ impl<H: Host> Router<H> {
         if matches!(refusal, Refusal::NoReadyPod) {
             self.hasten_pods();
         }
-        let record = self.records.get_mut(&id);
+        let record = self.streams.get_mut(id);
         let endpoint = record.as_ref().and_then(|record| record.endpoint);
         let reply = refusal.reply(endpoint);
         let mut headers: Vec<(&str, &str)> =
@@ -140,7 +140,7 @@ impl<H: Host> Router<H> {
             record.ignored.clone()
         });
         headers.extend(ignored.as_deref().map(|ignored| (IGNORED, ignored)));
-        let is_kept = reply.status == BAD_REQUEST && self.records.get(&id).is_some_and(|record| record.is_read);
+        let is_kept = reply.status == BAD_REQUEST && self.streams.get(id).is_some_and(|record| record.is_read);
         let status = if is_kept { KEPT_BAD_REQUEST } else { reply.status };
         let _ = self.host.send_reply(status, &headers, &reply.body, "slo_router");
         Next::Wait

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::early::Plan;
 use super::host::Host;
-use super::record::{Record, Stage};
 use super::router::{Next, Router};
 use crate::dispatcher::MOST_ACTIONS;
 use crate::scheduling::request::RequestId;
@@ -20,14 +19,13 @@ impl<H: Host> Router<H> {
     /// Returns `true` if a request that came then may wait for the first list of pods.
     pub(super) fn may_expect_pods(&self, arrived_at: Instant, now: Instant) -> bool {
         let is_first_in_time = now.since(arrived_at) < PATIENCE.min(self.config.queue.max_wait);
-        is_first_in_time && self.early.ids.len() < usize::try_from(self.config.queue.max_requests).unwrap_or(usize::MAX)
+        is_first_in_time
+            && self.streams.early_count() < usize::try_from(self.config.queue.max_requests).unwrap_or(usize::MAX)
     }
 
     /// Holds a request until the first list of pods.
     pub(super) fn expect_pods(&mut self, id: RequestId, plan: Plan, now: Instant) -> Next {
-        let record = self.records.entry(id).or_insert_with(|| Box::new(Record::new(id, Stage::Waiting, now)));
-        record.stage = Stage::Early(plan);
-        self.early.ids.push_back((id, record.arrived_at));
+        self.streams.hold_early(id, plan, now);
         self.adjust_tick();
         Next::Wait
     }
@@ -37,20 +35,18 @@ impl<H: Host> Router<H> {
     pub(super) fn release_early(&mut self, now: Instant) {
         // Each resumes a stream, and Envoy runs what follows from each nested on one stack.
         for _ in 0..MOST_ACTIONS {
-            let Some((id, arrived_at)) = self.early.ids.front().copied() else { return };
+            let Some(arrived_at) = self.streams.first_early() else { return };
             let is_overdue = now.since(arrived_at) >= PATIENCE.min(self.config.queue.max_wait);
             if self.pods_are_unknown() && !is_overdue {
                 return;
             }
-            self.early.ids.pop_front();
-            let Some(record) = self.records.get_mut(&id) else { continue };
-            let Stage::Early(plan) = std::mem::replace(&mut record.stage, Stage::Waiting) else { continue };
+            let Some((id, plan)) = self.streams.take_early() else { continue };
             if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
             let next = match plan {
                 Plan::Pass(model, subset) => {
-                    self.records.remove(&id);
+                    self.streams.remove(id);
                     self.pass_now(id, model, subset, now)
                 }
                 Plan::Schedule(wish, said) => self.schedule(id, *wish, said.map(|said| *said), now),

@@ -1,18 +1,17 @@
 //! Description of a request, as placing it needs it: its model, its lengths, its class and its
 //! objective.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::body::BodyContent;
 use super::early::Plan;
 use super::host::Host;
 use super::intent::Wish;
-use super::record::{Facts, Record};
+use super::record::Facts;
 use super::router::{Next, Router};
 use crate::protocol::{Ask, Endpoint, Refusal};
 use crate::scheduling::pool::Model;
-use crate::scheduling::prediction::{LengthDistribution, OutputLengths, PartialAnswer};
+use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
@@ -27,7 +26,7 @@ impl<H: Host> Router<H> {
             return self.refuse_record(id, &encoded.unwrap_or(Refusal::ModelMissing));
         };
         if self.pods_are_unknown() {
-            let arrived_at = self.records.get(&id).map_or(now, |record| record.arrived_at);
+            let arrived_at = self.streams.get(id).map_or(now, |record| record.arrived_at);
             if self.may_expect_pods(arrived_at, now) {
                 return self.expect_pods(id, Plan::Schedule(Box::new(wish), said.map(Box::new)), now);
             }
@@ -36,9 +35,9 @@ impl<H: Host> Router<H> {
         let known = self.config.models.get(&name);
         let model = Model { base: known.and_then(|known| known.base.clone()), name };
         let model_slo = known.and_then(|known| known.slo);
-        let (label, is_new) = self.learning.label(&model.name, &self.host, &self.keys, now);
+        let (label, is_new) = self.dispatcher.learned().label(&model.name, &self.host, &self.keys, now);
         if is_new {
-            self.relabel(&model.name, &label);
+            self.streams.relabel(&model.name, &label);
         }
         let input_tokens = self.input_tokens(&label, &wish, ask);
         let output_tokens = self.output_tokens(&label, input_tokens, wish.endpoint, ask, now);
@@ -51,7 +50,7 @@ impl<H: Host> Router<H> {
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
-        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
             label,
@@ -80,9 +79,11 @@ impl<H: Host> Router<H> {
     }
 
     fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {
-        let Some(ask) = ask else { return self.learning.tokens_of_body(label, wish.bytes) };
-        let text =
-            ask.prompt.tokens.unwrap_or_else(|| self.learning.tokens_of_characters(label, ask.prompt.characters));
+        let Some(ask) = ask else { return self.dispatcher.learned().tokens_of_body(label, wish.bytes) };
+        let text = ask
+            .prompt
+            .tokens
+            .unwrap_or_else(|| self.dispatcher.learned().tokens_of_characters(label, ask.prompt.characters));
         let unmeasured = ask.prompt.images.saturating_add(ask.prompt.others);
         text.saturating_add(unmeasured.saturating_mul(self.config.request.image_tokens))
     }
@@ -91,8 +92,9 @@ impl<H: Host> Router<H> {
         if !endpoint.has_output() {
             return 0;
         }
-        let running = || running_of(&self.records, self.dispatcher.running(), label);
-        let learned = self.learning.output_tokens(label, input, running, now, &mut self.rng);
+        let (learned, running) = self.dispatcher.learned_and_running();
+        let running = || self.streams.partial_answers(running, label);
+        let learned = learned.output_tokens(label, input, running, now, &mut self.rng);
         let estimate = self.host.true_output_tokens().unwrap_or(learned);
         let most = ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX);
         estimate.min(most).saturating_mul(ask.map_or(1, |ask| ask.choices))
@@ -103,9 +105,9 @@ impl<H: Host> Router<H> {
         if !endpoint.has_output() {
             return OutputLengths::new(Rc::new(LengthDistribution::certain(0)), 0);
         }
-        let running = || running_of(&self.records, self.dispatcher.running(), label);
+        let (learned, running) = self.dispatcher.learned_and_running();
         let curve = match self.host.true_output_tokens() {
-            None => self.learning.lengths(label, input, running),
+            None => learned.lengths(label, input, || self.streams.partial_answers(running, label)),
             Some(tokens) => Rc::new(LengthDistribution::certain(tokens)),
         };
         OutputLengths::new(curve, ask.and_then(|ask| ask.max_output_tokens).unwrap_or(u32::MAX))
@@ -113,33 +115,10 @@ impl<H: Host> Router<H> {
 
     /// The name under which an answer of a model teaches.
     pub(super) fn answered_label(&mut self, model: &str, now: Instant) -> Rc<str> {
-        let (label, is_new) = self.learning.answered(model, &self.host, &self.keys, now);
+        let (label, is_new) = self.dispatcher.learned().answered(model, &self.host, &self.keys, now);
         if is_new {
-            self.relabel(model, &label);
+            self.streams.relabel(model, &label);
         }
         label
     }
-
-    /// Counts a model's records under its new name.
-    fn relabel(&mut self, model: &str, label: &Rc<str>) {
-        let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
-        facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(label));
-    }
-}
-
-/// Those of `running` that still generate: their lengths so far are known to be exceeded. What
-/// waits has no length yet, and may be a hundred times as many.
-fn running_of(
-    records: &BTreeMap<RequestId, Box<Record>>,
-    running: impl Iterator<Item = RequestId>,
-    label: &str,
-) -> Vec<PartialAnswer> {
-    let running = running.filter_map(|id| {
-        let record = records.get(&id)?;
-        let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
-        let observer = record.observer.as_ref()?;
-        let output_so_far = facts.of_each(observer.output_so_far().least_tokens());
-        Some(PartialAnswer { input_tokens: facts.shape.input_tokens, output_so_far })
-    });
-    running.collect()
 }

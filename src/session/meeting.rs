@@ -5,9 +5,9 @@ use super::callout::{Answer, read_answer};
 use super::host::Host;
 use super::replicas::{Meeting, Replicas};
 use super::router::Router;
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::time::Instant;
 use crate::shared::document::Good;
-use crate::shared::ledger::Column;
 use crate::shared::peer_table::PeerTable;
 use crate::sources::callout::{Callout, FetchError};
 use crate::sources::replicas::{GossipRound, Turn};
@@ -52,7 +52,7 @@ impl<H: Host> Router<H> {
         }
     }
 
-    fn go_on_meeting(&mut self, round: GossipRound, told: Column, told_at: Instant) {
+    fn go_on_meeting(&mut self, round: GossipRound, told: PodLoads, told_at: Instant) {
         let Some(replicas) = &mut self.replicas else { return };
         let ask = round.ask();
         match replicas.send(&self.host, &ask) {
@@ -63,7 +63,7 @@ impl<H: Host> Router<H> {
 
     /// Passes the table of peers on, says what is news, and lets all VMs know what came of it: what
     /// ran here and when that was told, or why it was not.
-    fn end_meeting(&mut self, round: &GossipRound, outcome: Result<(Column, Instant), FetchError>, now: Instant) {
+    fn end_meeting(&mut self, round: &GossipRound, outcome: Result<(PodLoads, Instant), FetchError>, now: Instant) {
         let Some(Replicas { source, document, .. }) = &self.replicas else { return };
         let reckoned = round.peer_table().gateways().max(source.expected);
         let complaint = match &outcome {

@@ -25,6 +25,7 @@ mod root;
 mod router;
 mod sources;
 mod stats;
+mod streams;
 mod subset_hint;
 #[cfg(test)]
 mod tests;

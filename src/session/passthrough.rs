@@ -24,8 +24,7 @@ impl<H: Host> Router<H> {
         match body.filter(|_| self.dispatcher.pool().tells_models_apart()) {
             Some(body) => {
                 let stage = Stage::Naming { body: Body::naming(body), subset };
-                self.records.insert(id, Box::new(Record::new(id, stage, now)));
-                self.guard.watch(id, now);
+                self.streams.insert(Record::new(id, stage, now));
                 self.adjust_tick();
                 Next::Wait
             }
@@ -65,7 +64,7 @@ impl<H: Host> Router<H> {
     /// Answers whoever asks whether requests can be placed: 200 once the source of pods has
     /// answered, 503 before.
     pub(super) fn tell_readiness(&mut self, id: RequestId, now: Instant) -> Next {
-        self.records.insert(id, Box::new(Record::new(id, Stage::Refused, now)));
+        self.streams.insert(Record::new(id, Stage::Refused, now));
         let (status, body) = if self.pods_are_unknown() {
             (503, r#"{"ready":false,"reason":"the source of pods has not answered yet"}"#.to_owned())
         } else {
@@ -82,7 +81,7 @@ impl<H: Host> Router<H> {
             // Envoy's own choice would not know of the hint.
             return self.refuse_record(id, &Refusal::NoReadyPod);
         }
-        if let Some(record) = self.records.get_mut(&id) {
+        if let Some(record) = self.streams.get_mut(id) {
             record.stage = Stage::Unplaced;
         }
         self.stats.unplaced();

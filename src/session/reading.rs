@@ -16,9 +16,9 @@ use crate::scheduling::time::Instant;
 impl<H: Host> Router<H> {
     /// More of a body has come.
     pub(super) fn read_arrived(&mut self, id: RequestId) -> Next {
-        let unread = self.unread.len();
+        let unread = self.streams.unread_count();
         let next = self.read_on(id);
-        if self.unread.len() > unread {
+        if self.streams.unread_count() > unread {
             self.dispatcher.ask_for_a_turn(self.host.now());
             self.adjust_tick();
         }
@@ -28,24 +28,21 @@ impl<H: Host> Router<H> {
     /// Reads what has come of a body, or a part of it, and lets its request go on once that was
     /// enough. Its stream is the effective context.
     fn read_on(&mut self, id: RequestId) -> Next {
-        let Some(record) = self.records.get_mut(&id) else { return Next::Go };
+        let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         let Some(body) = record.stage.body() else { return Next::Wait };
         match body.read_on(&self.host, self.tokenizer.counter()) {
             ReadProgress::UpToDate => return Next::Wait,
             ReadProgress::Unread => {
-                if !self.unread.contains(&id) {
-                    self.unread.push_back(id);
-                }
+                self.streams.note_unread(id);
                 return Next::Wait;
             }
             ReadProgress::Done => {}
         }
         record.is_read = body.is_whole;
-        self.guard.forget(id);
-        match std::mem::replace(&mut record.stage, Stage::Waiting) {
-            Stage::Reading { wish, body } => self.schedule_read(id, wish, body, self.host.now()),
-            Stage::Naming { body, subset } => {
-                self.records.remove(&id);
+        match self.streams.end_reading(id) {
+            Some(Stage::Reading { wish, body }) => self.schedule_read(id, wish, body, self.host.now()),
+            Some(Stage::Naming { body, subset }) => {
+                self.streams.remove(id);
                 self.pass_now(id, body.name(), subset, self.host.now())
             }
             _ => Next::Wait,
@@ -64,15 +61,15 @@ impl<H: Host> Router<H> {
     /// the next.
     pub(super) fn read_in_turn(&mut self) {
         self.read_unread();
-        if !self.unread.is_empty() {
+        if self.streams.any_unread() {
             self.dispatcher.ask_for_a_turn(self.host.now());
         }
     }
 
     /// Reads on in the body that has waited longest for it.
     pub(super) fn read_unread(&mut self) {
-        while let Some(id) = self.unread.pop_front() {
-            if self.records.contains_key(&id) && self.host.set_effective_context(id.0).is_ok() {
+        while let Some(id) = self.streams.next_unread() {
+            if self.host.set_effective_context(id.0).is_ok() {
                 if self.read_on(id) == Next::Go {
                     let _ = self.host.resume_request();
                 }
@@ -83,21 +80,17 @@ impl<H: Host> Router<H> {
 
     /// Requests whose bodies Envoy does not let the filter read go on by their headers.
     pub(super) fn release_unread(&mut self, now: Instant) {
-        for id in self.guard.give_up(now) {
-            let Some(record) = self.records.get_mut(&id) else { continue };
+        for id in self.streams.without_bodies(now) {
             if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
-            let next = match std::mem::replace(&mut record.stage, Stage::Waiting) {
-                Stage::Reading { wish, .. } => self.schedule(id, wish, None, now),
-                Stage::Naming { subset, .. } => {
-                    self.records.remove(&id);
+            let next = match self.streams.end_reading(id) {
+                Some(Stage::Reading { wish, .. }) => self.schedule(id, wish, None, now),
+                Some(Stage::Naming { subset, .. }) => {
+                    self.streams.remove(id);
                     self.pass_now(id, None, subset, now)
                 }
-                stage => {
-                    record.stage = stage;
-                    continue;
-                }
+                _ => continue,
             };
             if next == Next::Go {
                 let _ = self.host.resume_request();

@@ -2,9 +2,9 @@
 
 use super::callout::send_callout;
 use super::host::Host;
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::time::Instant;
 use crate::shared::document::SharedDocument;
-use crate::shared::ledger::Column;
 use crate::sources::callout::FetchError;
 use crate::sources::replicas::{GossipRound, ReplicaSource, StoreRequest};
 
@@ -22,7 +22,7 @@ pub(super) struct Meeting {
     pub(super) round: GossipRound,
     /// Instant at which it began, with what ran here then: the others know of that.
     pub(super) told_at: Instant,
-    pub(super) told: Column,
+    pub(super) told: PodLoads,
     pub(super) ask: StoreRequest,
     pub(super) token: u32,
 }

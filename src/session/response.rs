@@ -29,7 +29,7 @@ const MOST_FOLLOWED: usize = 64;
 impl<H: Host> Router<H> {
     /// A response's headers came.
     pub fn on_response_headers(&mut self, id: RequestId, end_of_stream: bool) {
-        let Some(record) = self.records.get_mut(&id) else { return };
+        let Some(record) = self.streams.get_mut(id) else { return };
         record.complete |= end_of_stream;
         if matches!(record.stage, Stage::Unplaced) {
             let _ = self.host.set_header(Map::Response, REASON, NO_PODS);
@@ -38,7 +38,7 @@ impl<H: Host> Router<H> {
             let _ = self.host.set_header(Map::Response, ":status", "400");
         }
         self.follow_retry(id);
-        let Some(record) = self.records.get_mut(&id) else { return };
+        let Some(record) = self.streams.get_mut(id) else { return };
         let Stage::Forwarded(placement) = &mut record.stage else { return };
         let headers = self.host.headers(Map::Response);
         let status = headers.get(":status").and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -70,24 +70,19 @@ impl<H: Host> Router<H> {
     /// Sees whether Envoy tries another pod with a request that has no answer yet: the one that
     /// failed it is known to have, before the answer comes.
     pub(super) fn follow_retries(&mut self) {
-        for _ in 0..self.unanswered.len().min(MOST_FOLLOWED) {
-            let Some(id) = self.unanswered.pop_front() else { return };
-            let record = self.records.get(&id).filter(|record| record.status.is_none());
-            if !record.is_some_and(|record| matches!(record.stage, Stage::Forwarded(_))) {
-                continue;
-            }
+        for id in self.streams.take_unanswered(MOST_FOLLOWED) {
             if self.host.set_effective_context(id.0).is_err() {
                 continue;
             }
             self.follow_retry(id);
-            self.unanswered.push_back(id);
+            self.streams.note_unanswered(id);
         }
     }
 
     /// Charges the effective context's request to the pod that Envoy has serve it, if that is
     /// another one than before, which then has failed it.
     fn follow_retry(&mut self, id: RequestId) {
-        let Some(Stage::Forwarded(placement)) = self.records.get_mut(&id).map(|record| &mut record.stage) else {
+        let Some(Stage::Forwarded(placement)) = self.streams.get_mut(id).map(|record| &mut record.stage) else {
             return;
         };
         let Some(address) =
@@ -107,7 +102,7 @@ impl<H: Host> Router<H> {
 
     /// A part of a response's body passes.
     pub fn on_response_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) {
-        let Some(record) = self.records.get_mut(&id) else { return };
+        let Some(record) = self.streams.get_mut(id) else { return };
         record.complete |= end_of_stream;
         let Some(observer) = record.observer.as_mut().filter(|observer| size > 0 && observer.is_read()) else { return };
         if let Some(chunk) = self.host.buffer(Buffer::ResponseBody, 0, size) {
@@ -117,7 +112,7 @@ impl<H: Host> Router<H> {
                 let so_far = observer.output_so_far();
                 let tokens = match &record.facts {
                     Some(facts) if so_far.told_tokens == 0 => {
-                        facts.of_each(self.learning.tokens_of_events(&facts.label, so_far.events))
+                        facts.of_each(self.dispatcher.learned().tokens_of_events(&facts.label, so_far.events))
                     }
                     Some(facts) => facts.of_each(so_far.least_tokens()),
                     None => so_far.least_tokens(),
@@ -129,20 +124,19 @@ impl<H: Host> Router<H> {
 
     /// A response ended in trailers.
     pub fn on_response_trailers(&mut self, id: RequestId) {
-        if let Some(record) = self.records.get_mut(&id) {
+        if let Some(record) = self.streams.get_mut(id) {
             record.complete = true;
         }
     }
 
     /// A stream ended, however it did. Nothing may be forwarded here.
     pub fn on_stream_end(&mut self, id: RequestId) {
-        let Some(mut record) = self.records.remove(&id) else { return };
+        let Some(mut record) = self.streams.remove(id) else { return };
         let now = self.host.now();
         match std::mem::replace(&mut record.stage, Stage::Refused) {
-            Stage::Reading { .. } | Stage::Naming { .. } => self.guard.forget(id),
             Stage::Waiting => self.dispatcher.cancel(id, now),
             Stage::Forwarded(placement) => self.finish(*record, &placement, now),
-            Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
+            Stage::Reading { .. } | Stage::Naming { .. } | Stage::Early(_) | Stage::Unplaced | Stage::Refused => {}
         }
     }
 
@@ -187,7 +181,8 @@ impl<H: Host> Router<H> {
         let usage = observed.usage;
         let (told, prompts) = (usage.generated(facts.choices), usage.prompts(facts.choices));
         let output = told.map(|told| told.max(observed.output_events)).or_else(|| {
-            (observed.output_events > 0).then(|| self.learning.tokens_of_events(&facts.label, observed.output_events))
+            (observed.output_events > 0)
+                .then(|| self.dispatcher.learned().tokens_of_events(&facts.label, observed.output_events))
         });
         let completion = output.filter(|_| facts.endpoint.has_output()).map(|output| Completion {
             input_tokens: prompts.unwrap_or(facts.shape.input_tokens),
@@ -203,7 +198,7 @@ impl<H: Host> Router<H> {
         };
         if completion.is_some() || prompts.is_some() {
             let label = self.answered_label(&facts.model, now);
-            self.learning.record(&label, sample);
+            self.dispatcher.learned().record(&label, sample);
         }
     }
 
@@ -216,7 +211,7 @@ impl<H: Host> Router<H> {
             let seen = observed.output_events;
             let output = match usage.generated(facts.choices) {
                 Some(told) => told.max(seen),
-                None if seen > 0 => self.learning.tokens_of_events(&facts.label, seen),
+                None if seen > 0 => self.dispatcher.learned().tokens_of_events(&facts.label, seen),
                 None => facts.shape.output_tokens,
             };
             shape.output_tokens = facts.of_each(output);

@@ -1,23 +1,20 @@
 //! One configuration in one VM: what its callbacks do. How a request is described and what becomes
 //! of decisions is in [`intake`](super::intake) and [`apply`](super::apply).
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::body::{Body, Tokenizer};
 use super::connections::Connections;
-use super::early::Early;
-use super::guard::Guard;
 use super::host::{Host, Map};
 use super::intent::{Intent, Passing, Wish};
 use super::record::{Record, Stage};
 use super::replicas::Replicas;
 use super::sources::Sources;
 use super::stats::Stats;
+use super::streams::Streams;
 use super::subset_hint::subset_hint;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
-use crate::learning::Learning;
 use crate::protocol::EndpointPaths;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
@@ -53,18 +50,12 @@ pub struct Router<H: Host> {
     pub(super) host: H,
     pub(super) keys: Keys,
     pub(super) dispatcher: Dispatcher<H>,
-    pub(super) learning: Learning,
     pub(super) stats: Stats<H>,
     pub(super) connections: Connections,
-    /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
-    pub(super) records: BTreeMap<RequestId, Box<Record>>,
+    pub(super) streams: Streams,
     pub(super) sources: Sources,
     pub(super) replicas: Option<Replicas>,
     paths: EndpointPaths,
-    pub(super) guard: Guard,
-    pub(super) early: Early,
-    /// Requests that were sent to a pod and have no answer yet.
-    pub(super) unanswered: VecDeque<RequestId>,
     /// `true` where a policy may ask for more than sums.
     pub(super) looks_at_runs: bool,
     pub(super) rng: fastrand::Rng,
@@ -74,8 +65,6 @@ pub struct Router<H: Host> {
     tick: Duration,
     shared_at: Instant,
     pub(super) tokenizer: Tokenizer,
-    /// Requests whose bodies have come further than they were read.
-    pub(super) unread: VecDeque<RequestId>,
 }
 
 // === impl Router ===
@@ -88,16 +77,12 @@ impl<H: Host> Router<H> {
         let mut router = Self {
             keys: Keys::of(&config.pool),
             dispatcher: Dispatcher::new(host.clone(), config.dispatch_settings(), rng.u64(..), host.now()),
-            learning: Learning::new(config.prediction),
             stats: Stats::new(host.clone(), &config.pool, config.replicas.is_some()),
             connections: Connections::default(),
-            records: BTreeMap::new(),
+            streams: Streams::default(),
             sources: Sources::new(&config),
             replicas: config.replicas.clone().map(Replicas::new),
             paths: EndpointPaths::new(&config.request.paths),
-            guard: Guard::default(),
-            early: Early::default(),
-            unanswered: VecDeque::new(),
             looks_at_runs: config.looks_at_runs(),
             rng,
             jitter: fastrand::Rng::with_seed(!seed),
@@ -105,7 +90,6 @@ impl<H: Host> Router<H> {
             tick: Duration::ZERO,
             shared_at: Instant::ZERO,
             tokenizer: Tokenizer::new(config.request.prompt_tokens),
-            unread: VecDeque::new(),
             config,
             host,
         };
@@ -136,22 +120,21 @@ impl<H: Host> Router<H> {
             Intent::Ready => self.tell_readiness(id, now),
             Intent::Refuse(refusal, endpoint) => {
                 let record = Record::scheduled(id, Stage::Refused, now, endpoint, &headers);
-                self.records.insert(id, Box::new(Record { is_read: end_of_stream, ..record }));
+                self.streams.insert(Record { is_read: end_of_stream, ..record });
                 self.refuse_record(id, &refusal)
             }
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..*wish };
                 let endpoint = wish.endpoint;
                 let stage = Stage::Reading { body: Body::of(&wish), wish };
-                self.records.insert(id, Box::new(Record::scheduled(id, stage, now, endpoint, &headers)));
-                self.guard.watch(id, now);
+                self.streams.insert(Record::scheduled(id, stage, now, endpoint, &headers));
                 self.adjust_tick();
                 Next::Wait
             }
             Intent::Schedule(wish) => {
                 let wish = Wish { subset, ..*wish };
                 let record = Record::scheduled(id, Stage::Waiting, now, wish.endpoint, &headers);
-                self.records.insert(id, Box::new(record));
+                self.streams.insert(record);
                 if !wish.read_body {
                     return self.schedule(id, wish, None, now);
                 }
@@ -163,18 +146,18 @@ impl<H: Host> Router<H> {
 
     /// A part of a request's body came; all parts so far are in the buffer.
     pub fn on_request_body(&mut self, id: RequestId, size: usize, end_of_stream: bool) -> Next {
-        let Some(body) = self.records.get_mut(&id).and_then(|record| record.stage.body()) else {
+        let Some(body) = self.streams.get_mut(id).and_then(|record| record.stage.body()) else {
             return self.whether(id);
         };
         // Later parts come in any Envoy; the first shows that it lets us read.
-        self.guard.body_seen();
         body.received(size, end_of_stream);
+        self.streams.body_seen();
         self.read_arrived(id)
     }
 
     /// A request's trailers came: its body is complete.
     pub fn on_request_trailers(&mut self, id: RequestId) -> Next {
-        let Some(body) = self.records.get_mut(&id).and_then(|record| record.stage.body()) else {
+        let Some(body) = self.streams.get_mut(id).and_then(|record| record.stage.body()) else {
             return self.whether(id);
         };
         body.ended();
@@ -183,7 +166,7 @@ impl<H: Host> Router<H> {
 
     /// Says if the parts of a request that is not being read go on.
     fn whether(&self, id: RequestId) -> Next {
-        match self.records.get(&id).map(|record| &record.stage) {
+        match self.streams.get(id).map(|record| &record.stage) {
             Some(Stage::Forwarded(_) | Stage::Unplaced) | None => Next::Go,
             Some(_) => Next::Wait,
         }
@@ -215,7 +198,7 @@ impl<H: Host> Router<H> {
         self.read_unread();
         if now.since(self.shared_at) >= IDLE_TICK {
             self.shared_at = now;
-            self.learning.share(&self.host, &self.keys, now);
+            self.dispatcher.exchange_answers(now);
             if let Some(survey) = self.dispatcher.survey(now) {
                 self.stats.survey(&survey);
             }
@@ -239,11 +222,7 @@ impl<H: Host> Router<H> {
     }
 
     pub(super) fn adjust_tick(&mut self) {
-        let busy = self.dispatcher.waiting() > 0
-            || self.guard.is_watching()
-            || !self.early.is_empty()
-            || !self.unread.is_empty()
-            || self.sources.is_hastened();
+        let busy = self.dispatcher.waiting() > 0 || self.streams.any_waits() || self.sources.is_hastened();
         let period = if busy { BUSY_TICK } else { self.idle_tick() };
         if period != self.tick {
             self.tick = period;

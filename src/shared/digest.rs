@@ -16,8 +16,8 @@ use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
-use super::ledger::Column;
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::pool::{DeploymentId, MAX_PODS, PodId};
 use crate::scheduling::queue::Urgency;
 use crate::scheduling::time::Instant;
@@ -42,7 +42,7 @@ pub struct Digest {
     /// Counts its digests: one that stays the same is of a gateway that fell silent.
     pub sequence: u64,
     /// Load and number of its requests, by pod.
-    pub running: Column,
+    pub running: PodLoads,
     /// The most urgent request that waits there.
     pub waiting: Option<UrgentRequest>,
 }
@@ -117,7 +117,7 @@ impl Digest {
         if self.running.len() > MAX_PODS {
             return Err(DigestError::Absurd("more pods than a pool has"));
         }
-        if !self.running.values().all(super::ledger::Entry::is_sound) {
+        if !self.running.values().all(crate::scheduling::pod_load::PodLoad::is_sound) {
             return Err(DigestError::Absurd("a pod's load is not that of its requests"));
         }
         let Some(waiting) = &self.waiting else { return Ok(()) };

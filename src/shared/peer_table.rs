@@ -13,9 +13,9 @@ use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::ledger::Column;
 use super::peer_view::{PeerView, Wanted};
 use super::store;
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::time::Instant;
 
 /// Claims of other gateways that count: the most urgent.
@@ -67,7 +67,7 @@ impl PeerTable {
     }
 
     /// Makes the digest that this gateway publishes next.
-    pub fn digest(&mut self, running: Column, waiting: Option<super::digest::UrgentRequest>) -> Digest {
+    pub fn digest(&mut self, running: PodLoads, waiting: Option<super::digest::UrgentRequest>) -> Digest {
         self.sequence = self.sequence.wrapping_add(1);
         Digest { gateway: self.gateway, sequence: self.sequence, running, waiting }
     }
@@ -141,8 +141,8 @@ impl PeerTable {
 
     /// Sums up the others, for all VMs of this gateway. `told`: what this one ran when it reported
     /// to them. `expected`: how many gateways there are at least.
-    pub fn peer_view(&self, told: Column, expected: u32, margin: Duration, expires_at: Instant) -> PeerView {
-        let mut elsewhere = Column::new();
+    pub fn peer_view(&self, told: PodLoads, expected: u32, margin: Duration, expires_at: Instant) -> PeerView {
+        let mut elsewhere = PodLoads::new();
         for (pod, entry) in self.others.iter().flat_map(|other| &other.digest.running) {
             elsewhere.entry(*pod).or_default().add(*entry);
         }

@@ -13,9 +13,9 @@ use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
-use super::ledger::{Column, Entry};
 use crate::scheduling::allowance::{Allowance, Looked, Lot};
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::time::Instant;
 
@@ -31,11 +31,11 @@ pub struct PeerView {
     /// Number of gateways to assume when this has expired.
     pub reckoned: u32,
     /// Load of the others, by pod.
-    pub elsewhere: Column,
+    pub elsewhere: PodLoads,
     /// Load of this one in its last report to them.
-    pub told: Column,
+    pub told: PodLoads,
     /// Load of this one in the report before.
-    pub earlier: Column,
+    pub earlier: PodLoads,
     /// Number of gateways that run anything or have requests that wait, this one included.
     pub active: u32,
     /// Another number with each look, and in each gateway.
@@ -90,7 +90,7 @@ impl PeerView {
     }
 
     /// Returns the load of the others on a pod.
-    pub fn elsewhere(&self, pod: PodId, now: Instant) -> Entry {
+    pub fn elsewhere(&self, pod: PodId, now: Instant) -> PodLoad {
         let known = self.standing(now) == Standing::Together;
         self.elsewhere.get(&pod).copied().filter(|_| known).unwrap_or_default()
     }
@@ -107,7 +107,7 @@ impl PeerView {
     pub fn allowance(&self, pod: PodId, place: (usize, usize), own: Load, now: Instant) -> Allowance {
         match self.standing(now) {
             Standing::Together => {
-                let load = |column: &Column| column.get(&pod).map(Entry::load).unwrap_or_default();
+                let load = |column: &PodLoads| column.get(&pod).map(PodLoad::load).unwrap_or_default();
                 let looked = Looked {
                     told: load(&self.told),
                     earlier: load(&self.earlier),

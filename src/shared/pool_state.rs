@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
 use super::health::Failing;
-use super::ledger::{Column, Ledger};
+use super::ledger::Ledger;
 use super::membership::{FencingToken, Membership};
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::time::Instant;
 
@@ -40,14 +41,14 @@ impl PoolState {
     }
 
     /// Returns the columns of the VMs that `counts` admits, each with its deployment.
-    pub fn columns_of(&self, counts: impl Fn(FencingToken) -> bool) -> impl Iterator<Item = (DeploymentId, &Column)> {
+    pub fn columns_of(&self, counts: impl Fn(FencingToken) -> bool) -> impl Iterator<Item = (DeploymentId, &PodLoads)> {
         let columns = self.ledgers.iter().flat_map(|(id, ledger)| ledger.columns().map(|column| (*id, column)));
         columns.filter(move |(_, (fence, _))| counts(*fence)).map(|(id, (_, column))| (id, column))
     }
 
     /// Returns the load of each pod, summed over all VMs that live.
-    pub fn running(&self, now: Instant) -> Column {
-        let mut sum = Column::new();
+    pub fn running(&self, now: Instant) -> PodLoads {
+        let mut sum = PodLoads::new();
         for (_, column) in self.columns_of(|fence| self.membership.lives(fence, now)) {
             for (pod, entry) in column {
                 sum.entry(*pod).or_default().add(*entry);
@@ -58,7 +59,7 @@ impl PoolState {
 
     /// Replaces what the VM with this fencing token runs on the pods of a deployment. `false`: it
     /// is no member (any more).
-    pub fn publish(&mut self, deployment: DeploymentId, fence: FencingToken, column: Column) -> bool {
+    pub fn publish(&mut self, deployment: DeploymentId, fence: FencingToken, column: PodLoads) -> bool {
         if self.membership.member(fence).is_none() {
             return false;
         }

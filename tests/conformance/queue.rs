@@ -10,8 +10,9 @@ use serde_json::json;
 use slo_router::dispatcher::{RefusalReason, Settings};
 use slo_router::scheduling::policies::least_request;
 use slo_router::scheduling::profile::Profile;
-use slo_router::scheduling::queue::{LatePolicy, Queue};
+use slo_router::scheduling::queue::LatePolicy;
 use slo_router::scheduling::request::{Arrival, Assessment, Request, RequestId};
+use slo_router::scheduling::requests::Requests;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slack::slack_s;
 use slo_router::scheduling::slo::{Slo, SloKind};
@@ -104,7 +105,7 @@ fn the_most_overdue_comes_first_only_where_configured() {
         Request::assess(arrival(id, shape, START.before(secs(seconds))), &pods, &Assessment::default())
     };
     let order = |late| {
-        let queue = Queue::new(late, secs(60.0));
+        let queue = Requests::new(late, secs(60.0));
         let mut requests = [waited(1, MESSAGE, 2.5), waited(2, shape(64, 512), 4.5), waited(3, shape(64, 512), 0.0)];
         requests.sort_by_key(|request| queue.urgency(request, START));
         requests.map(|request| request.arrival.id.0)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use slo_router::dispatcher::{Action, Dispatcher, End, Placement, RefusalReason, Settings};
+use slo_router::learning::{Prediction, PredictionKind};
 use slo_router::scheduling::policies::{Preferences, least_request, pull};
 use slo_router::scheduling::pool::{Model, PodSpec, Pool, ProfileEntry};
 use slo_router::scheduling::profile::Profile;
@@ -70,6 +71,7 @@ pub fn settings() -> Settings {
         looks_at_runs: false,
         corrects_profiles: true,
         pool: "conformance".to_owned(),
+        prediction: Prediction { kind: PredictionKind::Median, cold_tokens: 1 },
         fingerprint: 1,
         assessment: Assessment { fallback_policy: least_request::LEAST_REQUEST, ..Assessment::default() },
         reject_infeasible: true,

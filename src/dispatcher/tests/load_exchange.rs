@@ -59,7 +59,7 @@ impl World {
     /// model predicts.
     fn error_in(&self, vm: usize) -> f64 {
         let deployment = DeploymentId::of(&"d".parse().unwrap());
-        self.vms[vm].dispatcher.load_exchange.latency_models.of(deployment).unwrap().error()
+        self.vms[vm].dispatcher.knowledge.latency_models().of(deployment).unwrap().error()
     }
 
     /// An answer of this length at 27 ms per token, to its end.
@@ -98,10 +98,10 @@ fn what_runs_on_behalf_of_a_dead_vm_is_forgotten() {
     world.ask(0, 1, 16_000, 64);
     world.wait(millis(300));
     world.ask(1, 2, 10, 64);
-    assert_eq!(world.vms[1].dispatcher.load_exchange.elsewhere(), 1);
+    assert_eq!(world.vms[1].dispatcher.coordinator.runs_elsewhere().count(), 1);
     world.kill(0);
     world.wait(millis(2_500));
-    assert_eq!(world.vms[1].dispatcher.load_exchange.elsewhere(), 0);
+    assert_eq!(world.vms[1].dispatcher.coordinator.runs_elsewhere().count(), 0);
 }
 
 #[test]

@@ -219,10 +219,10 @@ fn a_gateway_that_hears_nothing_takes_the_others_to_run_as_much_as_itself() {
     let mut gateways = Gateways::new(2, pool(&[("a", 1, None), ("b", 1, None)]));
     gateways.meet_for(2);
     gateways.arrive(0, 1, 0, 9);
-    let Dispatcher { coordinator, pool, running, tally, load_exchange, .. } = &mut gateways.dispatchers[0];
-    let (fence, reading) = (coordinator.fence(), coordinator.read());
+    let Dispatcher { coordinator, pool, requests, knowledge, .. } = &mut gateways.dispatchers[0];
+    let reading = coordinator.read();
     let in_flight = |now| {
-        let view = reading.view(pool, fence, running, (tally, &load_exchange.latency_models), now);
+        let view = coordinator.view(&reading, pool, requests, knowledge.latency_models(), now);
         (0..2).map(|position| view.state(position).in_flight).sum::<u32>()
     };
     assert_eq!([gateways.now, gateways.now.after(EXPIRE)].map(in_flight), [1, 2]);
@@ -257,7 +257,7 @@ fn what_others_run_makes_the_value_that_every_placement_writes_no_larger() {
 fn pods_of(gateways: &Gateways, gateway: usize) -> Vec<u32> {
     let dispatcher = &gateways.dispatchers[gateway];
     let count = |pod: &crate::scheduling::pool::Pod| {
-        let of_pod = dispatcher.running.columns().filter_map(|(_, column)| column.get(&pod.id));
+        let of_pod = dispatcher.requests.loads().filter_map(|(_, loads)| loads.get(&pod.id));
         of_pod.map(|entry| entry.count).sum()
     };
     dispatcher.pool.pods().iter().map(count).collect()

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::dispatcher::{Action, Dispatcher, End, RefusalReason, Settings};
+use crate::learning::{Prediction, PredictionKind};
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::{Preferences, least_request};
 use crate::scheduling::pool::Pool;
@@ -84,6 +85,7 @@ pub(super) fn settings() -> Settings {
         corrects_profiles: true,
         pool: "p".to_owned(),
         fingerprint: 1,
+        prediction: Prediction { kind: PredictionKind::Median, cold_tokens: 1 },
         assessment: Assessment {
             default_slo: None,
             default_concurrency: None,

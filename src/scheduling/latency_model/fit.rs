@@ -54,7 +54,7 @@ const USUAL_STEP: f64 = 2.0;
 /// Variance of relative residuals that the prior is weighed against: 14 %.
 const RESIDUAL_VARIANCE: f64 = 0.02;
 
-/// Observation from one request, or from one cell of a profile.
+/// PodObservation from one request, or from one cell of a profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
     /// n: requests on the pod, on average.

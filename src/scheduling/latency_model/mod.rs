@@ -13,6 +13,7 @@ mod fit;
 mod kv_capacity;
 mod load_integral;
 mod model;
+mod observation;
 mod prompts;
 mod step;
 mod sustained;
@@ -25,15 +26,16 @@ pub use self::capacity::Capacity;
 use self::fit::Sample;
 use self::kv_capacity::KvCapacity;
 pub use self::load_integral::Levels;
-use self::load_integral::{IntegralReading, LoadIntegral};
+use self::load_integral::LoadIntegral;
 pub use self::model::{LatencyModel, Learned};
+pub use self::observation::PodObservation;
+use self::observation::Prefill;
 pub use self::prompts::ComputedShares;
 use self::prompts::Evidence;
 use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
 use self::sustained::Stay;
 use super::pool::{DeploymentId, PodId, Pool};
-use super::request::RequestId;
 use super::time::Instant;
 
 /// Steps that a request must have made to be learned from: a few are mostly chance.
@@ -43,29 +45,13 @@ const ENOUGH_STEPS: u32 = 12;
 /// be found out only when its answers end.
 const MANY_STEPS: u32 = 64;
 
-/// Latency models of deployments, integrals of the load of pods, and the requests that will teach.
+/// Latency models of deployments, and integrals of the load of pods.
 #[derive(Debug, Default)]
 pub struct LatencyModels {
-    latency_models: FnvHashMap<DeploymentId, LatencyModel>,
+    models: FnvHashMap<DeploymentId, LatencyModel>,
     integrals: FnvHashMap<PodId, LoadIntegral>,
     kv_capacities: FnvHashMap<DeploymentId, KvCapacity>,
     learns: bool,
-    running: FnvHashMap<RequestId, TrackedRequest>,
-}
-
-/// A request of this VM that runs.
-#[derive(Debug)]
-struct TrackedRequest {
-    pod: PodId,
-    deployment: DeploymentId,
-    prompt_tokens: f64,
-    prefill: Prefill,
-    /// Reading of the integral of its pod's load: when it was placed or, better, at its first
-    /// token.
-    from: IntegralReading,
-    streamed: bool,
-    /// Tokens of its answer by then.
-    tokens: u32,
 }
 
 /// End of an answer that came whole.
@@ -78,25 +64,6 @@ pub struct Ended {
     /// `true` where it would have kept its objective had it not waited before it was placed; `None`
     /// where it has none.
     pub kept: Option<bool>,
-}
-
-/// Time that the prompt of a request was expected to take when it was placed.
-#[derive(Clone, Copy, Debug)]
-struct Prefill {
-    placed_at: Instant,
-    /// Until the prompts before it are computed, and the iteration in flight is over.
-    wait_s: f64,
-    /// If all of it is computed.
-    whole_s: f64,
-    /// An iteration.
-    step_s: f64,
-    /// Instant at which it will be computed, by what is known of caches.
-    done_at: Instant,
-    /// The others on the pod then: requests and their tokens of context.
-    requests: f64,
-    context_tokens: f64,
-    /// No other prompt was expected to be computed there first.
-    is_next: bool,
 }
 
 /// A prompt that takes less than so many iterations says nothing of caches: its first token comes
@@ -117,28 +84,28 @@ impl LatencyModels {
 
     /// Takes up what is new in a pool, and forgets what is gone.
     pub fn meet(&mut self, pool: &Pool) {
-        self.latency_models.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
+        self.models.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
         let pods: Vec<PodId> = pool.pods().iter().map(|pod| pod.id).collect();
         self.integrals.retain(|id, _| pods.contains(id));
         self.kv_capacities.retain(|id, _| pool.deployments().iter().any(|deployment| deployment.id == *id));
-        self.latency_models.values_mut().for_each(|latency_model| latency_model.keep_to(&pods));
+        self.models.values_mut().for_each(|latency_model| latency_model.keep_to(&pods));
         for deployment in pool.deployments() {
             let profile = deployment.any_profile();
-            match self.latency_models.get_mut(&deployment.id) {
+            match self.models.get_mut(&deployment.id) {
                 Some(latency_model) => latency_model.start_from(profile),
-                None => drop(self.latency_models.insert(deployment.id, LatencyModel::new(profile))),
+                None => drop(self.models.insert(deployment.id, LatencyModel::new(profile))),
             }
         }
     }
 
     /// Returns the speed of a deployment.
     pub fn of(&self, deployment: DeploymentId) -> Option<&LatencyModel> {
-        self.latency_models.get(&deployment)
+        self.models.get(&deployment)
     }
 
     /// All of them, to exchange what was learned with other VMs.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (DeploymentId, &mut LatencyModel)> {
-        self.latency_models.iter_mut().map(|(deployment, latency_model)| (*deployment, latency_model))
+        self.models.iter_mut().map(|(deployment, latency_model)| (*deployment, latency_model))
     }
 
     /// Updates the integral of a pod's load by what was seen on it; returns the share of time in
@@ -163,14 +130,15 @@ impl LatencyModels {
         room.map_or(f64::INFINITY, |room| room.tokens())
     }
 
-    /// A request of this VM was placed.
+    /// A request of this VM was placed. Returns the observation that its answer goes on and its end
+    /// concludes.
+    #[must_use]
     pub fn placed(
         &mut self,
-        id: RequestId,
         prompt_tokens: u32,
         (pod, deployment): (PodId, DeploymentId),
         now: Instant,
-    ) {
+    ) -> PodObservation {
         let integral = self.integral(pod, now);
         let (from, requests, context_tokens) = (integral.read(), integral.requests(), integral.context_tokens());
         let before = integral.prefill_until();
@@ -183,8 +151,7 @@ impl LatencyModels {
         let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
         let is_next = before <= now;
         let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at, requests, context_tokens, is_next };
-        self.running
-            .insert(id, TrackedRequest { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 });
+        PodObservation { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 }
     }
 
     /// A request came to a pod, from whichever VM.
@@ -201,24 +168,20 @@ impl LatencyModels {
     }
 
     /// The streamed answer to a request of this VM has so many tokens now, one or more.
-    pub fn went_on(&mut self, id: RequestId, tokens: u32, now: Instant) {
-        let Some(lesson) = self.running.get(&id) else { return };
-        let (pod, deployment, from) = (lesson.pod, lesson.deployment, lesson.from);
-        let steps = tokens.saturating_sub(lesson.tokens);
-        if lesson.streamed && steps < MANY_STEPS {
+    pub fn went_on(&mut self, observation: &mut PodObservation, tokens: u32, now: Instant) {
+        let PodObservation { pod, deployment, from, streamed, .. } = *observation;
+        let steps = tokens.saturating_sub(observation.tokens);
+        if streamed && steps < MANY_STEPS {
             return;
         }
-        let is_first = !lesson.streamed;
-        if is_first {
-            self.began(lesson.prompt_tokens, lesson.prefill, (pod, deployment), now);
+        if !streamed {
+            self.began(observation.prompt_tokens, observation.prefill, (pod, deployment), now);
         }
         let integral = self.integral(pod, now);
         let (sample, read) = (integral.since(&from, f64::from(steps)), integral.read());
-        if let Some(lesson) = self.running.get_mut(&id) {
-            (lesson.from, lesson.streamed, lesson.tokens) = (read, true, tokens);
-        }
-        if let Some(latency_model) = self.latency_models.get_mut(&deployment).filter(|_| self.learns && !is_first) {
-            latency_model.learn(pod, sample);
+        (observation.from, observation.streamed, observation.tokens) = (read, true, tokens);
+        if let Some(model) = self.models.get_mut(&deployment).filter(|_| self.learns && streamed) {
+            model.learn(pod, sample);
         }
     }
 
@@ -230,7 +193,7 @@ impl LatencyModels {
             return;
         }
         let took_s = now.seconds_since(prefill.placed_at) - prefill.wait_s;
-        let Some(latency_model) = self.latency_models.get_mut(&deployment).filter(|_| self.learns) else { return };
+        let Some(latency_model) = self.models.get_mut(&deployment).filter(|_| self.learns) else { return };
         latency_model.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
         if prefill.is_next {
             latency_model.learn_prefill(pod, prompt_tokens, |computed_tokens| Sample {
@@ -244,18 +207,17 @@ impl LatencyModels {
     }
 
     /// A request of this VM ended: as `answer`, if it ended well.
-    pub fn ended(&mut self, id: RequestId, answer: Option<Ended>, now: Instant) {
-        let Some(lesson) = self.running.remove(&id) else { return };
+    pub fn ended(&mut self, observation: PodObservation, answer: Option<Ended>, now: Instant) {
         let learns = self.learns;
         if let Some((Ended { cached_tokens, kept, .. }, latency_model)) =
-            answer.zip(self.latency_models.get_mut(&lesson.deployment)).filter(|_| learns)
+            answer.zip(self.models.get_mut(&observation.deployment)).filter(|_| learns)
         {
-            if let Some(cached) = cached_tokens.filter(|_| lesson.prompt_tokens > 0.0) {
-                let share = 1.0 - f64::from(cached) / lesson.prompt_tokens;
-                latency_model.learn_prompt(lesson.prompt_tokens, share.max(0.0), Evidence::Told);
+            if let Some(cached) = cached_tokens.filter(|_| observation.prompt_tokens > 0.0) {
+                let share = 1.0 - f64::from(cached) / observation.prompt_tokens;
+                latency_model.learn_prompt(observation.prompt_tokens, share.max(0.0), Evidence::Told);
             }
             if let Some(kept) = kept {
-                let Prefill { placed_at, requests, .. } = lesson.prefill;
+                let Prefill { placed_at, requests, .. } = observation.prefill;
                 latency_model.learn_stay(Stay {
                     requests: requests + 1.0,
                     seconds: now.seconds_since(placed_at),
@@ -263,17 +225,17 @@ impl LatencyModels {
                 });
             }
         }
-        let integral = self.integral(lesson.pod, now);
+        let integral = self.integral(observation.pod, now);
         let tokens = answer.map_or(0, |answer| answer.output_tokens);
-        integral.ended(lesson.prompt_tokens + f64::from(tokens));
+        integral.ended(observation.prompt_tokens + f64::from(tokens));
         // From the first token on, one step less than tokens; from the placement on, one for each.
-        let steps = tokens.saturating_sub(lesson.tokens);
+        let steps = tokens.saturating_sub(observation.tokens);
         if steps < ENOUGH_STEPS {
             return;
         }
-        let sample = integral.since(&lesson.from, f64::from(steps));
-        if let Some(latency_model) = self.latency_models.get_mut(&lesson.deployment).filter(|_| self.learns) {
-            latency_model.learn(lesson.pod, sample);
+        let sample = integral.since(&observation.from, f64::from(steps));
+        if let Some(latency_model) = self.models.get_mut(&observation.deployment).filter(|_| self.learns) {
+            latency_model.learn(observation.pod, sample);
         }
     }
 

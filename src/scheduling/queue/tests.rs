@@ -5,6 +5,7 @@ use super::*;
 use crate::scheduling::policies::attainment;
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::request::Arrival;
+use crate::scheduling::requests::Requests;
 use crate::scheduling::testing::{START, assess, pool, profile, urgent};
 
 const MAX_WAIT: Duration = Duration::from_secs(40);
@@ -39,19 +40,19 @@ fn ids<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<u32> {
     requests.into_iter().map(|request| request.arrival.id.0).collect()
 }
 
-fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Queue {
-    let mut queue = Queue::new(late, MAX_WAIT);
+fn queue_of(late: LatePolicy, requests: impl IntoIterator<Item = Request>) -> Requests {
+    let mut queue = Requests::new(late, MAX_WAIT);
     requests.into_iter().for_each(|request| queue.push(request));
     queue
 }
 
 /// Returns the requests that a round is offered, in its order.
-fn offered(queue: &mut Queue, now: Instant) -> Vec<u32> {
+fn offered(queue: &mut Requests, now: Instant) -> Vec<u32> {
     queue.offer(now, 128).into_iter().map(|id| id.0).collect()
 }
 
 /// The order in which a round would look at all that waits.
-fn order(mut queue: Queue, now: Instant) -> Vec<u32> {
+fn order(mut queue: Requests, now: Instant) -> Vec<u32> {
     queue.settle(now);
     offered(&mut queue, now)
 }
@@ -90,7 +91,7 @@ fn what_is_due_now_is_not_late() {
 fn an_infeasible_request_is_late_from_its_arrival_on() {
     let mut queue = queue_of(LatePolicy::Last, [request(1, 2, START, secs(30)), with_slack(2, START, secs(20))]);
     assert_eq!(offered(&mut queue, START), [2, 1]);
-    let urgency = queue.urgency(queue.get(RequestId(1)).unwrap(), START);
+    let urgency = queue.urgency(queue.waiting(RequestId(1)).unwrap(), START);
     assert!(urgency.late && urgency.latest_start < START, "{urgency:?}");
 }
 
@@ -156,7 +157,7 @@ fn one_that_aged_and_then_became_late_loses_its_place_for_a_quarter_of_max_wait(
     queue.settle(after(5));
     assert_eq!(queue.aged(after(5)).unwrap().0.arrival.id, RequestId(2), "the first is late and waits anew");
     assert_eq!(offered(&mut queue, after(5)), [2, 1]);
-    queue.remove(RequestId(2));
+    queue.take_waiting(RequestId(2));
     assert!(queue.aged(after(13)).is_none());
     queue.settle(after(14));
     assert_eq!(queue.aged(after(14)).unwrap().1, after(14), "late since 4 s, and a quarter of 40 s");
@@ -165,13 +166,13 @@ fn one_that_aged_and_then_became_late_loses_its_place_for_a_quarter_of_max_wait(
 #[test]
 fn a_request_that_comes_again_replaces_itself() {
     let mut queue = queue_of(LatePolicy::Last, [with_slack(1, START, secs(1)), with_slack(1, START, secs(9))]);
-    assert_eq!((queue.len(), offered(&mut queue, after(2)).len()), (1, 1));
-    assert!(!queue.get(RequestId(1)).unwrap().is_late(after(2)));
+    assert_eq!((queue.waiting_count(), offered(&mut queue, after(2)).len()), (1, 1));
+    assert!(!queue.waiting(RequestId(1)).unwrap().is_late(after(2)));
 }
 
 /// So many that wait under `slo-attainment`, each with another name; the k-th came at k ms and has
 /// as many seconds as `slack_s` says.
-fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Queue {
+fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Requests {
     let pods = two_speeds();
     let waiting = (0..count).map(|id| {
         let at = START.after(Duration::from_millis(id.into()));
@@ -185,7 +186,7 @@ fn judged(count: u32, slack_s: impl Fn(u32) -> u64) -> Queue {
 #[test]
 fn names_that_clients_make_up_share_a_lane() {
     let mut queue = judged(2_000, |_| 30);
-    assert_eq!(queue.lanes.len(), 1);
+    assert_eq!(queue.queue().lanes.len(), 1);
     assert!(offered(&mut queue, after(2)).len() <= MOST_OF_LANE);
 }
 
@@ -215,7 +216,7 @@ fn lanes_that_are_too_many_for_a_pass_come_up_in_turn() {
         assess(arrival, &pods)
     });
     let mut queue = queue_of(LatePolicy::Last, waiting);
-    assert_eq!(queue.lanes.len(), 1_000);
+    assert_eq!(queue.queue().lanes.len(), 1_000);
     let mut seen: BTreeSet<u32> = BTreeSet::new();
     for _ in 0..64 {
         let looked_at = offered(&mut queue, after(1));
@@ -261,7 +262,7 @@ proptest! {
     #[test]
     fn it_behaves_as_a_sorted_list(steps in steps(), first in any::<bool>(), most in 24..40_usize) {
         let late = if first { LatePolicy::First } else { LatePolicy::Last };
-        let mut queue = Queue::new(late, MAX_WAIT);
+        let mut queue = Requests::new(late, MAX_WAIT);
         let mut model: Vec<Request> = Vec::new();
         let mut now = START;
         for step in steps {
@@ -273,14 +274,14 @@ proptest! {
                     queue.push(request);
                 }
                 Step::Remove(id) => {
-                    let removed = queue.remove(RequestId(id)).map(|request| request.arrival.id.0);
+                    let removed = queue.take_waiting(RequestId(id)).map(|request| request.arrival.id.0);
                     prop_assert_eq!(removed, model.iter().map(|it| it.arrival.id.0).find(|it| *it == id));
                     model.retain(|waiting| waiting.arrival.id.0 != id);
                 }
                 Step::Wait(millis) => now = now.after(Duration::from_millis(millis)),
             }
             queue.settle(now);
-            prop_assert_eq!(queue.len(), model.len());
+            prop_assert_eq!(queue.waiting_count(), model.len());
 
             let aged = queue.aged(now).map(|(request, _)| request.arrival.id.0);
             let mut order = sorted(&model, late, now);
@@ -291,7 +292,7 @@ proptest! {
             let few: Vec<u32> = queue.offer(now, most).into_iter().map(|id| id.0).collect();
             let mut in_order = order.iter().filter(|id| few.contains(id));
             prop_assert!(few.iter().all(|id| in_order.next() == Some(id)), "{few:?} are not in the order {order:?}");
-            let footprint = |id: &u32| queue.get(RequestId(*id)).unwrap().footprint();
+            let footprint = |id: &u32| queue.waiting(RequestId(*id)).unwrap().footprint();
             for (place, id) in order.iter().enumerate() {
                 let is_head = order[..place].iter().all(|other| Some(*other) == aged || footprint(other) != footprint(id));
                 prop_assert!(!is_head || few.contains(id), "{id} is the first of its footprint, and not among {few:?}");
@@ -301,7 +302,7 @@ proptest! {
             let mut overdue: Vec<_> = model.iter().filter(|it| now.since(it.arrival.at) > MAX_WAIT).collect();
             overdue.sort_by_key(|it| (it.arrival.at, it.arrival.id));
             prop_assert_eq!(expired, ids(overdue));
-            prop_assert_eq!(queue.work(), model.iter().map(Request::work).sum::<Duration>());
+            prop_assert_eq!(queue.waiting_work(), model.iter().map(Request::work).sum::<Duration>());
         }
         queue.outdate();
         prop_assert_eq!(queue.offer(now, most), []);
@@ -310,20 +311,21 @@ proptest! {
         let mut all = ids(&model);
         all.sort_unstable();
         prop_assert_eq!(drained, all);
-        prop_assert_eq!((queue.len(), queue.work(), queue.lanes.len()), (0, Duration::ZERO, 0));
-        prop_assert!(queue.by_arrival.is_empty() && queue.by_latest_start.is_empty() && queue.by_aging.is_empty());
+        prop_assert_eq!((queue.waiting_count(), queue.waiting_work(), queue.queue().lanes.len()), (0, Duration::ZERO, 0));
+        let Queue { by_arrival, by_latest_start, by_aging, .. } = queue.queue();
+        prop_assert!(by_arrival.is_empty() && by_latest_start.is_empty() && by_aging.is_empty());
     }
 
     /// Whoever is oldest among those that may reserve a pod neither became late after it had aged,
     /// nor has to wait.
     #[test]
     fn after_settling_the_aged_are_those_beyond_their_patience(steps in steps(), more_ms in 0..60_000_u64) {
-        let mut queue = Queue::new(LatePolicy::Last, MAX_WAIT);
+        let mut queue = Requests::new(LatePolicy::Last, MAX_WAIT);
         let mut now = START;
         for step in steps {
             match step {
                 Step::Push { id, shape, e2e_ms } => queue.push(request(id, shape, now, Duration::from_millis(e2e_ms))),
-                Step::Remove(id) => drop(queue.remove(RequestId(id))),
+                Step::Remove(id) => drop(queue.take_waiting(RequestId(id))),
                 Step::Wait(millis) => now = now.after(Duration::from_millis(millis)),
             }
         }
@@ -336,7 +338,8 @@ proptest! {
             let lost = request.is_late(now) && aged <= effective_start(request);
             if lost { effective_start(request).after(QUARTER) } else { aged }
         };
-        let oldest = queue.waiting.values().map(|it| (may_reserve_since(&it.request), it.request.arrival.id)).min();
+        let waiting = queue.queue().by_arrival.iter().map(|(_, id)| queue.waiting(*id).unwrap());
+        let oldest = waiting.map(|request| (may_reserve_since(request), request.arrival.id)).min();
         let expected = oldest.filter(|(since, _)| *since <= now);
         prop_assert_eq!(queue.aged(now).map(|(request, since)| (since, request.arrival.id)), expected);
     }

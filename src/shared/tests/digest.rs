@@ -6,13 +6,13 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::queue::Urgency;
 use crate::scheduling::testing::{START, pool};
 use crate::scheduling::time::Instant;
 use crate::shared::claim::Claim;
 use crate::shared::digest::{Digest, DigestError, MAX_CHARS, UrgentRequest, VERSION};
-use crate::shared::ledger::{Column, Entry};
 
 fn pod(number: u16) -> PodId {
     PodId::of(format!("10.0.{}.{}:8000", number >> 8, number & 255).parse().unwrap())
@@ -22,9 +22,9 @@ fn deployment() -> DeploymentId {
     pool(&[("a", 1, None)]).deployments()[0].id
 }
 
-fn column(loads: &std::collections::BTreeMap<u16, Vec<u32>>) -> Column {
+fn column(loads: &std::collections::BTreeMap<u16, Vec<u32>>) -> PodLoads {
     let entry = |loads: &Vec<u32>| {
-        let mut entry = Entry::default();
+        let mut entry = PodLoad::default();
         loads.iter().for_each(|micro| entry.charge(Load::from_micro(*micro)));
         entry
     };
@@ -79,7 +79,7 @@ fn a_text_of_any_length_is_not_decoded() {
 fn a_request_takes_no_more_than_a_pod_and_no_pod_runs_none() {
     let absurd = DigestError::Absurd("a pod's load is not that of its requests");
     refused(&digest(1_000_001).encode("p"), absurd);
-    let none = Digest { running: [(pod(1), Entry::default())].into(), ..digest(1) };
+    let none = Digest { running: [(pod(1), PodLoad::default())].into(), ..digest(1) };
     refused(&none.encode("p"), absurd);
     let waiting = Some(UrgentRequest::of(&claim(START, START, 1_000_001), START));
     let absurd = DigestError::Absurd("a request that takes more than a whole pod");

@@ -4,9 +4,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::testing::START;
-use crate::shared::ledger::{Column, Entry, Ledger};
+use crate::shared::ledger::Ledger;
 use crate::shared::membership::{FencingToken, Membership};
 
 fn fences(count: usize) -> Vec<FencingToken> {
@@ -19,15 +20,15 @@ fn pod(number: u8) -> PodId {
 }
 
 /// Load of one pod, from the loads of its requests in millionths.
-fn charged(loads: &[u32]) -> Entry {
-    let mut entry = Entry::default();
+fn charged(loads: &[u32]) -> PodLoad {
+    let mut entry = PodLoad::default();
     loads.iter().for_each(|micro| entry.charge(Load::from_micro(*micro)));
     entry
 }
 
 /// The sum of the columns of some VMs.
-fn sum_of(ledger: &Ledger, counts: impl Fn(FencingToken) -> bool) -> Column {
-    let mut sum = Column::new();
+fn sum_of(ledger: &Ledger, counts: impl Fn(FencingToken) -> bool) -> PodLoads {
+    let mut sum = PodLoads::new();
     for (pod, entry) in ledger.columns().filter(|(fence, _)| counts(*fence)).flat_map(|(_, column)| column) {
         sum.entry(*pod).or_default().add(*entry);
     }
@@ -40,7 +41,7 @@ fn runs() -> impl Strategy<Value = Runs> {
     btree_map(0..5_u8, vec(0..2_000_000_u32, 1..5), 0..5)
 }
 
-fn column(runs: &Runs) -> Column {
+fn column(runs: &Runs) -> PodLoads {
     runs.iter().map(|(number, loads)| (pod(*number), charged(loads))).collect()
 }
 
@@ -49,7 +50,7 @@ fn a_column_that_is_empty_takes_no_room() {
     let mut ledger = Ledger::default();
     let fence = fences(1)[0];
     ledger.publish(fence, column(&Runs::from([(0, vec![1])])));
-    ledger.publish(fence, Column::new());
+    ledger.publish(fence, PodLoads::new());
     assert_eq!(ledger, Ledger::default());
 }
 
@@ -59,7 +60,7 @@ fn a_load_that_a_pod_can_not_have_saturates_in_its_sum_alone() {
     assert_eq!((entry.load(), entry.count), (Load::from_micro(u32::MAX), 2));
     entry.release(Load::from_micro(u32::MAX));
     entry.release(Load::from_micro(u32::MAX));
-    assert_eq!(entry, Entry::default());
+    assert_eq!(entry, PodLoad::default());
 }
 
 proptest! {

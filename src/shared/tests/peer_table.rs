@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::PodId;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 use crate::shared::digest::Digest;
-use crate::shared::ledger::{Column, Entry};
 use crate::shared::peer_table::{PeerTable, SlotWrite};
 use crate::shared::peer_view::Standing;
 
@@ -20,10 +20,10 @@ fn pod() -> PodId {
 }
 
 /// So many requests, each of a tenth of the pod.
-fn column(count: u32) -> Column {
-    let mut entry = Entry::default();
+fn column(count: u32) -> PodLoads {
+    let mut entry = PodLoad::default();
     (0..count).for_each(|_| entry.charge(Load::from_micro(100_000)));
-    if count == 0 { Column::new() } else { Column::from([(pod(), entry)]) }
+    if count == 0 { PodLoads::new() } else { PodLoads::from([(pod(), entry)]) }
 }
 
 fn text(gateway: u64, sequence: u64, count: u32) -> Option<String> {
@@ -40,7 +40,7 @@ fn look(peer_table: &mut PeerTable, slots: &[Option<String>], now: Instant) -> V
 
 /// Counts the requests that the others run.
 fn elsewhere(peer_table: &PeerTable) -> u32 {
-    let peer_view = peer_table.peer_view(Column::new(), 1, Duration::ZERO, START.after(EXPIRE));
+    let peer_view = peer_table.peer_view(PodLoads::new(), 1, Duration::ZERO, START.after(EXPIRE));
     peer_view.elsewhere(pod(), START).count
 }
 
@@ -120,18 +120,18 @@ fn who_knows_too_few_draws_a_place_among_those_that_are_expected() {
     assert_eq!(peer_table.rank(4), 3);
     look(&mut peer_table, &[text(2, 1, 3), text(3, 1, 3), text(9, 1, 3)], START);
     assert_eq!(peer_table.rank(4), 2);
-    assert_eq!(peer_table.peer_view(Column::new(), 3, Duration::ZERO, START).reckoned, 4);
-    assert_eq!(peer_table.peer_view(Column::new(), 5, Duration::ZERO, START).reckoned, 5);
+    assert_eq!(peer_table.peer_view(PodLoads::new(), 3, Duration::ZERO, START).reckoned, 4);
+    assert_eq!(peer_table.peer_view(PodLoads::new(), 5, Duration::ZERO, START).reckoned, 5);
 }
 
 #[test]
 fn it_passes_from_vm_to_vm() {
     let mut peer_table = PeerTable::new(1);
     look(&mut peer_table, &[text(2, 1, 3)], START);
-    let first = peer_table.digest(Column::new(), None);
+    let first = peer_table.digest(PodLoads::new(), None);
     let mut passed = PeerTable::from_bytes(&peer_table.to_bytes()).unwrap();
     assert_eq!(passed, peer_table);
-    assert!(passed.digest(Column::new(), None).sequence > first.sequence);
+    assert!(passed.digest(PodLoads::new(), None).sequence > first.sequence);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn an_outlook_runs_out_and_each_pod_is_shared_then() {
     let peer_view = peer_table.peer_view(column(2), 1, Duration::ZERO, after(2_000));
     assert_eq!((peer_view.standing(after(1_999)), peer_view.gateways_seen(after(1_999))), (Standing::Together, 2));
     assert_eq!((peer_view.standing(after(2_000)), peer_view.gateways_seen(after(2_000))), (Standing::Apart, 0));
-    assert_eq!(peer_view.elsewhere(pod(), after(2_000)), Entry::default());
+    assert_eq!(peer_view.elsewhere(pod(), after(2_000)), PodLoad::default());
     let allows = |own: u32, more: u32, now| {
         let own = Load::from_micro(own * 100_000);
         peer_view.allowance(pod(), (1, 2), own, now).allows(Load::from_micro(more * 100_000))

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use crate::scheduling::load::Load;
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::{DeploymentId, Pool};
 use crate::scheduling::testing::{START, pool, profile};
-use crate::shared::ledger::{Column, Entry};
 use crate::shared::membership::{DEAD_AFTER, FencingToken};
 use crate::shared::pool_state::PoolState;
 
@@ -12,10 +12,10 @@ fn a_pool() -> Pool {
 }
 
 /// One request on the first pod.
-fn column() -> Column {
-    let mut entry = Entry::default();
+fn column() -> PodLoads {
+    let mut entry = PodLoad::default();
     entry.charge(Load::from_micro(1));
-    Column::from([(a_pool().pods()[0].id, entry)])
+    PodLoads::from([(a_pool().pods()[0].id, entry)])
 }
 
 fn deployments() -> [DeploymentId; 2] {
@@ -54,7 +54,7 @@ fn what_ended_takes_no_room_on_the_board() {
     let fence = seated(&mut pool_state);
     let before = pool_state.clone();
     pool_state.publish(deployments()[0], fence, column());
-    pool_state.publish(deployments()[0], fence, Column::new());
+    pool_state.publish(deployments()[0], fence, PodLoads::new());
     assert_eq!(pool_state, before);
 }
 
@@ -65,11 +65,11 @@ fn a_silent_vms_load_counts_no_more_and_goes_with_its_seat() {
     pool_state.publish(deployments()[0], fence, column());
     let dead = START.after(DEAD_AFTER);
     assert_eq!(pool_state.running(dead.before(Duration::from_micros(1))), column());
-    assert_eq!(pool_state.running(dead), Column::new());
+    assert_eq!(pool_state.running(dead), PodLoads::new());
     let mut empty = pool_state.clone();
     empty.drop_dead(dead);
     assert_eq!(empty.membership.member(fence), None);
-    assert_eq!(empty.running(START), Column::new());
+    assert_eq!(empty.running(START), PodLoads::new());
     pool_state.leave(fence);
     assert_eq!(pool_state, empty);
 }

@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
-use crate::shared::ledger::Column;
 use crate::sources::callout::FetchError;
 
 fn source(more: &str) -> ReplicaSource {
@@ -12,7 +12,7 @@ fn source(more: &str) -> ReplicaSource {
 
 /// Makes the next digest of a gateway, as text.
 fn digest(peer_table: &mut PeerTable) -> String {
-    peer_table.digest(Column::new(), None).encode("p")
+    peer_table.digest(PodLoads::new(), None).encode("p")
 }
 
 fn begin(gateway: u64) -> (GossipRound, String) {

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use slo_router::scheduling::load::Load;
+use slo_router::scheduling::pod_load::{PodLoad, PodLoads};
 use slo_router::scheduling::pool::PodId;
 use slo_router::scheduling::time::Instant as Moment;
 use slo_router::shared::digest::Digest;
-use slo_router::shared::ledger::{Column, Entry};
 use slo_router::shared::peer_table::PeerTable;
 
 /// Cost of one look.
@@ -35,7 +35,7 @@ pub fn cost(columns: &[Vec<(usize, u16)>], one: Load) -> Cost {
     let moment = Moment::from_micros(1);
     let (_, read) = timed(|| {
         peers.look(&slots, "p", Duration::from_secs(2), moment);
-        (peers.peer_view(Column::new(), 1, Duration::ZERO, moment), peers.to_bytes())
+        (peers.peer_view(PodLoads::new(), 1, Duration::ZERO, moment), peers.to_bytes())
     });
     Cost {
         digest_bytes: bytes / digests.len().max(1),
@@ -47,7 +47,7 @@ pub fn cost(columns: &[Vec<(usize, u16)>], one: Load) -> Cost {
 
 fn digest(gateway: usize, column: &[(usize, u16)], one: Load) -> Digest {
     let running = column.iter().map(|(pod, count)| {
-        let mut entry = Entry::default();
+        let mut entry = PodLoad::default();
         (0..*count).for_each(|_| entry.charge(one));
         let pod = u32::try_from(*pod).unwrap_or(u32::MAX);
         (PodId::of((std::net::Ipv4Addr::from_bits(0x0a00_0000 + pod), 8000).into()), entry)

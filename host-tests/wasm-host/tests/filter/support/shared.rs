@@ -1,11 +1,11 @@
 //! State that the VMs share, read by the filter's own types.
 
 use slo_router::scheduling::latency_model::Learned;
+use slo_router::scheduling::pod_load::PodLoads;
 use slo_router::scheduling::pool::DeploymentId;
 use slo_router::scheduling::time::Instant;
 use slo_router::shared::Keys;
 use slo_router::shared::health::Failing;
-use slo_router::shared::ledger::Column;
 use slo_router::shared::membership::Member;
 use slo_router::shared::pool_state::PoolState;
 use slo_router::shared::runs::{Placed, Runs};
@@ -19,7 +19,7 @@ pub struct Shared<'a>(pub &'a World);
 
 impl Shared<'_> {
     /// Returns what runs on each pod, as the VMs that live have published it.
-    pub fn running(&self) -> Column {
+    pub fn running(&self) -> PodLoads {
         self.pool_state().running(self.now())
     }
 

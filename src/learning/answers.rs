@@ -1,5 +1,5 @@
 //! Facts learned from the responses that pass: how long a model's answers are, and how many
-//! characters its tokens have. Shared by the VMs of a pool, one value for each model.
+//! characters its tokens have. SharedPart by the VMs of a pool, one value for each model.
 
 mod labels;
 
@@ -10,12 +10,13 @@ use fnv::FnvHashMap;
 use serde::{Deserialize, Serialize};
 
 use self::labels::{Admitted, Labels, NEW_MODELS};
+use super::exchange::{SharedPart, exchange};
 use crate::scheduling::prediction::{
     Completion, DrawWindow, History, LengthDistribution, PartialAnswer, estimate_median,
 };
 use crate::scheduling::shape::log2_bucket;
 use crate::scheduling::time::Instant;
-use crate::shared::{Keys, Store, update};
+use crate::shared::{Keys, Store};
 
 /// Characters per token before anything is known: the mean of ShareGPT's English-heavy turns in
 /// cl100k.
@@ -216,19 +217,7 @@ impl Learning {
     /// Exchanges what was learned with the other VMs, and forgets what lies too long back.
     pub fn share(&mut self, store: &impl Store, keys: &Keys, now: Instant) {
         for (name, model) in &mut self.models {
-            let key = keys.lengths(name);
-            if model.pending.is_empty() {
-                model.known = crate::shared::store::read(store, &key).0;
-            } else {
-                let merged = update(store, &key, |known: &mut ModelStatistics| {
-                    model.pending.iter().for_each(|sample| known.learn(sample));
-                    Some(known.clone())
-                });
-                if let Ok(Some(known)) = merged {
-                    model.known = known;
-                    model.pending.clear();
-                }
-            }
+            exchange(store, &keys.lengths(name), model);
             model.known.history.forget_before(now.before(MOST_AGE));
             model.medians.clear();
             model.lengths.clear();
@@ -241,6 +230,25 @@ impl Learning {
             Some(model) => act(model),
             None => act(self.models.entry(name.to_owned()).or_default()),
         }
+    }
+}
+
+// === impl LearnedModel ===
+
+impl SharedPart for LearnedModel {
+    type Value = ModelStatistics;
+
+    fn has_news(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    fn tell(&self, all: &mut ModelStatistics) {
+        self.pending.iter().for_each(|sample| all.learn(sample));
+    }
+
+    fn take(&mut self, all: ModelStatistics) {
+        self.known = all;
+        self.pending.clear();
     }
 }
 

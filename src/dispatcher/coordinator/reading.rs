@@ -4,20 +4,20 @@ use std::rc::Rc;
 
 use fnv::FnvHashSet;
 
-use super::running::Running;
 use crate::scheduling::allowance::Allowance;
 use crate::scheduling::latency_model::{LatencyModel, LatencyModels};
+use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::{Deployment, DeploymentId, PodId, Pool};
+use crate::scheduling::requests::Requests;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::{Health, PodState, View};
-use crate::shared::ledger::{Column, Entry};
-use crate::shared::membership::FencingToken;
+use crate::shared::membership::{FencingToken, Membership};
 use crate::shared::peer_view::{PeerView, Wanted};
 use crate::shared::pool_state::PoolState;
 use crate::shared::state_cache;
 
 /// See the module.
-pub(super) struct Reading {
+pub(in crate::dispatcher) struct Reading {
     pub(super) pool_state: Rc<PoolState>,
     /// Number of the reading: room is taken only while it is the last.
     pub(super) number: state_cache::ReadingNumber,
@@ -33,19 +33,45 @@ pub(super) struct LoadTally {
     number: Option<state_cache::ReadingNumber>,
     pool: Rc<Pool>,
     others: Vec<FencingToken>,
-    entries: Vec<Entry>,
+    entries: Vec<PodLoad>,
 }
 
 // === impl Reading ===
 
 impl Reading {
+    /// Returns the VMs of this gateway, with what waits there.
+    pub(in crate::dispatcher) fn membership(&self) -> &Membership {
+        &self.pool_state.membership
+    }
+
+    /// Returns the pool's state.
+    pub(in crate::dispatcher) fn pool_state(&self) -> &PoolState {
+        &self.pool_state
+    }
+
+    /// Returns its number: room is taken only while it is the last reading.
+    pub(in crate::dispatcher) fn number(&self) -> state_cache::ReadingNumber {
+        self.number
+    }
+
+    /// Returns `true` if no pod fails, nobody waits, here or in other gateways, and the VM with
+    /// this fencing token has told so: then a request that comes need not queue.
+    pub(in crate::dispatcher) fn is_calm(&self, own: FencingToken, now: Instant) -> bool {
+        let membership = self.membership();
+        // What this VM said of its queue, and that it was woken, is for a round to take back.
+        membership.member(own).is_some_and(|own| own.woken.is_none() && own.waiting == 0)
+            && membership.others(Some(own), now).all(|member| member.claim.is_none())
+            && self.wanted(now).is_empty()
+            && self.pool_state.failing.is_empty()
+    }
+
     /// Returns the view on other gateways, where there are any.
-    pub(super) fn peer_view(&self) -> Option<&PeerView> {
+    pub(in crate::dispatcher) fn peer_view(&self) -> Option<&PeerView> {
         self.peer_view.as_deref()
     }
 
     /// Returns the most urgent requests that wait in other gateways, most urgent first.
-    pub(super) fn wanted(&self, now: Instant) -> &[Wanted] {
+    pub(in crate::dispatcher) fn wanted(&self, now: Instant) -> &[Wanted] {
         self.peer_view().map(|peer_view| peer_view.claims(now)).unwrap_or_default()
     }
 
@@ -56,13 +82,13 @@ impl Reading {
         &self,
         pool: &'a Rc<Pool>,
         fence: Option<FencingToken>,
-        running: &Running,
+        requests: &Requests,
         (tally, latency_models): (&mut LoadTally, &LatencyModels),
         now: Instant,
     ) -> View<'a> {
         let pool_state = &*self.pool_state;
         let mut entries = tally.elsewhere(self, pool, fence, now).to_vec();
-        for (deployment, column) in running.columns() {
+        for (deployment, column) in requests.loads() {
             add(&mut entries, pool, deployment, column);
         }
         let peer_view = self.peer_view();
@@ -121,12 +147,12 @@ impl Reading {
 
 impl LoadTally {
     /// Returns the load of the other VMs on each pod, in the order of the pool.
-    fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<FencingToken>, now: Instant) -> &[Entry] {
+    fn elsewhere(&mut self, reading: &Reading, pool: &Rc<Pool>, own: Option<FencingToken>, now: Instant) -> &[PodLoad] {
         let others: Vec<FencingToken> =
             reading.pool_state.membership.others(own, now).map(|member| member.fence).collect();
         if self.number != Some(reading.number) || !Rc::ptr_eq(&self.pool, pool) || self.others != others {
             self.entries.clear();
-            self.entries.resize(pool.pods().len(), Entry::default());
+            self.entries.resize(pool.pods().len(), PodLoad::default());
             for (deployment, column) in reading.pool_state.columns_of(|fence| others.contains(&fence)) {
                 add(&mut self.entries, pool, deployment, column);
             }
@@ -137,7 +163,7 @@ impl LoadTally {
 }
 
 /// Adds what runs on the pods of a deployment, as far as they are that deployment's in this pool.
-fn add(entries: &mut [Entry], pool: &Pool, deployment: DeploymentId, column: &Column) {
+fn add(entries: &mut [PodLoad], pool: &Pool, deployment: DeploymentId, column: &PodLoads) {
     let Some(of) = pool.deployments().iter().position(|known| known.id == deployment) else { return };
     for (pod, entry) in column {
         let Some(position) = pool.position(*pod) else { continue };

@@ -9,11 +9,11 @@ use crate::scheduling::run::Run;
 use crate::scheduling::view::OnPods;
 
 /// Key of a run: the slot of the VM that reported it, none for this one, and the request there.
-pub(super) type RunKey = (Option<u8>, RequestId);
+pub type RunKey = (Option<u8>, RequestId);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct PodRuns {
+pub struct PodRuns {
     pool: Rc<Pool>,
     runs: OnPods,
     /// Of each pod, in the order of its runs.
@@ -23,28 +23,30 @@ pub(super) struct PodRuns {
 // === impl PodRuns ===
 
 impl PodRuns {
-    /// Of a new pool, on which these run.
-    pub(super) fn new<'r>(pool: Rc<Pool>, runs: impl Iterator<Item = (RunKey, PodId, &'r Run)>) -> Self {
+    /// Of a new pool, on which nothing runs.
+    pub fn new(pool: Rc<Pool>) -> Self {
         let pods = pool.pods().len();
-        let mut on_pods: Vec<Vec<Run>> = vec![Vec::new(); pods];
-        let mut keys: Vec<Vec<RunKey>> = vec![Vec::new(); pods];
+        Self { pool, runs: vec![Vec::new(); pods].into(), keys: vec![Vec::new(); pods] }
+    }
+
+    /// Adds runs of which none is there yet.
+    pub fn extend<'r>(&mut self, runs: impl Iterator<Item = (RunKey, PodId, &'r Run)>) {
         for (key, pod, run) in runs {
-            let Some(position) = pool.position(pod) else { continue };
-            if let (Some(runs), Some(keys)) = (on_pods.get_mut(position), keys.get_mut(position)) {
+            let Some(position) = self.pool.position(pod) else { continue };
+            if let (Some(runs), Some(keys)) = (self.runs.at_mut(position), self.keys.get_mut(position)) {
                 runs.push(run.clone());
                 keys.push(key);
             }
         }
-        Self { pool, runs: on_pods.into(), keys }
     }
 
     /// Returns the runs on each pod.
-    pub(super) fn runs(&self) -> OnPods {
+    pub fn runs(&self) -> OnPods {
         self.runs.clone()
     }
 
     /// A request runs on a pod, or is further than it was.
-    pub(super) fn put(&mut self, key: RunKey, pod: PodId, run: &Run) {
+    pub fn put(&mut self, key: RunKey, pod: PodId, run: &Run) {
         let Some(position) = self.pool.position(pod) else { return };
         let (Some(runs), Some(keys)) = (self.runs.at_mut(position), self.keys.get_mut(position)) else { return };
         let known = keys.iter().position(|known| *known == key);
@@ -58,7 +60,7 @@ impl PodRuns {
     }
 
     /// A request ended.
-    pub(super) fn take(&mut self, key: RunKey, pod: PodId) {
+    pub fn take(&mut self, key: RunKey, pod: PodId) {
         let Some(position) = self.pool.position(pod) else { return };
         let Some(keys) = self.keys.get_mut(position) else { return };
         let Some(index) = keys.iter().position(|known| *known == key) else { return };

@@ -1,0 +1,47 @@
+//! Exchange with the other VMs of what runs, request by request.
+
+use super::Coordinator;
+use super::reading::Reading;
+use crate::scheduling::latency_model::LatencyModels;
+use crate::scheduling::pool::PodId;
+use crate::scheduling::requests::{Requests, RunKey};
+use crate::scheduling::run::Run;
+use crate::scheduling::time::Instant;
+use crate::scheduling::view::View;
+use crate::shared::store::Store;
+
+impl<S: Store> Coordinator<S> {
+    /// Tells a view what runs on each pod, for a policy that goes by it. Returns the number of
+    /// requests of other VMs that were read for it.
+    pub(in crate::dispatcher) fn show_runs(
+        &mut self,
+        view: &mut View<'_>,
+        reading: &Reading,
+        requests: &mut Requests,
+        latency_models: &mut LatencyModels,
+        now: Instant,
+    ) -> usize {
+        let own = self.fence();
+        let members = reading.membership().others(own, now).map(|member| member.fence).collect();
+        let shared = (self.pool_state.store(), &self.keys);
+        let read = self.load_exchange.read(members, shared, requests.on_pods_mut(), latency_models, now);
+        view.tell_runs(requests.on_pods());
+        read
+    }
+
+    /// Returns what other VMs run, as far as it was read.
+    pub(in crate::dispatcher) fn runs_elsewhere(&self) -> impl Iterator<Item = (RunKey, PodId, &Run)> {
+        self.load_exchange.runs()
+    }
+
+    /// Notes that what runs here changed.
+    pub(in crate::dispatcher) fn note_change(&mut self) {
+        self.load_exchange.note_change();
+    }
+
+    /// Tells the other VMs what runs here, if that changed and they were not told just now.
+    pub(in crate::dispatcher) fn tell_runs(&mut self, requests: &Requests, now: Instant) {
+        let Some(own) = self.fence() else { return };
+        self.load_exchange.tell(own, (self.pool_state.store(), &self.keys), requests, now);
+    }
+}
