@@ -1,3 +1,5 @@
+mod endings;
+mod intake;
 mod proxy;
 
 use std::time::Duration;

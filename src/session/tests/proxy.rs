@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dispatcher::Placement;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::session::headers::Headers;
 use crate::session::host::{Buffer, Host, Map, Metric, MetricKind, Refused};
+use crate::session::record::Facts;
 use crate::session::{Exchange, Next, Root, Router};
 use crate::shared::memory::Memory;
 use crate::shared::store::{Contended, Store, Stored};
@@ -27,6 +29,8 @@ pub(super) struct Stream {
     pub resumed: bool,
     /// Status and body of the proxy's own answer.
     pub reply: Option<(u16, Value)>,
+    /// Envoy's response flags.
+    pub flags: u64,
     body: Vec<u8>,
     chunk: Vec<u8>,
 }
@@ -126,8 +130,9 @@ impl Host for Proxy {
         self.on(|stream| drop(Self::map(stream, map).remove(name)))
     }
 
-    fn property(&self, _: &str) -> Option<Vec<u8>> {
-        None
+    fn property(&self, path: &str) -> Option<Vec<u8>> {
+        let flags = |stream: &mut Stream| stream.flags.to_le_bytes().to_vec();
+        (path == "response\0flags").then(|| self.on(flags).ok()).flatten()
     }
 
     fn take_message(&self, _: u32) -> bool {
@@ -200,15 +205,37 @@ impl Gateway {
 
     /// Answers a request with a document, and ends its stream.
     pub(super) fn answer(&self, id: u32, status: u16, document: &Value) {
-        let chunk = document.to_string().into_bytes();
-        let size = chunk.len();
+        self.respond(id, status, &[("content-type", "application/json")], &document.to_string(), true);
+        self.end(id);
+    }
+
+    /// Has a response's headers pass, and the first part of its body, which may be the last.
+    pub(super) fn respond(&self, id: u32, status: u16, headers: &[(&str, &str)], part: &str, is_last: bool) {
+        let status = status.to_string();
+        let all = [(":status", status.as_str())];
+        let response =
+            all.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let chunk = part.as_bytes().to_vec();
         self.enter(id);
-        let headers = [(":status", status.to_string()), ("content-type", "application/json".to_owned())];
-        let response = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         self.stream(id, |stream| (stream.response, stream.chunk) = (response, chunk));
         self.call(id, |router, id| router.on_response_headers(id, false));
-        self.call(id, |router, id| router.on_response_body(id, size, true));
+        self.call(id, |router, id| router.on_response_body(id, part.len(), is_last));
+    }
+
+    /// Ends a stream, as it stands.
+    pub(super) fn end(&self, id: u32) {
+        self.enter(id);
         self.contexts.borrow_mut().remove(&id);
+    }
+
+    /// Returns how a request was placed that was sent to a pod.
+    pub(super) fn placement(&self, id: u32) -> Placement {
+        self.root.run(|router| router.placement(RequestId(id)).cloned()).flatten().unwrap()
+    }
+
+    /// Returns what was read of a request.
+    pub(super) fn facts(&self, id: u32) -> Facts {
+        self.root.run(|router| router.streams.get(RequestId(id)).unwrap().facts.clone()).flatten().unwrap()
     }
 
     /// Lets a tick pass.
