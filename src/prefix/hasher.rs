@@ -8,10 +8,9 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh64::Xxh64;
-
 use super::heads::{HEADS_MAX, PromptHead, PromptHeads};
 use super::running::{Mark, RunningHash, mix};
+use super::text_hash::TextHash;
 
 /// Bytes of content that an image or a file counts for: about a thousand tokens.
 const ATTACHMENT_BYTES: u64 = 4096;
@@ -54,7 +53,7 @@ pub struct PromptHasher {
     /// The section that is being read.
     section: Option<Section>,
     /// Hash of what is read apart from the content: a field beside it, or an attachment.
-    apart: Xxh64,
+    apart: TextHash,
     apart_bytes: u64,
     is_attachment: bool,
     /// Only the first prompt of a batch is hashed: what follows it is counted.
@@ -81,7 +80,7 @@ impl PromptHasher {
             content: RunningHash::new(key),
             beside: Default::default(),
             section: None,
-            apart: Xxh64::new(key),
+            apart: TextHash::new(key),
             apart_bytes: 0,
             is_attachment: false,
             is_behind_first: false,
@@ -216,7 +215,7 @@ impl PromptHasher {
     /// The body has ended: returns the heads of its prompt. `identity` are the names that tell
     /// apart what is not cached together: model or adapter, salt, stored conversation.
     pub fn finish(&self, identity: &[&str]) -> PromptHeads {
-        let mut names = Xxh64::new(self.key);
+        let mut names = TextHash::new(self.key);
         for name in identity {
             names.update(&(name.len() as u64).to_le_bytes());
             names.update(name.as_bytes());
@@ -243,7 +242,7 @@ impl PromptHasher {
     }
 
     fn begin_apart(&mut self) {
-        self.apart = Xxh64::new(self.key);
+        self.apart = TextHash::new(self.key);
         self.apart_bytes = 0;
     }
 

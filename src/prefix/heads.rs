@@ -5,6 +5,7 @@
 //! places that grow geometrically catch shared system prompts and documents.
 
 use super::running::mix;
+use super::text_hash::TextHash;
 
 /// The most heads of a prompt.
 pub const HEADS_MAX: usize = 48;
@@ -39,7 +40,7 @@ impl PromptHeads {
     /// The single head of a session whose content is not read: all of its last prompt. `key` is
     /// that of [`PromptHasher`](super::PromptHasher).
     pub fn of_session(key: u64, session: &[u8]) -> Self {
-        let fingerprint = mix(key, xxhash_rust::xxh64::xxh64(session, key));
+        let fingerprint = mix(key, TextHash::of(session, key));
         Self { heads: [PromptHead { fingerprint, position: 1 }].into(), total: 1, opening: Some(fingerprint) }
     }
 

@@ -22,6 +22,7 @@ mod running;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text_hash;
 
 pub use self::hasher::{Beside, PromptHasher, Section};
 pub use self::heads::{PromptHead, PromptHeads};

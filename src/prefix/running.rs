@@ -1,6 +1,6 @@
 //! A running hash over a text that comes in pieces, and the places at which it was taken.
 
-use xxhash_rust::xxh64::Xxh64;
+use super::text_hash::TextHash;
 
 /// Place of the first head that no end of a message gives; each next one is a quarter further.
 const FIRST_PLACE: u64 = 1024;
@@ -26,7 +26,7 @@ pub(super) struct Mark {
 /// See the module.
 #[derive(Clone)]
 pub(super) struct RunningHash {
-    hash: Xxh64,
+    hash: TextHash,
     position: u64,
     /// The next place that is marked.
     next: u64,
@@ -43,7 +43,7 @@ pub(super) struct RunningHash {
 impl RunningHash {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            hash: Xxh64::new(seed),
+            hash: TextHash::new(seed),
             position: 0,
             next: FIRST_PLACE,
             places: Vec::new(),

@@ -56,6 +56,7 @@ impl Measuring {
     fn shape(&self) -> Option<ValueShape> {
         let (_, shape) = self.field?;
         match (shape, self.objects.last()) {
+            (ValueShape::Measured { .. }, Some(object)) if object.is_role() && !self.is_hashed() => None,
             (ValueShape::Measured { all_keys }, Some(object)) => object.shape(all_keys),
             (ValueShape::Parameters, _) if self.depth > 0 => self.parameter.map(|_| ValueShape::Scalar),
             _ => Some(shape),
@@ -93,11 +94,6 @@ impl Measuring {
     }
 
     fn take_scalar(&mut self, value: Scalar) {
-        if self.objects.last().is_some_and(ContentObject::is_role)
-            && let Scalar::Text(role) = &value
-        {
-            self.hash(|hasher| hasher.role(role.as_bytes()));
-        }
         self.hash(PromptHasher::end_attachment);
         match (self.objects.last_mut(), self.field) {
             (Some(object), _) => object.tell(&value),
@@ -228,14 +224,20 @@ impl Sink for Taking<'_> {
             self.measuring.kept.extend_from_slice(part.get(..free.min(part.len())).unwrap_or_default());
             self.measuring.hash(|hasher| hasher.attachment(part));
         } else {
-            self.measuring.text.push(part, self.counter);
             self.measuring.hash(|hasher| hasher.text(part));
+            if self.counter.is_some() {
+                self.measuring.text.push(part, self.counter);
+            }
         }
     }
 
     fn end_text(&mut self, characters: usize) {
         let measuring = &mut *self.measuring;
         if measuring.is_scalar {
+            if measuring.objects.last().is_some_and(ContentObject::is_role) {
+                let Measuring { hasher, kept, .. } = measuring;
+                return hasher.iter_mut().for_each(|hasher| hasher.role(kept));
+            }
             let text = String::from_utf8_lossy(&measuring.kept).into_owned();
             return measuring.take_scalar(Scalar::Text(text));
         }
