@@ -16,8 +16,8 @@ pub const PATH: &str = "/v1/chat/completions";
 /// The only model.
 const MODEL: &str = "llama";
 
-/// Event of a streamed answer with one token.
-pub const TOKEN: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n";
+/// Event of a streamed answer with one token, as short as one may be: the filter reads each.
+pub const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
 
 /// Returns the headers of a request beyond its method and path: its type, its class and its objective.
 pub fn headers(Demand { arrival, slo, .. }: &Demand) -> impl Iterator<Item = (&'static str, String)> {
@@ -28,13 +28,11 @@ pub fn headers(Demand { arrival, slo, .. }: &Demand) -> impl Iterator<Item = (&'
 /// Returns the body of a request: a chat of one message, whose characters are those of the prompt.
 pub fn body(Demand { arrival, answering, .. }: &Demand) -> String {
     let characters = (f64::from(arrival.prompt_tokens) * CHARACTERS_PER_TOKEN) as usize;
-    let body = json!({
-        "model": MODEL,
-        "stream": answering.streamed,
-        "max_tokens": arrival.class.max_tokens(),
-        "messages": [{"role": "user", "content": "x".repeat(characters)}],
-    });
-    body.to_string()
+    let (streamed, max_tokens, text) = (answering.streamed, arrival.class.max_tokens(), "x".repeat(characters));
+    // Prompts may be long, and nothing in them needs escaping.
+    format!(
+        r#"{{"model":"{MODEL}","stream":{streamed},"max_tokens":{max_tokens},"messages":[{{"role":"user","content":"{text}"}}]}}"#
+    )
 }
 
 /// Returns the type of an answer.

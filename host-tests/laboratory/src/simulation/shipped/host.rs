@@ -31,8 +31,6 @@ pub(super) struct Stream {
     /// The body, until the request goes on.
     body: Vec<u8>,
     response: Headers,
-    /// The part of the response's body that passes.
-    chunk: Cow<'static, [u8]>,
     /// The pod that the filter names.
     destination: String,
     true_output_tokens: Option<u32>,
@@ -59,6 +57,8 @@ struct State {
     configuration: Vec<u8>,
     streams: RefCell<HashMap<RequestNumber, Stream>>,
     effective: Cell<RequestNumber>,
+    /// The part of a response's body that passes, of the effective stream.
+    chunk: RefCell<Cow<'static, [u8]>>,
     period: Cell<Duration>,
     /// Number of times that the timer was set.
     timer: Cell<u64>,
@@ -70,8 +70,7 @@ struct State {
 impl Stream {
     /// Returns a request that comes.
     pub(super) fn new(request: Headers, body: Vec<u8>, true_output_tokens: Option<u32>) -> Self {
-        let (response, chunk, destination) = (Headers::default(), Cow::Borrowed(&[][..]), String::new());
-        Self { request, body, response, chunk, destination, true_output_tokens }
+        Self { request, body, response: Headers::default(), destination: String::new(), true_output_tokens }
     }
 }
 
@@ -86,6 +85,7 @@ impl WorkerHost {
             configuration,
             streams: RefCell::default(),
             effective: Cell::default(),
+            chunk: RefCell::default(),
             period: Cell::default(),
             timer: Cell::default(),
             decisions: RefCell::default(),
@@ -98,10 +98,14 @@ impl WorkerHost {
         self.0.effective.set(id);
     }
 
-    /// Has callbacks run in the context of a stream from now on, while this part of its response's body passes.
-    pub(super) fn enter(&self, id: RequestNumber, chunk: Cow<'static, [u8]>) {
+    /// Has callbacks run in the context of a stream from now on.
+    pub(super) fn enter(&self, id: RequestNumber) {
         self.0.effective.set(id);
-        let _ = self.on(|stream| stream.chunk = chunk);
+    }
+
+    /// A part of a response's body passes, in the context of its stream.
+    pub(super) fn pass(&self, chunk: Cow<'static, [u8]>) {
+        self.0.chunk.replace(chunk);
     }
 
     /// Returns the pod that a request goes to, of which only the response is yet to come.
@@ -194,7 +198,7 @@ impl Host for WorkerHost {
         match buffer {
             Buffer::Configuration => part(&self.0.configuration),
             Buffer::RequestBody => self.on(|stream| part(&stream.body)).ok()?,
-            Buffer::ResponseBody => self.on(|stream| part(&stream.chunk)).ok()?,
+            Buffer::ResponseBody => part(&self.0.chunk.borrow()),
             Buffer::CalloutAnswer => None,
         }
     }

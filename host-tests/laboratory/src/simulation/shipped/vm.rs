@@ -66,7 +66,7 @@ impl Vm {
     /// Passes the filter's own answer through it.
     pub(super) fn refuse(&mut self, id: RequestNumber) {
         if let Some(Open { context, .. }) = self.open.remove(&id) {
-            self.host.enter(id, Cow::Borrowed(&[]));
+            self.host.enter(id);
             context.run(|router, id| router.on_response_headers(id, true));
             self.end(id, context);
         }
@@ -109,12 +109,13 @@ impl Vm {
     /// Has a part of a response's body pass, and its headers before the first.
     fn pass(&mut self, id: RequestNumber, chunk: Cow<'static, [u8]>, is_last: bool) {
         let Some(Open { context, streamed, responds }) = self.open.get_mut(&id) else { return };
-        let size = chunk.len();
-        self.host.enter(id, chunk);
+        self.host.enter(id);
         if !std::mem::replace(responds, true) {
             self.host.respond(&[(":status", "200"), ("content-type", exchange::content_type(*streamed))]);
             context.run(|router, id| router.on_response_headers(id, false));
         }
+        let size = chunk.len();
+        self.host.pass(chunk);
         context.run(|router, id| router.on_response_body(id, size, is_last));
     }
 
