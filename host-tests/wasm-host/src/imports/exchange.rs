@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use wasmtime::Linker;
-
 use super::memory::{give, read, read_headers, read_text, write, write_u32};
-use super::{Guest, Outcome, status};
+use super::{Guest, Outcome};
 use crate::LogLevel;
 use crate::abi::{BufferType, Status};
 use crate::agenda::Task;
@@ -13,85 +11,47 @@ use crate::callout::Call;
 use crate::event::What;
 use crate::vm::VmState;
 
-pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
-    linker.func_wrap("env", "proxy_log", |mut guest: Guest<'_>, level: u32, data: u32, size: u32| {
-        called!(guest, "proxy_log");
-        status(read_text(&guest, data, size).and_then(|text| {
-            let level = LogLevel::from_abi(level).ok_or(Status::BadArgument)?;
-            guest.data_mut().log(level, text);
-            Ok(())
-        }))
-    })?;
-    linker.func_wrap("env", "proxy_get_log_level", |mut guest: Guest<'_>, out: u32| {
-        called!(guest, "proxy_get_log_level");
+functions! {
+    fn proxy_log(guest, level: u32, data: u32, size: u32) {
+        let text = read_text(guest, data, size)?;
+        let level = LogLevel::from_abi(level).ok_or(Status::BadArgument)?;
+        guest.data_mut().log(level, text);
+        Ok(())
+    }
+    fn proxy_get_log_level(guest, out: u32) {
         let level = guest.data().process.borrow().log_level;
-        status(write_u32(&mut guest, out, level as u32))
-    })?;
-    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut guest: Guest<'_>, out: u32| {
-        called!(guest, "proxy_get_current_time_nanoseconds");
+        write_u32(guest, out, level as u32)
+    }
+    fn proxy_get_current_time_nanoseconds(guest, out: u32) {
         let time = nanoseconds(guest.data().process.borrow().wall_clock());
-        status(write(&mut guest, out, &time.to_le_bytes()))
-    })?;
-    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut guest: Guest<'_>, period: u32| {
-        called!(guest, "proxy_set_tick_period_milliseconds");
-        status(set_tick_period(guest.data_mut(), Duration::from_millis(period.into())))
-    })?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_buffer_bytes",
-        |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
-            called!(guest, "proxy_get_buffer_bytes");
-            status(get_buffer(&mut guest, buffer, (start, length), (data, size)))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_buffer_status",
-        |mut guest: Guest<'_>, buffer: u32, length: u32, flags: u32| {
-            called!(guest, "proxy_get_buffer_status");
-            status(buffer_status(&mut guest, buffer, length, flags))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_set_buffer_bytes",
-        |mut guest: Guest<'_>, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
-            called!(guest, "proxy_set_buffer_bytes");
-            status(set_buffer(&mut guest, buffer, (start, length), (data, size)))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_http_call",
-        |mut guest: Guest<'_>,
-         cluster: u32,
-         cluster_size: u32,
-         headers: u32,
-         headers_size: u32,
-         body: u32,
-         body_size: u32,
-         _trailers: u32,
-         _trailers_size: u32,
-         timeout_ms: u32,
-         out: u32| {
-            called!(guest, "proxy_http_call");
-            let parts = [(cluster, cluster_size), (headers, headers_size), (body, body_size)];
-            status(http_call(&mut guest, parts, timeout_ms, out))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_call_foreign_function",
-        |guest: Guest<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            called!(guest, "proxy_call_foreign_function");
-            status(Status::NotFound.outcome())
-        },
-    )?;
-    linker.func_wrap("env", "proxy_get_status", |mut guest: Guest<'_>, code: u32, data: u32, size: u32| {
-        called!(guest, "proxy_get_status");
-        status(write_u32(&mut guest, code, 0).and_then(|()| give(&mut guest, &[], data, size)))
-    })?;
-    Ok(())
+        write(guest, out, &time.to_le_bytes())
+    }
+    fn proxy_set_tick_period_milliseconds(guest, period: u32) {
+        set_tick_period(guest.data_mut(), Duration::from_millis(period.into()))
+    }
+    fn proxy_get_buffer_bytes(guest, buffer: u32, start: u32, length: u32, data: u32, size: u32) {
+        get_buffer(guest, buffer, (start, length), (data, size))
+    }
+    fn proxy_get_buffer_status(guest, buffer: u32, length: u32, flags: u32) {
+        buffer_status(guest, buffer, length, flags)
+    }
+    fn proxy_set_buffer_bytes(guest, buffer: u32, start: u32, length: u32, data: u32, size: u32) {
+        set_buffer(guest, buffer, (start, length), (data, size))
+    }
+    fn proxy_http_call(
+        guest, cluster: u32, cluster_size: u32, headers: u32, headers_size: u32, body: u32, body_size: u32,
+        _trailers: u32, _trailers_size: u32, timeout_ms: u32, out: u32
+    ) {
+        let parts = [(cluster, cluster_size), (headers, headers_size), (body, body_size)];
+        http_call(guest, parts, timeout_ms, out)
+    }
+    fn proxy_call_foreign_function(_guest, _n: u32, _n_size: u32, _data: u32, _data_size: u32, _out: u32, _size: u32) {
+        Status::NotFound.outcome()
+    }
+    fn proxy_get_status(guest, code: u32, data: u32, size: u32) {
+        write_u32(guest, code, 0)?;
+        give(guest, &[], data, size)
+    }
 }
 
 pub(super) fn nanoseconds(time: Duration) -> u64 {

@@ -1,63 +1,36 @@
 //! Header maps.
 
-use wasmtime::Linker;
-
 use super::memory::{give, read_headers, read_text, write_u32};
-use super::{Guest, Outcome, status};
+use super::{Guest, Outcome};
 use crate::Headers;
 use crate::abi::{MapType, Status};
 use crate::half::Half;
 use crate::vm::VmState;
 
-pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
-    linker.func_wrap("env", "proxy_get_header_map_size", |mut guest: Guest<'_>, map: u32, out: u32| {
-        called!(guest, "proxy_get_header_map_size");
-        status(size(&mut guest, map, out))
-    })?;
-    linker.func_wrap("env", "proxy_get_header_map_pairs", |mut guest: Guest<'_>, map: u32, data: u32, size: u32| {
-        called!(guest, "proxy_get_header_map_pairs");
-        status(pairs(&mut guest, map, data, size))
-    })?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_header_map_value",
-        |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, data: u32, size: u32| {
-            called!(guest, "proxy_get_header_map_value");
-            status(value(&mut guest, map, (key, key_size), (data, size)))
-        },
-    )?;
-    linker.func_wrap("env", "proxy_set_header_map_pairs", |mut guest: Guest<'_>, map: u32, data: u32, size: u32| {
-        called!(guest, "proxy_set_header_map_pairs");
-        status(read_headers(&guest, data, size).and_then(|pairs| change(&mut guest, map, |headers| *headers = pairs)))
-    })?;
-    linker.func_wrap(
-        "env",
-        "proxy_add_header_map_value",
-        |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
-            called!(guest, "proxy_add_header_map_value");
-            status(entry(&mut guest, map, (key, key_size), (value, value_size), Headers::add))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_replace_header_map_value",
-        |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32, value: u32, value_size: u32| {
-            called!(guest, "proxy_replace_header_map_value");
-            status(entry(&mut guest, map, (key, key_size), (value, value_size), Headers::set))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_remove_header_map_value",
-        |mut guest: Guest<'_>, map: u32, key: u32, key_size: u32| {
-            called!(guest, "proxy_remove_header_map_value");
-            status(
-                read_text(&guest, key, key_size)
-                    .and_then(|key| change(&mut guest, map, |headers| headers.remove(&key))),
-            )
-        },
-    )?;
-    Ok(())
+functions! {
+    fn proxy_get_header_map_size(guest, map: u32, out: u32) {
+        size(guest, map, out)
+    }
+    fn proxy_get_header_map_pairs(guest, map: u32, data: u32, size: u32) {
+        pairs(guest, map, data, size)
+    }
+    fn proxy_get_header_map_value(guest, map: u32, key: u32, key_size: u32, data: u32, size: u32) {
+        value(guest, map, (key, key_size), (data, size))
+    }
+    fn proxy_set_header_map_pairs(guest, map: u32, data: u32, size: u32) {
+        let pairs = read_headers(guest, data, size)?;
+        change(guest, map, |headers| *headers = pairs)
+    }
+    fn proxy_add_header_map_value(guest, map: u32, key: u32, key_size: u32, value: u32, value_size: u32) {
+        entry(guest, map, (key, key_size), (value, value_size), Headers::add)
+    }
+    fn proxy_replace_header_map_value(guest, map: u32, key: u32, key_size: u32, value: u32, value_size: u32) {
+        entry(guest, map, (key, key_size), (value, value_size), Headers::set)
+    }
+    fn proxy_remove_header_map_value(guest, map: u32, key: u32, key_size: u32) {
+        let key = read_text(guest, key, key_size)?;
+        change(guest, map, |headers| headers.remove(&key))
+    }
 }
 
 fn size(guest: &mut Guest<'_>, map: u32, out: u32) -> Outcome {

@@ -1,10 +1,19 @@
 //! Functions that the guest may call: the proxy's (`env`) and the few of WASI that a proxy offers.
 
-/// Counts a call of a host function, and refuses it where a test had that asked for.
-macro_rules! called {
-    ($guest:ident, $function:literal) => {
-        if let Some(refused) = $guest.data().called($function) {
-            return Ok(refused as i32);
+/// Defines functions of the proxy, each by its [`Outcome`]. A call counts, and is refused where a test asked for that.
+macro_rules! functions {
+    ($(fn $function:ident($guest:ident $(, $argument:ident: $kind:ty)*) $body:block)*) => {
+        pub(super) fn define(
+            linker: &mut wasmtime::Linker<crate::vm::VmState>,
+        ) -> Result<(), wasmtime::Error> {
+            $(linker.func_wrap("env", stringify!($function), |mut guest: Guest<'_> $(, $argument: $kind)*| {
+                if let Some(refused) = guest.data().called(stringify!($function)) {
+                    return Ok(refused as i32);
+                }
+                let call = |$guest: &mut Guest<'_>| -> Outcome { $body };
+                super::status(call(&mut guest))
+            })?;)*
+            Ok(())
         }
     };
 }

@@ -1,31 +1,18 @@
 //! Properties: a small part of Envoy's attributes, each in the form that a guest sees there.
 
-use wasmtime::Linker;
-
 use super::exchange::nanoseconds;
 use super::memory::{give, read};
-use super::{Guest, Outcome, status};
+use super::{Guest, Outcome};
 use crate::abi::Status;
 use crate::vm::{StreamState, VmState};
 
-pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
-    linker.func_wrap(
-        "env",
-        "proxy_get_property",
-        |mut guest: Guest<'_>, path: u32, path_size: u32, data: u32, size: u32| {
-            called!(guest, "proxy_get_property");
-            status(get(&mut guest, (path, path_size), (data, size)))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_set_property",
-        |mut guest: Guest<'_>, path: u32, path_size: u32, data: u32, size: u32| {
-            called!(guest, "proxy_set_property");
-            status(set(&mut guest, (path, path_size), (data, size)))
-        },
-    )?;
-    Ok(())
+functions! {
+    fn proxy_get_property(guest, path: u32, path_size: u32, data: u32, size: u32) {
+        get(guest, (path, path_size), (data, size))
+    }
+    fn proxy_set_property(guest, path: u32, path_size: u32, data: u32, size: u32) {
+        set(guest, (path, path_size), (data, size))
+    }
 }
 
 fn get(guest: &mut Guest<'_>, path: (u32, u32), out: (u32, u32)) -> Outcome {

@@ -1,48 +1,31 @@
 //! Resuming, replying, closing, and the context that host calls act on. All that moves a stream waits until the guest
 //! has returned.
 
-use wasmtime::Linker;
-
 use super::memory::{read, read_headers};
-use super::{Guest, Outcome, status};
+use super::{Guest, Outcome};
 use crate::abi::{Direction, Status};
 use crate::local_reply::LocalReply;
 use crate::vm::{Context, Deferred, VmState};
 
-pub(super) fn define(linker: &mut Linker<VmState>) -> Result<(), wasmtime::Error> {
-    linker.func_wrap("env", "proxy_continue_stream", |mut guest: Guest<'_>, stream: u32| {
-        called!(guest, "proxy_continue_stream");
-        status(resume(guest.data_mut(), stream))
-    })?;
-    linker.func_wrap("env", "proxy_close_stream", |mut guest: Guest<'_>, stream: u32| {
-        called!(guest, "proxy_close_stream");
-        status(close(guest.data_mut(), stream))
-    })?;
-    linker.func_wrap(
-        "env",
-        "proxy_send_local_response",
-        |mut guest: Guest<'_>,
-         code: u32,
-         _details: u32,
-         _details_size: u32,
-         body: u32,
-         body_size: u32,
-         headers: u32,
-         headers_size: u32,
-         _grpc: i32| {
-            called!(guest, "proxy_send_local_response");
-            status(reply(&mut guest, code, (body, body_size), (headers, headers_size)))
-        },
-    )?;
-    linker.func_wrap("env", "proxy_set_effective_context", |mut guest: Guest<'_>, context: u32| {
-        called!(guest, "proxy_set_effective_context");
-        status(set_effective_context(guest.data_mut(), context))
-    })?;
-    linker.func_wrap("env", "proxy_done", |mut guest: Guest<'_>| {
-        called!(guest, "proxy_done");
-        status(done(guest.data_mut()))
-    })?;
-    Ok(())
+functions! {
+    fn proxy_continue_stream(guest, stream: u32) {
+        resume(guest.data_mut(), stream)
+    }
+    fn proxy_close_stream(guest, stream: u32) {
+        close(guest.data_mut(), stream)
+    }
+    fn proxy_send_local_response(
+        guest, code: u32, _details: u32, _details_size: u32, body: u32, body_size: u32, headers: u32, headers_size: u32,
+        _grpc: i32
+    ) {
+        reply(guest, code, (body, body_size), (headers, headers_size))
+    }
+    fn proxy_set_effective_context(guest, context: u32) {
+        set_effective_context(guest.data_mut(), context)
+    }
+    fn proxy_done(guest) {
+        done(guest.data_mut())
+    }
 }
 
 /// Zero names the VM itself and means the true context again.
