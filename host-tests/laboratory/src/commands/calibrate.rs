@@ -19,9 +19,6 @@ pub(crate) struct Flags {
     /// Tokens that an iteration computes at most: the rows' server is matched best by 512.
     #[arg(long, default_value_t = 512)]
     token_budget: u32,
-    /// Print every point as well.
-    #[arg(long)]
-    points: bool,
 }
 
 #[derive(Clone)]
@@ -62,9 +59,6 @@ pub(super) fn run(flags: Flags) -> Result<()> {
         let spec = spec.batching(batching);
         let ours: Vec<_> = points.iter().map(|point| Outcome::of_engine(spec, point)).collect();
         println!("{}, {}: engine / measured", rows.gpu.name(), flags.model.name());
-        if flags.points {
-            points.iter().zip(&ours).for_each(|(point, ours)| print_point(point, ours));
-        }
         GROUPS.iter().for_each(|group| print_group(group, &points, &ours));
     }
     Ok(())
@@ -90,21 +84,6 @@ fn print_group(group: &Group, points: &[BenchmarkPoint], ours: &[Outcome]) {
     if let (Some(throughput), Some(latency)) = (ratios(throughput_ratio), ratios(latency_ratio)) {
         println!("  {} ({}): throughput {throughput}, median E2E {latency}", group.name, throughput.count);
     }
-}
-
-fn print_point(point: &BenchmarkPoint, ours: &Outcome) {
-    let BenchmarkPoint { shape, rate_per_s, measured } = point;
-    println!(
-        "  in {:>4} out {:>3} at {rate_per_s:>2}/s: throughput {:>6.2} / {:>6.2} = {:.2}, median E2E {:>7.3} / {:>7.3} s = {:.2}",
-        shape.input_tokens,
-        shape.output_tokens,
-        ours.throughput_per_s,
-        measured.throughput_per_s,
-        throughput_ratio(point, ours),
-        ours.median_e2e.as_secs_f64(),
-        measured.median_e2e.as_secs_f64(),
-        latency_ratio(point, ours),
-    );
 }
 
 // === impl Rows ===

@@ -1,10 +1,9 @@
 //! `make bench-looks`: what it costs an Envoy to look at the other gateways.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use laboratory::bench::looks::{Outcome, Scene, Setup, Turn};
 use laboratory::percentiles::Spread;
@@ -15,25 +14,19 @@ use super::run_here;
 const HEADS: [&str; 6] =
     ["gateways × pods", "a look reads", "CPU µs per look", "looks/s", "share of a core", "CPU of a request"];
 
-/// CPU time of a real Envoy for a look at the digests of other gateways.
+/// Gateways and pods of each scene.
+const SCENES: [(usize, usize); 8] =
+    [(3, 100), (10, 100), (30, 100), (100, 100), (10, 1_000), (30, 1_000), (100, 1_000), (100, 10_000)];
+
+/// CPU time of a real Envoy for a look at the digests of other gateways, ten times a second.
 #[derive(Args)]
 pub(crate) struct Flags {
-    /// Gateways × pods, as in 10x100.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "3x100,10x100,30x100,100x100,10x1000,30x1000,100x1000,100x10000"
-    )]
-    scenes: Vec<Wanted>,
     /// Turns of each kind in each scene.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Length of a turn, in seconds.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// Time between two looks, in milliseconds.
-    #[arg(long, default_value_t = 100)]
-    interval_ms: u64,
     /// Requests under way at once in the turns that have some.
     #[arg(long, default_value_t = 4)]
     concurrency: usize,
@@ -42,31 +35,19 @@ pub(crate) struct Flags {
     out: PathBuf,
 }
 
-#[derive(Clone)]
-struct Wanted(Scene);
-
-impl FromStr for Wanted {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (gateways, pods) = text.split_once('x').context("expected GATEWAYSxPODS, as in 10x100")?;
-        Ok(Self(Scene { gateways: gateways.parse()?, pods: pods.parse()? }))
-    }
-}
-
 pub(super) fn run(flags: Flags) -> Result<()> {
     ensure!(flags.rounds > 0 && flags.concurrency > 0, "each number must be at least 1");
     ensure!((0.1..=600.0).contains(&flags.seconds), "--seconds: {} is not within 0.1 and 600", flags.seconds);
     let setup = Setup {
         rounds: flags.rounds,
         turn: Duration::from_secs_f64(flags.seconds),
-        interval: Duration::from_millis(flags.interval_ms),
+        interval: Duration::from_millis(100),
         concurrency: flags.concurrency,
     };
     let mut outcomes = Vec::new();
-    for Wanted(scene) in &flags.scenes {
-        eprintln!("{} gateways, {} pods …", scene.gateways, scene.pods);
-        outcomes.push(run_here(scene.measure(setup))?);
+    for (gateways, pods) in SCENES {
+        eprintln!("{gateways} gateways, {pods} pods …");
+        outcomes.push(run_here(Scene { gateways, pods }.measure(setup))?);
     }
     write_json(&flags.out, &(setup, &outcomes))?;
     println!("{}\n{}", table(&HEADS, 1, outcomes.iter().map(row)), flags.out.display());

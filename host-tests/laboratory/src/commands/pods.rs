@@ -15,9 +15,6 @@ pub(crate) struct Flags {
     /// A pod: NAME=GPU,MODEL[,PORT], such as l20-0=l20,7b-fp16-mha,8001. Repeat it for more.
     #[arg(long = "pod", required = true, value_name = "POD")]
     pods: Vec<Pod>,
-    /// The model name that the pods list.
-    #[arg(long, default_value = "llama")]
-    served_model: String,
     /// Stop when standard input closes, so that the pods never outlive who started them.
     #[arg(long)]
     exit_with_stdin: bool,
@@ -33,7 +30,6 @@ struct Pod {
 
 pub(super) fn run(flags: Flags) -> Result<()> {
     let options = flags.pods.iter().map(|pod| PodOptions {
-        served_model: flags.served_model.clone(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, pod.port)),
         ..PodOptions::new(pod.spec)
     });

@@ -10,33 +10,12 @@ use laboratory::report::write_json;
 
 use super::run_here;
 
-/// Gateways before the same pods, as many as are named and in each way to know of each other, under the same load.
+/// One, two and four gateways before the same five pods, in each way to know of each other, under the same load.
 #[derive(Args)]
 pub(crate) struct Flags {
-    /// Numbers of gateways.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4")]
-    gateways: Vec<usize>,
     /// Seconds in which requests come in each arm.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// Pods behind the gateways.
-    #[arg(long, default_value_t = 5)]
-    pods: usize,
-    /// Requests that a pod sustains at once.
-    #[arg(long, default_value_t = 6)]
-    fit: u32,
-    /// Time that a request takes, in seconds.
-    #[arg(long, default_value_t = 2.0)]
-    service: f64,
-    /// Share of what the pods sustain that comes, beside the bursts.
-    #[arg(long, default_value_t = 0.7)]
-    share: f64,
-    /// Seconds from one burst to the next; each is as much as all pods sustain at once.
-    #[arg(long, default_value_t = 12.0)]
-    burst: f64,
-    /// The objective: so many times what a request takes.
-    #[arg(long, default_value_t = 2.0)]
-    stretch: f64,
     /// The policy.
     #[arg(long, default_value = "slo")]
     policy: String,
@@ -56,15 +35,15 @@ pub(super) fn run(flags: Flags) -> Result<()> {
 }
 
 async fn measure(flags: &Flags) -> Result<Report> {
-    let Flags { pods, fit, service, share, burst, seconds, .. } = *flags;
-    let load = Load { pods, fit, service_s: service, share, burst_every_s: burst, seconds };
-    let most = Duration::from_secs_f64(service * flags.stretch);
+    let load = Load { pods: 5, fit: 6, service_s: 2.0, share: 0.7, burst_every_s: 12.0, seconds: flags.seconds };
+    // Twice what a request takes.
+    let most = Duration::from_secs_f64(2.0 * load.service_s);
     let mut report = Report { load, policy: flags.policy.clone(), most, arms: Vec::new() };
     let requests = arrivals(load, flags.seed);
-    for gateways in &flags.gateways {
-        let ways = if *gateways == 1 { vec![Meet::Never] } else { vec![Meet::Never, Meet::Redis, Meet::Away] };
+    for gateways in [1, 2, 4] {
+        let ways: &[Meet] = if gateways == 1 { &[Meet::Never] } else { &[Meet::Never, Meet::Redis, Meet::Away] };
         for meet in ways {
-            let arm = Arm { gateways: *gateways, meet };
+            let arm = Arm { gateways, meet: *meet };
             eprintln!("{} …", arm.name());
             report.arms.push((arm, arm.run(load, &requests, &flags.policy, most).await?));
         }

@@ -18,24 +18,16 @@ const HEADS: [&str; 10] = [
     "write / read\nµs per look",
 ];
 
-/// Gateways before the same pods in virtual time.
+/// Intervals between two looks, in seconds.
+const EVERY_S: [f64; 2] = [0.1, 1.0];
+
+/// Gateways before the same pods in virtual time. A pod sustains six requests at once, which take two seconds each, and 95 %
+/// of what all pods sustain comes.
 #[derive(Args)]
 pub(crate) struct Flags {
     /// Gateways and pods, as `GATEWAYSxPODS`.
     #[arg(long, value_delimiter = ',', default_value = "1x100,2x100,4x100,10x100,10x1000,30x3000,100x1000,100x10000")]
     sizes: Vec<String>,
-    /// Seconds between two looks.
-    #[arg(long, value_delimiter = ',', default_value = "0.1,1")]
-    every: Vec<f64>,
-    /// Requests that a pod sustains at once.
-    #[arg(long, default_value_t = 6)]
-    fit: u16,
-    /// Time that a request takes, in seconds.
-    #[arg(long, default_value_t = 2.0)]
-    service: f64,
-    /// Share of what the pods sustain that comes.
-    #[arg(long, default_value_t = 0.95)]
-    share: f64,
     /// Length of each run, in seconds of its own; the first quarter does not count.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
@@ -45,17 +37,9 @@ pub(super) fn run(flags: Flags) -> Result<()> {
     let mut rows = Vec::new();
     for size in &flags.sizes {
         let (gateways, pods) = size.split_once('x').with_context(|| format!("--sizes: {size} is no GATEWAYSxPODS"))?;
-        for every in &flags.every {
-            let scene = Scene {
-                gateways: gateways.parse()?,
-                pods: pods.parse()?,
-                fit: flags.fit,
-                service_s: flags.service,
-                share: flags.share,
-                interval_s: *every,
-                seconds: flags.seconds,
-            };
-            rows.push(row(scene));
+        let (gateways, pods, seconds) = (gateways.parse()?, pods.parse()?, flags.seconds);
+        for interval_s in EVERY_S {
+            rows.push(row(Scene { gateways, pods, fit: 6, service_s: 2.0, share: 0.95, interval_s, seconds }));
         }
     }
     println!("{}", table(&HEADS, 1, rows));

@@ -13,7 +13,7 @@ use laboratory::workload::Class;
 use laboratory::workload::trace::{Trace, TraceError};
 use serde_json::{Map, Value};
 
-/// Policies over a range of arrival rates in virtual time: the filter's own core and peers of it, over simulated pods.
+/// Policies over a range of arrival rates in virtual time: the filter itself and peers of it, over simulated pods.
 #[derive(Args)]
 pub(crate) struct Flags {
     /// Policies: the filter's own (with +true-lengths told how long answers will be), AIBrix's (aibrix-slo, with +repaired or
@@ -50,9 +50,6 @@ pub(crate) struct Flags {
     /// x0.5 (half as fast as they are), swapped (another deployment's), or a document of profiles.
     #[arg(long, default_value_t)]
     pub(crate) profiles: Belief,
-    /// Answers come at once: neither clients nor the gateway see single tokens.
-    #[arg(long)]
-    at_once: bool,
     /// Servers do not tell how many tokens of prompts they had in their caches.
     #[arg(long)]
     cached_untold: bool,
@@ -86,10 +83,8 @@ impl Flags {
     /// The scenario, with what is asked to be other in it.
     pub(crate) fn scenario(&self) -> Result<Scenario, TraceError> {
         let scenario = self.replaying()?;
-        let Answering { streamed, tells_cached } = scenario.answering;
-        let answering =
-            Answering { streamed: streamed && !self.at_once, tells_cached: tells_cached && !self.cached_untold };
-        Ok(Scenario { answering, ..scenario })
+        let tells_cached = scenario.answering.tells_cached && !self.cached_untold;
+        Ok(Scenario { answering: Answering { tells_cached, ..scenario.answering }, ..scenario })
     }
 
     /// With the traces that are to replace its traffic.
