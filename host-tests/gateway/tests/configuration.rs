@@ -1,11 +1,11 @@
 //! The filter's configuration at start and while requests run.
 
 use laboratory::client::Pending;
-use laboratory::gateway::{Envoy, Error, Options, find, path, until, within};
+use laboratory::gateway::{Envoy, Error, Options, find, path, until};
 use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
-use crate::common::{Rig, Test, filter, pods, turn};
+use crate::common::{Rig, Test, all_served, filter, pods, turn};
 
 /// Changes that make the configuration invalid, and what the message must name.
 fn invalid() -> Vec<(Value, &'static str)> {
@@ -130,9 +130,7 @@ async fn answer_all(pod: &Pod, pending: Vec<Pending>) -> Test {
         pod.arrival(id).await;
         pod.answer(id, Answer::completion(10, 5));
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use laboratory::server::scripted::{Answer, Plan};
 use tokio::time::Instant;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-use crate::common::{CHAT, Rig, Test, chat};
+use crate::common::{CHAT, Rig, Test, all_served, chat};
 
 /// Callback in which it crashes.
 const CALLBACK: &str = "proxy_on_request_trailers";
@@ -123,9 +123,7 @@ async fn a_crashed_vm_s_load_is_back_in_two_seconds_and_the_others_go_on() -> Te
     assert_eq!(within("an answer", runs.reply()).await?.status, 503);
     assert_eq!(within("an answer", waits.reply()).await?.status, 503);
     (2..4).for_each(|id| pod.answer(id, done()));
-    for pending in [first, second, third] {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served([first, second, third]).await?;
 
     for (id, client) in [(4, &lives), (5, &crashes)] {
         let next = ask(client, "next");

@@ -219,7 +219,7 @@ async fn a_profile_that_allows_more_lets_waiting_requests_go() -> Test {
 }
 
 fn document(pods: &[&Pod]) -> Plan {
-    let pods: Vec<Value> = pods.iter().map(|pod| entry(pod, DEPLOYMENT, "m")).collect();
+    let pods: Vec<Value> = pods.iter().map(|pod| entry(pod.address(), DEPLOYMENT, "m")).collect();
     Plan::Answer(Answer::json(&json!({ "pods": pods })))
 }
 

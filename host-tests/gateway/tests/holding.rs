@@ -5,7 +5,7 @@ use laboratory::gateway::{until, within};
 use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, DEPLOYMENT, Rig, Test, chat, profile};
+use crate::common::{CHAT, DEPLOYMENT, Rig, Test, all_served, chat, profile};
 
 fn done() -> Answer {
     Answer::completion(10, 5)
@@ -65,9 +65,7 @@ async fn one_at_a_time(workers: u32) -> Test {
     }
     let expected: Vec<String> = (0..WAITING).map(|place| place.to_string()).collect();
     assert_eq!(served, expected);
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     if workers > 1 {
         let stats = rig.envoy.stats().await?;
         let busy = |worker: &u32| stats.get(&format!("listener.gateway.worker_{worker}.downstream_cx_total")) > Some(0);
@@ -101,9 +99,7 @@ async fn full_and_never_more(workers: u32) -> Test {
         let pod = rig.pods.iter().max_by_key(|pod| pod.held().len()).unwrap();
         pod.answer(pod.held()[0], done());
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     assert_eq!(rig.pods.iter().map(|pod| pod.most_running()).collect::<Vec<_>>(), [FIT, FIT]);
     rig.idle().await;
     Ok(())
@@ -189,9 +185,7 @@ async fn released_at_once(workers: u32) -> Test {
     rig.waiting(WAITING).await;
     assert_eq!(rig.counts(), [1]);
     rig.pods[0].answer(0, done());
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     assert_eq!(within("an answer", blocker.reply()).await?.status, 200);
     rig.idle().await;
     Ok(())

@@ -4,7 +4,7 @@ use laboratory::gateway::{Options, find, path, within};
 use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, Rig, Test};
+use crate::common::{CHAT, Rig, Test, all_served};
 
 fn without_flag(options: Options) -> Options {
     options.vm_id("").change(|yaml| {
@@ -30,9 +30,7 @@ async fn requests_are_held_and_released_most_urgent_first() -> Test {
         rig.pods[0].arrival(id).await;
         rig.pods[0].answer(id, Answer::completion(10, 5));
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     assert_eq!(rig.names(0), ["running", "first", "second", "last"]);
     assert_eq!(rig.pods[0].most_running(), 1);
     rig.idle().await;
@@ -51,9 +49,7 @@ async fn a_body_beyond_the_buffer_waits_and_arrives_whole() -> Test {
         rig.pods[0].arrival(id).await;
         rig.pods[0].answer(id, Answer::completion(10, 5));
     }
-    for pending in [running, large] {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served([running, large]).await?;
     assert!(rig.pods[0].arrivals()[1].body == body);
     rig.idle().await;
     Ok(())

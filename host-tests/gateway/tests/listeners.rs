@@ -1,10 +1,10 @@
 //! Several listeners with one configuration, and listeners that close while requests wait.
 
 use laboratory::client::Client;
-use laboratory::gateway::{Options, find, until, within};
+use laboratory::gateway::{Options, find, until};
 use laboratory::server::scripted::{Answer, Plan};
 
-use crate::common::{CHAT, Rig, Test, chat};
+use crate::common::{CHAT, Rig, Test, all_served, chat};
 
 /// A listener beside the shipped one and like it, with the filter's configuration to the letter.
 const SECOND: &str = "second";
@@ -33,9 +33,7 @@ async fn listeners_with_one_configuration_share_their_pods() -> Test {
         rig.pods[0].arrival(id).await;
         rig.pods[0].answer(id, Answer::completion(10, 5));
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     assert_eq!(rig.pods[0].most_running(), 1);
     rig.idle().await;
     Ok(())
@@ -58,9 +56,7 @@ async fn a_listener_that_drains_loses_no_request_that_waits() -> Test {
         rig.pods[0].arrival(id).await;
         rig.pods[0].answer(id, Answer::completion(10, 5));
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     rig.idle().await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use laboratory::gateway::until;
 use laboratory::server::scripted::{Answer, Plan};
 use serde_json::json;
 
-use crate::common::{CHAT, Rig, Test, entry, pods, profile};
+use crate::common::{CHAT, Rig, Test, entry, filter_with, pods, profile};
 
 #[tokio::test]
 async fn pull_places_on_the_pod_with_least_pending_load() -> Test {
@@ -47,13 +47,9 @@ async fn push_places_at_once_even_above_capacity() -> Test {
 #[tokio::test]
 async fn each_deployment_takes_what_its_profile_says() -> Test {
     let pods = pods(2, &Plan::Hold)?;
-    let filter = json!({
-        "pool": "test",
-        "policy": "slo",
-        "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "correct": false, "inline": [profile("default/fast", "m", 5), profile("default/slow", "m", 2)] },
-        "pods": { "static": [entry(&pods[0], "default/fast", "m"), entry(&pods[1], "default/slow", "m")] },
-    });
+    let entries = [entry(pods[0].address(), "default/fast", "m"), entry(pods[1].address(), "default/slow", "m")];
+    let mut filter = filter_with("static", json!(entries));
+    filter["profiles"]["inline"] = json!([profile("default/fast", "m", 5), profile("default/slow", "m", 2)]);
     let rig = Rig::with(pods, filter, |options| options).await?;
     let _pending: Vec<_> = (0..9).map(|_| rig.ask().start()).collect();
     rig.waiting(2).await;
@@ -64,14 +60,11 @@ async fn each_deployment_takes_what_its_profile_says() -> Test {
 #[tokio::test]
 async fn a_model_goes_to_the_pods_that_serve_it() -> Test {
     let pods = pods(2, &Plan::Answer(Answer::completion(10, 5)))?;
-    let filter = json!({
-        "pool": "test",
-        "policy": "slo",
-        "slo": { "default": { "e2e": "60s" } },
-        "models": { "a": {}, "b": {}, "adapter-of-b": { "base": "b" } },
-        "profiles": { "correct": false, "inline": [profile("default/a", "a", 4), profile("default/b", "b", 4)] },
-        "pods": { "static": [entry(&pods[0], "default/a", "a"), entry(&pods[1], "default/b", "b")] },
-    });
+    let entries = [entry(pods[0].address(), "default/a", "a"), entry(pods[1].address(), "default/b", "b")];
+    let mut filter = filter_with("static", json!(entries));
+    filter["models"] = json!({ "a": {}, "b": {}, "adapter-of-b": { "base": "b" } });
+    filter["default_model"] = json!("a");
+    filter["profiles"]["inline"] = json!([profile("default/a", "a", 4), profile("default/b", "b", 4)]);
     let rig = Rig::with(pods, filter, |options| options).await?;
     for (model, counts) in [("a", [1, 0]), ("b", [1, 1]), ("adapter-of-b", [1, 2])] {
         let reply = rig.client.post(CHAT).json(&json!({ "model": model, "messages": [] })).send().await?;

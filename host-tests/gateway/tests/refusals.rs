@@ -5,7 +5,7 @@ use laboratory::gateway::within;
 use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, DEPLOYMENT, Rig, Test, chat, unattainable};
+use crate::common::{CHAT, DEPLOYMENT, Rig, Test, all_served, chat, unattainable};
 
 /// A refusal has its status, its reason as a header and, with a message for people, in an error of OpenAI's shape.
 #[track_caller]
@@ -126,9 +126,7 @@ async fn a_late_request_goes_last_by_default() -> Test {
         rig.pods[0].arrival(id).await;
         rig.pods[0].answer(id, Answer::completion(10, 5));
     }
-    for pending in [running, late, timely] {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served([running, late, timely]).await?;
     assert_eq!(rig.names(0), ["running", "timely", "late"]);
     Ok(())
 }

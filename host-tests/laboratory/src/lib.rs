@@ -9,7 +9,7 @@
 //! - [`server`]: the fake model server: instant, scripted, or an engine against the real clock.
 //! - [`client`] and [`load`]: requests over HTTP, one by one and as a load.
 //! - [`gateway`]: a real Envoy with the filter.
-//! - [`workload`], [`lengths`], [`objectives`], [`cluster`]: who arrives, what is to be kept, and which pods serve.
+//! - [`workload`], [`lengths`], [`objectives`], [`cluster`], [`configuration`]: who arrives, what is to be kept, and which pods serve.
 //! - [`completed`], [`percentiles`], [`report`], [`look`]: figures, tables and plots.
 //!
 //! What is done with it: [`demo`], [`bench`], and `simulation`: every policy in virtual time, and the gauntlet.
@@ -19,6 +19,7 @@ pub mod calibration;
 pub mod client;
 pub mod cluster;
 pub mod completed;
+pub mod configuration;
 pub mod demo;
 pub mod engine;
 pub mod gateway;

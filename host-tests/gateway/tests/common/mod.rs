@@ -3,6 +3,9 @@
 mod rig;
 mod turn;
 
+use laboratory::client::Pending;
+pub use laboratory::configuration::{self, DEPLOYMENT, entry, unattainable};
+use laboratory::gateway::within;
 use laboratory::server::scripted::{Plan, Pod};
 use serde_json::{Value, json};
 
@@ -15,51 +18,21 @@ pub type Test = anyhow::Result<()>;
 /// Path of chat requests.
 pub const CHAT: &str = "/v1/chat/completions";
 
-/// The deployment of all pods, unless a test says otherwise.
-pub const DEPLOYMENT: &str = "default/a";
-
-/// Returns a deployment's profile, the same for every request for this model: so many fit on a pod
-/// at a time, and each is expected to take one second.
+/// As [`configuration::profile`], by which each request takes a second.
 pub fn profile(deployment: &str, model: &str, fit: u32) -> Value {
-    let mut document = unattainable(deployment, model);
-    document["profile"]["tputs"] = json!([[fit]]);
-    document
+    configuration::profile(deployment, model, fit, 1.0)
 }
 
-/// A profile by which no rate meets the objective.
-pub fn unattainable(deployment: &str, model: &str) -> Value {
-    json!({
-        "deployment": deployment,
-        "model": model,
-        "profile": {
-            "gpu": "any",
-            "cost": 1.0,
-            "indexes": [[64], [64]],
-            "tputs": [[0]],
-            "e2e": [[1.0]],
-            "ttft": [[0.25]],
-            "slos": { "percentile": 99, "e2e": 60.0 },
-        },
-    })
-}
-
-/// The filter's configuration for these pods, of which each takes `fit` requests at a time. Requests have an objective
-/// that leaves a minute.
+/// The filter's configuration for these pods, of which each takes `fit` requests at a time.
 pub fn filter(pods: &[Pod], fit: u32) -> Value {
-    json!({
-        "pool": "test",
-        "policy": "slo",
-        "slo": { "default": { "e2e": "60s" } },
-        "models": { "m": {} },
-        "default_model": "m",
-        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", fit)] },
-        "pods": { "static": pods.iter().map(|pod| entry(pod, DEPLOYMENT, "m")).collect::<Vec<_>>() },
-    })
+    configuration::filter("m", pods.iter().map(Pod::address), fit)
 }
 
-/// A pod as a pod document names it.
-pub fn entry(pod: &Pod, deployment: &str, model: &str) -> Value {
-    json!({ "address": pod.address().to_string(), "deployment": deployment, "models": [model] })
+/// The same with pods from elsewhere, of which each takes a request at a time.
+pub fn filter_with(source: &str, settings: Value) -> Value {
+    let mut filter = filter(&[], 1);
+    filter["pods"] = json!({ source: settings });
+    filter
 }
 
 /// So many pods that follow this plan.
@@ -70,4 +43,12 @@ pub fn pods(count: usize, plan: &Plan) -> std::io::Result<Vec<Pod>> {
 /// A chat request.
 pub fn chat() -> Value {
     json!({ "model": "m", "messages": [{ "role": "user", "content": "Say hello." }] })
+}
+
+/// Waits until each of them has its answer, which is good.
+pub async fn all_served(pending: impl IntoIterator<Item = Pending>) -> Test {
+    for pending in pending {
+        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
+    }
+    Ok(())
 }

@@ -3,21 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use laboratory::gateway::{Options, find, path, until, within};
+use laboratory::gateway::{Options, find, path, until};
 use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
-use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
+use crate::common::{DEPLOYMENT, Rig, Test, all_served, filter_with, pods};
 
 fn filter() -> Value {
     let clusters = json!([{ "name": "pods", "deployment": DEPLOYMENT, "models": ["m"] }]);
-    json!({
-        "pool": "test",
-        "policy": "slo",
-        "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
-        "pods": { "envoy": { "cluster": "admin", "clusters": clusters, "interval": "100ms" } },
-    })
+    filter_with("envoy", json!({ "cluster": "admin", "clusters": clusters, "interval": "100ms" }))
 }
 
 /// Endpoint discovery from a file that Envoy watches.
@@ -94,9 +88,7 @@ async fn endpoints_that_are_discovered_take_what_waits() -> Test {
     for pod in &rig.pods {
         pod.answer(0, Answer::completion(10, 5));
     }
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     rig.idle().await;
     Ok(())
 }
@@ -121,9 +113,7 @@ async fn endpoints_that_are_unhealthy_or_gone_get_nothing_more() -> Test {
     }
     rig.pods[1].arrival(1).await;
     rig.pods[1].answer(1, Answer::completion(10, 5));
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200, "what runs ends in peace");
-    }
+    all_served(pending).await?;
     assert_eq!(rig.counts(), [1, 2, 1]);
     rig.idle().await;
     Ok(())

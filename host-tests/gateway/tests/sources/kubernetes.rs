@@ -5,7 +5,7 @@ use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 use super::api::{Api, Cluster, object, slice, status};
-use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
+use crate::common::{DEPLOYMENT, Rig, Test, all_served, filter_with, pods, profile};
 
 const SERVICE: &str = "/api/v1/namespaces/default/services/llama";
 
@@ -13,13 +13,7 @@ const SERVICE: &str = "/api/v1/namespaces/default/services/llama";
 fn filter(query: &Value) -> Value {
     let mut source = json!({ "cluster": "api", "namespace": "default", "interval": "100ms", "timeout": "10s" });
     source.as_object_mut().expect("it is one").extend(query.as_object().cloned().unwrap_or_default());
-    json!({
-        "pool": "test",
-        "policy": "slo",
-        "slo": { "default": { "e2e": "60s" } },
-        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
-        "pods": { "kubernetes": source },
-    })
+    filter_with("kubernetes", source)
 }
 
 async fn start(pods: Vec<Pod>, api: &Api, query: &Value) -> anyhow::Result<Rig> {
@@ -63,9 +57,7 @@ async fn pods_that_appear_take_what_waits_and_pods_that_go_end_in_peace() -> Tes
     assert_eq!(rig.counts(), [1, 2, 1]);
     rig.pods[1].answer(1, Answer::completion(10, 5));
     rig.pods[2].answer(0, Answer::completion(10, 5));
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     rig.idle().await;
     Ok(())
 }
@@ -88,9 +80,7 @@ async fn a_pod_that_turns_unready_gets_nothing_more_and_ends_what_runs() -> Test
     rig.pods[1].answer(0, Answer::completion(10, 5));
     rig.pods[1].arrival(1).await;
     rig.pods[1].answer(1, Answer::completion(10, 5));
-    for pending in pending {
-        assert_eq!(within("an answer", pending.reply()).await?.status, 200);
-    }
+    all_served(pending).await?;
     assert_eq!(rig.counts(), [1, 2]);
     rig.idle().await;
     Ok(())

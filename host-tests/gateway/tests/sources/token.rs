@@ -10,7 +10,7 @@ use serde_json::json;
 use serde_norway::Value as Yaml;
 
 use super::api::{Api, Cluster, object};
-use crate::common::{DEPLOYMENT, Rig, Test, pods, profile};
+use crate::common::{Rig, Test, filter_with, pods};
 
 const SHIPPED: &str = include_str!("../../../../envoy/kubernetes/base/envoy.yaml");
 const SDS: &str = include_str!("../../../../envoy/kubernetes/base/token.yaml");
@@ -104,12 +104,7 @@ fn with_api(options: Options, account: &Account, api: &Api) -> anyhow::Result<Op
 async fn start(account: &Account, api: &Api, pods: Vec<Pod>) -> anyhow::Result<Rig> {
     let source =
         json!({ "cluster": "kubernetes", "namespace": "default", "selector": "app=llama", "interval": "100ms" });
-    let filter = json!({
-        "pool": "test",
-        "policy": "slo",
-        "profiles": { "correct": false, "inline": [profile(DEPLOYMENT, "m", 1)] },
-        "pods": { "kubernetes": source },
-    });
+    let filter = filter_with("kubernetes", source);
     let options = with_api(Options::new(filter.clone(), pods.iter().map(Pod::address)), account, api)?;
     Rig::of(pods, options).await
 }

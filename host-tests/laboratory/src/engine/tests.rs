@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -51,18 +52,20 @@ fn follow(fates: &mut HashMap<RequestId, Fate>, events: &[Event]) {
     }
 }
 
+/// An action on an engine.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Submit { prompt: u32, output: u32 },
     Cancel { nth: prop::sample::Index },
     Wait { micros: u64 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// Steps with prompts of so many tokens and waits of so many microseconds.
+pub(super) fn step(prompts: Range<u32>, waits: Range<u64>) -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..4_000_u32, 0..700_u32).prop_map(|(prompt, output)| Step::Submit { prompt, output }),
+        4 => (prompts, 0..700_u32).prop_map(|(prompt, output)| Step::Submit { prompt, output }),
         1 => any::<prop::sample::Index>().prop_map(|nth| Step::Cancel { nth }),
-        2 => (0..3_000_000_u64).prop_map(|micros| Step::Wait { micros }),
+        3 => waits.prop_map(|micros| Step::Wait { micros }),
     ]
 }
 
@@ -70,7 +73,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_request_finishes_once_unless_cancelled(steps in prop::collection::vec(step(), 1..80)) {
+    fn every_request_finishes_once_unless_cancelled(steps in prop::collection::vec(step(0..4_000, 0..3_000_000), 1..80)) {
         // The A10's small cache makes preemption common.
         let mut engine = Engine::new(a10());
         let mut now = Instant::ZERO;

@@ -5,24 +5,14 @@ use slo_router::scheduling::run::Progress;
 use slo_router::shared::runs::Placed;
 use wasm_host::{RequestBuilder, Stream, World};
 
-use crate::support::{Gateway, Sent, Shared, all_leave, filter, ms, s, world};
+use crate::support::{Gateway, Sent, Shared, all_leave, by_token, ms, s, world};
 
 /// Characters of a token before anything was learned.
 const CHARACTERS: usize = 4;
 
 /// Pods that make a token each 25 ms, for a request or ten; requests are to take at most 50 ms for each.
 fn config(pods: usize) -> Value {
-    let mut config = filter(pods, 1);
-    config["policy"] = json!("slo-attainment");
-    config["slo"]["default"] = json!({ "e2e_per_output_token": "50ms" });
-    config["profiles"]["correct"] = json!(true);
-    let profile = &mut config["profiles"]["inline"][0]["profile"];
-    profile["indexes"] = json!([[64, 256], [64, 512]]);
-    profile["tputs"] = json!([[5.0, 2.0], [1.5, 0.8]]);
-    profile["e2e"] = json!([[1.6, 1.7], [6.4, 6.7]]);
-    profile["ttft"] = json!([[0.05, 0.12], [0.05, 0.12]]);
-    profile["slos"] = json!({});
-    config
+    by_token(pods, "slo-attainment", "50ms")
 }
 
 fn long(world: &World, worker: usize, tokens: usize, stream: bool) -> RequestBuilder {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use wasm_host::{Program, RequestBuilder, Stream, World};
 
-use crate::support::{address, filter, ms, of, path};
+use crate::support::{address, by_token, ms, of, path};
 
 /// WebAssembly instructions in a millisecond, by what wasmtime does: it took 4.7 s for 12.7e9, on two cores that others kept busy.
 pub const MILLISECOND: u64 = 2_500_000;
@@ -26,16 +26,7 @@ struct PodRuns {
 
 /// Five pods that make a token each 25 ms for a request or ten, in time for few.
 fn config(policy: &str) -> Value {
-    let mut config = filter(0, 1);
-    config["policy"] = json!(policy);
-    config["slo"]["default"] = json!({ "e2e_per_output_token": "30ms" });
-    config["profiles"]["correct"] = json!(true);
-    let profile = &mut config["profiles"]["inline"][0]["profile"];
-    profile["indexes"] = json!([[64, 256], [64, 512]]);
-    profile["tputs"] = json!([[5.0, 2.0], [1.5, 0.8]]);
-    profile["e2e"] = json!([[1.6, 1.7], [6.4, 6.7]]);
-    profile["ttft"] = json!([[0.05, 0.12], [0.05, 0.12]]);
-    profile["slos"] = json!({});
+    let mut config = by_token(0, policy, "30ms");
     config["profiles"]["inline"][0]["model"] = Value::Null;
     config["queue"] = json!({ "max_requests": 100_000 });
     let pod = |pod: usize| json!({ "address": address(pod), "deployment": "default/a" });

@@ -4,19 +4,14 @@
 use serde_json::json;
 use wasm_host::{Forwarded, Route, Stream, What, World};
 
-use crate::support::{Gateway, Sent, builder, filter, ms, profile, s};
+use crate::support::{Gateway, Sent, builder, filter, ms, s, with_large};
 
 const CROWDS: [usize; 2] = [300, 2_000];
 
 /// One pod that `blocker` fills alone, and many that wait for it; each of those takes as good as nothing. What becomes of
 /// the released is `route`.
 fn crowd(size: usize, fit: u32, workers: usize, route: fn() -> Route) -> (World, Stream, Vec<Stream>) {
-    let mut config = filter(1, fit);
-    config["models"] = json!({ "m": {}, "large": {} });
-    let mut large = profile("default/a", 1);
-    large["model"] = json!("large");
-    config["profiles"]["inline"].as_array_mut().unwrap().push(large);
-    config["pods"]["static"][0]["models"] = json!(["m", "large"]);
+    let mut config = with_large(fit);
     config["queue"] = json!({ "max_wait": "5s" });
     let upstream = move |request: &Forwarded<'_>| match request.headers.get("x-blocker") {
         Some(_) => Route::Manual,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wasm_host::{Stream, World};
 
-use crate::support::{Gateway, Sent, all_leave, filter, ms, profile, profile_with, s, world};
+use crate::support::{Gateway, Sent, all_leave, filter, ms, profile_with, s, with_large, world};
 
 /// A request with such headers that can be told apart.
 fn ask(world: &World, worker: usize, name: &str, headers: &[(&str, &str)]) -> Stream {
@@ -151,12 +151,7 @@ fn the_late_are_refused_where_so_configured() {
 
 /// Small requests keep coming, each as soon as one has ended, and a large one waits that needs the whole pod.
 fn large_beside_small(workers: usize) -> (World, Vec<Stream>, Stream) {
-    let mut config = filter(1, 4);
-    config["models"] = json!({ "m": {}, "large": {} });
-    let mut large = profile("default/a", 1);
-    large["model"] = json!("large");
-    config["profiles"]["inline"].as_array_mut().unwrap().push(large);
-    config["pods"]["static"][0]["models"] = json!(["m", "large"]);
+    let mut config = with_large(4);
     config["queue"] = json!({ "max_wait": "60s" });
     let world = world(&config, workers);
     let small = (0..4).map(|index| world.ask(index % workers)).collect();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wasm_host::{Retire, Stream};
 
-use crate::support::{Gateway, Sent, Shared, address, entry, filter, ms, profile, s, world};
+use crate::support::{Gateway, Sent, Shared, address, drain, entry, filter, ms, profile, s, world};
 
 /// The pods of these numbers, of which each takes one request; `mark` tells configurations apart.
 fn of_pods(pods: &[usize], mark: u32) -> Value {
@@ -114,11 +114,7 @@ fn a_change_back_and_forth_leaves_the_pools_right() {
         let on_pods = crate::support::on_pods(&streams);
         assert!(on_pods.values().all(|count| *count == 1), "{on_pods:?}");
     }
-    for _ in 0..streams.len() {
-        streams.iter().filter(|stream| stream.is_running()).for_each(Sent::finish);
-        world.advance(ms(30));
-    }
-    assert!(streams.iter().all(Stream::is_ended));
+    drain(&world, &streams);
     world.assert_idle();
 }
 

@@ -2,19 +2,12 @@
 
 use wasm_host::{NotificationFault, Stream, World};
 
-use crate::support::{Gateway, Sent, Shared, address, all_leave, builder, filter, fullest, ms, on_pods, s, world};
+use crate::support::{
+    Gateway, Sent, Shared, address, all_leave, builder, drain, filter, fullest, ms, on_pods, s, world,
+};
 use slo_router::scheduling::load::Load;
 
 const SEEDS: u64 = 50;
-
-/// Finishes what runs, until all of them are done.
-fn drain(world: &World, streams: &[Stream]) {
-    for _ in 0..=streams.len() {
-        streams.iter().filter(|stream| stream.is_running()).for_each(Sent::finish);
-        world.advance(ms(30));
-    }
-    assert!(streams.iter().all(Stream::is_ended), "some wait though there is room");
-}
 
 /// Requests come, end and are broken off at random; after each event no pod has more than fits, and what the VMs have
 /// published is what runs.

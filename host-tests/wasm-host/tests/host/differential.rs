@@ -19,6 +19,11 @@ fn same(setup: Setup, steps: &[Step]) {
     assert_eq!(here, there, "left: this host, right: Envoy");
 }
 
+/// One request, whose root does nothing.
+fn one(script: &'static str) {
+    same(with(""), &[Step::Get("/", script)]);
+}
+
 fn waking() -> Setup {
     with("configure: tick_every=10; tick: wake")
 }
@@ -37,13 +42,7 @@ fn a_request_resumed_by_a_tick() {
 
 #[test]
 fn headers_after_a_resume() {
-    same(
-        with(""),
-        &[Step::Get(
-            "/",
-            "request_headers: set=a~1, resume, set=b~2, remove=a, get=a, pairs, pause; log: get=a, get=b",
-        )],
-    );
+    one("request_headers: set=a~1, resume, set=b~2, remove=a, get=a, pairs, pause; log: get=a, get=b");
 }
 
 #[test]
@@ -93,12 +92,8 @@ fn changes_to_a_body() {
 
 #[test]
 fn a_local_reply() {
-    same(
-        with(""),
-        &[Step::Get(
-            "/",
-            "request_headers: reply=429, set=a~1; response_headers: get_response=:status; log: code, flags, get=a, get_response=:status",
-        )],
+    one(
+        "request_headers: reply=429, set=a~1; response_headers: get_response=:status; log: code, flags, get=a, get_response=:status",
     );
 }
 
@@ -168,7 +163,7 @@ fn an_upstream_that_breaks() {
 #[test]
 fn shared_data_and_metrics() {
     let script = "request_headers: shared=k, share_at_77=k~1, share_at_77=k~2, share_again=k~3, share=k~, shared=k, count=c, gauge=g, count_unknown, foreign=none";
-    same(with(""), &[Step::Get("/", script)]);
+    one(script);
 }
 
 #[test]
@@ -267,17 +262,14 @@ fn a_reply_to_another_from_the_end_of_one() {
 
 #[test]
 fn a_reply_after_the_response_began() {
-    same(with(""), &[Step::Get("/", "response_body: reply=500; log: code, flags")]);
-    same(with(""), &[Step::Get("/", "response_headers: reply=500; log: code, flags")]);
+    one("response_body: reply=500; log: code, flags");
+    one("response_headers: reply=500; log: code, flags");
 }
 
 #[test]
 fn a_response_that_is_held() {
-    same(with(""), &[Step::Get("/", "response_headers: pause; response_body: response_body, pause")]);
-    same(
-        with(""),
-        &[Step::Get("/", "response_headers: pause; response_body: response_body; log: get_response=:status")],
-    );
+    one("response_headers: pause; response_body: response_body, pause");
+    one("response_headers: pause; response_body: response_body; log: get_response=:status");
     let without_flag = Setup { allow_on_headers_stop_iteration: false, ..with("") };
     same(without_flag, &[Step::Get("/", "response_headers: pause, resume_response; log: code")]);
 }

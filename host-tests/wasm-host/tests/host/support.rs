@@ -51,3 +51,9 @@ pub fn seen(world: &World, worker: usize) -> Vec<String> {
 pub fn seen_of_requests(world: &World) -> Vec<String> {
     seen(world, 0).into_iter().skip_while(|line| !line.contains("request_headers")).collect()
 }
+
+/// Returns the number of times that a worker's root ticked.
+pub fn ticks(world: &World, worker: usize) -> usize {
+    let events = world.events().into_iter().filter(|event| event.thread == Thread::Worker(worker));
+    events.filter(|event| event.what == What::Callback("proxy_on_tick")).count()
+}

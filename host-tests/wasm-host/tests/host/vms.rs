@@ -2,7 +2,7 @@
 
 use wasm_host::{FailurePolicy, Retire, Role, Thread, What};
 
-use crate::support::{builder, ms, seen, seen_of_requests, world};
+use crate::support::{builder, ms, seen, seen_of_requests, ticks, world};
 
 #[test]
 fn canary_main_thread_and_workers_are_all_configured_and_the_base_is_not() {
@@ -40,15 +40,8 @@ fn a_trap_answers_its_own_request_503_and_leaves_the_others_hanging() {
     let waiting = world.worker(0).request().header("x-script", script).send();
     let trapping = world.worker(0).request().header("x-script", "request_headers: trap").send();
     assert_eq!(trapping.response().unwrap().status, 503);
-    let ticks = || {
-        world
-            .events()
-            .iter()
-            .filter(|e| e.thread == Thread::Worker(0) && e.what == What::Callback("proxy_on_tick"))
-            .count()
-    };
     world.advance(ms(1_900));
-    assert_eq!(ticks(), 0);
+    assert_eq!(ticks(&world, 0), 0);
     assert!(waiting.is_paused());
     world.advance(ms(200));
     assert_eq!(waiting.response().unwrap().status, 503);

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub use self::store::Store;
 use super::cpu;
+use crate::configuration;
 use crate::gateway::{Envoy, Options, until};
 use crate::load::closed as load;
 use crate::server::instant;
@@ -73,7 +74,8 @@ impl Scene {
         ensure!((1..=256).contains(&self.gateways), "{} gateways are not within 1 and 256", self.gateways);
         let pods = instant::start(1)?;
         let store = Store::start(self)?;
-        let filter = filter(pods.addresses());
+        // A pod of its own that takes anything: where others' digests speak of other pods, nothing waits.
+        let filter = configuration::filter("llama", pods.addresses(), 1_000);
         let alone = Envoy::start(Options::new(filter.clone(), pods.addresses().iter().copied())).await?;
         let mut known = filter;
         known["replicas"] = json!({
@@ -121,20 +123,4 @@ async fn turn(alone: &Envoy, together: &Envoy, store: &Store, setup: Setup) -> R
 
 fn spent(envoy: &Envoy) -> Result<Duration> {
     cpu::of_threads(envoy.pid().context("Envoy has ended")?)
-}
-
-/// A pod of its own that takes anything: where others' digests speak of other pods, nothing waits.
-fn filter(pods: &[std::net::SocketAddr]) -> Value {
-    let cells = json!([[1000.0]]);
-    json!({
-        "pool": store::POOL,
-        "policy": "slo",
-        "default_model": "llama",
-        "slo": {"default": {"e2e": "60s"}},
-        "profiles": {"correct": false, "inline": [{"deployment": "default/a", "profile": {
-            "gpu": "a", "cost": 1.0, "indexes": [[64], [64]], "tputs": cells, "e2e": [[1.0]], "ttft": [[0.1]],
-            "tpot": [[0.01]], "slos": {"percentile": 99, "e2e": 60.0},
-        }}]},
-        "pods": {"static": pods.iter().map(|address| json!({"address": address, "deployment": "default/a"})).collect::<Vec<_>>()},
-    })
 }

@@ -18,7 +18,7 @@ use super::Scene;
 use crate::server::{ANY, Servers, serve};
 
 /// The pool that the digests are of.
-pub(super) const POOL: &str = "bench";
+const POOL: &str = "test";
 
 /// Requests on a pod, on average: near what one of six sustains.
 const REQUESTS_PER_POD: f64 = 5.7;

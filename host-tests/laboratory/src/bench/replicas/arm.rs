@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::pods::{Pods, tokens};
 use super::{Arrival, Load};
 use crate::client::Client;
+use crate::configuration::{self, DEPLOYMENT};
 use crate::gateway::{Envoy, Options, Redis, until};
 use crate::load::{Step, open};
 use crate::percentiles::quantile;
@@ -108,20 +109,13 @@ impl Arm {
     }
 
     fn filter(self, load: Load, pods: &Pods, policy: &str, most: Duration) -> Value {
-        let mut filter = json!({
-            "pool": "bench",
-            "policy": policy,
-            "default_model": "llama",
-            "slo": {"default": {"e2e": format!("{}ms", most.as_millis())}},
-            "profiles": {"correct": false, "inline": [{"deployment": "default/a", "profile": {
-                "gpu": "a", "cost": 1.0, "indexes": [[64], [64]],
-                "tputs": [[f64::from(load.fit) / load.service_s]], "e2e": [[load.service_s]],
-                "ttft": [[load.service_s]], "tpot": [[0.0]], "slos": {"percentile": 99, "e2e": most.as_secs_f64()},
-            }}]},
-            "pods": {"static": pods.addresses().iter().map(|address| {
-                json!({"address": address, "deployment": "default/a"})
-            }).collect::<Vec<_>>()},
-        });
+        let mut filter = configuration::filter("llama", pods.addresses(), load.fit);
+        filter["policy"] = json!(policy);
+        filter["slo"]["default"]["e2e"] = json!(format!("{}ms", most.as_millis()));
+        filter["profiles"]["inline"] = json!([configuration::profile(DEPLOYMENT, "llama", load.fit, load.service_s)]);
+        let profile = &mut filter["profiles"]["inline"][0]["profile"];
+        (profile["ttft"], profile["tpot"]) = (json!([[load.service_s]]), json!([[0.0]]));
+        profile["slos"]["e2e"] = json!(most.as_secs_f64());
         if self.meet != Meet::Never {
             filter["replicas"] = json!({"webdis": {"cluster": "webdis"}, "expected": self.gateways});
         }

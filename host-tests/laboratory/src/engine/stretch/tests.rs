@@ -4,24 +4,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use slo_router::scheduling::time::Instant;
 
+use crate::engine::tests::{Step, step};
 use crate::engine::{
     Behaviour, Content, Detail, Engine, EngineSpec, Event, EventKind, Gpu, Model, Prompt, SlowSpell, Tempo,
 };
-
-#[derive(Clone, Debug)]
-enum Step {
-    Submit { prompt: u32, output: u32 },
-    Cancel { nth: prop::sample::Index },
-    Wait { micros: u64 },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (1..3_000_u32, 0..700_u32).prop_map(|(prompt, output)| Step::Submit { prompt, output }),
-        1 => any::<prop::sample::Index>().prop_map(|nth| Step::Cancel { nth }),
-        3 => (0..5_000_000_u64).prop_map(|micros| Step::Wait { micros }),
-    ]
-}
 
 fn behaviour() -> impl Strategy<Value = Behaviour> {
     let spell = SlowSpell {
@@ -44,7 +30,7 @@ proptest! {
 
     #[test]
     fn milestones_are_those_of_the_engine_that_goes_step_by_step(
-        steps in prop::collection::vec(step(), 1..40), behaviour in behaviour(),
+        steps in prop::collection::vec(step(1..3_000, 0..5_000_000), 1..40), behaviour in behaviour(),
     ) {
         // The A10's small cache makes preemption common.
         let spec = EngineSpec::new(Gpu::A10, Model::Mha7b).unwrap().behaving(behaviour);

@@ -1,7 +1,7 @@
 //! Profiles: what is good is taken by all, what is not changes nothing.
 
-use serde_json::json;
-use wasm_host::{CallAnswer, CallReply, Event, Retire, Stream, Thread, What};
+use serde_json::{Value, json};
+use wasm_host::{CallAnswer, CallReply, Event, Retire, Stream, Thread, What, World};
 
 use super::{answer, fetched, good, pod_list, room, served, source, with_pods, with_profiles};
 use crate::support::{DEPLOYMENT, Gateway, Sent, all_leave, builder, document, ms, on_pods, profile, s, unattainable};
@@ -169,8 +169,8 @@ fn of_a_partly_bad_document_the_good_is_taken_and_of_the_bad_the_last_good_stays
     world.assert_idle();
 }
 
-#[test]
-fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded_vm() {
+/// Two pods with room for two requests each, by sources that answered once and are away now; and the configuration.
+fn with_sources_away() -> (World, Value) {
     let mut config = with_pods();
     config["profiles"] = json!({ "correct": false, "http": source("profiles") });
     let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
@@ -179,6 +179,12 @@ fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded
     for cluster in [profiles, pods] {
         *cluster.borrow_mut() = CallAnswer::NoHosts;
     }
+    (world, config)
+}
+
+#[test]
+fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded_vm() {
+    let (world, _) = with_sources_away();
     world.advance(s(2));
     world.worker(0).kill();
     assert_eq!(room(&world, 0), 4);
@@ -192,14 +198,7 @@ fn the_last_good_profiles_and_pods_are_there_for_the_first_request_of_a_reloaded
 
 #[test]
 fn an_update_that_keeps_its_sources_has_their_documents_at_once() {
-    let mut config = with_pods();
-    config["profiles"] = json!({ "correct": false, "http": source("profiles") });
-    let (profiles, pods) = (answer(good(document(&[profile(DEPLOYMENT, 2)]))), answer(good(pod_list(&[0, 1]))));
-    let world = served(served(builder(&config), "profiles", &profiles), "pods", &pods).build().unwrap();
-    world.advance(s(2));
-    for cluster in [profiles, pods] {
-        *cluster.borrow_mut() = CallAnswer::NoHosts;
-    }
+    let (world, mut config) = with_sources_away();
     config["queue"] = json!({ "max_requests": 1_000 });
     world.update(config.to_string(), Retire::AfterLastStream).unwrap();
     assert_eq!(room(&world, 0), 4);

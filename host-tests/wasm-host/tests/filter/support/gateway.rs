@@ -131,6 +131,15 @@ pub fn all_leave<'a>(streams: impl IntoIterator<Item = &'a Stream>) {
     }
 }
 
+/// Finishes what runs, until all of them are done.
+pub fn drain(world: &World, streams: &[Stream]) {
+    for _ in 0..=streams.len() {
+        streams.iter().filter(|stream| stream.is_running()).for_each(Sent::finish);
+        world.advance(ms(30));
+    }
+    assert!(streams.iter().all(Stream::is_ended), "some wait though there is room");
+}
+
 /// Counts the requests that run on each pod.
 pub fn on_pods(streams: &[Stream]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();

@@ -8,8 +8,10 @@ mod shared;
 
 use std::time::Duration;
 
-pub use self::config::{DEPLOYMENT, address, document, entry, filter, profile, profile_with, unattainable};
-pub use self::gateway::{Gateway, Sent, all_leave, fullest, on_pods, world};
+pub use self::config::{
+    DEPLOYMENT, address, by_token, document, entry, filter, profile, profile_with, unattainable, with_large,
+};
+pub use self::gateway::{Gateway, Sent, all_leave, drain, fullest, on_pods, world};
 pub use self::program::{builder, of, path};
 pub use self::redis::Redis;
 pub use self::shared::Shared;
