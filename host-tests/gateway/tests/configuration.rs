@@ -5,7 +5,7 @@ use laboratory::gateway::{Envoy, Error, Options, find, path, until};
 use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
-use crate::common::{Rig, Test, all_served, filter, pods, turn};
+use crate::common::{Rig, Test, filter, pods, serve_in_turn, turn};
 
 /// Changes that make the configuration invalid, and what the message must name.
 fn invalid() -> Vec<(Value, &'static str)> {
@@ -117,21 +117,11 @@ impl Waiting {
         let Self { rig, mut pending } = self;
         pending.push(rig.ask_as("new").header("x-slo-e2e-ms", "40000").start());
         rig.waiting(2).await;
-        answer_all(&rig.pods[0], pending).await?;
+        serve_in_turn(&rig.pods[0], 3, pending).await?;
         assert_eq!(rig.pods[0].most_running(), 1, "what runs on it is known to the new ones");
         rig.idle().await;
         Ok(rig.names(0))
     }
-}
-
-/// The pod answers three requests, and all of these are.
-async fn answer_all(pod: &Pod, pending: Vec<Pending>) -> Test {
-    for id in 0..3 {
-        pod.arrival(id).await;
-        pod.answer(id, Answer::completion(10, 5));
-    }
-    all_served(pending).await?;
-    Ok(())
 }
 
 /// The old build's VM goes on with what waits in it, by its own configuration; the new one's takes what comes. They share
@@ -185,7 +175,7 @@ async fn a_pod_that_an_update_removes_takes_no_new_work() -> Test {
     pending.push(rig.ask().start());
     rig.waiting(2).await;
     rig.pods[0].answer(0, Answer::completion(10, 5));
-    answer_all(&rig.pods[1], pending).await?;
+    serve_in_turn(&rig.pods[1], 3, pending).await?;
     assert_eq!(rig.counts(), [1, 3]);
     rig.idle().await;
     Ok(())

@@ -4,7 +4,7 @@ use laboratory::gateway::{Options, find, path, within};
 use laboratory::server::scripted::{Answer, Plan};
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, Rig, Test, all_served};
+use crate::common::{CHAT, Rig, Test, serve_in_turn};
 
 fn without_flag(options: Options) -> Options {
     options.vm_id("").change(|yaml| {
@@ -26,11 +26,7 @@ async fn requests_are_held_and_released_most_urgent_first() -> Test {
         pending.push(rig.ask_as(name).header("x-slo-e2e-ms", objective_ms).start());
     }
     rig.waiting(3).await;
-    for id in 0..4 {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    all_served(pending).await?;
+    serve_in_turn(&rig.pods[0], 4, pending).await?;
     assert_eq!(rig.names(0), ["running", "first", "second", "last"]);
     assert_eq!(rig.pods[0].most_running(), 1);
     rig.idle().await;
@@ -45,11 +41,7 @@ async fn a_body_beyond_the_buffer_waits_and_arrives_whole() -> Test {
     let body = vec![b'x'; 40 << 20];
     let large = rig.client.post(CHAT).header("content-type", "application/json").body(body.clone()).start();
     rig.waiting(1).await;
-    for id in 0..2 {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    all_served([running, large]).await?;
+    serve_in_turn(&rig.pods[0], 2, [running, large]).await?;
     assert!(rig.pods[0].arrivals()[1].body == body);
     rig.idle().await;
     Ok(())

@@ -2,9 +2,9 @@
 
 use laboratory::client::Client;
 use laboratory::gateway::{Options, find, until};
-use laboratory::server::scripted::{Answer, Plan};
+use laboratory::server::scripted::Plan;
 
-use crate::common::{CHAT, Rig, Test, all_served, chat};
+use crate::common::{CHAT, Rig, Test, chat, serve_in_turn};
 
 /// A listener beside the shipped one and like it, with the filter's configuration to the letter.
 const SECOND: &str = "second";
@@ -29,11 +29,7 @@ async fn listeners_with_one_configuration_share_their_pods() -> Test {
         pending.push(rig.ask().start());
     }
     rig.waiting(8).await;
-    for id in 0..pending.len() {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    all_served(pending).await?;
+    serve_in_turn(&rig.pods[0], pending.len(), pending).await?;
     assert_eq!(rig.pods[0].most_running(), 1);
     rig.idle().await;
     Ok(())
@@ -52,11 +48,7 @@ async fn a_listener_that_drains_loses_no_request_that_waits() -> Test {
     // The gateway's and the one that serves profiles.
     until("the listeners are closed", async || rig.stat("listener_manager.listener_stopped").await == Some(2)).await;
     assert!(rig.ask().send().await.is_err());
-    for id in 0..pending.len() {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    all_served(pending).await?;
+    serve_in_turn(&rig.pods[0], pending.len(), pending).await?;
     rig.idle().await;
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use laboratory::client::{Client, Reply, Request};
 use laboratory::gateway::within;
-use laboratory::server::scripted::{Answer, Plan};
+use laboratory::server::scripted::Plan;
 use serde_json::{Value, json};
 
-use crate::common::{CHAT, DEPLOYMENT, Rig, Test, all_served, chat, unattainable};
+use crate::common::{CHAT, DEPLOYMENT, Rig, Test, chat, serve_in_turn, unattainable};
 
 /// A refusal has its status, its reason as a header and, with a message for people, in an error of OpenAI's shape.
 #[track_caller]
@@ -122,11 +122,7 @@ async fn a_late_request_goes_last_by_default() -> Test {
     rig.waiting(1).await;
     let timely = rig.ask_as("timely").start();
     rig.waiting(2).await;
-    for id in 0..3 {
-        rig.pods[0].arrival(id).await;
-        rig.pods[0].answer(id, Answer::completion(10, 5));
-    }
-    all_served([running, late, timely]).await?;
+    serve_in_turn(&rig.pods[0], 3, [running, late, timely]).await?;
     assert_eq!(rig.names(0), ["running", "timely", "late"]);
     Ok(())
 }

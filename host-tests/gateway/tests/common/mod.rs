@@ -6,7 +6,7 @@ mod turn;
 use laboratory::client::Pending;
 pub use laboratory::configuration::{self, DEPLOYMENT, entry, unattainable};
 use laboratory::gateway::within;
-use laboratory::server::scripted::{Plan, Pod};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 
 pub use self::rig::Rig;
@@ -43,6 +43,15 @@ pub fn pods(count: usize, plan: &Plan) -> std::io::Result<Vec<Pod>> {
 /// A chat request.
 pub fn chat() -> Value {
     json!({ "model": "m", "messages": [{ "role": "user", "content": "Say hello." }] })
+}
+
+/// Has a pod answer so many requests one after the other, and waits as [`all_served`] does.
+pub async fn serve_in_turn(pod: &Pod, count: usize, pending: impl IntoIterator<Item = Pending>) -> Test {
+    for id in 0..count {
+        pod.arrival(id).await;
+        pod.answer(id, Answer::completion(10, 5));
+    }
+    all_served(pending).await
 }
 
 /// Waits until each of them has its answer, which is good.
