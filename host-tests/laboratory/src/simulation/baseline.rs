@@ -1,10 +1,14 @@
 //! Policies that the filter does not ship, to compare with: each pushes a request to a pod when it comes. Requests in
 //! flight are those of all workers, as Envoy counts them.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
+use crate::engine::Content;
 use crate::simulation::gateway::{Gateway, RequestNumber, Verdict};
 use crate::simulation::scenario::Demand;
 
@@ -19,7 +23,17 @@ pub enum Baseline {
     RoundRobin,
     /// Of two different pods at random the one with fewer requests in flight (Envoy's `LEAST_REQUEST`).
     PowerOfTwo,
+    /// The turns of a conversation on one pod, whatever it runs: by rendezvous hashing with the pods' weights.
+    Sticky,
+    /// The pod that had the last turn of the conversation; another one's requests, and all while requests in flight differ much, go where
+    /// [`Self::WeightedLeastRequest`] sends them. So are SMG's and SGLang's `cache_aware`, but for trees of texts: this one is told which
+    /// conversation each belongs to.
+    CacheAware,
 }
+
+/// Requests in flight by which the busiest pod must exceed the idlest, and the ratio of theirs, for [`Baseline::CacheAware`] to take them for
+/// unbalanced: SMG's defaults.
+const IMBALANCE: (u32, f64) = (64, 1.5);
 
 /// One of them at work.
 #[derive(Debug)]
@@ -30,6 +44,8 @@ pub struct Pusher {
     /// For each worker the pod that comes next.
     turns: Vec<usize>,
     pods: Vec<usize>,
+    /// The pod that had the last turn of each conversation.
+    homes: HashMap<Content, usize>,
     rng: fastrand::Rng,
 }
 
@@ -37,8 +53,14 @@ pub struct Pusher {
 
 impl Baseline {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::PlainLeastRequest, Self::WeightedLeastRequest, Self::RoundRobin, Self::PowerOfTwo];
+    pub const ALL: [Self; 6] = [
+        Self::PlainLeastRequest,
+        Self::WeightedLeastRequest,
+        Self::RoundRobin,
+        Self::PowerOfTwo,
+        Self::Sticky,
+        Self::CacheAware,
+    ];
 
     /// Returns its name.
     pub const fn name(self) -> &'static str {
@@ -47,6 +69,8 @@ impl Baseline {
             Self::WeightedLeastRequest => "weighted-least-request",
             Self::RoundRobin => "round-robin",
             Self::PowerOfTwo => "power-of-two",
+            Self::Sticky => "sticky",
+            Self::CacheAware => "cache-aware",
         }
     }
 }
@@ -60,10 +84,10 @@ impl Pusher {
         let mut rng = fastrand::Rng::with_seed(seed);
         let turns = (0..workers).map(|_| rng.usize(0..pods)).collect();
         // Where each request went is added as it comes.
-        Self { which, in_flight: vec![0; pods], weights, turns, pods: Vec::new(), rng }
+        Self { which, in_flight: vec![0; pods], weights, turns, pods: Vec::new(), homes: HashMap::new(), rng }
     }
 
-    fn choose(&mut self, worker: usize) -> usize {
+    fn choose(&mut self, worker: usize, content: Option<Content>) -> usize {
         let pods = self.in_flight.len();
         match self.which {
             Baseline::RoundRobin => {
@@ -77,10 +101,39 @@ impl Pusher {
                 if self.in_flight[other] < self.in_flight[one] { other } else { one }
             }
             Baseline::PlainLeastRequest => self.least(|this, pod| f64::from(this.in_flight[pod])),
-            Baseline::WeightedLeastRequest => {
-                self.least(|this, pod| f64::from(this.in_flight[pod] + 1) / this.weights[pod])
+            Baseline::WeightedLeastRequest => self.weighted_least(),
+            Baseline::Sticky => match content {
+                Some(content) => self.rendezvous(content),
+                None => self.weighted_least(),
+            },
+            Baseline::CacheAware => {
+                let (most, least) = self
+                    .in_flight
+                    .iter()
+                    .fold((0, u32::MAX), |(most, least), count| (most.max(*count), least.min(*count)));
+                let (difference, ratio) = IMBALANCE;
+                let is_balanced = most - least <= difference || f64::from(most) <= ratio * f64::from(least);
+                let home = content.and_then(|content| self.homes.get(&content)).filter(|_| is_balanced).copied();
+                let pod = home.unwrap_or_else(|| self.weighted_least());
+                self.homes.extend(content.map(|content| (content, pod)));
+                pod
             }
         }
+    }
+
+    fn weighted_least(&mut self) -> usize {
+        self.least(|this, pod| f64::from(this.in_flight[pod] + 1) / this.weights[pod])
+    }
+
+    /// The pod of a conversation: each is that of as many as its share of all weights.
+    fn rendezvous(&self, content: Content) -> usize {
+        let score = |pod: usize| {
+            let mut hasher = DefaultHasher::new();
+            (content, pod).hash(&mut hasher);
+            let uniform = fastrand::Rng::with_seed(hasher.finish()).f64();
+            -uniform.ln() / self.weights[pod]
+        };
+        (0..self.weights.len()).min_by(|one, other| score(*one).total_cmp(&score(*other))).unwrap_or_default()
     }
 
     fn least(&mut self, measure: impl Fn(&Self, usize) -> f64) -> usize {
@@ -92,8 +145,8 @@ impl Pusher {
 }
 
 impl Gateway for Pusher {
-    fn arrive(&mut self, id: RequestNumber, _demand: &Demand, _now: Instant) -> Vec<Verdict> {
-        let pod = self.choose(id as usize % self.turns.len());
+    fn arrive(&mut self, id: RequestNumber, demand: &Demand, _now: Instant) -> Vec<Verdict> {
+        let pod = self.choose(id as usize % self.turns.len(), demand.arrival.content);
         self.in_flight[pod] += 1;
         // Requests come in the order of their numbers.
         self.pods.push(pod);
@@ -114,7 +167,7 @@ mod tests {
             in_flight: in_flight.to_vec(),
             ..Pusher::new(which, vec![1.0, 1.0, 4.0, 1.0][..in_flight.len()].to_vec(), 2, 1)
         };
-        (0..50).map(|_| pusher.choose(worker)).collect()
+        (0..50).map(|_| pusher.choose(worker, None)).collect()
     }
 
     #[test]
@@ -140,5 +193,28 @@ mod tests {
     fn round_robin_goes_round() {
         let chosen = chosen(Baseline::RoundRobin, &[9, 0, 0], 1);
         assert!(chosen.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 3));
+    }
+
+    fn conversation(number: u32) -> Option<Content> {
+        Some(Content { system: 0, system_tokens: 0, conversation: number })
+    }
+
+    #[test]
+    fn sticky_sends_a_conversation_to_one_pod_and_more_of_them_to_the_heavier() {
+        let mut pusher = Pusher::new(Baseline::Sticky, vec![1.0, 3.0], 1, 1);
+        let pods: Vec<usize> = (0..1_000).map(|number| pusher.choose(0, conversation(number))).collect();
+        assert!((0..1_000).all(|number| pusher.choose(0, conversation(number)) == pods[number as usize]));
+        let heavier: usize = pods.iter().sum();
+        assert!((700..800).contains(&heavier), "{heavier}");
+    }
+
+    #[test]
+    fn cache_aware_keeps_to_a_conversations_pod_until_it_has_far_more_than_the_others() {
+        let mut pusher = Pusher::new(Baseline::CacheAware, vec![1.0, 1.0], 1, 1);
+        let home = pusher.choose(0, conversation(1));
+        pusher.in_flight[home] = 64;
+        assert_eq!(pusher.choose(0, conversation(1)), home);
+        pusher.in_flight[home] = 65;
+        assert_ne!(pusher.choose(0, conversation(1)), home);
     }
 }

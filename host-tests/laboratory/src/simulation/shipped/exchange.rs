@@ -7,7 +7,7 @@ use slo_router::dispatcher::RefusalReason;
 use slo_router::scheduling::shape::Shape;
 use slo_router::scheduling::slo::{Outcome, Slo};
 
-use crate::lengths::CHARACTERS_PER_TOKEN;
+use super::wording;
 use crate::simulation::scenario::Demand;
 
 /// Path that requests are sent to.
@@ -25,14 +25,12 @@ pub fn headers(Demand { arrival, slo, .. }: &Demand) -> impl Iterator<Item = (&'
     own.into_iter().map(|(name, value)| (name, value.to_owned())).chain(objectives(slo))
 }
 
-/// Returns the body of a request: a chat of one message, whose characters are those of the prompt.
+/// Returns the body of a request: a chat whose characters are those of the prompt.
 pub fn body(Demand { arrival, answering, .. }: &Demand) -> String {
-    let characters = (f64::from(arrival.prompt_tokens) * CHARACTERS_PER_TOKEN) as usize;
-    let (streamed, max_tokens, text) = (answering.streamed, arrival.class.max_tokens(), "x".repeat(characters));
+    let (streamed, max_tokens) = (answering.streamed, arrival.class.max_tokens());
+    let messages = wording::messages(arrival);
     // Prompts may be long, and nothing in them needs escaping.
-    format!(
-        r#"{{"model":"{MODEL}","stream":{streamed},"max_tokens":{max_tokens},"messages":[{{"role":"user","content":"{text}"}}]}}"#
-    )
+    format!(r#"{{"model":"{MODEL}","stream":{streamed},"max_tokens":{max_tokens},"messages":{messages}}}"#)
 }
 
 /// Returns the type of an answer.

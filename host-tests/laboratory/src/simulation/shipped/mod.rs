@@ -16,6 +16,7 @@ mod filter;
 mod host;
 mod process;
 mod vm;
+mod wording;
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,0 +1,95 @@
+//! Wording of prompts: those that [begin alike](crate::engine::Content) have the same text up to there, all others none in common.
+
+use std::fmt::Write as _;
+
+use crate::engine::Content;
+use crate::lengths::CHARACTERS_PER_TOKEN;
+use crate::workload::Arrival;
+
+/// Tokens of a message of a conversation. What a turn adds fills several, so its last one is cut off where the prompt ends and is longer in
+/// the next turn.
+const MESSAGE_TOKENS: u32 = 512;
+
+/// Returns the messages of a prompt, as JSON: its system prompt, if it has one, and the turns of its conversation.
+pub fn messages(arrival: &Arrival) -> String {
+    let own = Content { system: 0, system_tokens: 0, conversation: 0 };
+    let Content { system, system_tokens, conversation } = arrival.content.unwrap_or(own);
+    let conversation_text = match arrival.content {
+        Some(_) => u64::from(conversation) << 1,
+        None => (arrival.at.as_nanos() as u64) << 1 | 1,
+    };
+    let system_text = u64::MAX - u64::from(system);
+    let system_message = (system_tokens > 0).then(|| ("system", text(system_text, 0, system_tokens)));
+    let tokens = arrival.prompt_tokens.saturating_sub(system_tokens);
+    let turns = (0..tokens.div_ceil(MESSAGE_TOKENS).max(1)).map(|turn| {
+        let from = turn * MESSAGE_TOKENS;
+        let role = if turn % 2 == 0 { "user" } else { "assistant" };
+        (role, text(conversation_text, from, tokens.min(from + MESSAGE_TOKENS)))
+    });
+    let messages = system_message.into_iter().chain(turns);
+    let messages = messages.map(|(role, text)| format!(r#"{{"role":"{role}","content":"{text}"}}"#));
+    format!("[{}]", messages.collect::<Vec<_>>().join(","))
+}
+
+/// Returns some tokens of a text without end, which its number determines.
+fn text(number: u64, from: u32, to: u32) -> String {
+    const BLOCK: usize = 16;
+    let [from, to] = [from, to].map(|tokens| (f64::from(tokens) * CHARACTERS_PER_TOKEN) as usize);
+    let blocks = from / BLOCK..to.div_ceil(BLOCK);
+    let mut whole = String::with_capacity(blocks.len() * BLOCK);
+    for block in blocks.clone() {
+        let _ = write!(whole, "{:016x}", mix(number, block as u64));
+    }
+    let skipped = from - blocks.start * BLOCK;
+    whole[skipped..skipped + to - from].to_owned()
+}
+
+/// Mixes two numbers (SplitMix64).
+fn mix(number: u64, position: u64) -> u64 {
+    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ position.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::workload::Class;
+
+    fn prompt(prompt_tokens: u32, content: Option<Content>) -> String {
+        let arrival = Arrival {
+            at: Duration::from_nanos(prompt_tokens.into()),
+            class: Class::Chat,
+            prompt_tokens,
+            content,
+            output_tokens: 1,
+        };
+        let messages: Vec<Value> = serde_json::from_str(&messages(&arrival)).unwrap();
+        messages.iter().map(|message| message["content"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_turn_begins_like_the_one_before() {
+        let content = Content { system: 1, system_tokens: 1_000, conversation: 7 };
+        let [first, second] = [1_700, 2_900].map(|tokens| prompt(tokens, Some(content)));
+        assert!(second.starts_with(&first));
+        let other = prompt(1_700, Some(Content { conversation: 8, ..content }));
+        let common = first.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+        assert!(
+            (1_000.0 * CHARACTERS_PER_TOKEN..1_003.0 * CHARACTERS_PER_TOKEN).contains(&(common as f64)),
+            "{common}"
+        );
+    }
+
+    #[test]
+    fn a_prompt_of_its_own_begins_like_no_other() {
+        let (one, other) = (prompt(500, None), prompt(501, None));
+        assert_ne!(one[..8], other[..8]);
+        assert_eq!(one.len(), (500.0 * CHARACTERS_PER_TOKEN) as usize);
+    }
+}
