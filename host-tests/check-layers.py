@@ -19,7 +19,6 @@ import sys
 # The layers from the bottom up: each may import those before it, and none behind it.
 LAYERS = {
     "json": "Strict reading of JSON: knows none of the rest.",
-    "prefix": "What pods hold in their prefix caches: as pure as scheduling, and known to the reader of prompts.",
     "scheduling": "The pure core: what a library of scheduling is, without a proxy, its VMs and its wire formats.",
     "protocol": "Bodies and headers of clients and model servers, read into the core's terms.",
     "shared": "State that several VMs hold together, over a port for values and messages.",

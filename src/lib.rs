@@ -5,7 +5,6 @@
 //! release*.
 //!
 //! - [`scheduling`]: the pure core. No host calls, no clock, no randomness of its own.
-//! - [`prefix`]: what pods hold in their prefix caches, and how long they keep it.
 //! - [`protocol`]: what clients and model servers say on the wire, read once into types that cannot
 //!   hold nonsense.
 //! - [`config`]: the filter's JSON configuration.
@@ -37,7 +36,6 @@ pub mod config;
 pub mod dispatcher;
 pub mod json;
 pub mod learning;
-pub mod prefix;
 pub mod protocol;
 #[cfg(target_os = "wasi")]
 mod proxy;

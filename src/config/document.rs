@@ -13,6 +13,7 @@ use super::{
 use crate::json::{self, JsonError, text};
 use crate::learning::Prediction;
 use crate::scheduling::policies::PolicyName;
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::profile::without_nan;
 use crate::sources::replicas::ReplicaSource;
 
@@ -47,6 +48,8 @@ struct ConfigDocument {
     capacity: CapacityConfig,
     #[serde(default, deserialize_with = "json::object")]
     queue: QueueConfig,
+    #[serde(default)]
+    prefix: PrefixMode,
     #[serde(default, deserialize_with = "json::object")]
     profiles: ProfileSources,
     #[serde(deserialize_with = "json::object")]
@@ -121,6 +124,7 @@ impl ConfigDocument {
             prediction: self.prediction,
             capacity: self.capacity,
             queue: self.queue,
+            prefix: self.prefix,
             profiles: self.profiles,
             pods: self.pods,
             replicas: self.replicas,

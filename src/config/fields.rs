@@ -117,6 +117,12 @@ pub const FIELDS: &[ConfigField] = &[
         r#""last""#,
         "Requests that cannot make it any more, under the pull policies: `\"first\"` (AIBrix's order), or `\"reject\"`.",
     ),
+    field(
+        "prefix",
+        r#""route""#,
+        "Use of what pods hold in their prefix caches, as `slo-attainment` and `lmetric` know it from the prompts that they sent \
+         there: requests are placed by it; or `\"learn\"`: it is only learned and counted; or `\"off\"`: prompts are not hashed.",
+    ),
     field("pods.static[].address", "", "Address of a pod, `ip:port`."),
     field("pods.static[].deployment", "", "Its deployment, `namespace/name`: one GPU type with one server setup."),
     field("pods.static[].models", "", "Models that it serves; absent: any."),

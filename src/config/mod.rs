@@ -33,6 +33,7 @@ use crate::learning::Prediction;
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::{PolicyName, Preferences};
 use crate::scheduling::pool::ProfileEntry;
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::request::Assessment;
 use crate::sources::replicas::ReplicaSource;
 
@@ -69,6 +70,8 @@ pub struct Config {
     pub capacity: CapacityConfig,
     /// Limits of the queue.
     pub queue: QueueConfig,
+    /// Use of what pods hold in their prefix caches.
+    pub prefix: PrefixMode,
     /// Sources of profiles.
     pub profiles: ProfileSources,
     /// Sources of pods.
@@ -110,6 +113,7 @@ impl Config {
             replicas: self.replicas.as_ref().map(|replicas| replicas.callout.interval),
             looks_at_runs: self.looks_at_runs(),
             corrects_profiles: self.profiles.correct,
+            prefix: if self.looks_at_runs() { self.prefix } else { PrefixMode::Off },
         }
     }
 

@@ -7,6 +7,7 @@ use super::document::fingerprint;
 use super::*;
 use crate::learning::PredictionKind;
 use crate::scheduling::policies::{Prefer, attainment, least_request, pull, random};
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::weight::Weight;
@@ -73,6 +74,7 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.slo, expected);
     assert_eq!(config.prediction, Prediction { kind: PredictionKind::Draw, cold_tokens: 1 });
     assert_eq!(config.capacity, CapacityConfig { default_concurrency: Some(8.5) });
+    assert_eq!(config.prefix, PrefixMode::Learn);
     let expected = QueueConfig { max_requests: 100, max_wait: Duration::from_secs(30), late: LatePolicy::First };
     assert_eq!(config.queue, expected);
     let profiles = config.profiles.fetched().unwrap();
@@ -157,6 +159,7 @@ fn everything_but_the_pods_has_a_default() {
     assert_eq!(config.request.paths, DEFAULT_PATHS);
     assert_eq!(config.request.image_tokens, 256);
     assert_eq!(config.default_model, None);
+    assert_eq!(config.prefix, PrefixMode::Route);
     let slo = SloConfig {
         default: None,
         allow_headers: true,

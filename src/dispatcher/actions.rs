@@ -9,6 +9,7 @@ use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::PolicyName;
 use crate::scheduling::pool::Pool;
+use crate::scheduling::prefix::ExpectedCache;
 use crate::scheduling::request::{RequestId, Unjudged};
 use crate::scheduling::slo::{Outcome, Slo};
 
@@ -48,6 +49,8 @@ pub struct Placement {
     pub clamped: bool,
     /// `true` where its objective is another than its profile was measured for.
     pub foreign_slo: bool,
+    /// Expectation of pods' prefix caches, where that is learned.
+    pub expected_cache: ExpectedCache,
 }
 
 /// Time after which to try again; `None` where waiting does not help.

@@ -12,20 +12,20 @@ impl<S: Store> Dispatcher<S> {
         if self.settings.looks_at_runs {
             self.coordinator.note_change();
         }
-        self.coordinator.tell_runs(&self.requests, now);
+        self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
     }
 
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often
     /// than it helps. Returns `true` if it did more than tell.
     pub(super) fn exchange_load(&mut self, now: Instant) -> bool {
-        self.coordinator.tell_runs(&self.requests, now);
+        self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
         if !self.knowledge.take_turn(self.coordinator.store(), self.coordinator.keys(), now) {
             return false;
         }
         let pool = Rc::clone(&self.pool);
         let reading = self.coordinator.read();
         let mut view = self.coordinator.view(&reading, &pool, &self.requests, self.knowledge.latency_models(), now);
-        self.coordinator.show_runs(&mut view, &reading, &mut self.requests, self.knowledge.latency_models_mut(), now);
+        self.coordinator.show_runs(&mut view, &reading, &mut self.requests, &mut self.knowledge, now);
         self.knowledge.look(&view, now);
         true
     }

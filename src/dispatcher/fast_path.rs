@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::Dispatcher;
 use super::round::Decided;
-use crate::scheduling::policies::Round;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::Request;
 use crate::scheduling::time::Instant;
@@ -28,18 +27,12 @@ impl<S: Store> Dispatcher<S> {
         let pool = Rc::clone(&self.pool);
         let mut view = self.coordinator.view(&reading, &pool, &self.requests, self.knowledge.latency_models(), now);
         if request.policy.looks_at_runs {
-            self.coordinator.show_runs(
-                &mut view,
-                &reading,
-                &mut self.requests,
-                self.knowledge.latency_models_mut(),
-                now,
-            );
+            self.coordinator.show_runs(&mut view, &reading, &mut self.requests, &mut self.knowledge, now);
         }
         // What is drawn here counts only if it leads to a placement: whether it does hangs on other
         // VMs' writes.
         let mut rng = self.rng.clone();
-        let mut round = Round::new(now, &mut rng, self.knowledge.latency_models_mut());
+        let mut round = self.knowledge.round(now, &mut rng);
         let decisions = self.policies.get(request.policy).decide(&mut view, &[request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         let prospect = request.on(pod.deployment)?;

@@ -35,7 +35,7 @@ use self::probes::Probes;
 pub use self::settings::Settings;
 use crate::learning::{Knowledge, Learning};
 use crate::scheduling::latency_model::Ended;
-use crate::scheduling::policies::{Policy, PolicyName, Preferences, Round};
+use crate::scheduling::policies::{Policy, PolicyName, Preferences};
 use crate::scheduling::pool::{Model, Pool};
 use crate::scheduling::request::{Arrival, Assessment, Request, RequestId};
 use crate::scheduling::requests::Requests;
@@ -80,7 +80,7 @@ impl<S: Store> Dispatcher<S> {
             pool: Rc::default(),
             requests: Requests::new(settings.late, settings.max_wait),
             coordinator: Coordinator::new(store, &settings, now),
-            knowledge: Knowledge::new(settings.prediction, settings.corrects_profiles),
+            knowledge: Knowledge::new(settings.prediction, settings.corrects_profiles, settings.prefix),
             policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
             probes: Probes::default(),
             liveness: Liveness::default(),
@@ -124,7 +124,7 @@ impl<S: Store> Dispatcher<S> {
     pub fn set_pool(&mut self, pool: Rc<Pool>, now: Instant) -> Vec<Action> {
         self.pool = pool;
         if self.settings.looks_at_runs {
-            self.knowledge.latency_models_mut().meet(&self.pool);
+            self.knowledge.meet(&self.pool);
             self.requests.meet_pool(Rc::clone(&self.pool), self.coordinator.runs_elsewhere());
         }
         self.requests.outdate();
@@ -175,13 +175,14 @@ impl<S: Store> Dispatcher<S> {
         if let Some((seen, observation)) = run.seen.as_ref().zip(run.observation.take()) {
             let answer = match end {
                 End::Finished(outcome) => Some(Ended {
+                    prompt_tokens: outcome.shape.input_tokens,
                     output_tokens: outcome.shape.output_tokens,
                     cached_tokens: outcome.cached_tokens,
                     kept: seen.kept_but_for_waiting(outcome),
                 }),
                 _ => None,
             };
-            self.knowledge.latency_models_mut().ended(observation, answer, now);
+            self.knowledge.ended(run.prompt.as_ref(), observation, answer, now);
         }
         let change = self.release(&run, end, now);
         self.tell_load(now);
@@ -238,7 +239,7 @@ impl<S: Store> Dispatcher<S> {
         let pool = Rc::clone(&self.pool);
         let latency_models = self.knowledge.latency_models();
         let mut view = self.coordinator.newest_view(&pool, &self.requests, latency_models, now).unbounded();
-        let mut round = Round::new(now, &mut self.rng, self.knowledge.latency_models_mut());
+        let mut round = self.knowledge.round(now, &mut self.rng);
         let decisions = self.policies.get(policy).decide(&mut view, &[&request], &mut round);
         let pod = pool.pods().get(decisions.first()?.pod)?;
         Some((Rc::clone(&pod.destination), view.alternatives(&request, pod, self.settings.alternatives)))

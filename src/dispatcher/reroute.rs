@@ -23,7 +23,7 @@ impl<S: Store> Dispatcher<S> {
         let change = self.release(&run, &End::PodFailed, now);
         // Its pace would be that of two pods.
         if let Some(observation) = run.observation.take() {
-            self.knowledge.latency_models_mut().ended(observation, None, now);
+            self.knowledge.ended(None, observation, None, now);
         }
         // A pod that is none of the pool's takes no room of it, but stands where the request was
         // placed.
@@ -33,7 +33,8 @@ impl<S: Store> Dispatcher<S> {
         let deployment = deployment.map_or(run.deployment, |deployment| deployment.id);
         let request = self.assess(run.arrival.clone());
         let load = position.and_then(|position| request.on(position)).map_or(run.load, |prospect| prospect.load);
-        self.requests.start(RunningRequest { pod, deployment, load, probe: false, ..run });
+        let prompt = self.knowledge.place(&run.arrival, pod, deployment).filter(|_| run.prompt.is_some());
+        self.requests.start(RunningRequest { pod, deployment, load, prompt, probe: false, ..run });
         self.coordinator.publish_loads(&self.requests);
         self.wake_after_release(now);
         change

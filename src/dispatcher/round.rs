@@ -6,8 +6,9 @@ use std::rc::Rc;
 use super::coordinator::Reading;
 use super::{Action, Dispatcher, MOST_ACTIONS, Placement, RefusalReason};
 use crate::scheduling::pod_load::PodLoads;
-use crate::scheduling::policies::{Decision, PolicyKind, Round};
+use crate::scheduling::policies::{Decision, PolicyKind};
 use crate::scheduling::pool::{DeploymentId, Pod, PodId};
+use crate::scheduling::prefix::PlacedPrompt;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Prospect, Request, RequestId, Unjudged};
 use crate::scheduling::requests::RunningRequest;
@@ -124,8 +125,8 @@ impl<S: Store> Dispatcher<S> {
         let mut looks = looks.saturating_add(offered.len().saturating_mul(pool.pods().len()));
         let looks_at_runs = |id: &RequestId| self.requests.waiting(*id).is_some_and(|it| it.policy.looks_at_runs);
         if offered.iter().any(looks_at_runs) {
-            let (requests, latency_models) = (&mut self.requests, self.knowledge.latency_models_mut());
-            let read = self.coordinator.show_runs(&mut view, &reading, requests, latency_models, now);
+            let (requests, knowledge) = (&mut self.requests, &mut self.knowledge);
+            let read = self.coordinator.show_runs(&mut view, &reading, requests, knowledge, now);
             looks = looks.saturating_add(read.saturating_mul(LOOKS_OF_READING));
         }
         let candidates: Vec<&Request> = offered.into_iter().filter_map(|id| self.requests.waiting(id)).collect();
@@ -157,7 +158,7 @@ impl<S: Store> Dispatcher<S> {
             };
             let count = rest.iter().take_while(together).count().max(1);
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let mut round = Round::new(now, &mut self.rng, self.knowledge.latency_models_mut());
+            let mut round = self.knowledge.round(now, &mut self.rng);
             (round.looks, round.waiting) = (looks, waiting);
             decisions.extend(self.policies.get(first.policy).decide(&mut view, run, &mut round));
             looks = round.looks;
@@ -209,8 +210,9 @@ impl<S: Store> Dispatcher<S> {
         let Decided { pod, probe, alternatives, .. } = decided;
         let prospect = *request.on(pod.deployment)?;
         let Prospect { load, slo, deployment_id, .. } = prospect;
-        let seen = self.settings.looks_at_runs.then(|| request.as_run(&prospect, now));
         let stand_in = self.policies.get(request.policy).stand_in(&request, self.knowledge.latency_models());
+        let is_seen = self.settings.looks_at_runs;
+        let prompt = is_seen.then(|| self.knowledge.place(&request.arrival, pod.id, deployment_id)).flatten();
         let placement = Placement {
             address: pod.address,
             destination: pod.destination,
@@ -224,13 +226,15 @@ impl<S: Store> Dispatcher<S> {
             infeasible: request.infeasible,
             clamped: request.clamped,
             foreign_slo: request.foreign_slo,
+            expected_cache: prompt.as_ref().map(PlacedPrompt::expected_cache).unwrap_or_default(),
         };
         let id = request.arrival.id;
         self.policies.get(request.policy).placed(id);
-        let observation = seen.is_some().then(|| {
-            let prompt_tokens = request.arrival.shape.input_tokens;
-            self.knowledge.latency_models_mut().placed(prompt_tokens, (pod.id, deployment_id), now)
-        });
+        let hit = prompt.as_ref().and_then(PlacedPrompt::hit).copied();
+        let expected = self.knowledge.expected_prompt(request.arrival.shape.input_tokens, deployment_id, hit);
+        let seen = is_seen.then(|| request.as_run(&prospect, expected.computed_tokens, now));
+        let observation =
+            is_seen.then(|| self.knowledge.latency_models_mut().placed(expected, (pod.id, deployment_id), now));
         self.requests.start(RunningRequest {
             arrival: request.arrival,
             pod: pod.id,
@@ -238,6 +242,7 @@ impl<S: Store> Dispatcher<S> {
             load,
             seen,
             observation,
+            prompt,
             probe,
         });
         self.tell_load(now);

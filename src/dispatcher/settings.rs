@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::learning::Prediction;
 use crate::scheduling::policies::Preferences;
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::Assessment;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub looks_at_runs: bool,
     /// `true` where what responses show corrects what profiles say of speeds.
     pub corrects_profiles: bool,
+    /// Use of what pods hold in their prefix caches.
+    pub prefix: PrefixMode,
     /// Number of pods that are named beside the one that a request goes to, for retries.
     pub alternatives: usize,
     /// Interval at which other gateways report what they do, where others serve the same pods.

@@ -12,9 +12,11 @@ mod shape;
 mod tests;
 mod text;
 
+use std::rc::Rc;
+
 pub use self::error::BodyError;
 pub use self::reader::AskReader;
-use crate::prefix::PromptHeads;
+use crate::scheduling::prefix::PromptHeads;
 
 /// The most outputs that one request is taken to generate: far above what anyone asks for in
 /// earnest, so that a number made up by a client cannot charge it with more than this.
@@ -39,7 +41,7 @@ pub struct Ask {
     pub stream: bool,
     /// Hashes of the prompt's beginnings; none unless its reader was [told](AskReader::with_heads)
     /// to take them.
-    pub heads: PromptHeads,
+    pub heads: Rc<PromptHeads>,
 }
 
 /// The length of a prompt: all of its texts together, in every prompt of a batch.

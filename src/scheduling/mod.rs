@@ -11,6 +11,7 @@ pub mod pod_load;
 pub mod policies;
 pub mod pool;
 pub mod prediction;
+pub mod prefix;
 pub mod profile;
 pub mod queue;
 pub mod request;

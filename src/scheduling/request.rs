@@ -14,6 +14,7 @@ use super::load::Load;
 use super::policies::{PolicyKind, PolicyName};
 use super::pool::{Audience, DeploymentId, Model};
 use super::prediction::OutputLengths;
+use super::prefix::PromptHeads;
 use super::run::{Progress, Run};
 use super::shape::Shape;
 use super::slo::Slo;
@@ -52,6 +53,8 @@ pub struct Arrival {
     pub slo: Option<Slo>,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,
+    /// Beginnings of its prompt, by which pods' caches are looked up; none where that is not done.
+    pub heads: Rc<PromptHeads>,
 }
 
 /// Prospect of a request on the pods of one deployment.
@@ -156,10 +159,11 @@ impl Request {
         self.prospects.iter().find(|prospect| prospect.deployment == deployment)
     }
 
-    /// Returns its run on a pod if it went there now.
-    pub fn as_run(&self, prospect: &Prospect, now: Instant) -> Run {
+    /// Returns its run on a pod if it went there now, which would compute so much of its prompt.
+    pub fn as_run(&self, prospect: &Prospect, computed_tokens: f64, now: Instant) -> Run {
         Run {
             prompt_tokens: self.arrival.shape.input_tokens,
+            computed_tokens,
             arrived_at: self.arrival.at,
             placed_at: now,
             progress: if self.arrival.streamed { Progress::Prefilling } else { Progress::Unseen },

@@ -12,6 +12,8 @@ use super::weight::Weight;
 pub struct Run {
     /// Tokens of its prompt.
     pub prompt_tokens: u32,
+    /// Those of them that its pod is expected to compute, in the mean; the rest is in its cache.
+    pub computed_tokens: f64,
     /// Instant at which it came to the gateway: its objective counts from there.
     pub arrived_at: Instant,
     /// Instant at which it was forwarded to its pod.

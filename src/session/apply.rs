@@ -78,7 +78,9 @@ impl<H: Host> Router<H> {
         // Headers must be set before the request goes on: afterwards they are gone.
         self.name_pods(&placement.destination, &placement.alternatives);
         self.streams.note_unanswered(id);
-        self.stats.placed(&placement);
+        let prompt_tokens =
+            self.streams.get(id).and_then(|record| record.facts.as_ref()).map_or(0, |facts| facts.shape.input_tokens);
+        self.stats.placed(&placement, prompt_tokens);
         if let Some(record) = self.streams.get_mut(id) {
             record.is_reused = self.connections.take(placement.address);
             record.stage = Stage::Forwarded(placement);

@@ -1,9 +1,10 @@
 //! Body of a request while it is read.
 
+use std::rc::Rc;
+
 use super::host::{Buffer, Host};
 use super::intent::Wish;
 use crate::config::PromptTokens;
-use crate::prefix::PromptHeads;
 use crate::protocol::{Ask, AskReader, NameReader, Named, NamingBody, PromptSize, Refusal, TokenCounter};
 
 /// Most that a callback spends on reading, in WebAssembly instructions as estimated below; a piece
@@ -92,11 +93,19 @@ impl Tokenizer {
 // === impl Body ===
 
 impl Body {
-    /// Of a request that is scheduled.
-    pub(super) fn of(wish: &Wish) -> Self {
+    /// Of a request that is scheduled. `secret` keys the hashes of its prompt, where these are
+    /// wanted.
+    pub(super) fn of(wish: &Wish, secret: Option<u64>) -> Self {
+        let secret = secret.filter(|_| wish.policy.looks_at_runs);
         let reader = match &wish.form {
             Some(form) => Reader::Name(Box::new(NameReader::new(form.clone()))),
-            None => Reader::Ask(Box::new(AskReader::new(wish.endpoint))),
+            None => {
+                let reader = AskReader::new(wish.endpoint);
+                Reader::Ask(Box::new(match secret {
+                    Some(secret) => reader.with_heads(secret),
+                    None => reader,
+                }))
+            }
         };
         Self::new(reader)
     }
@@ -164,7 +173,7 @@ impl Body {
                     choices: 1,
                     answered_choices: 1,
                     stream: false,
-                    heads: PromptHeads::default(),
+                    heads: Rc::default(),
                 };
                 Ok(BodyContent { ask, bytes })
             }

@@ -50,6 +50,7 @@ impl<H: Host> Router<H> {
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
+        let heads = said.as_ref().map(|said| Rc::clone(&said.ask.heads)).unwrap_or_default();
         let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
@@ -73,6 +74,7 @@ impl<H: Host> Router<H> {
             slo: wish.slo.or(class_slo).or(model_slo),
             model,
             subset: wish.subset,
+            heads,
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.perform(actions, Some(id))

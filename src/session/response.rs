@@ -151,6 +151,7 @@ impl<H: Host> Router<H> {
             Verdict::Answered => {
                 let outcome = self.outcome(&record, &observed, now);
                 self.learn(&record, &observed, now);
+                self.stats.cached(outcome.cached_tokens.unwrap_or_default());
                 let ttft = observed.first_token_at.map(|at| millis(at.since(record.arrived_at)));
                 self.stats.timed(ttft, millis(outcome.e2e));
                 let ending = match placement.slo {

@@ -16,9 +16,11 @@ use super::subset_hint::subset_hint;
 use crate::config::Config;
 use crate::dispatcher::Dispatcher;
 use crate::protocol::EndpointPaths;
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
+use crate::shared::store::{Store, update};
 
 /// The first tick comes at once: profiles and pods are fetched before the first request.
 const FIRST_TICK: Duration = Duration::from_millis(10);
@@ -61,6 +63,8 @@ pub struct Router<H: Host> {
     pub(super) rng: fastrand::Rng,
     /// For what decides nothing.
     pub(super) jitter: fastrand::Rng,
+    /// Keys the hashes of prompts, where these are taken.
+    prompt_secret: Option<u64>,
     started_at: Instant,
     tick: Duration,
     shared_at: Instant,
@@ -74,9 +78,13 @@ impl<H: Host> Router<H> {
     pub fn new(config: Config, host: H) -> Self {
         let seed = host.random_seed();
         let mut rng = fastrand::Rng::with_seed(seed);
+        let keys = Keys::of(&config.pool);
+        let settings = config.dispatch_settings();
+        let takes_heads = settings.prefix != PrefixMode::Off;
         let mut router = Self {
-            keys: Keys::of(&config.pool),
-            dispatcher: Dispatcher::new(host.clone(), config.dispatch_settings(), rng.u64(..), host.now()),
+            prompt_secret: takes_heads.then(|| shared_secret(&host, &keys, host.random_seed())),
+            keys,
+            dispatcher: Dispatcher::new(host.clone(), settings, rng.u64(..), host.now()),
             stats: Stats::new(host.clone(), &config.pool, config.replicas.is_some()),
             connections: Connections::default(),
             streams: Streams::default(),
@@ -126,7 +134,7 @@ impl<H: Host> Router<H> {
             Intent::Schedule(wish) if wish.read_body && !end_of_stream => {
                 let wish = Wish { subset, ..*wish };
                 let endpoint = wish.endpoint;
-                let stage = Stage::Reading { body: Body::of(&wish), wish };
+                let stage = Stage::Reading { body: Body::of(&wish, self.prompt_secret), wish };
                 self.streams.insert(Record::scheduled(id, stage, now, endpoint, &headers));
                 self.adjust_tick();
                 Next::Wait
@@ -138,7 +146,7 @@ impl<H: Host> Router<H> {
                 if !wish.read_body {
                     return self.schedule(id, wish, None, now);
                 }
-                let body = Body::of(&wish);
+                let body = Body::of(&wish, self.prompt_secret);
                 self.schedule_read(id, wish, body, now)
             }
         }
@@ -229,4 +237,16 @@ impl<H: Host> Router<H> {
             self.host.set_tick_period(period);
         }
     }
+}
+
+/// Returns the secret by which the VMs of a pool key the hashes of prompts: that of the first VM
+/// which asks for it.
+fn shared_secret(store: &impl Store, keys: &Keys, own: u64) -> u64 {
+    let mut known = None;
+    let written = update(store, &keys.prompt_secret(), |secret: &mut Option<u64>| {
+        known = *secret;
+        known.is_none().then(|| *secret.insert(own))
+    });
+    // While it cannot be written, this VM knows only what it placed itself.
+    written.ok().flatten().or(known).unwrap_or(own)
 }

@@ -11,6 +11,7 @@ use super::metrics::{self, MetricDefinition, POOL};
 use crate::dispatcher::{Placement, Survey};
 use crate::scheduling::deployment::DeploymentName;
 use crate::scheduling::policies::PolicyName;
+use crate::scheduling::prefix::ExpectedCache;
 use crate::scheduling::request::Unjudged;
 
 /// The metrics of one pool.
@@ -105,8 +106,12 @@ impl<H: Host> Stats<H> {
         self.count(&metrics::REFUSED, [Some(reason), None]);
     }
 
-    /// A request was sent to a pod.
-    pub(super) fn placed(&mut self, placement: &Placement) {
+    /// A request was sent to a pod, with a prompt of so many tokens.
+    pub(super) fn placed(&mut self, placement: &Placement, prompt_tokens: u32) {
+        let ExpectedCache { available_tokens, expected_tokens } = placement.expected_cache;
+        self.count_by(&metrics::PROMPT_TOKENS, NO_LABELS, prompt_tokens);
+        self.count_by(&metrics::PREFIX_AVAILABLE_TOKENS, NO_LABELS, available_tokens);
+        self.count_by(&metrics::PREFIX_EXPECTED_TOKENS, NO_LABELS, expected_tokens);
         self.wait_ms.record(&self.host, u64::try_from(placement.waited.as_millis()).unwrap_or(u64::MAX));
         if let Some(unjudged) = placement.unjudged {
             self.count(&metrics::FALLBACK, [Some(reason_of(unjudged)), None]);
@@ -121,6 +126,11 @@ impl<H: Host> Stats<H> {
                 self.count(metric, NO_LABELS);
             }
         }
+    }
+
+    /// A server said to have found so many tokens of a prompt in its cache.
+    pub(super) fn cached(&mut self, tokens: u32) {
+        self.count_by(&metrics::PREFIX_DELIVERED_TOKENS, NO_LABELS, tokens);
     }
 
     /// A request went on to a pod of Envoy's own choice.
@@ -191,12 +201,16 @@ impl<H: Host> Stats<H> {
     }
 
     fn count(&mut self, metric: &'static MetricDefinition, labels: LabelValues) {
+        self.count_by(metric, labels, 1);
+    }
+
+    fn count_by(&mut self, metric: &'static MetricDefinition, labels: LabelValues, more: u32) {
         let define = || {
             let labels: Vec<&str> = labels.into_iter().flatten().collect();
             Counted::new(define(&self.host, &self.pool, metric, &labels))
         };
         let counter = self.counters.entry((metric.name, labels)).or_insert_with(define);
-        counter.untold = counter.untold.saturating_add(1);
+        counter.untold = counter.untold.saturating_add(more);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::scheduling::pool::DeploymentId;
 
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]
@@ -47,6 +47,16 @@ impl Keys {
     /// Key of a deployment's learned speed.
     pub fn learned(&self, deployment: DeploymentId) -> String {
         format!("{}/speed/{:016x}", self.prefix, deployment.as_u64())
+    }
+
+    /// Key of what was learned of how long a deployment's pods keep prefixes.
+    pub fn retention(&self, deployment: DeploymentId) -> String {
+        format!("{}/retention/{:016x}", self.prefix, deployment.as_u64())
+    }
+
+    /// Key of the secret that hashes of prompts are keyed by.
+    pub fn prompt_secret(&self) -> String {
+        format!("{}/prompt_secret", self.prefix)
     }
 
     /// Key of a source's state: its version and who fetches it. `cell` is one of a few, reused by

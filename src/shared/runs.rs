@@ -36,6 +36,10 @@ pub struct Runs {
     /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
     runs: Vec<PublishedRun>,
+    /// The last prompts that it sent to pods, as [`PrefixIndex`] tells them.
+    ///
+    /// [`PrefixIndex`]: crate::scheduling::prefix::PrefixIndex
+    pub placements: Vec<u8>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +48,7 @@ struct PublishedRun {
     pod: PodId,
     deployment: DeploymentId,
     prompt_tokens: u32,
+    computed_tokens: f64,
     arrived_at: Instant,
     placed_at: Instant,
     progress: Progress,
@@ -60,6 +65,7 @@ impl Runs {
     pub fn of<'r>(
         owner: FencingToken,
         placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>,
+        placements: Vec<u8>,
     ) -> Self {
         let mut known: Vec<&Rc<LengthDistribution>> = Vec::new();
         let runs = placed.map(|(id, pod, deployment, run)| {
@@ -77,6 +83,7 @@ impl Runs {
                 pod,
                 deployment,
                 prompt_tokens: run.prompt_tokens,
+                computed_tokens: run.computed_tokens,
                 arrived_at: run.arrived_at,
                 placed_at: run.placed_at,
                 progress: run.progress,
@@ -86,7 +93,7 @@ impl Runs {
             }
         });
         let runs = runs.collect();
-        Self { owner: Some(owner), curves: known.into_iter().map(|curve| curve.sketch()).collect(), runs }
+        Self { owner: Some(owner), curves: known.into_iter().map(|curve| curve.sketch()).collect(), runs, placements }
     }
 
     /// Returns the runs that it holds.
@@ -96,6 +103,7 @@ impl Runs {
             let known = |(curve, most): (usize, u32)| Some(OutputLengths::new(Rc::clone(curves.get(curve)?), most));
             let run = Run {
                 prompt_tokens: told.prompt_tokens,
+                computed_tokens: told.computed_tokens,
                 arrived_at: told.arrived_at,
                 placed_at: told.placed_at,
                 progress: told.progress,

@@ -31,6 +31,7 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut round = Round {
+                prefixes: None,
                 now: START,
                 rng: &mut rng,
                 latency_models: &mut LatencyModels::default(),

@@ -9,6 +9,7 @@ use slo_router::dispatcher::{Action, Dispatcher, End, Placement, RefusalReason, 
 use slo_router::learning::{Prediction, PredictionKind};
 use slo_router::scheduling::policies::{Preferences, least_request, pull};
 use slo_router::scheduling::pool::{Model, PodSpec, Pool, ProfileEntry};
+use slo_router::scheduling::prefix::PrefixMode;
 use slo_router::scheduling::profile::Profile;
 use slo_router::scheduling::queue::LatePolicy;
 use slo_router::scheduling::request::{Arrival, Assessment, RequestId};
@@ -68,6 +69,7 @@ pub fn e2e(seconds: f64) -> Option<Slo> {
 
 pub fn settings() -> Settings {
     Settings {
+        prefix: PrefixMode::Off,
         looks_at_runs: false,
         corrects_profiles: true,
         pool: "conformance".to_owned(),

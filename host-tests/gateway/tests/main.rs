@@ -14,6 +14,7 @@ mod istio_shape;
 mod listeners;
 mod openai_sdk;
 mod placement;
+mod prefixes;
 mod real_servers;
 mod refusals;
 mod replicas;

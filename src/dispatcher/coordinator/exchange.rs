@@ -2,7 +2,7 @@
 
 use super::Coordinator;
 use super::reading::Reading;
-use crate::scheduling::latency_model::LatencyModels;
+use crate::learning::Knowledge;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::requests::{Requests, RunKey};
 use crate::scheduling::run::Run;
@@ -18,13 +18,13 @@ impl<S: Store> Coordinator<S> {
         view: &mut View<'_>,
         reading: &Reading,
         requests: &mut Requests,
-        latency_models: &mut LatencyModels,
+        knowledge: &mut Knowledge,
         now: Instant,
     ) -> usize {
         let own = self.fence();
         let members = reading.membership().others(own, now).map(|member| member.fence).collect();
         let shared = (self.pool_state.store(), &self.keys);
-        let read = self.load_exchange.read(members, shared, requests.on_pods_mut(), latency_models, now);
+        let read = self.load_exchange.read(members, shared, requests.on_pods_mut(), knowledge, now);
         view.tell_runs(requests.on_pods());
         read
     }
@@ -40,8 +40,8 @@ impl<S: Store> Coordinator<S> {
     }
 
     /// Tells the other VMs what runs here, if that changed and they were not told just now.
-    pub(in crate::dispatcher) fn tell_runs(&mut self, requests: &Requests, now: Instant) {
+    pub(in crate::dispatcher) fn tell_runs(&mut self, requests: &Requests, knowledge: &Knowledge, now: Instant) {
         let Some(own) = self.fence() else { return };
-        self.load_exchange.tell(own, (self.pool_state.store(), &self.keys), requests, now);
+        self.load_exchange.tell(own, (self.pool_state.store(), &self.keys), requests, || knowledge.placements(), now);
     }
 }

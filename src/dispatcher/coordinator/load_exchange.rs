@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fnv::FnvHashMap;
 
+use crate::learning::Knowledge;
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::request::RequestId;
@@ -52,6 +53,8 @@ struct OtherVm {
     /// may lack some.
     read_at: Instant,
     placed: Vec<Placed>,
+    /// Prompts that it had sent to pods by then, ever.
+    placements: u64,
 }
 
 // === impl LoadExchange ===
@@ -68,6 +71,7 @@ impl LoadExchange {
         own: FencingToken,
         (store, keys): (&S, &Keys),
         requests: &Requests,
+        placements: impl FnOnce() -> Vec<u8>,
         now: Instant,
     ) {
         if !self.is_untold || !is_over(self.told_at, EVERY, now) {
@@ -75,7 +79,7 @@ impl LoadExchange {
         }
         let key = keys.runs(own.slot);
         let version = store.get(&key).version;
-        let value = encode(&Runs::of(own, requests.seen()));
+        let value = encode(&Runs::of(own, requests.seen(), placements()));
         // Nobody else writes it while this VM is a member; where it fails all the same, the next
         // change or tick writes it.
         self.is_untold = store.set(&key, &value, version).is_err();
@@ -96,7 +100,7 @@ impl LoadExchange {
         members: Vec<FencingToken>,
         (store, keys): (&S, &Keys),
         pod_runs: &mut PodRuns,
-        latency_models: &mut LatencyModels,
+        knowledge: &mut Knowledge,
         now: Instant,
     ) -> usize {
         let gone: Vec<u8> = self
@@ -125,11 +129,16 @@ impl LoadExchange {
                 other.read_at = now;
                 continue;
             }
-            let runs: Runs = decode(&stored.bytes);
-            let placed: Vec<Placed> = if runs.owner == Some(owner) { runs.into_placed().collect() } else { Vec::new() };
+            let mut runs: Runs = decode(&stored.bytes);
+            if runs.owner != Some(owner) {
+                runs = Runs::default();
+            }
+            let before = self.others.get(&owner.slot).filter(|other| other.owner == owner);
+            let placements = knowledge.take_placements(&runs.placements, before.map_or(0, |other| other.placements));
+            let placed: Vec<Placed> = runs.into_placed().collect();
             read = read.saturating_add(placed.len());
-            let other = OtherVm { owner, version: stored.version, read_at: now, placed };
-            self.meet(other, pod_runs, latency_models);
+            let other = OtherVm { owner, version: stored.version, read_at: now, placed, placements };
+            self.meet(other, pod_runs, knowledge.latency_models_mut());
         }
         self.reading = self.reading.map(|(since, _)| (since, before.saturating_add(read)));
         read
@@ -152,7 +161,8 @@ impl LoadExchange {
                 pod_runs.take((Some(slot), *id), elsewhere);
             }
             if known.is_none() {
-                latency_models.came(run.prompt_tokens, (*pod, *deployment), other.read_at);
+                let prompt_tokens = f64::from(run.prompt_tokens);
+                latency_models.came(prompt_tokens, run.computed_tokens, (*pod, *deployment), other.read_at);
             }
             pod_runs.put((Some(slot), *id), *pod, run);
         }

@@ -15,6 +15,7 @@ use crate::learning::{Prediction, PredictionKind};
 use crate::scheduling::load::Load;
 use crate::scheduling::policies::{Preferences, least_request};
 use crate::scheduling::pool::Pool;
+use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::request::{Arrival, Assessment, RequestId};
 use crate::scheduling::slo::Outcome;
@@ -81,6 +82,7 @@ pub(super) enum Fate {
 
 pub(super) fn settings() -> Settings {
     Settings {
+        prefix: PrefixMode::Off,
         looks_at_runs: false,
         corrects_profiles: true,
         pool: "p".to_owned(),

@@ -4,7 +4,6 @@ use super::content::Measured;
 use super::parameters::Parameters;
 use super::shape::ValueShape;
 use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
-use crate::prefix::PromptHeads;
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{JsonKind, Scalar};
 
@@ -274,7 +273,7 @@ impl Fields {
             choices: choices_of(n.max(best_of)),
             answered_choices: choices_of(n),
             stream: self.stream == Scalar::Boolean(true),
-            heads: PromptHeads::default(),
+            heads: Default::default(),
         })
     }
 

@@ -5,11 +5,11 @@ use super::document::{Field, Fields};
 use super::parameters::{Parameter, Parameters};
 use super::shape::ValueShape;
 use super::text::TokenSum;
-use crate::prefix::{PromptHasher, Section};
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{JsonKind, Scalar};
 use crate::protocol::lexer::{Care, Sink, Word};
 use crate::protocol::tokens::TokenCounter;
+use crate::scheduling::prefix::{PromptHasher, Section};
 
 /// The deepest that containers are measured, as in serde_json; none that is not looked into counts.
 const DEPTH_MAX: usize = 128;

@@ -1,11 +1,13 @@
 //! Reads a request's body while it comes.
 
+use std::rc::Rc;
+
 use super::measuring::{Measuring, Taking};
 use super::{Ask, BodyError};
-use crate::prefix::PromptHasher;
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::lexer::Lexer;
 use crate::protocol::tokens::TokenCounter;
+use crate::scheduling::prefix::PromptHasher;
 
 /// In UTF-8; some clients write it before what they send.
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
@@ -110,7 +112,7 @@ impl AskReader {
         }
         whole.map_err(|reason| BodyError::NotJson { reason })?;
         let Measuring { fields, hasher, .. } = self.measuring;
-        let heads = hasher.map(|hasher| hasher.finish(&fields.identity())).unwrap_or_default();
+        let heads = hasher.map(|hasher| Rc::new(hasher.finish(&fields.identity()))).unwrap_or_default();
         Ok(Ask { heads, ..fields.judge(self.endpoint)? })
     }
 

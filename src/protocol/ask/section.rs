@@ -1,8 +1,8 @@
 //! The sections of a prompt, as prefix caches see it, that the fields of a body hold.
 
 use super::document::Field;
-use crate::prefix::{Beside, Section};
 use crate::protocol::endpoint::Endpoint;
+use crate::scheduling::prefix::{Beside, Section};
 
 // === impl Field ===
 

@@ -1,5 +1,7 @@
 mod heads;
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ fn expected(ask: &Value) -> Ask {
         choices: number("choices").unwrap_or(1),
         answered_choices: number("answered_choices").or(number("choices")).unwrap_or(1),
         stream: ask["stream"].as_bool().unwrap_or(false),
-        heads: PromptHeads::default(),
+        heads: Rc::default(),
     }
 }
 

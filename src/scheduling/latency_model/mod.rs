@@ -28,10 +28,10 @@ use self::kv_capacity::KvCapacity;
 pub use self::load_integral::Levels;
 use self::load_integral::LoadIntegral;
 pub use self::model::{LatencyModel, Learned};
-pub use self::observation::PodObservation;
 use self::observation::Prefill;
+pub use self::observation::{ExpectedPrompt, PodObservation};
 pub use self::prompts::ComputedShares;
-use self::prompts::Evidence;
+use self::prompts::{ComputedPrompt, Evidence};
 use self::step::FREE_TOKENS;
 pub use self::step::StepModel;
 use self::sustained::Stay;
@@ -57,6 +57,8 @@ pub struct LatencyModels {
 /// End of an answer that came whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// Tokens of its prompt.
+    pub prompt_tokens: u32,
     /// Tokens of it.
     pub output_tokens: u32,
     /// Tokens of its prompt that were found in a cache, where that was told.
@@ -130,37 +132,44 @@ impl LatencyModels {
         room.map_or(f64::INFINITY, |room| room.tokens())
     }
 
+    /// Tokens that a pod of a deployment has room for in its cache, as far as that is known.
+    pub fn kv_capacity(&self, deployment: DeploymentId) -> Option<f64> {
+        self.kv_capacities.get(&deployment).map(KvCapacity::tokens)
+    }
+
     /// A request of this VM was placed. Returns the observation that its answer goes on and its end
     /// concludes.
     #[must_use]
     pub fn placed(
         &mut self,
-        prompt_tokens: u32,
+        prompt: ExpectedPrompt,
         (pod, deployment): (PodId, DeploymentId),
         now: Instant,
     ) -> PodObservation {
         let integral = self.integral(pod, now);
         let (from, requests, context_tokens) = (integral.read(), integral.requests(), integral.context_tokens());
         let before = integral.prefill_until();
-        self.came(prompt_tokens, (pod, deployment), now);
-        let prompt_tokens = f64::from(prompt_tokens);
+        self.came(prompt.tokens, prompt.computed_tokens, (pod, deployment), now);
         let done_at = self.integral(pod, now).prefill_until();
         let model = self.of(deployment).map(|latency_model| latency_model.model_of(pod));
         let step_s = model.map_or(0.0, |model| model.step_s(requests, context_tokens));
-        let whole_s = model.map_or(0.0, |model| model.stall_s(prompt_tokens, requests));
+        let whole_s = model.map_or(0.0, |model| model.stall_s(prompt.tokens, requests));
         let wait_s = before.seconds_since(now).max(0.0) + if requests > 0.0 { 1.5 * step_s } else { step_s };
         let is_next = before <= now;
         let prefill = Prefill { placed_at: now, wait_s, whole_s, step_s, done_at, requests, context_tokens, is_next };
-        PodObservation { pod, deployment, prompt_tokens, prefill, from, streamed: false, tokens: 0 }
+        PodObservation { pod, deployment, prompt, prefill, from, streamed: false, tokens: 0, found_tokens: None }
     }
 
-    /// A request came to a pod, from whichever VM.
-    pub fn came(&mut self, prompt_tokens: u32, (pod, deployment): (PodId, DeploymentId), now: Instant) {
-        let prompt_tokens = f64::from(prompt_tokens);
+    /// A request came to a pod, from whichever VM, of whose prompt so much is to be computed.
+    pub fn came(
+        &mut self,
+        prompt_tokens: f64,
+        computed_tokens: f64,
+        (pod, deployment): (PodId, DeploymentId),
+        now: Instant,
+    ) {
         let requests = self.integral(pod, now).requests();
         let latency_model = self.of(deployment);
-        let computed_tokens = latency_model
-            .map_or(prompt_tokens, |latency_model| latency_model.computed_shares().computed_tokens(prompt_tokens));
         let stall_s =
             latency_model.map_or(0.0, |latency_model| latency_model.model_of(pod).stall_s(computed_tokens, requests));
         let base_s = latency_model.map_or(0.0, |latency_model| latency_model.model_of(pod).base_s);
@@ -175,7 +184,7 @@ impl LatencyModels {
             return;
         }
         if !streamed {
-            self.began(observation.prompt_tokens, observation.prefill, (pod, deployment), now);
+            observation.found_tokens = self.began(&observation.prompt, observation.prefill, (pod, deployment), now);
         }
         let integral = self.integral(pod, now);
         let (sample, read) = (integral.since(&from, f64::from(steps)), integral.read());
@@ -186,17 +195,30 @@ impl LatencyModels {
     }
 
     /// The first token of an answer came: how much of the prompt was computed shows in how soon it
-    /// came.
-    fn began(&mut self, prompt_tokens: f64, prefill: Prefill, (pod, deployment): (PodId, DeploymentId), now: Instant) {
+    /// came. Returns how many tokens of what was expected in the pod's cache it seems to have found
+    /// there, where that can be told.
+    fn began(
+        &mut self,
+        prompt: &ExpectedPrompt,
+        prefill: Prefill,
+        (pod, deployment): (PodId, DeploymentId),
+        now: Instant,
+    ) -> Option<u32> {
         self.integral(pod, now).shift_prefill(prefill.done_at, now);
         if prefill.whole_s < TELLING_STEPS * prefill.step_s {
-            return;
+            return None;
         }
         let took_s = now.seconds_since(prefill.placed_at) - prefill.wait_s;
-        let Some(latency_model) = self.models.get_mut(&deployment).filter(|_| self.learns) else { return };
-        latency_model.learn_prompt(prompt_tokens, (took_s / prefill.whole_s).clamp(0.0, 2.0), Evidence::FirstToken);
-        if prefill.is_next {
-            latency_model.learn_prefill(pod, prompt_tokens, |computed_tokens| Sample {
+        let latency_model = self.models.get_mut(&deployment).filter(|_| self.learns)?;
+        let share = (took_s / prefill.whole_s).clamp(0.0, 2.0);
+        latency_model.learn_prompt(ComputedPrompt {
+            prompt_tokens: prompt.tokens,
+            share,
+            evidence: Evidence::FirstToken,
+            was_expected: prompt.hit.is_some(),
+        });
+        if prefill.is_next && prompt.is_certain() {
+            latency_model.learn_prefill(pod, prompt, |computed_tokens| Sample {
                 requests: prefill.requests + 1.0,
                 context_tokens: prefill.context_tokens,
                 prefill_tokens_per_step: (computed_tokens - FREE_TOKENS).max(0.0),
@@ -204,6 +226,7 @@ impl LatencyModels {
                 weight: PREFILL_WEIGHT,
             });
         }
+        prompt.found_tokens(share)
     }
 
     /// A request of this VM ended: as `answer`, if it ended well.
@@ -212,9 +235,17 @@ impl LatencyModels {
         if let Some((Ended { cached_tokens, kept, .. }, latency_model)) =
             answer.zip(self.models.get_mut(&observation.deployment)).filter(|_| learns)
         {
-            if let Some(cached) = cached_tokens.filter(|_| observation.prompt_tokens > 0.0) {
-                let share = 1.0 - f64::from(cached) / observation.prompt_tokens;
-                latency_model.learn_prompt(observation.prompt_tokens, share.max(0.0), Evidence::Told);
+            let prompt = &observation.prompt;
+            if let Some(cached) = cached_tokens.filter(|_| prompt.tokens > 0.0) {
+                let share = (1.0 - f64::from(cached) / prompt.tokens).max(0.0);
+                let was_expected = prompt.hit.is_some();
+                let evidence = Evidence::Told;
+                latency_model.learn_prompt(ComputedPrompt {
+                    prompt_tokens: prompt.tokens,
+                    share,
+                    evidence,
+                    was_expected,
+                });
             }
             if let Some(kept) = kept {
                 let Prefill { placed_at, requests, .. } = observation.prefill;
@@ -227,7 +258,7 @@ impl LatencyModels {
         }
         let integral = self.integral(observation.pod, now);
         let tokens = answer.map_or(0, |answer| answer.output_tokens);
-        integral.ended(observation.prompt_tokens + f64::from(tokens));
+        integral.ended(observation.prompt.tokens + f64::from(tokens));
         // From the first token on, one step less than tokens; from the placement on, one for each.
         let steps = tokens.saturating_sub(observation.tokens);
         if steps < ENOUGH_STEPS {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::deviation::Deviations;
 use super::fit::{Sample, Sums, generic};
-use super::prompts::{ComputedShares, Evidence, Prompts};
+use super::observation::ExpectedPrompt;
+use super::prompts::{ComputedPrompt, ComputedShares, Prompts};
 use super::step::{FREE_TOKENS, StepModel};
 use super::sustained::{Stay, Sustained};
 use crate::scheduling::pool::PodId;
@@ -58,7 +59,7 @@ enum Lesson {
     /// The time of the iterations in which a prompt was computed.
     Prefill(PodId, Sample),
     /// Share of its prompt that was computed.
-    Prompt { prompt_tokens: f64, computed_share: f64, evidence: Evidence },
+    Prompt(ComputedPrompt),
     /// Time that it took on its pod, and whether that was soon enough.
     Stay(Stay),
 }
@@ -156,17 +157,16 @@ impl LatencyModel {
     }
 
     /// Learns how much of a prompt was computed.
-    pub(super) fn learn_prompt(&mut self, prompt_tokens: f64, computed_share: f64, evidence: Evidence) {
-        self.note(Lesson::Prompt { prompt_tokens, computed_share, evidence });
+    pub(super) fn learn_prompt(&mut self, computed: ComputedPrompt) {
+        self.note(Lesson::Prompt(computed));
     }
 
     /// Learns from the first token after a prompt that no other prompt held up: a sample that
     /// depends on how many of its tokens were computed. Where servers do not tell, a prompt that
     /// took longer than all of it should have was computed as a whole, and one that took less says
     /// nothing: a cache or a faster pod would look the same.
-    pub(super) fn learn_prefill(&mut self, pod: PodId, prompt_tokens: f64, sample: impl Fn(f64) -> Sample) {
-        let shares = self.computed_shares();
-        let (expected, whole) = (sample(shares.computed_tokens(prompt_tokens)), sample(prompt_tokens));
+    pub(super) fn learn_prefill(&mut self, pod: PodId, prompt: &ExpectedPrompt, sample: impl Fn(f64) -> Sample) {
+        let (expected, whole) = (sample(prompt.computed_tokens), sample(prompt.tokens));
         let is_slow = whole.step_s > whole.expected_s(&self.model_of(pod));
         let sample = if self.learned.prompts.are_told() { expected } else { whole };
         if sample.is_sane() && (self.learned.prompts.are_told() || is_slow) {
@@ -197,6 +197,11 @@ impl LatencyModel {
         self.learned.prompts.shares()
     }
 
+    /// The same of prompts of which nothing is expected in their pod's cache.
+    pub fn unexpected_shares(&self) -> ComputedShares {
+        self.learned.prompts.unexpected_shares()
+    }
+
     /// Returns `true` if there are lessons to share with the other VMs.
     pub fn has_news(&self) -> bool {
         !self.untold.is_empty()
@@ -221,9 +226,7 @@ impl Learned {
         match lesson {
             Lesson::Steps(pod, sample) => self.learn_steps(pod, sample, prior, has_profile),
             Lesson::Prefill(pod, sample) => self.learn_prefill(pod, sample, prior),
-            Lesson::Prompt { prompt_tokens, computed_share, evidence } => {
-                self.prompts.learn(prompt_tokens, computed_share, evidence);
-            }
+            Lesson::Prompt(computed) => self.prompts.learn(&computed),
             Lesson::Stay(stay) => self.sustained.learn(stay),
         }
     }

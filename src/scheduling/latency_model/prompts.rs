@@ -22,10 +22,19 @@ const PRIOR_PROMPTS: f64 = 1.0;
 /// The share of prompts that is computed, by their length. See the module.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Prompts {
-    buckets: [ShareSums; BUCKETS],
-    all: ShareSums,
+    /// Of all prompts.
+    all: SharesByLength,
+    /// Of those of which nothing was expected in their pod's cache.
+    unexpected: SharesByLength,
     /// `true` once the servers report it.
     told: bool,
+}
+
+/// Sums by the length of prompts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct SharesByLength {
+    buckets: [ShareSums; BUCKETS],
+    overall: ShareSums,
 }
 
 /// Sums over prompts, in prompts: of the shares that were computed, and of 1.
@@ -39,6 +48,20 @@ struct ShareSums {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ComputedShares([f64; BUCKETS]);
 
+/// A prompt, and the share of it that was computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ComputedPrompt {
+    /// Tokens of the prompt.
+    pub prompt_tokens: f64,
+    /// The share that was computed.
+    pub share: f64,
+    /// Evidence from which it is known.
+    pub evidence: Evidence,
+    /// `true` where a part of it was expected in the pod's cache, and so it says nothing of prompts
+    /// of which none is.
+    pub was_expected: bool,
+}
+
 /// Evidence from which a share is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
@@ -51,16 +74,16 @@ pub(super) enum Evidence {
 // === impl Prompts ===
 
 impl Prompts {
-    /// Learns that this share of a prompt was computed.
-    pub(super) fn learn(&mut self, prompt_tokens: f64, computed_share: f64, evidence: Evidence) {
-        self.told |= evidence == Evidence::Told;
-        if (self.told && evidence == Evidence::FirstToken) || !computed_share.is_finite() {
+    /// Learns how much of a prompt was computed.
+    pub(super) fn learn(&mut self, computed: &ComputedPrompt) {
+        self.told |= computed.evidence == Evidence::Told;
+        if (self.told && computed.evidence == Evidence::FirstToken) || !computed.share.is_finite() {
             return;
         }
-        if let Some(bucket) = self.buckets.get_mut(bucket(prompt_tokens)) {
-            bucket.add(computed_share);
+        self.all.add(computed);
+        if !computed.was_expected {
+            self.unexpected.add(computed);
         }
-        self.all.add(computed_share);
     }
 
     /// True once the servers tell how much they had in their caches.
@@ -68,9 +91,29 @@ impl Prompts {
         self.told
     }
 
-    /// The shares as they are known now.
+    /// The shares of all prompts, as they are known now.
     pub(super) fn shares(&self) -> ComputedShares {
-        let overall = self.all.share(1.0);
+        self.all.shares()
+    }
+
+    /// Those of prompts of which nothing is expected in their pod's cache.
+    pub(super) fn unexpected_shares(&self) -> ComputedShares {
+        self.unexpected.shares()
+    }
+}
+
+// === impl SharesByLength ===
+
+impl SharesByLength {
+    fn add(&mut self, computed: &ComputedPrompt) {
+        if let Some(bucket) = self.buckets.get_mut(bucket(computed.prompt_tokens)) {
+            bucket.add(computed.share);
+        }
+        self.overall.add(computed.share);
+    }
+
+    fn shares(&self) -> ComputedShares {
+        let overall = self.overall.share(1.0);
         ComputedShares(self.buckets.map(|bucket| bucket.share(overall)))
     }
 }

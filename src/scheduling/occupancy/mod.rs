@@ -9,7 +9,7 @@ use self::completion_window::CompletionWindow;
 pub(crate) use self::completion_window::Limits;
 pub(crate) use self::tracking::reckon;
 pub use self::tracking::watch;
-use crate::scheduling::latency_model::{ComputedShares, Levels, StepModel};
+use crate::scheduling::latency_model::{Levels, StepModel};
 use crate::scheduling::prediction::OutputLengths;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::time::Instant;
@@ -91,16 +91,10 @@ pub(crate) struct Spread {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Reckons from what runs on a pod, given how long its iterations take and what prefix caches
-    /// leave of prompts. Of requests that are counted there but not known, which is so for moments,
-    /// and for as long as they run where another gateway placed them, it is taken that they are
-    /// like those that are.
-    pub(crate) fn reckon(
-        runs: &[Run],
-        in_flight: u32,
-        (model, computed): (&StepModel, &ComputedShares),
-        now: Instant,
-    ) -> Self {
+    /// Reckons from what runs on a pod, given how long its iterations take. Of requests that are
+    /// counted there but not known, which is so for moments, and for as long as they run where
+    /// another gateway placed them, it is taken that they are like those that are.
+    pub(crate) fn reckon(runs: &[Run], in_flight: u32, model: &StepModel, now: Instant) -> Self {
         let requests = f64::from(in_flight).max(runs.len() as f64);
         let mut occupancy = Self { requests, streams: Vec::with_capacity(runs.len()), ..Self::default() };
         // Prompts are computed first come, first served; none before the last one that is known to
@@ -127,8 +121,7 @@ impl Occupancy {
         waiting.sort_by_key(|run| run.placed_at);
         let mut overdue_s = 0.0_f64;
         for run in waiting {
-            let computed_tokens = computed.computed_tokens(f64::from(run.prompt_tokens));
-            let stall_s = model.stall_s(computed_tokens, occupancy.requests);
+            let stall_s = model.stall_s(run.computed_tokens, occupancy.requests);
             clock = clock.max(run.placed_at).offset_seconds(stall_s + model.base_s);
             let ahead_s = clock.seconds_since(now);
             if run.progress == Progress::Unseen && ahead_s < 0.0 {

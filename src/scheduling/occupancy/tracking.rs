@@ -18,9 +18,9 @@ pub(crate) fn reckon(
     let pod = view.pool().pods().get(position)?;
     let deployment = view.pool().deployments().get(pod.deployment)?.id;
     let latency_model = latency_models.of(deployment)?;
-    let (model, computed) = (latency_model.model_of(pod.id), latency_model.computed_shares());
+    let model = latency_model.model_of(pod.id);
     let in_flight = view.state(position).in_flight;
-    let occupancy = Occupancy::reckon(view.runs(position), in_flight, (&model, &computed), now);
+    let occupancy = Occupancy::reckon(view.runs(position), in_flight, &model, now);
     let stalled_share = latency_models.see(pod.id, occupancy.levels(&model), now);
     Some((occupancy, model, stalled_share))
 }

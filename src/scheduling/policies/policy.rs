@@ -2,7 +2,8 @@
 
 use super::name::PolicyName;
 use crate::scheduling::latency_model::LatencyModels;
-use crate::scheduling::request::{Request, RequestId};
+use crate::scheduling::prefix::{PrefixHits, PrefixIndex};
+use crate::scheduling::request::{Arrival, Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
@@ -33,6 +34,8 @@ pub struct Round<'a> {
     pub rng: &'a mut fastrand::Rng,
     /// Latency models of the deployments.
     pub latency_models: &'a mut LatencyModels,
+    /// Pods by what they computed, where requests are placed by it.
+    pub prefixes: Option<&'a PrefixIndex>,
     /// Looks of requests at pods in this callback so far, which bound it. A policy that does more
     /// than look at each pod for each request counts that in them.
     pub looks: usize,
@@ -55,6 +58,12 @@ pub struct Decision {
 impl<'a> Round<'a> {
     /// Returns the context of a round that has taken no look yet, for the only request that waits.
     pub fn new(now: Instant, rng: &'a mut fastrand::Rng, latency_models: &'a mut LatencyModels) -> Self {
-        Self { now, rng, latency_models, looks: 0, waiting: 1 }
+        Self { now, rng, latency_models, prefixes: None, looks: 0, waiting: 1 }
+    }
+
+    /// Returns the pods that computed a part of a request's prompt.
+    pub fn hits(&self, request: &Request) -> PrefixHits {
+        let Arrival { heads, shape, .. } = &request.arrival;
+        self.prefixes.map(|prefixes| prefixes.expected(heads, shape.input_tokens)).unwrap_or_default()
     }
 }

@@ -216,11 +216,16 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
         arrival.shape.input_tokens = prompt_tokens;
         let request = assess(arrival, &pool);
         let mut view = View::new(&pool, vec![state(0.0, 1), state(0.0, 3)]);
-        let run =
-            |prompt_tokens, progress| Run { prompt_tokens, progress, ..request.as_run(&request.prospects[0], START) };
+        let run = |prompt_tokens, progress| Run {
+            prompt_tokens,
+            computed_tokens: f64::from(prompt_tokens),
+            progress,
+            ..request.as_run(&request.prospects[0], 0.0, START)
+        };
         let decoding = Progress::Decoding { first_token_at: START, tokens: 1, seen_at: START };
         view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
         let round = &mut Round {
+            prefixes: None,
             now: START,
             rng: &mut fastrand::Rng::with_seed(1),
             latency_models: &mut LatencyModels::default(),
@@ -260,6 +265,7 @@ fn random_goes_anywhere_and_about_equally_often() {
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
         let round = &mut Round {
+            prefixes: None,
             now: START,
             rng: &mut rng,
             latency_models: &mut LatencyModels::default(),

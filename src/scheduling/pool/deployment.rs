@@ -36,6 +36,12 @@ impl DeploymentId {
     pub fn as_u64(self) -> u64 {
         self.0
     }
+
+    /// A deployment without a name, for tests.
+    #[cfg(test)]
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 // === impl Deployment ===

@@ -49,4 +49,15 @@ impl PodId {
     pub fn of(address: SocketAddr) -> Self {
         Self(stable_hash(&address))
     }
+
+    /// The hash.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// A pod without an address, for tests.
+    #[cfg(test)]
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
 }

@@ -6,6 +6,7 @@ use crate::scheduling::latency_model::PodObservation;
 use crate::scheduling::load::Load;
 use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::{DeploymentId, PodId};
+use crate::scheduling::prefix::PlacedPrompt;
 use crate::scheduling::request::Arrival;
 use crate::scheduling::run::Run;
 
@@ -24,6 +25,8 @@ pub struct RunningRequest {
     pub seen: Option<Run>,
     /// Its pod as it has shown so far, where that is learned from.
     pub observation: Option<PodObservation>,
+    /// Its prompt as the index of prefixes knows it, where there is one.
+    pub prompt: Option<PlacedPrompt>,
     /// `true` where it shows whether a pod that failed is back.
     pub probe: bool,
 }

@@ -1,5 +1,6 @@
 mod endings;
 mod intake;
+mod prefixes;
 mod proxy;
 
 use std::time::Duration;

@@ -50,7 +50,7 @@ struct State {
 #[derive(Clone, Default)]
 pub(super) struct Proxy(Rc<RefCell<State>>);
 
-/// A gateway of one VM.
+/// One worker of a gateway.
 pub(super) struct Gateway {
     pub proxy: Proxy,
     root: Root<Proxy>,
@@ -177,9 +177,17 @@ impl Gateway {
     /// With a configuration, which has to be good.
     pub(super) fn new(configuration: &Value) -> Self {
         let proxy = Proxy::default();
-        let text = configuration.to_string().into_bytes();
-        let size = text.len();
-        proxy.0.borrow_mut().configuration = text;
+        proxy.0.borrow_mut().configuration = configuration.to_string().into_bytes();
+        Self::of(proxy)
+    }
+
+    /// Returns another worker of the same gateway.
+    pub(super) fn worker(&self) -> Self {
+        Self::of(self.proxy.clone())
+    }
+
+    fn of(proxy: Proxy) -> Self {
+        let size = proxy.0.borrow().configuration.len();
         let root = Root::new(proxy.clone());
         assert!(root.configure(size));
         Self { proxy, root, contexts: RefCell::default() }

@@ -20,6 +20,7 @@ const OWNER: FencingToken = FencingToken { slot: 3, epoch: 7 };
 fn run(lengths: Option<OutputLengths>) -> Run {
     Run {
         prompt_tokens: 500,
+        computed_tokens: 400.0,
         arrived_at: Instant::from_micros(1),
         placed_at: Instant::from_micros(2),
         progress: Progress::Prefilling,
@@ -33,7 +34,7 @@ fn run(lengths: Option<OutputLengths>) -> Run {
 fn told(runs: &[Run]) -> Vec<Run> {
     let (pod, deployment) = (PodId::of(([10, 0, 0, 1], 8000).into()), DeploymentId::of(&"d".parse().unwrap()));
     let placed = (0..).zip(runs).map(|(id, run)| (RequestId(id), pod, deployment, run));
-    let value: Runs = decode(&encode(&Runs::of(OWNER, placed)));
+    let value: Runs = decode(&encode(&Runs::of(OWNER, placed, Vec::new())));
     assert_eq!(value.owner, Some(OWNER));
     value.into_placed().map(|placed| placed.run).collect()
 }

@@ -1,11 +1,13 @@
 //! Heads of prompts, as a body is read.
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::prefix::PromptHeads;
 use crate::protocol::ask::AskReader;
 use crate::protocol::endpoint::Endpoint;
+use crate::scheduling::prefix::PromptHeads;
 
 const KEY: u64 = 0x5EC2E7;
 
@@ -19,7 +21,7 @@ fn heads_in_pieces(endpoint: Endpoint, body: &[u8], sizes: &[usize]) -> PromptHe
             break;
         }
     }
-    reader.finish(None).unwrap().heads
+    Rc::unwrap_or_clone(reader.finish(None).unwrap().heads)
 }
 
 fn heads_of(endpoint: Endpoint, body: &Value) -> PromptHeads {
@@ -50,7 +52,6 @@ fn a_conversation_that_goes_on_has_the_heads_of_its_last_turn() {
     assert_eq!((first.len(), second.len()), (2, 4));
     assert_eq!(common(&first, &second), 2);
     assert_eq!(first.last(), second.iter().nth(1));
-    assert_eq!(first.opening(), second.opening());
 }
 
 #[test]
@@ -65,7 +66,6 @@ fn a_shared_system_prompt_gives_common_heads_up_to_its_end() {
     assert!(longest.position as usize >= system.len(), "the end of the first message");
     assert!((longest.position as usize) < system.len() + 20);
     assert!(shared >= 12, "{shared}");
-    assert_ne!(one.opening(), other.opening());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use super::super::fit::Sample;
 use super::super::model::LatencyModel;
-use super::super::prompts::Evidence;
+use super::super::observation::ExpectedPrompt;
+use super::super::prompts::{ComputedPrompt, Evidence};
 use super::fit::sample;
 use crate::scheduling::pool::PodId;
 use crate::scheduling::profile::Profile;
@@ -128,6 +129,10 @@ fn a_change_of_the_whole_is_followed_within_a_few_dozen_answers_and_back() {
     }
 }
 
+/// A prompt of which nothing is expected in a cache.
+const PROMPT: ExpectedPrompt =
+    ExpectedPrompt { tokens: 2_000.0, computed_tokens: 2_000.0, unexpected_tokens: 2_000.0, hit: None };
+
 /// A prompt that no other held up, after which the first token came as late as with this cost of
 /// each of its tokens.
 fn prefill(per_token_s: f64) -> impl Fn(f64) -> Sample {
@@ -143,8 +148,13 @@ fn prefill(per_token_s: f64) -> impl Fn(f64) -> Sample {
 #[test]
 fn first_tokens_teach_how_fast_prompts_are_computed() {
     let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
-    latency_model.learn_prompt(2_000.0, 1.0, Evidence::Told);
-    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    latency_model.learn_prompt(ComputedPrompt {
+        prompt_tokens: 2_000.0,
+        share: 1.0,
+        evidence: Evidence::Told,
+        was_expected: false,
+    });
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), &PROMPT, prefill(5e-4)));
     let learned = latency_model.model().per_prefill_token_s;
     assert!((4.5e-4..5.5e-4).contains(&learned), "{learned}");
 }
@@ -153,9 +163,9 @@ fn first_tokens_teach_how_fast_prompts_are_computed() {
 fn where_caches_are_not_told_an_early_first_token_says_nothing_of_computing() {
     let mut latency_model = LatencyModel::new(Some(&profile(1.0)));
     let before = *latency_model.model();
-    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(0.0)));
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), &PROMPT, prefill(0.0)));
     assert_eq!(*latency_model.model(), before);
-    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), 2_000.0, prefill(5e-4)));
+    (0..60).for_each(|_| latency_model.learn_prefill(pod(1), &PROMPT, prefill(5e-4)));
     assert!(latency_model.model().per_prefill_token_s > 4e-4, "{:?}", latency_model.model());
 }
 

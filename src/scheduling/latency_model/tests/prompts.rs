@@ -1,10 +1,10 @@
-use super::super::prompts::{Evidence, Prompts};
+use super::super::prompts::{ComputedPrompt, Evidence, Prompts};
 
 /// Tokens of a prompt that are expected to be computed after lessons of (prompt, computed share).
 fn computed(lessons: &[(f64, f64, Evidence)], prompt_tokens: f64) -> f64 {
     let mut prompts = Prompts::default();
-    for (tokens, share, evidence) in lessons {
-        prompts.learn(*tokens, *share, *evidence);
+    for &(prompt_tokens, share, evidence) in lessons {
+        prompts.learn(&ComputedPrompt { prompt_tokens, share, evidence, was_expected: false });
     }
     prompts.shares().computed_tokens(prompt_tokens)
 }
@@ -37,6 +37,15 @@ fn what_first_tokens_show_counts_only_where_nothing_is_told() {
     let told = [(8_000.0, 1.0, Evidence::Told); 100];
     let late_signs = [(8_000.0, 0.0, Evidence::FirstToken); 100];
     assert!(computed(&[told, late_signs].concat(), 8_000.0) > 7_900.0);
+}
+
+#[test]
+fn what_was_expected_in_a_cache_says_nothing_of_prompts_of_which_nothing_is() {
+    let mut prompts = Prompts::default();
+    let cached = ComputedPrompt { prompt_tokens: 8_000.0, share: 0.0, evidence: Evidence::Told, was_expected: true };
+    (0..50).for_each(|_| prompts.learn(&cached));
+    assert!(prompts.shares().computed_tokens(8_000.0) < 500.0);
+    assert_eq!(prompts.unexpected_shares().computed_tokens(8_000.0), 8_000.0);
 }
 
 #[test]

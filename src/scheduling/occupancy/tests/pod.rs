@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::{Occupancy, Pace, Spread};
-use crate::scheduling::latency_model::{ComputedShares, StepModel};
+use crate::scheduling::latency_model::StepModel;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
@@ -21,6 +21,7 @@ fn after(millis: u64) -> Instant {
 fn run(prompt_tokens: u32, placed_at: Instant, progress: Progress) -> Run {
     Run {
         prompt_tokens,
+        computed_tokens: prompt_tokens.into(),
         arrived_at: START,
         placed_at,
         progress,
@@ -31,7 +32,7 @@ fn run(prompt_tokens: u32, placed_at: Instant, progress: Progress) -> Run {
 }
 
 fn reckon(runs: &[Run], now: Instant) -> Occupancy {
-    Occupancy::reckon(runs, u32::try_from(runs.len()).unwrap(), (&MODEL, &ComputedShares::ALL), now)
+    Occupancy::reckon(runs, u32::try_from(runs.len()).unwrap(), &MODEL, now)
 }
 
 fn spread(of: f64) -> Spread {
@@ -127,14 +128,14 @@ fn when_a_first_token_comes_is_uncertain_until_it_came() {
 #[test]
 fn what_is_counted_and_not_known_is_taken_to_be_like_what_is_known() {
     let runs = [run(300, START, decoding(10, after(1_000))), run(50, START, decoding(10, after(1_000)))];
-    let occupancy = Occupancy::reckon(&runs, 4, (&MODEL, &ComputedShares::ALL), after(1_000));
+    let occupancy = Occupancy::reckon(&runs, 4, &MODEL, after(1_000));
     assert_eq!((occupancy.requests, occupancy.context_tokens), (4.0, 2.0 * 370.0));
 }
 
 #[test]
 fn where_nothing_is_known_of_what_is_counted_its_context_is_supposed() {
     let contexts = |runs: &[Run]| {
-        let mut occupancy = Occupancy::reckon(runs, 3, (&MODEL, &ComputedShares::ALL), after(1_000));
+        let mut occupancy = Occupancy::reckon(runs, 3, &MODEL, after(1_000));
         occupancy.suppose(500.0);
         (occupancy.requests, occupancy.context_tokens)
     };

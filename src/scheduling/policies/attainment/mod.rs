@@ -83,6 +83,7 @@
 //! has changed and less than [`LOOK_AGAIN`] has passed.
 
 mod backlog;
+mod holders;
 mod late;
 mod outlook;
 mod placing;
@@ -99,9 +100,9 @@ use self::backlog::Backlog;
 use self::late::Budget;
 pub use self::late::Lateness;
 use self::outlook::PodOutlook;
-use self::placing::Placing;
+use self::placing::{PlacedRequest, Placing};
 use self::pressure::Pressure;
-use self::work::{LOOKS_OF_WORK, least_busy, most_judged, work_before};
+use self::work::{HITS_WORK, LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Policy, Round};
@@ -205,7 +206,7 @@ impl Attainment {
         Some(
             PodOutlook::new(
                 occupancy,
-                (model, latency_model.computed_shares()),
+                (model, latency_model.unexpected_shares()),
                 stalled_share,
                 self.spread(latency_model),
             )
@@ -216,7 +217,7 @@ impl Attainment {
     /// Returns the outlook of an idle pod.
     fn idle(&self, deployment: &Deployment, latency_models: &LatencyModels) -> Option<PodOutlook> {
         let latency_model = latency_models.of(deployment.id).filter(|latency_model| latency_model.is_good())?;
-        Some(PodOutlook::idle((*latency_model.model(), latency_model.computed_shares()), self.spread(latency_model)))
+        Some(PodOutlook::idle((*latency_model.model(), latency_model.unexpected_shares()), self.spread(latency_model)))
     }
 
     fn spread(&self, latency_model: &LatencyModel) -> Spread {
@@ -295,13 +296,16 @@ impl Policy for Attainment {
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
+        let judged: Vec<_> = judged.into_iter().map(|request| (request, round.hits(request))).collect();
+        let work = work.saturating_add(judged.len().saturating_mul(HITS_WORK));
+        let seen = self.see_holders(judged.iter().map(|(_, hits)| hits), &mut outlooks, view, round);
         let mut placing = Placing::new(judged, outlooks, &idle, &starved, round.now)
-            .after(work)
+            .after(work.saturating_add(seen))
             .alone(waiting.len() == 1 && round.waiting <= 1);
-        while let Some((request, position)) = placing.next(&mut self.budget, view) {
+        while let Some(PlacedRequest { request, position, computed_tokens }) = placing.next(&mut self.budget, view) {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
-            view.add_run(position, request.as_run(prospect, round.now));
+            view.add_run(position, request.as_run(prospect, computed_tokens, round.now));
             placing.replace(position, self.outlook(view, position, round.latency_models, round.now));
             self.in_vain.remove(&request.arrival.class);
             decisions.push(Decision { request: request.arrival.id, pod: position });

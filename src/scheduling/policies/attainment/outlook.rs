@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scheduling::latency_model::{ComputedShares, StepModel};
+use crate::scheduling::latency_model::{ComputedShares, ExpectedPrompt, StepModel};
 use crate::scheduling::occupancy::{Limits, Occupancy, Pace, Spread, Stream};
+use crate::scheduling::prefix::PrefixHit;
 use crate::scheduling::request::{Prospect, Request};
 use crate::scheduling::time::Instant;
 
@@ -19,13 +20,22 @@ const HALF_A_STEP: f64 = 0.5;
 /// what comes.
 const PACE_COST: f64 = 0.1;
 
+/// Cost of computing again what another pod has in its cache, in kept objectives, where that takes
+/// all of the time that the objective leaves for the first token. It takes the pod's time from what
+/// comes next, and room in its cache from what others come back for, which then is computed again,
+/// too: neither shows in those that run there.
+const AGAIN_COST: f64 = 3.0;
+/// The most that it costs: a pod that turned so slow that each newcomer costs more than it keeps is
+/// left, whatever it holds.
+const MOST_AGAIN: f64 = 1.5;
+
 /// A pod as it goes on without a newcomer.
 #[derive(Clone, Debug)]
 pub(super) struct PodOutlook {
     occupancy: Occupancy,
     model: StepModel,
-    /// Shares of prompts that prefix caches leave to compute.
-    computed: ComputedShares,
+    /// Shares of prompts that are computed, of which nothing is expected in its cache.
+    unexpected: ComputedShares,
     /// ρ: the share of time in which prompts stall decoding.
     stalled_share: f64,
     spread: Spread,
@@ -48,6 +58,15 @@ struct RequestSample {
     kept: Vec<(usize, f64)>,
     /// Requests that each stands for.
     of: f64,
+}
+
+/// Parts of a request's prompt that pods computed before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CachedPrompt<'h> {
+    /// The part that this pod did.
+    pub hit: Option<&'h PrefixHit>,
+    /// The most tokens that are expected in any pod's cache.
+    pub available_tokens: f64,
 }
 
 /// A newcomer on a pod, before it is known what it takes from those there.
@@ -89,14 +108,14 @@ impl PodOutlook {
     /// Of a pod with so much on it; `spread` is how uncertain paces are.
     pub(super) fn new(
         occupancy: Occupancy,
-        (model, computed): (StepModel, ComputedShares),
+        (model, unexpected): (StepModel, ComputedShares),
         stalled_share: f64,
         spread: Spread,
     ) -> Self {
         let mut outlook = Self {
             occupancy,
             model,
-            computed,
+            unexpected,
             stalled_share,
             spread,
             room_tokens: f64::INFINITY,
@@ -107,7 +126,11 @@ impl PodOutlook {
         };
         let pace = outlook.pace(0.0, 0.0, 0.0);
         outlook.burden_s = pace.delay_s + BURDEN_TOKENS * pace.per_token_s;
-        outlook.probe = outlook.pace(1.0, PROBE_TOKENS + MOST_GROWTH, outlook.stall_s(PROBE_TOKENS));
+        outlook.probe = outlook.pace(
+            1.0,
+            PROBE_TOKENS + MOST_GROWTH,
+            outlook.stall_s(outlook.unexpected.computed_tokens(PROBE_TOKENS)),
+        );
         let keeping = RequestSample::of(&outlook.occupancy.streams, &pace);
         let at_risk = keeping.at_risk(&outlook.occupancy.streams, &outlook.probe);
         (outlook.at_risk, outlook.keeping) = (at_risk, keeping);
@@ -124,15 +147,34 @@ impl PodOutlook {
         Self::new(Occupancy::default(), latency_model, 0.0, spread)
     }
 
-    /// A request here that has been waiting until `now`; `None` if it would find no room.
-    pub(super) fn newcomer(&self, request: &Request, on: &Prospect, now: Instant) -> Option<Newcomer> {
+    /// Tokens of a prompt that are computed here, given the part that the pod computed before.
+    pub(super) fn computed_tokens(&self, request: &Request, hit: Option<&PrefixHit>) -> f64 {
+        self.expected_prompt(request, hit).computed_tokens
+    }
+
+    fn expected_prompt(&self, request: &Request, hit: Option<&PrefixHit>) -> ExpectedPrompt {
+        let tokens = request.arrival.shape.input_tokens;
+        ExpectedPrompt::new(tokens, self.unexpected.computed_tokens(f64::from(tokens)), hit.copied())
+    }
+
+    /// A request here that has been waiting until `now`, given what pods' caches have of its
+    /// prompt; `None` if it would find no room.
+    pub(super) fn newcomer(
+        &self,
+        request: &Request,
+        on: &Prospect,
+        cached: CachedPrompt<'_>,
+        now: Instant,
+    ) -> Option<Newcomer> {
         let prompt_tokens = f64::from(request.arrival.shape.input_tokens);
         let output_tokens = f64::from(request.arrival.shape.output_tokens);
         if self.occupancy.requests > 0.0 && self.occupancy.context_tokens + prompt_tokens > self.room_tokens {
             return None;
         }
         let growth = (output_tokens / 2.0).min(MOST_GROWTH);
-        let pace = self.pace(1.0, prompt_tokens + growth, self.stall_s(prompt_tokens));
+        let prompt = self.expected_prompt(request, cached.hit);
+        let stall_s = self.stall_s(prompt.computed_tokens);
+        let pace = self.pace(1.0, prompt_tokens + growth, stall_s);
         let elapsed_s = now.seconds_since(request.arrival.at);
         let wait_s = if self.occupancy.requests > 0.0 { HALF_A_STEP * self.step_s() } else { 0.0 };
         let newcomer = Stream {
@@ -143,14 +185,29 @@ impl PodOutlook {
             first_token_s: elapsed_s + wait_s + pace.delay_s + self.step_s(),
             weight: request.arrival.weight,
         };
+        // What a prompt stalls in another case than the mean.
+        let keeps_after = |computed_tokens: f64| {
+            let later_s = self.stall_s(computed_tokens) - stall_s;
+            let first_token_s = newcomer.first_token_s + later_s;
+            let pace = Pace { delay_s: pace.delay_s + later_s, ..pace };
+            Stream { first_token_s, ..newcomer.clone() }.keeps(&pace)
+        };
+        let keeps = match prompt.cases() {
+            None => newcomer.keeps(&pace),
+            Some((probability, [found, lost])) => {
+                probability * keeps_after(found) + (1.0 - probability) * keeps_after(lost)
+            }
+        };
+        let least_s = self.stall_s((prompt_tokens - cached.available_tokens).clamp(0.0, prompt.computed_tokens));
         // Of absurd lengths it may round to nothing.
         let asked =
             on.slo.and_then(|slo| slo.pace(request.arrival.shape)).map(|pace| pace.max(Duration::from_nanos(1)));
         let effect = Effect {
-            keeps: newcomer.keeps(&pace),
+            keeps,
             weight: request.arrival.weight.get(),
             loss: 0.0,
-            cost: asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64()),
+            cost: asked.map_or(0.0, |asked| PACE_COST * pace.per_token_s / asked.as_secs_f64())
+                + again_cost(request, on, stall_s - least_s),
             lateness_s: newcomer.lateness_s(&pace),
         };
         Some(Newcomer { effect, pace })
@@ -196,8 +253,8 @@ impl PodOutlook {
         self.at_risk.kept.len()
     }
 
-    fn stall_s(&self, prompt_tokens: f64) -> f64 {
-        self.model.stall_s(self.computed.computed_tokens(prompt_tokens), self.occupancy.requests)
+    fn stall_s(&self, computed_tokens: f64) -> f64 {
+        self.model.stall_s(computed_tokens, self.occupancy.requests)
     }
 
     /// Returns the pod's pace with this much more on it.
@@ -214,6 +271,13 @@ impl PodOutlook {
     fn step_s(&self) -> f64 {
         self.model.step_s(self.occupancy.requests, self.occupancy.context_tokens)
     }
+}
+
+/// Cost of computing, on a pod, so much longer what another one has in its cache.
+fn again_cost(request: &Request, on: &Prospect, again_s: f64) -> f64 {
+    let slo = on.slo.unwrap_or_default();
+    let asked = slo.ttft.or_else(|| slo.target(request.arrival.shape)).filter(|_| again_s > 0.0);
+    asked.map_or(0.0, |asked| (AGAIN_COST * again_s / asked.as_secs_f64()).min(MOST_AGAIN))
 }
 
 // === impl RequestSample ===

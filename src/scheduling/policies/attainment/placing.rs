@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::late::Budget;
-use super::outlook::{Effect, Newcomer, PodOutlook};
+use super::outlook::{CachedPrompt, Effect, Newcomer, PodOutlook};
 use super::work::{MOST_WORK, SHORTLIST};
+use crate::scheduling::pool::Pool;
+use crate::scheduling::prefix::PrefixHits;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -45,6 +47,8 @@ pub(super) struct Placing<'r> {
 
 struct UnplacedRequest<'r> {
     request: &'r Request,
+    /// Pods that computed a part of its prompt.
+    hits: PrefixHits,
     /// The probability that it would have kept its objectives on an idle pod when it came.
     at_best: f64,
     /// Nothing of that is left.
@@ -72,6 +76,15 @@ enum Known {
     Effect(Effect),
 }
 
+/// A request that was given a pod.
+pub(super) struct PlacedRequest<'r> {
+    pub request: &'r Request,
+    /// Position of the pod.
+    pub position: usize,
+    /// Tokens of the prompt that it will compute, in the mean.
+    pub computed_tokens: f64,
+}
+
 /// A request's best place.
 struct BestPlace {
     position: usize,
@@ -81,22 +94,22 @@ struct BestPlace {
 // === impl Placing ===
 
 impl<'r> Placing<'r> {
-    /// Of `requests` on pods that go on as `outlooks` (by position in the pool) say; `idle` tells
-    /// how they would on an idle pod, by position of the deployment. Those that `starved` names go
-    /// first.
+    /// Of `requests`, each with the pods that computed a part of its prompt, on pods that go on as
+    /// `outlooks` (by position in the pool) say; `idle` tells how they would on an idle pod, by
+    /// position of the deployment. Those that `starved` names go first.
     pub(super) fn new(
-        requests: Vec<&'r Request>,
+        requests: Vec<(&'r Request, PrefixHits)>,
         outlooks: Vec<Option<PodOutlook>>,
         idle: &[Option<PodOutlook>],
         starved: &[RequestId],
         now: Instant,
     ) -> Self {
-        let waiting = requests.into_iter().map(|request| {
+        let waiting = requests.into_iter().map(|(request, hits)| {
             let starved = starved.contains(&request.arrival.id);
             UnplacedRequest {
                 starved,
                 known: vec![Known::Nothing; outlooks.len()],
-                ..UnplacedRequest::new(request, idle, now)
+                ..UnplacedRequest::new(request, hits, idle, now)
             }
         });
         let waiting = waiting.collect();
@@ -120,10 +133,10 @@ impl<'r> Placing<'r> {
         Self { is_alone, ..self }
     }
 
-    /// The request that goes next, and the position of its pod: of those that need not be held the
+    /// The request that goes next, and its pod: of those that need not be held the
     /// one with the largest gain. None, too, where so much was looked at that the rest has to wait
     /// for the next round.
-    pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<(&'r Request, usize)> {
+    pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<PlacedRequest<'r>> {
         if self.work >= MOST_WORK {
             return None;
         }
@@ -142,9 +155,12 @@ impl<'r> Placing<'r> {
             }
         }
         let (index, place, price) = next?;
-        let request = self.waiting.swap_remove(index).request;
+        let UnplacedRequest { request, hits, .. } = self.waiting.swap_remove(index);
         budget.decided(request.arrival.id, &place.effect, price);
-        Some((request, place.position))
+        let position = place.position;
+        let outlook = self.outlooks.get(position)?.as_ref()?;
+        let computed_tokens = outlook.computed_tokens(request, cached_on(&hits, view.pool(), position).hit);
+        Some(PlacedRequest { request, position, computed_tokens })
     }
 
     /// A request was placed on the pod at `position`.
@@ -163,10 +179,11 @@ impl<'r> Placing<'r> {
     /// somewhere.
     fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<BestPlace> {
         let Self { now, waiting, outlooks, order, work, .. } = self;
-        let UnplacedRequest { request, known, .. } = waiting.get_mut(index)?;
+        let UnplacedRequest { request, hits, known, .. } = waiting.get_mut(index)?;
         let mut best: Option<BestPlace> = None;
         let mut considered = vec![0; view.pool().deployments().len()];
-        for position in order.iter().copied() {
+        let holders: Vec<usize> = hits.iter().filter_map(|hit| view.pool().position(hit.pod)).collect();
+        for position in holders.iter().chain(order.iter()).copied() {
             let (Some(known), Some(Some(outlook))) = (known.get_mut(position), outlooks.get(position)) else {
                 continue;
             };
@@ -180,14 +197,16 @@ impl<'r> Placing<'r> {
             }
             let deployment = view.pool().pods().get(position).map(|pod| pod.deployment);
             let Some(considered) = deployment.and_then(|deployment| considered.get_mut(deployment)) else { continue };
-            if *considered >= SHORTLIST {
+            let is_holder = holders.contains(&position);
+            if *considered >= SHORTLIST && !is_holder {
                 continue;
             }
-            *considered += 1;
+            *considered += usize::from(!is_holder);
             if let Known::KvCapacity = known {
                 *work += 1;
                 let on = view.candidate(request, position).map(|candidate| *candidate.prospect);
-                let newcomer = on.and_then(|on| outlook.newcomer(request, &on, *now));
+                let newcomer =
+                    on.and_then(|on| outlook.newcomer(request, &on, cached_on(hits, view.pool(), position), *now));
                 *known = newcomer.map_or(Known::NoCache, Known::Newcomer);
             }
             if let Known::Newcomer(newcomer) = known
@@ -249,9 +268,10 @@ impl<'r> Placing<'r> {
         }
         let request = waiting.request;
         let outlook = self.outlooks.get(position).and_then(Option::as_ref);
-        let fresh = view
-            .candidate(request, position)
-            .and_then(|candidate| outlook?.newcomer(request, candidate.prospect, request.arrival.at));
+        let fresh = view.candidate(request, position).and_then(|candidate| {
+            let cached = cached_on(&waiting.hits, view.pool(), position);
+            outlook?.newcomer(request, candidate.prospect, cached, request.arrival.at)
+        });
         fresh.is_some_and(|fresh| fresh.effect.keeps >= WELL * waiting.at_best)
     }
 
@@ -266,20 +286,26 @@ impl<'r> Placing<'r> {
 // === impl UnplacedRequest ===
 
 impl<'r> UnplacedRequest<'r> {
-    fn new(request: &'r Request, idle: &[Option<PodOutlook>], now: Instant) -> Self {
+    fn new(request: &'r Request, hits: PrefixHits, idle: &[Option<PodOutlook>], now: Instant) -> Self {
         let keeps_from = |moment| {
-            let effects = request
-                .prospects
-                .iter()
-                .filter_map(|on| idle.get(on.deployment)?.as_ref()?.newcomer(request, on, moment));
+            let effects = request.prospects.iter().filter_map(|on| {
+                idle.get(on.deployment)?.as_ref()?.newcomer(request, on, CachedPrompt::default(), moment)
+            });
             effects.map(|newcomer| newcomer.effect.keeps).fold(0.0, f64::max)
         };
         Self {
             known: Vec::new(),
             request,
+            hits,
             at_best: keeps_from(request.arrival.at),
             is_hopeless: keeps_from(now) < HOPELESS,
             starved: false,
         }
     }
+}
+
+/// The parts of a prompt that the pod at a position, and others, computed before.
+fn cached_on<'h>(hits: &'h PrefixHits, pool: &Pool, position: usize) -> CachedPrompt<'h> {
+    let hit = pool.pods().get(position).and_then(|pod| hits.on(pod.id));
+    CachedPrompt { hit, available_tokens: hits.available_tokens() }
 }

@@ -23,6 +23,12 @@ const OFFER_WORK: usize = 3;
 /// do.
 pub(super) const LOOKS_OF_WORK: usize = 40;
 
+/// A look-up of the pods that computed a part of a prompt costs about as much as so many of them.
+pub(super) const HITS_WORK: usize = 3;
+
+/// Pods that a round reckons beyond the least busy, since they computed a part of a prompt.
+pub(super) const MOST_HOLDERS: usize = 8;
+
 /// Requests that a round judges at least.
 const LEAST_JUDGED: usize = 3;
 

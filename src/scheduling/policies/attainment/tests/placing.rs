@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::outlook::{Effect, PodOutlook};
+use super::super::outlook::{CachedPrompt, Effect, PodOutlook};
 use super::super::{Attainment, Policy};
 use crate::scheduling::latency_model::{ComputedShares, LatencyModels, StepModel};
 use crate::scheduling::occupancy::{Occupancy, Pace, Spread};
@@ -49,6 +49,7 @@ fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
         Progress::Decoding { first_token_at: START.before(Duration::from_secs(3)), tokens: 100, seen_at: START };
     let run = Run {
         prompt_tokens,
+        computed_tokens: prompt_tokens.into(),
         arrived_at: START.before(Duration::from_millis(3_200)),
         placed_at: START.before(Duration::from_millis(3_200)),
         progress,
@@ -271,7 +272,7 @@ fn what_needs_luck_even_on_an_idle_pod_is_not_held_for_one() {
 }
 
 fn occupancy(on: &[Run]) -> Occupancy {
-    Occupancy::reckon(on, 0, (&MODEL, &ComputedShares::ALL), START)
+    Occupancy::reckon(on, 0, &MODEL, START)
 }
 
 fn outlook(on: &[Run]) -> PodOutlook {
@@ -280,7 +281,7 @@ fn outlook(on: &[Run]) -> PodOutlook {
 
 fn effect(on: &[Run], request: &Request) -> Effect {
     let outlook = outlook(on);
-    outlook.effect(&outlook.newcomer(request, &request.prospects[0], START).unwrap())
+    outlook.effect(&outlook.newcomer(request, &request.prospects[0], CachedPrompt::default(), START).unwrap())
 }
 
 /// Requests of which some only began and some are far behind.
@@ -311,7 +312,7 @@ proptest! {
         let request = request(1, prompt, output, START, &pool);
         let on = differing_runs(count, seed);
         let outlook = outlook(&on);
-        let newcomer = outlook.newcomer(&request, &request.prospects[0], START).unwrap();
+        let newcomer = outlook.newcomer(&request, &request.prospects[0], CachedPrompt::default(), START).unwrap();
         let kept = |pace: &Pace| -> f64 { occupancy(&on).streams.iter().map(|stream| stream.keeps(pace)).sum() };
         let lost = kept(&outlook.pace(0.0, 0.0, 0.0)) - kept(&newcomer.pace);
         prop_assert!((outlook.effect(&newcomer).loss - lost).abs() < 1e-9, "{lost}");

@@ -20,6 +20,9 @@ const FADING: f32 = 1.0 / 64.0;
 /// More outcomes than those of a thousand workers at one distance: a sum of theirs.
 const TRIALS_MAX: f32 = 65_536.0;
 
+/// Outcomes kept for the other workers while they cannot be told.
+const UNTOLD_MAX: usize = 256;
+
 /// Outcomes that the guess from the cache's size is worth at each distance.
 const PRIOR_TRIALS: f32 = 2.0;
 
@@ -37,9 +40,10 @@ pub struct Outcomes {
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Retention {
-    own: Outcomes,
-    /// Sum of the other workers' outcomes.
-    others: Outcomes,
+    /// Those that all workers know, and this one's since.
+    outcomes: Outcomes,
+    /// Outcomes that the others were not told yet: distances, and whether a prefix was kept.
+    untold: Vec<(u64, bool)>,
     capacity: f64,
     /// The share that is kept at each distance; it never grows.
     kept: [f32; BUCKETS],
@@ -56,8 +60,8 @@ struct OutcomePool {
 // === impl Outcomes ===
 
 impl Outcomes {
-    /// Adds those of another worker. What cannot be counts as nothing.
-    pub fn add(&mut self, other: &Self) {
+    /// Adds others. What cannot be counts as nothing.
+    fn add(&mut self, other: &Self) {
         for ((trials, kept), (more, more_kept)) in self.buckets_mut().zip(other.buckets()) {
             if (0.0..=TRIALS_MAX).contains(&more) && (0.0..=more).contains(&more_kept) {
                 *trials += more;
@@ -87,8 +91,8 @@ impl Outcomes {
 impl Default for Retention {
     fn default() -> Self {
         let mut retention = Self {
-            own: Outcomes::default(),
-            others: Outcomes::default(),
+            outcomes: Outcomes::default(),
+            untold: Vec::new(),
             capacity: UNKNOWN_CAPACITY,
             kept: [0.0; BUCKETS],
         };
@@ -106,7 +110,10 @@ impl Retention {
 
     /// A prefix that a pod used so many tokens ago was there, or not.
     pub fn record(&mut self, distance: u64, was_kept: bool) {
-        self.own.record(distance, was_kept);
+        self.outcomes.record(distance, was_kept);
+        if self.untold.len() < UNTOLD_MAX {
+            self.untold.push((distance, was_kept));
+        }
         self.fit();
     }
 
@@ -118,15 +125,23 @@ impl Retention {
         }
     }
 
-    /// The outcomes of this worker alone, for the others.
-    pub fn outcomes(&self) -> &Outcomes {
-        &self.own
+    /// Returns `true` if there are outcomes that the other workers were not told.
+    pub fn has_news(&self) -> bool {
+        !self.untold.is_empty()
     }
 
-    /// The sum of the other workers' outcomes as they stand now: it replaces the sum before.
-    pub fn set_others(&mut self, others: Outcomes) {
-        if others != self.others {
-            self.others = others;
+    /// Adds them to what all workers know.
+    pub fn tell(&self, all: &mut Outcomes) {
+        self.untold.iter().for_each(|(distance, was_kept)| all.record(*distance, *was_kept));
+    }
+
+    /// Takes what all workers know, this one's outcomes included. What cannot be counts as nothing.
+    pub fn take(&mut self, all: &Outcomes) {
+        self.untold.clear();
+        let mut outcomes = Outcomes::default();
+        outcomes.add(all);
+        if outcomes != self.outcomes {
+            self.outcomes = outcomes;
             self.fit();
         }
     }
@@ -154,10 +169,8 @@ impl Retention {
     /// The shares at the distances that have outcomes. Where a farther one seems to be kept better,
     /// both are taken together (pool adjacent violators).
     fn pooled(&self) -> [Option<f32>; BUCKETS] {
-        let mut all = self.own.clone();
-        all.add(&self.others);
         let mut pools: Vec<OutcomePool> = Vec::with_capacity(BUCKETS);
-        for (bucket, (trials, kept)) in all.buckets().enumerate().filter(|(_, (trials, _))| *trials > 0.0) {
+        for (bucket, (trials, kept)) in self.outcomes.buckets().enumerate().filter(|(_, (trials, _))| *trials > 0.0) {
             let prior = PRIOR_TRIALS * self.guess(bucket);
             let mut pool = OutcomePool { first: bucket, trials: trials + PRIOR_TRIALS, kept: kept + prior };
             while let Some(before) = pools.pop_if(|before| before.share() < pool.share()) {
@@ -170,14 +183,15 @@ impl Retention {
             pools.push(pool);
         }
         let mut shares = [None; BUCKETS];
-        for (bucket, (share, (trials, _))) in shares.iter_mut().zip(all.buckets()).enumerate() {
+        for (bucket, (share, (trials, _))) in shares.iter_mut().zip(self.outcomes.buckets()).enumerate() {
             let pool = pools.iter().rfind(|pool| pool.first <= bucket).filter(|_| trials > 0.0);
             *share = pool.map(OutcomePool::share);
         }
         shares
     }
 
-    /// The share that a cache of that size would keep.
+    /// The share that a cache of that size would keep. Servers are taken to cache prefixes until
+    /// they show otherwise: taken not to, they would compute all anew meanwhile.
     fn guess(&self, bucket: usize) -> f32 {
         let distance = f64::exp2(f64::from(FIRST_SHIFT) + bucket as f64 - 0.5);
         let filled = distance / self.capacity;

@@ -25,23 +25,21 @@ pub struct PromptHeads {
     heads: Box<[PromptHead]>,
     /// Bytes of all content, in the measure of the places.
     total: u32,
-    opening: Option<u64>,
 }
 
 // === impl PromptHeads ===
 
 impl PromptHeads {
-    /// `heads` ascend by their places; `opening` is the fingerprint at the end of the first user's
-    /// message.
-    pub(super) fn new(heads: Vec<PromptHead>, total: u32, opening: Option<u64>) -> Self {
-        Self { heads: heads.into_boxed_slice(), total, opening }
+    /// `heads` ascend by their places.
+    pub(super) fn new(heads: Vec<PromptHead>, total: u32) -> Self {
+        Self { heads: heads.into_boxed_slice(), total }
     }
 
     /// The single head of a session whose content is not read: all of its last prompt. `key` is
     /// that of [`PromptHasher`](super::PromptHasher).
     pub fn of_session(key: u64, session: &[u8]) -> Self {
         let fingerprint = mix(key, TextHash::of(session, key));
-        Self { heads: [PromptHead { fingerprint, position: 1 }].into(), total: 1, opening: Some(fingerprint) }
+        Self { heads: [PromptHead { fingerprint, position: 1 }].into(), total: 1 }
     }
 
     /// Returns `true` if there are none.
@@ -62,12 +60,6 @@ impl PromptHeads {
     /// The longest, which is the whole prompt unless it is a batch.
     pub fn last(&self) -> Option<&PromptHead> {
         self.heads.last()
-    }
-
-    /// Fingerprint that the turns of a conversation have in common and other conversations have
-    /// not, as far as that is known: of the first user's message, or else the shortest head.
-    pub fn opening(&self) -> Option<u64> {
-        self.opening.or_else(|| self.heads.first().map(|head| head.fingerprint))
     }
 
     /// Estimates the tokens before a head, of a prompt of so many.

@@ -2,10 +2,8 @@ use proptest::prelude::*;
 
 use super::super::heads::PromptHeads;
 use super::super::index::{PlacedPrompt, PrefixIndex, ServedTokens};
-use super::super::pods::PodKey;
-use super::super::rendezvous::home;
-use super::super::running::mix;
 use super::{DEPLOYMENT, heads, pod, tokens};
+use crate::scheduling::pool::PodId;
 
 struct Cluster {
     index: PrefixIndex,
@@ -16,18 +14,18 @@ impl Cluster {
         Self { index: PrefixIndex::new(1 << 14) }
     }
 
-    fn place(&mut self, heads: &PromptHeads, pod: PodKey) -> PlacedPrompt {
-        self.index.placed(heads.clone(), tokens(heads), pod, DEPLOYMENT)
+    fn place(&mut self, heads: &PromptHeads, pod: PodId) -> PlacedPrompt {
+        self.index.placed(heads.clone().into(), tokens(heads), pod, DEPLOYMENT)
     }
 
     /// A prompt comes and is answered by no tokens, of which so many were cached.
-    fn serve(&mut self, heads: &PromptHeads, pod: PodKey, cached_tokens: Option<u32>) {
+    fn serve(&mut self, heads: &PromptHeads, pod: PodId, cached_tokens: Option<u32>) {
         let placed = self.place(heads, pod);
         let measured = ServedTokens { prompt_tokens: tokens(heads), output_tokens: 0, cached_tokens };
         self.index.answered(&placed, &measured);
     }
 
-    fn expected(&self, heads: &PromptHeads, pod: PodKey) -> f64 {
+    fn expected(&self, heads: &PromptHeads, pod: PodId) -> f64 {
         self.index.expected(heads, tokens(heads)).on(pod).map_or(0.0, super::super::PrefixHit::expected_tokens)
     }
 }
@@ -131,11 +129,10 @@ fn a_deployment_without_a_cache_is_expected_to_have_nothing() {
 }
 
 #[test]
-fn pods_that_are_gone_or_started_anew_hold_nothing() {
+fn pods_that_are_gone_hold_nothing() {
     let mut cluster = Cluster::new();
     (1..=3).for_each(|number| drop(cluster.place(&heads(&[1, 2]), pod(number))));
-    cluster.index.restarted(pod(1));
-    cluster.index.retain(|key| key != pod(2), |_| true);
+    cluster.index.retain(|key| key == pod(3), |_| true);
     let hits = cluster.index.expected(&heads(&[1, 2]), 2_000);
     assert_eq!(hits.iter().map(|hit| hit.pod).collect::<Vec<_>>(), [pod(3)]);
     // Its number goes to another, which has not what it had.
@@ -150,25 +147,11 @@ fn pods_that_are_gone_or_started_anew_hold_nothing() {
 fn a_session_is_one_head_of_its_last_prompt() {
     let mut cluster = Cluster::new();
     let session = |name: &str| PromptHeads::of_session(1, name.as_bytes());
-    let placed = cluster.index.placed(session("a"), 500, pod(1), DEPLOYMENT);
+    let placed = cluster.index.placed(session("a").into(), 500, pod(1), DEPLOYMENT);
     let measured = ServedTokens { prompt_tokens: 640, output_tokens: 160, cached_tokens: Some(0) };
     cluster.index.answered(&placed, &measured);
     assert_eq!(cluster.index.expected(&session("a"), 5_000).on(pod(1)).unwrap().tokens, 800);
     assert!(cluster.index.expected(&session("b"), 5_000).on(pod(1)).is_none());
-}
-
-#[test]
-fn a_home_stays_while_other_pods_come_and_go() {
-    let pods: Vec<PodKey> = (0..10).map(pod).collect();
-    let mut by_pod = [0; 10];
-    for prompt in 0..1_000 {
-        let chosen = home(mix(prompt, 0), pods.iter().copied()).unwrap();
-        by_pod[pods.iter().position(|pod| *pod == chosen).unwrap()] += 1;
-        let without = home(mix(prompt, 0), pods.iter().copied().filter(|pod| *pod == chosen || pod.0 % 2 == 0));
-        assert_eq!(without, Some(chosen));
-    }
-    assert!(by_pod.iter().all(|count| (60..150).contains(count)), "{by_pod:?}");
-    assert_eq!(home(1, []), None);
 }
 
 proptest! {
@@ -182,10 +165,10 @@ proptest! {
         let mut index = PrefixIndex::new(64);
         for (parts, number, prompt_tokens, cached_tokens, what) in events {
             let heads = heads(&parts);
-            let placed = index.placed(heads.clone(), prompt_tokens, pod(number), DEPLOYMENT);
+            let placed = index.placed(heads.clone().into(), prompt_tokens, pod(number), DEPLOYMENT);
             match what {
-                0 => index.restarted(pod(number)),
-                1 => index.retain(|key| key != pod(number), |_| what == 1),
+                0 => index.retain(|key| key != pod(number), |_| false),
+                1 => index.retain(|key| key != pod(number), |_| true),
                 2 => index.retain(|_| true, |_| false),
                 _ => index.answered(&placed, &ServedTokens { prompt_tokens, output_tokens: number as u32, cached_tokens }),
             }

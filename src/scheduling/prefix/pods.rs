@@ -1,15 +1,8 @@
 //! Pods, each with a clock of the tokens that it computed: by them caches age, whatever the time.
 
 use fnv::FnvHashMap;
-use serde::{Deserialize, Serialize};
 
-/// Identity of a pod, the same in every worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct PodKey(pub u64);
-
-/// Identity of a deployment, whose pods keep prefixes equally long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct DeploymentKey(pub u64);
+use crate::scheduling::pool::{DeploymentId, PodId};
 
 /// Tokens of one tick of a pod's clock, as a power of two. So 32 bits last for months.
 const TICK_SHIFT: u32 = 6;
@@ -25,8 +18,8 @@ pub(super) struct PodNumber(pub(super) u16);
 /// A pod.
 #[derive(Clone, Debug)]
 pub(super) struct PodCache {
-    pub(super) key: PodKey,
-    pub(super) deployment: DeploymentKey,
+    pub(super) key: PodId,
+    pub(super) deployment: DeploymentId,
     /// Tokens that it computed.
     computed: u64,
     /// It holds nothing that it touched before this tick.
@@ -42,7 +35,7 @@ pub(super) struct PodCache {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PodCaches {
     pods: Vec<PodCache>,
-    numbers: FnvHashMap<PodKey, PodNumber>,
+    numbers: FnvHashMap<PodId, PodNumber>,
     free: Vec<PodNumber>,
 }
 
@@ -130,12 +123,12 @@ impl PodCaches {
         self.pods.get_mut(usize::from(number.0))
     }
 
-    pub(super) fn number(&self, key: PodKey) -> Option<PodNumber> {
+    pub(super) fn number(&self, key: PodId) -> Option<PodNumber> {
         self.numbers.get(&key).copied()
     }
 
     /// The number of a pod, new or known; none once there are too many.
-    pub(super) fn enter(&mut self, key: PodKey, deployment: DeploymentKey) -> Option<PodNumber> {
+    pub(super) fn enter(&mut self, key: PodId, deployment: DeploymentId) -> Option<PodNumber> {
         if let Some(number) = self.number(key) {
             if let Some(pod) = self.get_mut(number) {
                 pod.deployment = deployment;
@@ -163,7 +156,7 @@ impl PodCaches {
     }
 
     /// Keeps only these.
-    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(PodKey) -> bool) {
+    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(PodId) -> bool) {
         let Self { pods, numbers, free } = self;
         numbers.retain(|key, number| {
             let stays = is_kept(*key);

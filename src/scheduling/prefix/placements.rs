@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::pods::{DeploymentKey, PodKey};
+use crate::scheduling::pool::{DeploymentId, PodId};
 
 /// Changes whenever the format does.
 pub const VERSION: u8 = 1;
@@ -28,8 +28,8 @@ const TOKENS_MAX: u32 = 1 << 24;
 /// A prompt that was placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PrefixPlacement {
-    pub(super) pod: PodKey,
-    pub(super) deployment: DeploymentKey,
+    pub(super) pod: PodId,
+    pub(super) deployment: DeploymentId,
     /// Tokens that the pod has to compute for it.
     pub(super) computed: u32,
     /// The upper 48 bits of some of its heads, each with its tokens.
@@ -62,7 +62,7 @@ pub enum PlacementsError {
 impl PrefixPlacement {
     /// `heads` ascend: with too many of them, the longest and those between it and the first at
     /// even steps.
-    pub(super) fn new(pod: PodKey, deployment: DeploymentKey, computed: u32, heads: &[(u64, u32)]) -> Self {
+    pub(super) fn new(pod: PodId, deployment: DeploymentId, computed: u32, heads: &[(u64, u32)]) -> Self {
         let last = heads.len().saturating_sub(1);
         let step_of = |step: usize| step.saturating_mul(last).checked_div(HEADS_TOLD_MAX.saturating_sub(1));
         let chosen = (0..HEADS_TOLD_MAX).filter_map(|step| heads.get(step_of(step)?));

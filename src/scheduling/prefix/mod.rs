@@ -14,9 +14,9 @@
 mod hasher;
 pub mod heads;
 mod index;
+mod mode;
 pub mod placements;
 mod pods;
-mod rendezvous;
 pub mod retention;
 mod running;
 mod table;
@@ -26,8 +26,7 @@ mod text_hash;
 
 pub use self::hasher::{Beside, PromptHasher, Section};
 pub use self::heads::{PromptHead, PromptHeads};
-pub use self::index::{PlacedPrompt, PrefixHit, PrefixHits, PrefixIndex, ServedTokens};
+pub use self::index::{ExpectedCache, PlacedPrompt, PrefixHit, PrefixHits, PrefixIndex, ServedTokens};
+pub use self::mode::PrefixMode;
 pub use self::placements::PlacementsError;
-pub use self::pods::{DeploymentKey, PodKey};
-pub use self::rendezvous::home;
 pub use self::retention::{Outcomes, Retention};

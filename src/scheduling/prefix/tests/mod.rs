@@ -5,13 +5,13 @@ mod retention;
 mod table;
 
 use super::heads::{PromptHead, PromptHeads};
-use super::pods::{DeploymentKey, PodKey};
 use super::running::mix;
+use crate::scheduling::pool::{DeploymentId, PodId};
 
-const DEPLOYMENT: DeploymentKey = DeploymentKey(7);
+const DEPLOYMENT: DeploymentId = DeploymentId::numbered(7);
 
-fn pod(number: u64) -> PodKey {
-    PodKey(mix(number, 1))
+fn pod(number: u64) -> PodId {
+    PodId::numbered(mix(number, 1))
 }
 
 /// Heads of a prompt at every thousandth token, by seeds of its parts.
@@ -21,7 +21,7 @@ fn heads(parts: &[u64]) -> PromptHeads {
         fingerprint = mix(fingerprint, *part);
         PromptHead { fingerprint, position }
     });
-    PromptHeads::new(heads.collect(), u32::try_from(parts.len()).unwrap(), None)
+    PromptHeads::new(heads.collect(), u32::try_from(parts.len()).unwrap())
 }
 
 fn tokens(heads: &PromptHeads) -> u32 {

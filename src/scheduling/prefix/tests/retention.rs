@@ -46,14 +46,14 @@ fn what_changed_is_learned_anew() {
 }
 
 #[test]
-fn other_workers_outcomes_count_once_however_often_they_are_read() {
-    let (mut one, mut other) = (Retention::default(), Retention::default());
+fn what_one_worker_learned_all_know() {
+    let (mut one, mut other, mut all) = (Retention::default(), Retention::default(), Outcomes::default());
     (0..30).for_each(|_| one.record(1_000_000, true));
-    let mut sum = Outcomes::default();
-    sum.add(one.outcomes());
-    (0..50).for_each(|_| other.set_others(sum.clone()));
+    one.tell(&mut all);
+    one.take(&all);
+    assert!(!one.has_news());
+    (0..50).for_each(|_| other.take(&all));
     assert_eq!(other.q(1_000_000), one.q(1_000_000));
-    assert_eq!(other.outcomes(), &Outcomes::default());
 }
 
 proptest! {
@@ -68,7 +68,9 @@ proptest! {
         }
         let mut other = Retention::default();
         others.iter().for_each(|(shift, was_kept)| other.record(1 << shift, *was_kept));
-        retention.set_others(other.outcomes().clone());
+        let mut all = Outcomes::default();
+        other.tell(&mut all);
+        retention.take(&all);
         let mut last = 1.0;
         for shift in 0..64 {
             let q = retention.q(1 << shift);
@@ -79,12 +81,10 @@ proptest! {
 
     #[test]
     fn no_bytes_of_another_worker_break_it(bytes in prop::collection::vec(any::<u8>(), 192..200)) {
-        let mut sum = Outcomes::default();
-        if let Ok(outcomes) = postcard::from_bytes::<Outcomes>(&bytes) {
-            sum.add(&outcomes);
-        }
         let mut retention = Retention::default();
-        retention.set_others(sum);
+        if let Ok(outcomes) = postcard::from_bytes::<Outcomes>(&bytes) {
+            retention.take(&outcomes);
+        }
         prop_assert!((0..64).all(|shift| (0.0..=1.0).contains(&retention.q(1 << shift))));
     }
 }

@@ -1,12 +1,15 @@
 //! The index: which pod holds how much of a prompt, and with what probability.
 
+use std::rc::Rc;
+
 use fnv::FnvHashMap;
 
 use super::heads::PromptHeads;
 use super::placements::{PlacementsError, PrefixPlacement, RecentPlacements};
-use super::pods::{DeploymentKey, PodCache, PodCaches, PodKey, PodNumber};
-use super::retention::{Outcomes, Retention};
+use super::pods::{PodCache, PodCaches, PodNumber};
+use super::retention::Retention;
 use super::table::{HeadLength, HeadTable};
+use crate::scheduling::pool::{DeploymentId, PodId};
 
 /// Pods that a look-up tells of, those with the most of the prompt first.
 const HITS_MAX: usize = 16;
@@ -25,7 +28,7 @@ const LOST: f64 = 0.1;
 pub struct PrefixIndex {
     table: HeadTable,
     pods: PodCaches,
-    retention: FnvHashMap<DeploymentKey, Retention>,
+    retention: FnvHashMap<DeploymentId, Retention>,
     recent: RecentPlacements,
 }
 
@@ -33,7 +36,7 @@ pub struct PrefixIndex {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrefixHit {
     /// The pod.
-    pub pod: PodKey,
+    pub pod: PodId,
     /// The length of the prefix that it computed, in tokens.
     pub tokens: u32,
     /// Probability that it still holds it.
@@ -52,12 +55,23 @@ pub struct PrefixHits {
 /// A prompt that runs on a pod, and what was expected of the pod's cache.
 #[derive(Clone, Debug)]
 pub struct PlacedPrompt {
-    heads: PromptHeads,
-    pod: PodKey,
-    deployment: DeploymentKey,
+    heads: Rc<PromptHeads>,
+    pod: PodId,
+    deployment: DeploymentId,
     hit: Option<PrefixHit>,
+    /// Tokens that were expected in the cache of the pod with the most of them.
+    available_tokens: f64,
     /// Tokens that the pod's clock was put on by.
     computed: u32,
+}
+
+/// Expectation of caches when a prompt was placed, in tokens of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpectedCache {
+    /// Those in the cache of the pod with the most of them.
+    pub available_tokens: u32,
+    /// Those in the cache of the pod that it went to.
+    pub expected_tokens: u32,
 }
 
 /// Lengths that a server measured.
@@ -107,12 +121,13 @@ impl PrefixIndex {
     /// A prompt of about so many tokens goes to a pod, which computes what it has not cached.
     pub fn placed(
         &mut self,
-        heads: PromptHeads,
+        heads: Rc<PromptHeads>,
         prompt_tokens: u32,
-        pod: PodKey,
-        deployment: DeploymentKey,
+        pod: PodId,
+        deployment: DeploymentId,
     ) -> PlacedPrompt {
-        let hit = self.expected(&heads, prompt_tokens).on(pod).copied();
+        let hits = self.expected(&heads, prompt_tokens);
+        let (hit, available_tokens) = (hits.on(pod).copied(), hits.available_tokens());
         let cached = hit.map_or(0.0, |hit| f64::from(hit.tokens) * f64::from(hit.probability));
         let computed = prompt_tokens.saturating_sub(cached as u32);
         if let Some(number) = self.enter(pod, deployment) {
@@ -129,7 +144,7 @@ impl PrefixIndex {
                 self.recent.push(PrefixPlacement::new(pod, deployment, computed, &new));
             }
         }
-        PlacedPrompt { heads, pod, deployment, hit, computed }
+        PlacedPrompt { heads, pod, deployment, hit, available_tokens, computed }
     }
 
     /// Its answer has ended, or was cut off after so much.
@@ -181,30 +196,22 @@ impl PrefixIndex {
     }
 
     /// Retention on a deployment's pods, as far as anything was learned.
-    pub fn retention(&self, deployment: DeploymentKey) -> Option<&Retention> {
+    pub fn retention(&self, deployment: DeploymentId) -> Option<&Retention> {
         self.retention.get(&deployment)
     }
 
     /// The tokens that the cache of each of a deployment's pods holds, where they are known.
-    pub fn set_capacity(&mut self, deployment: DeploymentKey, tokens: f64) {
+    pub fn set_capacity(&mut self, deployment: DeploymentId, tokens: f64) {
         self.retention.entry(deployment).or_default().set_capacity(tokens);
     }
 
-    /// The sum of what other workers learned of retention on a deployment's pods.
-    pub fn set_others(&mut self, deployment: DeploymentKey, outcomes: Outcomes) {
-        self.retention.entry(deployment).or_default().set_others(outcomes);
-    }
-
-    /// A pod was started anew: it holds nothing.
-    pub fn restarted(&mut self, pod: PodKey) {
-        let number = self.pods.number(pod);
-        if let Some(pod) = number.and_then(|number| self.pods.get_mut(number)) {
-            pod.forget();
-        }
+    /// Retention on the pods of each deployment, to exchange it with the other workers.
+    pub fn retention_mut(&mut self) -> impl Iterator<Item = (DeploymentId, &mut Retention)> {
+        self.retention.iter_mut().map(|(deployment, retention)| (*deployment, retention))
     }
 
     /// Keeps the knowledge of these pods and deployments only.
-    pub fn retain(&mut self, is_pod: impl FnMut(PodKey) -> bool, mut is_deployment: impl FnMut(DeploymentKey) -> bool) {
+    pub fn retain(&mut self, is_pod: impl FnMut(PodId) -> bool, mut is_deployment: impl FnMut(DeploymentId) -> bool) {
         self.pods.retain(is_pod);
         self.retention.retain(|deployment, _| is_deployment(*deployment));
     }
@@ -219,7 +226,7 @@ impl PrefixIndex {
         self.retention.get(&pod.deployment).map_or(0.0, |retention| retention.q(distance))
     }
 
-    fn enter(&mut self, pod: PodKey, deployment: DeploymentKey) -> Option<PodNumber> {
+    fn enter(&mut self, pod: PodId, deployment: DeploymentId) -> Option<PodNumber> {
         self.retention.entry(deployment).or_default();
         self.pods.enter(pod, deployment)
     }
@@ -247,6 +254,23 @@ impl PrefixIndex {
     }
 }
 
+// === impl PlacedPrompt ===
+
+impl PlacedPrompt {
+    /// The part of it that the pod was known to have computed.
+    pub fn hit(&self) -> Option<&PrefixHit> {
+        self.hit.as_ref()
+    }
+
+    /// Returns what was expected of caches, in tokens.
+    pub fn expected_cache(&self) -> ExpectedCache {
+        ExpectedCache {
+            available_tokens: self.available_tokens as u32,
+            expected_tokens: self.hit.map_or(0.0, |hit| hit.expected_tokens()) as u32,
+        }
+    }
+}
+
 // === impl PrefixHits ===
 
 impl PrefixHits {
@@ -256,7 +280,7 @@ impl PrefixHits {
     }
 
     /// The part of the prompt that a pod computed.
-    pub fn on(&self, pod: PodKey) -> Option<&PrefixHit> {
+    pub fn on(&self, pod: PodId) -> Option<&PrefixHit> {
         self.iter().find(|hit| hit.pod == pod)
     }
 
