@@ -9,6 +9,7 @@ use super::choice::{min_at_random, open_to};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Policy, Round};
 use super::preferences::Preferences;
+use crate::scheduling::prefix::PrefixHits;
 use crate::scheduling::request::Request;
 use crate::scheduling::view::{Candidate, View};
 
@@ -22,6 +23,10 @@ pub const LEAST_REQUEST: PolicyName = PolicyName::of(&Descriptor {
     is_fallback: true,
 });
 
+/// The share by which a pod's load counts less where it has all of a prompt in its cache: four times
+/// as busy as another one, it is left.
+const CACHED_WORTH: f64 = 0.75;
+
 struct LeastRequest;
 
 pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
@@ -30,24 +35,33 @@ pub(super) fn build(_: Preferences) -> Box<dyn Policy> {
 
 impl Policy for LeastRequest {
     fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
-        place(view, waiting, round, |_| true)
+        place(view, waiting, round, |_| true, |_, _| PrefixHits::default())
     }
 }
 
-/// Places each request on a pod that `takes` it; one that no pod takes waits.
+/// Places each request on a pod that `takes` it; one that no pod takes waits. Pods that have a part
+/// of its prompt in their caches, as `hits` tells, count as having fewer requests.
 pub(super) fn place(
     view: &mut View<'_>,
     waiting: &[&Request],
     round: &mut Round<'_>,
     takes: impl Fn(&Candidate<'_>) -> bool,
+    hits: impl Fn(&Round<'_>, &Request) -> PrefixHits,
 ) -> Vec<Decision> {
     let mut decisions = Vec::new();
     for request in waiting {
+        let hits = hits(round, request);
+        let pods = view.pool().pods();
+        let cached_share = |position: usize| {
+            let hit = pods.get(position).and_then(|pod| hits.on(pod.id));
+            hit.map_or(0.0, |hit| hit.expected_tokens() / f64::from(request.arrival.shape.input_tokens.max(1)))
+        };
         // Rates compare only where every deployment has one.
         let weighted = request.prospects.iter().all(|prospect| prospect.rate_per_s.is_some());
         let relative = |candidate: &Candidate<'_>| {
             let requests = f64::from(candidate.state.in_flight) + 1.0;
-            requests / candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0)
+            let rate_per_s = candidate.prospect.rate_per_s.filter(|_| weighted).unwrap_or(1.0);
+            requests / rate_per_s * (1.0 - CACHED_WORTH * cached_share(candidate.position))
         };
         let choice = min_at_random(open_to(view, request).filter(&takes), relative, round.rng);
         if let Some((pod, load)) = choice.map(|candidate| (candidate.position, candidate.prospect.load)) {

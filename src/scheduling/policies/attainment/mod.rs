@@ -13,7 +13,7 @@
 //!    stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its
 //!    profile and are learned from every request that ends. While they are wrong as a whole, or
 //!    there is nothing to start from, requests that may go to this deployment are placed by
-//!    weighted least-request on pods with no more requests than were [seen to keep their
+//!    weighted least-request, for which a pod counts less that has their prompts, on pods with no more requests than were [seen to keep their
 //!    objectives](crate::scheduling::view::PodState::sustained) at once, and what is lost already
 //!    waits for room ([`backlog`]); how much single predictions scatter only widens what is
 //!    expected of the pace.
@@ -113,7 +113,7 @@ use crate::scheduling::pool::Deployment;
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
-use crate::scheduling::view::View;
+use crate::scheduling::view::{Candidate, View};
 
 /// Time after which waiting requests are judged again: streams go on by a token or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -281,7 +281,8 @@ impl Policy for Attainment {
         let (judged, unjudged): (Vec<&Request>, _) =
             waiting.iter().partition(|request| can_judge(request, latency_models));
         let unjudged = self.backlog.admit(unjudged, look.in_flight, round.now);
-        let mut decisions = least_request::place(view, &unjudged, round, |pod| pod.state.sustains_more());
+        let takes = |pod: &Candidate<'_>| pod.state.sustains_more();
+        let mut decisions = least_request::place(view, &unjudged, round, takes, |round, request| round.hits(request));
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {

@@ -1,3 +1,4 @@
 mod backlog;
 mod late;
 mod placing;
+mod prefixes;

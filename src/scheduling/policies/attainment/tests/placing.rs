@@ -44,7 +44,7 @@ pub(super) fn request(id: u32, prompt_tokens: u32, output_tokens: u32, at: Insta
 }
 
 /// Streams in the middle of answers of 200 tokens.
-fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
+pub(super) fn runs(count: usize, prompt_tokens: u32) -> Vec<Run> {
     let progress =
         Progress::Decoding { first_token_at: START.before(Duration::from_secs(3)), tokens: 100, seen_at: START };
     let run = Run {
