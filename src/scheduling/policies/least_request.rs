@@ -23,8 +23,8 @@ pub const LEAST_REQUEST: PolicyName = PolicyName::of(&Descriptor {
     is_fallback: true,
 });
 
-/// The share by which a pod's load counts less where it has all of a prompt in its cache: four times
-/// as busy as another one, it is left.
+/// The share by which a pod's load counts less where it has all of a prompt in its cache: four
+/// times as busy as another one, it is left.
 const CACHED_WORTH: f64 = 0.75;
 
 struct LeastRequest;

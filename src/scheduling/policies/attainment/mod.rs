@@ -13,7 +13,8 @@
 //!    stalls it for `max(0, d·(p + n) − W)`. The coefficients of a deployment start from its
 //!    profile and are learned from every request that ends. While they are wrong as a whole, or
 //!    there is nothing to start from, requests that may go to this deployment are placed by
-//!    weighted least-request, for which a pod counts less that has their prompts, on pods with no more requests than were [seen to keep their
+//!    weighted least-request, for which a pod counts less that has their prompts, on pods with no
+//!    more requests than were [seen to keep their
 //!    objectives](crate::scheduling::view::PodState::sustained) at once, and what is lost already
 //!    waits for room ([`backlog`]); how much single predictions scatter only widens what is
 //!    expected of the pace.
