@@ -55,6 +55,12 @@ pub const FIELDS: &[ConfigField] = &[
         "Tokens that an image of a prompt counts, and a sound, film, file or stored conversation.",
     ),
     field(
+        "request.session_header",
+        "",
+        "Header that names a session, in lower case, such as `x-session-id`: where the body is not read, its requests are taken to begin \
+         with the last one's prompt (see `prefix`). It is a preference, not a pin.",
+    ),
+    field(
         "ready_path",
         r#""/slo-router/ready""#,
         "A GET of this path is answered by the filter: 200 once its pods are known, 503 before. `null`: none is.",

@@ -22,6 +22,10 @@ pub struct RequestConfig {
     /// Tokens that each image of a prompt counts, and each sound, film, file and stored
     /// conversation.
     pub image_tokens: u32,
+    /// Header that names a session, in lower case: what its requests begin with is in the cache of
+    /// the pod that had the last one. It counts where the body is not read.
+    #[serde(deserialize_with = "text::optional::<text::HeaderName, _>")]
+    pub session_header: Option<String>,
 }
 
 /// Part of a request that is read.
@@ -72,6 +76,7 @@ impl Default for RequestConfig {
             paths: DEFAULT_PATHS.map(str::to_owned).to_vec(),
             prompt_tokens: PromptTokens::default(),
             image_tokens: 256,
+            session_header: None,
         }
     }
 }

@@ -37,6 +37,7 @@ fn everything_that_is_written_is_taken() {
     assert_eq!(config.request.paths, ["/v1/chat/completions", "/v1/completions"]);
     assert_eq!(config.request.prompt_tokens, PromptTokens::Estimate);
     assert_eq!(config.request.image_tokens, 512);
+    assert_eq!(config.request.session_header.as_deref(), Some("x-session-id"));
     let base = Slo { e2e_base: ms(1000), e2e_per_output_token: ms(50), ..Slo::default() };
     assert_eq!(config.models["llama-3-8b"], ModelConfig { base: None, slo: Some(base) });
     assert_eq!(config.models["my-adapter"], ModelConfig { base: Some("llama-3-8b".to_owned()), slo: None });
@@ -158,6 +159,7 @@ fn everything_but_the_pods_has_a_default() {
     assert_eq!(config.request.inspect, Inspect::Body);
     assert_eq!(config.request.paths, DEFAULT_PATHS);
     assert_eq!(config.request.image_tokens, 256);
+    assert_eq!(config.request.session_header, None);
     assert_eq!(config.default_model, None);
     assert_eq!(config.prefix, PrefixMode::Route);
     let slo = SloConfig {

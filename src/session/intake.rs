@@ -12,6 +12,7 @@ use super::router::{Next, Router};
 use crate::protocol::{Ask, Endpoint, Refusal};
 use crate::scheduling::pool::Model;
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
+use crate::scheduling::prefix::PromptHeads;
 use crate::scheduling::request::{Arrival, RequestId};
 use crate::scheduling::shape::Shape;
 use crate::scheduling::time::Instant;
@@ -50,7 +51,10 @@ impl<H: Host> Router<H> {
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
-        let heads = said.as_ref().map(|said| Rc::clone(&said.ask.heads)).unwrap_or_default();
+        let heads = match &said {
+            Some(said) if !said.ask.heads.is_empty() => Rc::clone(&said.ask.heads),
+            _ => self.heads_of_session(&wish, &model.name),
+        };
         let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
@@ -78,6 +82,16 @@ impl<H: Host> Router<H> {
         };
         let actions = self.dispatcher.submit(arrival, now);
         self.perform(actions, Some(id))
+    }
+
+    /// Returns what stands for the prompt of a session whose requests are not read.
+    fn heads_of_session(&self, wish: &Wish, model: &str) -> Rc<PromptHeads> {
+        let secret = self.prompt_secret.filter(|_| wish.policy.looks_at_runs);
+        let session = secret.zip(wish.session.as_ref()).map(|(secret, session)| {
+            // Models have caches of their own.
+            PromptHeads::of_session(secret, format!("{model}\0{session}").as_bytes())
+        });
+        session.map(Rc::new).unwrap_or_default()
     }
 
     fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {

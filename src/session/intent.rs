@@ -10,6 +10,9 @@ use crate::scheduling::policies::PolicyName;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::subset::Subset;
 
+/// The longest name of a session that counts.
+const LONGEST_SESSION: usize = 256;
+
 /// Course of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Intent {
@@ -46,6 +49,8 @@ pub(super) struct Wish {
     pub form: Option<NamingBody>,
     /// The pods that it may go to; `None` for all.
     pub subset: Option<Subset>,
+    /// The session that its header names.
+    pub session: Option<String>,
     /// The classes whose header it carries, or that ask for none, by position.
     pub classes: Vec<usize>,
 }
@@ -133,6 +138,7 @@ impl Wish {
             read_body: encoding.is_none() && config.request.inspect == Inspect::Body,
             encoding,
             form: kind.and_then(|kind| NamingBody::of_form(&kind)),
+            session: session_of(headers, config),
             classes: classes.map(|(position, _)| position).collect(),
         })
     }
@@ -140,6 +146,12 @@ impl Wish {
 
 fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _query)| path)
+}
+
+/// The session that a header names, where the configuration says which one does.
+fn session_of(headers: &Headers, config: &Config) -> Option<String> {
+    let session = headers.get(config.request.session_header.as_ref()?)?;
+    (1..=LONGEST_SESSION).contains(&session.len()).then(|| session.into_owned())
 }
 
 /// The model that a header names.

@@ -64,7 +64,7 @@ pub struct Router<H: Host> {
     /// For what decides nothing.
     pub(super) jitter: fastrand::Rng,
     /// Keys the hashes of prompts, where these are taken.
-    prompt_secret: Option<u64>,
+    pub(super) prompt_secret: Option<u64>,
     started_at: Instant,
     tick: Duration,
     shared_at: Instant,

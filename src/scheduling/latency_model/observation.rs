@@ -1,4 +1,4 @@
-//! PodObservation of a pod through one request that runs there, from its placement to its end.
+//! Observation of a pod through one request that runs there, from its placement to its end.
 
 use super::load_integral::IntegralReading;
 use crate::scheduling::pool::{DeploymentId, PodId};
@@ -93,7 +93,7 @@ impl ExpectedPrompt {
 
     /// Tokens that are computed where the pod still has what it computed before.
     fn left_tokens(&self, hit: &PrefixHit) -> f64 {
-        (self.tokens - f64::from(hit.tokens)).clamp(0.0, self.unexpected_tokens.max(0.0))
+        (self.tokens - f64::from(hit.tokens)).max(0.0).min(self.unexpected_tokens)
     }
 
     /// Returns `true` if there is little doubt of how much is computed.

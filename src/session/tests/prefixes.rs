@@ -1,5 +1,7 @@
 //! Prompts that begin like others: where they go, and what is counted of caches.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::proxy::Gateway;
@@ -84,6 +86,35 @@ fn where_it_is_off_nothing_is_expected() {
     let gateway = gateway("off");
     converse(&gateway, 5);
     assert_eq!(["available", "expected"].map(|which| count(&gateway, &format!("prefix_{which}_tokens"))), [0, 0]);
+}
+
+#[test]
+fn where_bodies_are_not_read_the_turns_of_a_session_go_to_one_pod() {
+    let pods = ["10.0.0.1:8000", "10.0.0.2:8000"].map(|pod| json!({ "address": pod, "deployment": "default/a" }));
+    let gateway = Gateway::new(&json!({
+        "pool": "test",
+        "policy": "lmetric",
+        "request": { "inspect": "headers", "session_header": "x-session-id" },
+        "pods": { "static": pods }
+    }));
+    let mut pods = vec![Vec::new(); 20];
+    for turn in 0..3 {
+        for (session, pods) in pods.iter_mut().enumerate() {
+            let id = 2 + 20 * turn + session as u32;
+            let name = session.to_string();
+            gateway.send(
+                id,
+                CHAT,
+                &[("x-gateway-model-name", "m"), ("x-session-id", &name), ("content-length", "8000")],
+                &json!({}),
+            );
+            pods.push(gateway.stream(id, |stream| stream.request[POD].clone()));
+            gateway.answer(id, 200, &answer(1_000 * u64::from(turn + 1), 1_000 * u64::from(turn)));
+        }
+    }
+    assert!(pods.iter().all(|pods| pods.iter().all(|pod| *pod == pods[0])), "{pods:?}");
+    let homes: BTreeSet<&String> = pods.iter().map(|pods| &pods[0]).collect();
+    assert_eq!(homes.len(), 2, "sessions are on both");
 }
 
 #[test]

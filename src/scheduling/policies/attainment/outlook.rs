@@ -198,7 +198,7 @@ impl PodOutlook {
                 probability * keeps_after(found) + (1.0 - probability) * keeps_after(lost)
             }
         };
-        let least_s = self.stall_s((prompt_tokens - cached.available_tokens).clamp(0.0, prompt.computed_tokens));
+        let least_s = self.stall_s((prompt_tokens - cached.available_tokens).max(0.0).min(prompt.computed_tokens));
         // Of absurd lengths it may round to nothing.
         let asked =
             on.slo.and_then(|slo| slo.pace(request.arrival.shape)).map(|pace| pace.max(Duration::from_nanos(1)));
