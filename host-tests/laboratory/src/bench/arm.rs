@@ -19,6 +19,8 @@ pub enum Arm {
     CallsOnly,
     /// With the filter, which reads the bodies of requests.
     Body,
+    /// The same, and prompts are not hashed.
+    Unhashed,
     /// With the filter, which reads their headers only.
     Headers,
 }
@@ -27,7 +29,7 @@ pub enum Arm {
 
 impl Arm {
     /// All of them; the first is what the others are compared with.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::CallsOnly, Self::Body, Self::Headers];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::CallsOnly, Self::Body, Self::Unhashed, Self::Headers];
 
     /// As the report calls it.
     pub fn name(self) -> &'static str {
@@ -35,13 +37,14 @@ impl Arm {
             Self::Plain => "without the filter",
             Self::CallsOnly => "the same calls, no work",
             Self::Body => "inspect: body",
+            Self::Unhashed => "… with prefix: off",
             Self::Headers => "inspect: headers",
         }
     }
 
     /// Returns `true` if it is the filter itself, which has a target to meet.
     pub fn is_filter(self) -> bool {
-        matches!(self, Self::Body | Self::Headers)
+        matches!(self, Self::Body | Self::Unhashed | Self::Headers)
     }
 
     /// Its Envoy: the shipped configuration, one worker, and this policy.
@@ -50,9 +53,13 @@ impl Arm {
     /// Where `CALLS_ONLY_WASM` does not name the filter that does nothing.
     pub fn options(self, policy: &str, pods: &[SocketAddr]) -> Result<Options> {
         let inspect = if self == Self::Headers { "headers" } else { "body" };
-        let options = Options::new(filter(inspect, policy, pods), pods.iter().copied());
+        let mut filter = filter(inspect, policy, pods);
+        if self == Self::Unhashed {
+            filter["prefix"] = json!("off");
+        }
+        let options = Options::new(filter, pods.iter().copied());
         Ok(match self {
-            Self::Body | Self::Headers => options,
+            Self::Body | Self::Unhashed | Self::Headers => options,
             Self::CallsOnly => {
                 let file = env::var("CALLS_ONLY_WASM").context("CALLS_ONLY_WASM is not set; make bench sets it")?;
                 options.change(move |config| {

@@ -1,7 +1,7 @@
 //! Cost of the filter.
 //!
-//! Four Envoys run side by side, alike but for the filter: without it, with one that does nothing, with `inspect: body`, with
-//! `inspect: headers` ([`Arm`]). In each round each serves a [closed loop](crate::load::closed) of chat requests in its turn,
+//! Five Envoys run side by side, alike but for the filter: without it, with one that does nothing, with `inspect: body`, with that and
+//! `prefix: off`, with `inspect: headers` ([`Arm`]). In each round each serves a [closed loop](crate::load::closed) of chat requests in its turn,
 //! whose pods answer [at once](crate::server::instant), while the others idle. Ratios are taken within a round, whose slices
 //! lie next to each other in time, and their median over the rounds is reported ([`Report`]): what else runs on the machine
 //! hits all arms alike.

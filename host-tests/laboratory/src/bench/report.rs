@@ -31,8 +31,6 @@ pub struct Setup {
     pub rounds: usize,
     /// The loads of each turn.
     pub loads: Loads,
-    /// Length of each prompt.
-    pub prompt_bytes: usize,
     /// Size of the filter.
     pub wasm_bytes: u64,
 }

@@ -12,6 +12,8 @@ use crate::load::closed as load;
 /// The loads of a slice.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Loads {
+    /// Length of the prompt in each request.
+    pub prompt_bytes: usize,
     /// Requests under way at once where CPU time and throughput are measured.
     pub concurrency: usize,
     /// Length of that; a quarter of it more with one request at a time, where latency is measured.
@@ -45,10 +47,10 @@ impl Slice {
     pub async fn measure(envoy: &Envoy, loads: Loads) -> Result<Self> {
         let pid = envoy.pid().context("Envoy has ended")?;
         let before = (cpu::of_process(pid)?, cpu::of_this_thread()?);
-        let full = load::run(envoy.address(), loads.concurrency, loads.slice).await?;
+        let full = load::run(envoy.address(), loads.prompt_bytes, loads.concurrency, loads.slice).await?;
         let envoy_cpu = cpu::of_process(pid)?.saturating_sub(before.0);
         let load_cpu = cpu::of_this_thread()?.saturating_sub(before.1);
-        let single = load::run(envoy.address(), 1, loads.slice / 4).await?;
+        let single = load::run(envoy.address(), loads.prompt_bytes, 1, loads.slice / 4).await?;
         let (requests, wall_s) = (full.latencies.len() as f64, full.wall.as_secs_f64());
         Ok(Self {
             cpu_us_per_request: micros(envoy_cpu) / requests,

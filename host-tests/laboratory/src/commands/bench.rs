@@ -26,6 +26,9 @@ pub(crate) struct Flags {
     /// Length of a turn, in seconds.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Length of the prompt in each request.
+    #[arg(long, default_value_t = load::PROMPT_BYTES)]
+    prompt_bytes: usize,
     /// Requests under way at once.
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
@@ -50,7 +53,8 @@ pub(super) fn run(flags: Flags) -> Result<()> {
 }
 
 async fn measure(flags: &Flags) -> Result<Report> {
-    let loads = Loads { concurrency: flags.concurrency, slice: Duration::from_secs_f64(flags.seconds) };
+    let slice = Duration::from_secs_f64(flags.seconds);
+    let loads = Loads { prompt_bytes: flags.prompt_bytes, concurrency: flags.concurrency, slice };
     let bar = ProgressBar::new((flags.starts + (1 + flags.rounds)) as u64 * Arm::ALL.len() as u64)
         .with_style(ProgressStyle::with_template("{msg:<24} {bar:40.cyan/238} {eta} left")?);
     let pods = instant::start(PODS)?;
@@ -68,7 +72,7 @@ async fn measure(flags: &Flags) -> Result<Report> {
     }
     for (arm, envoy) in Arm::ALL.into_iter().zip(&envoys) {
         bar.set_message(format!("warm-up, {}", arm.name()));
-        load::run(envoy.address(), loads.concurrency, loads.slice).await?;
+        load::run(envoy.address(), loads.prompt_bytes, loads.concurrency, loads.slice).await?;
         bar.inc(1);
     }
     let mut rounds = vec![Vec::new(); Arm::ALL.len()];
@@ -81,6 +85,6 @@ async fn measure(flags: &Flags) -> Result<Report> {
     }
     bar.finish_and_clear();
     let wasm_bytes = fs::metadata(gateway::filter()?)?.len();
-    let setup = Setup { rounds: flags.rounds, loads, prompt_bytes: load::PROMPT_BYTES, wasm_bytes };
+    let setup = Setup { rounds: flags.rounds, loads, wasm_bytes };
     Ok(Report::new(setup, &starts, &rounds))
 }

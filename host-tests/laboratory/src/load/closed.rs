@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::client::Client;
 use crate::percentiles::quantile;
 
-/// Length of the prompt in each request.
+/// Length of a prompt, where none is asked for.
 pub const PROMPT_BYTES: usize = 2048;
 
 const TEXT: &str = "We run three services behind one gateway, and since Tuesday the second of them answers \"slowly\".\n\
@@ -37,12 +37,12 @@ impl Served {
     }
 }
 
-/// Keeps `concurrency` requests under way at `gateway` for so long.
+/// Keeps `concurrency` requests with prompts of so many bytes under way at `gateway` for so long.
 ///
 /// # Errors
 /// Where an answer is anything but 200 or does not come.
-pub async fn run(gateway: SocketAddr, concurrency: usize, span: Duration) -> Result<Served> {
-    let body = Bytes::from(body());
+pub async fn run(gateway: SocketAddr, prompt_bytes: usize, concurrency: usize, span: Duration) -> Result<Served> {
+    let body = Bytes::from(body(prompt_bytes));
     let mut clients = Vec::new();
     for _ in 0..concurrency {
         clients.push(Client::kept(gateway).await.context("cannot connect to the gateway")?);
@@ -64,8 +64,8 @@ pub async fn run(gateway: SocketAddr, concurrency: usize, span: Duration) -> Res
 }
 
 /// A chat request as clients send it.
-fn body() -> Vec<u8> {
-    let text: String = TEXT.chars().cycle().take(PROMPT_BYTES).collect();
+fn body(prompt_bytes: usize) -> Vec<u8> {
+    let text: String = TEXT.chars().cycle().take(prompt_bytes).collect();
     let messages = json!([
         {"role": "system", "content": "You are a careful engineer."},
         {"role": "user", "content": text},

@@ -87,7 +87,7 @@ impl Scene {
                 .await?;
         // A request makes a worker take its seat; only then it counts.
         for envoy in [&alone, &together] {
-            load::run(envoy.address(), setup.concurrency, Duration::from_millis(500)).await?;
+            load::run(envoy.address(), load::PROMPT_BYTES, setup.concurrency, Duration::from_millis(500)).await?;
         }
         until("the gateway knows of the others", async || {
             let metrics = together.prometheus().await.ok();
@@ -111,7 +111,7 @@ async fn turn(alone: &Envoy, together: &Envoy, store: &Store, setup: Setup) -> R
     let mut of_requests = [0.0; 2];
     for (envoy, of_request) in [alone, together].into_iter().zip(&mut of_requests) {
         let before = spent(envoy)?;
-        let served = load::run(envoy.address(), setup.concurrency, setup.turn).await?;
+        let served = load::run(envoy.address(), load::PROMPT_BYTES, setup.concurrency, setup.turn).await?;
         *of_request = (spent(envoy)? - before).as_secs_f64() / served.latencies.len() as f64;
     }
     Ok(Turn {
