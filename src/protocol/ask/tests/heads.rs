@@ -255,28 +255,3 @@ proptest! {
         prop_assert_eq!(heads_in_pieces(endpoint, body.as_bytes(), &[7]), whole);
     }
 }
-
-#[test]
-#[ignore = "measures, and checks nothing"]
-fn times_of_reading_with_heads() {
-    for size in [2_000, 20_000, 220_000] {
-        // Every line ends with an escape.
-        let line = "the quick brown fox jumps over the lazy dog and so on and on, until it ends.\n";
-        let message = |role: &str| json!({"role": role, "content": line.repeat(size / 8 / line.len() + 1)});
-        let turns: Vec<Value> = (0..4).flat_map(|_| [message("user"), message("assistant")]).collect();
-        let body = json!({"model": "m", "messages": turns}).to_string();
-        // The least of ten means, since others use the machine, too.
-        let mean = |key: Option<u64>| {
-            let (began, rounds) = (std::time::Instant::now(), 8_000_000 / size);
-            for _ in 0..rounds {
-                let reader = AskReader::new(Endpoint::ChatCompletions);
-                let mut reader = key.into_iter().fold(reader, AskReader::with_heads);
-                reader.feed(std::hint::black_box(body.as_bytes()), None);
-                let _ = std::hint::black_box(reader.finish(None));
-            }
-            began.elapsed().as_nanos() as f64 / rounds as f64
-        };
-        let [plain, hashed] = [None, Some(KEY)].map(|key| (0..10).map(|_| mean(key)).fold(f64::INFINITY, f64::min));
-        println!("{} bytes: read {plain:.0} ns, with heads {hashed:.0}", body.len());
-    }
-}

@@ -1,4 +1,3 @@
-mod cost;
 mod index;
 mod placements;
 mod retention;
