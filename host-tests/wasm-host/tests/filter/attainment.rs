@@ -90,6 +90,8 @@ fn prompts_that_would_stall_each_other_beyond_their_objective_are_held_whichever
 fn a_model_that_lost_its_profile_and_learned_nothing_is_served_by_least_request() {
     let mut config = config(2);
     config["profiles"] = json!({});
+    // All prompts are alike, and would go where one of them is.
+    config["prefix"] = json!("off");
     let world = world(&config, 2);
     let streams: Vec<Stream> = (0..40).map(|number| long(&world, number % 2, 3_000, true).send()).collect();
     let on_pods = crate::support::on_pods(&streams);
