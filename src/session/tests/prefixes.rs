@@ -1,6 +1,7 @@
 //! Prompts that begin like others: where they go, and what is counted of caches.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -133,4 +134,28 @@ fn what_another_worker_sent_somewhere_is_known() {
         other.answer(3, 200, &answer(2_000, 1_000));
         other.tick();
     }
+}
+
+#[test]
+fn what_many_workers_sent_somewhere_at_once_all_know_a_tick_later() {
+    let first = gateway("route");
+    let workers: Vec<Gateway> = (0..3).map(|_| first.worker()).collect();
+    let workers: Vec<&Gateway> = std::iter::once(&first).chain(&workers).collect();
+    let mut pods = vec![Vec::new(); 20];
+    let mut id = 1;
+    for round in 0..3 {
+        for (conversation, pods) in pods.iter_mut().enumerate() {
+            // Each turn comes to another worker.
+            let worker = workers[(conversation + round) % workers.len()];
+            id += 1;
+            worker.send(id, CHAT, &[], &turn(conversation, round));
+            pods.push(worker.stream(id, |stream| stream.request[POD].clone()));
+            worker.advance(Duration::from_millis(1));
+            worker.answer(id, 200, &answer(1_000 * (round as u64 + 1), 1_000 * round as u64));
+        }
+        for _ in 0..4 {
+            workers.iter().for_each(|worker| worker.tick());
+        }
+    }
+    assert!(pods.iter().all(|pods| pods.iter().all(|pod| *pod == pods[0])), "{pods:?}");
 }

@@ -44,6 +44,8 @@ struct State {
     effective: u32,
     tick: Duration,
     metrics: Vec<(String, u64)>,
+    /// Seeds that were drawn so far.
+    seeds: u64,
 }
 
 /// Clones are one proxy.
@@ -95,7 +97,9 @@ impl Host for Proxy {
     }
 
     fn random_seed(&self) -> u64 {
-        1
+        let mut state = self.0.borrow_mut();
+        state.seeds += 1;
+        state.seeds
     }
 
     fn set_tick_period(&self, period: Duration) {
