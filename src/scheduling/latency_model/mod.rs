@@ -215,7 +215,7 @@ impl LatencyModels {
             prompt_tokens: prompt.tokens,
             share,
             evidence: Evidence::FirstToken,
-            was_expected: prompt.hit.is_some(),
+            was_expected: prompt.is_hit_expected(),
         });
         if prefill.is_next && prompt.is_certain() {
             latency_model.learn_prefill(pod, prompt, |computed_tokens| Sample {
@@ -238,7 +238,7 @@ impl LatencyModels {
             let prompt = &observation.prompt;
             if let Some(cached) = cached_tokens.filter(|_| prompt.tokens > 0.0) {
                 let share = (1.0 - f64::from(cached) / prompt.tokens).max(0.0);
-                let was_expected = prompt.hit.is_some();
+                let was_expected = prompt.is_hit_expected();
                 let evidence = Evidence::Told;
                 latency_model.learn_prompt(ComputedPrompt {
                     prompt_tokens: prompt.tokens,

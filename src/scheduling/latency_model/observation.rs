@@ -98,7 +98,12 @@ impl ExpectedPrompt {
 
     /// Returns `true` if there is little doubt of how much is computed.
     pub(super) fn is_certain(&self) -> bool {
-        self.hit.is_none_or(|hit| hit.probability >= CERTAIN)
+        self.hit.is_none_or(|hit| hit.probability <= 0.0 || hit.probability >= CERTAIN)
+    }
+
+    /// Returns `true` if a part of it is expected in the pod's cache.
+    pub(super) fn is_hit_expected(&self) -> bool {
+        self.hit.is_some_and(|hit| hit.probability > 0.0)
     }
 
     /// Returns how many tokens of what was expected were found, if so large a share of the prompt

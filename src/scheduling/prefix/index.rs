@@ -157,6 +157,10 @@ impl PrefixIndex {
         if let Some((hit, cached)) = placed.hit.as_ref().zip(measured.cached_tokens) {
             self.judge(placed, number, hit, f64::from(cached));
         }
+        let retention = self.retention.entry(placed.deployment).or_default();
+        if measured.cached_tokens.is_some_and(|cached| cached > 0) && !retention.is_proven() {
+            retention.record(0, true);
+        }
         let last = placed.heads.last();
         for head in placed.heads.iter() {
             let tokens = placed.heads.tokens_at(head, measured.prompt_tokens);

@@ -190,9 +190,18 @@ impl Retention {
         shares
     }
 
-    /// The share that a cache of that size would keep. Servers are taken to cache prefixes until
-    /// they show otherwise: taken not to, they would compute all anew meanwhile.
+    /// Returns `true` once anything was found in a cache: before, it is not known whether the
+    /// servers have any.
+    pub fn is_proven(&self) -> bool {
+        self.outcomes.buckets().any(|(_, kept)| kept > 0.0)
+    }
+
+    /// The share that a cache of that size would keep; none before there is known to be one, or
+    /// servers without would be taken to compute nothing of what they must.
     fn guess(&self, bucket: usize) -> f32 {
+        if !self.is_proven() {
+            return 0.0;
+        }
         let distance = f64::exp2(f64::from(FIRST_SHIFT) + bucket as f64 - 0.5);
         let filled = distance / self.capacity;
         (0.95 / (1.0 + filled * filled)) as f32

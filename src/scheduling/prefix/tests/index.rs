@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::heads::PromptHeads;
 use super::super::index::{PlacedPrompt, PrefixIndex, ServedTokens};
-use super::{DEPLOYMENT, heads, pod, tokens};
+use super::{DEPLOYMENT, heads, pod, proven, tokens};
 use crate::scheduling::pool::PodId;
 
 struct Cluster {
@@ -11,7 +11,7 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        Self { index: PrefixIndex::new(1 << 14) }
+        Self { index: proven(PrefixIndex::new(1 << 14)) }
     }
 
     fn place(&mut self, heads: &PromptHeads, pod: PodId) -> PlacedPrompt {

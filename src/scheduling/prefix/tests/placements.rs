@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::super::index::PrefixIndex;
 use super::super::placements::{PLACEMENTS_MAX, PlacementsError, VERSION};
-use super::{DEPLOYMENT, heads, pod, tokens};
+use super::{DEPLOYMENT, heads, pod, proven, tokens};
 
 fn index() -> PrefixIndex {
-    PrefixIndex::new(1 << 12)
+    proven(PrefixIndex::new(1 << 12))
 }
 
 fn place(index: &mut PrefixIndex, parts: &[u64], number: u64) {
@@ -18,7 +18,7 @@ fn place(index: &mut PrefixIndex, parts: &[u64], number: u64) {
 fn a_follow_up_is_found_by_another_worker() {
     let (mut one, mut other) = (index(), index());
     place(&mut one, &[1, 2, 3, 4], 5);
-    assert_eq!(other.learn(&one.placements(), 0), Ok(1));
+    assert_eq!(other.learn(&one.placements(), 0), Ok(2));
     let next = heads(&[1, 2, 3, 4, 5, 6]);
     let hit = *other.expected(&next, 6_000).on(pod(5)).unwrap();
     assert_eq!(hit, *one.expected(&next, 6_000).on(pod(5)).unwrap());
@@ -64,7 +64,7 @@ fn each_placement_is_taken_once() {
 fn a_worker_that_began_anew_is_read_from_its_beginning() {
     let (mut one, mut other) = (index(), index());
     place(&mut one, &[1], 5);
-    assert_eq!(other.learn(&one.placements(), 1_000), Ok(1));
+    assert_eq!(other.learn(&one.placements(), 1_000), Ok(2));
     assert!(other.expected(&heads(&[1]), 1_000).on(pod(5)).is_some());
 }
 

@@ -3,15 +3,20 @@ use proptest::prelude::*;
 use super::super::retention::{Outcomes, Retention};
 
 #[test]
-fn at_first_it_is_likely_near_and_unlikely_far() {
-    let retention = Retention::default();
-    assert!(retention.q(0) > 0.9);
-    assert!(retention.q(20_000_000) < 0.05);
+fn once_a_cache_is_known_to_be_there_it_is_likely_near_and_unlikely_far() {
+    let mut retention = Retention::default();
+    assert_eq!(retention.q(0), 0.0, "nothing shows that there is a cache");
+    retention.record(64, false);
+    assert_eq!(retention.q(0), 0.0);
+    retention.record(64, true);
+    assert!(retention.q(1_000) > 0.3 && retention.q(20_000_000) < 0.05);
 }
 
 #[test]
 fn a_known_capacity_moves_the_guess() {
     let (mut small, mut large) = (Retention::default(), Retention::default());
+    small.record(0, true);
+    large.record(0, true);
     small.set_capacity(50_000.0);
     large.set_capacity(2_000_000.0);
     assert!(small.q(300_000) < 0.1);

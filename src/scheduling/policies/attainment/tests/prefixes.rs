@@ -5,7 +5,7 @@ use super::placing::{latency_models, profile, request, runs};
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::policies::{Lateness, Round};
 use crate::scheduling::pool::Pool;
-use crate::scheduling::prefix::{PrefixIndex, PromptHeads};
+use crate::scheduling::prefix::{PrefixIndex, PromptHeads, ServedTokens};
 use crate::scheduling::request::{Arrival, Request};
 use crate::scheduling::run::Run;
 use crate::scheduling::testing::{START, pool};
@@ -18,7 +18,9 @@ const PROMPT_TOKENS: u32 = 8_000;
 fn pods_of(pool: &Pool, on: &[Vec<Run>], mut latency_models: LatencyModels) -> Vec<usize> {
     let mut index = PrefixIndex::new(64);
     let heads = Rc::new(PromptHeads::of_session(1, b"a"));
-    index.placed(Rc::clone(&heads), PROMPT_TOKENS, pool.pods()[0].id, pool.deployments()[0].id);
+    let placed = index.placed(Rc::clone(&heads), PROMPT_TOKENS, pool.pods()[0].id, pool.deployments()[0].id);
+    let served = ServedTokens { prompt_tokens: PROMPT_TOKENS, output_tokens: 0, cached_tokens: Some(16) };
+    index.answered(&placed, &served);
     let request = request(1, PROMPT_TOKENS, 200, START, pool);
     let request = Request { arrival: Arrival { heads, ..request.arrival }, ..request };
     let picked = |seed| {
