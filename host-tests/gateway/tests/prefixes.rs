@@ -1,13 +1,15 @@
 //! Conversations: their turns go to the pod that has their history, whichever worker they come to.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use laboratory::gateway::until;
-use laboratory::server::scripted::{Answer, Plan};
+use laboratory::server::scripted::{Answer, Plan, Pod};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::common::{CHAT, Rig, Test};
+use crate::common::{CHAT, Rig, Test, filter};
 
 const CONVERSATIONS: usize = 6;
 
@@ -22,18 +24,20 @@ fn turn(conversation: usize, turn: usize) -> Value {
     json!({ "model": "m", "messages": before.chain([question(turn)]).collect::<Vec<_>>() })
 }
 
+/// An answer to a prompt of so many tokens, some of which were cached.
+fn answer(prompt_tokens: usize, cached_tokens: usize) -> Answer {
+    let details = json!({ "cached_tokens": cached_tokens });
+    let usage = json!({ "prompt_tokens": prompt_tokens, "completion_tokens": 3, "prompt_tokens_details": details });
+    let message = json!({ "role": "assistant", "content": "yes" });
+    Answer::json(&json!({ "choices": [{ "index": 0, "finish_reason": "stop", "message": message }], "usage": usage }))
+}
+
 async fn turns_stay(workers: u32) -> Test {
     // A server that finds all in its cache but what is new.
     let plan = Plan::serve(|arrival| {
         let body: Value = serde_json::from_slice(&arrival.body).unwrap_or_default();
         let messages = body["messages"].as_array().map_or(1, Vec::len);
-        let usage = json!({
-            "prompt_tokens": 500 * (messages + 1), "completion_tokens": 3, "prompt_tokens_details": { "cached_tokens": 500 * (messages - 1) },
-        });
-        let message = json!({ "role": "assistant", "content": "yes" });
-        Answer::json(
-            &json!({ "choices": [{ "index": 0, "finish_reason": "stop", "message": message }], "usage": usage }),
-        )
+        answer(500 * (messages + 1), 500 * (messages - 1))
     });
     let rig = Rig::start(2, &plan, 8, |filter| filter["policy"] = json!("lmetric"), |options| options.workers(workers))
         .await?;
@@ -73,4 +77,66 @@ async fn the_turns_of_a_conversation_go_to_the_pod_that_has_its_history() -> Tes
 #[tokio::test]
 async fn so_they_do_where_each_comes_to_another_worker() -> Test {
     turns_stay(4).await
+}
+
+/// Names a session.
+const SESSION: &str = "x-session-id";
+
+/// Odd, so that pods that take turns do not keep to sessions.
+const SESSIONS: usize = 5;
+
+/// A server that computes what it has not cached of a conversation, and says how much it had.
+fn server_with_a_cache() -> Plan {
+    let cache = Mutex::<BTreeMap<String, usize>>::default();
+    Plan::serve(move |arrival| {
+        let body: Value = serde_json::from_slice(&arrival.body).unwrap_or_default();
+        let prompt = 500 * body["messages"].as_array().map_or(1, Vec::len);
+        let session = arrival.header(SESSION).unwrap_or_default().to_owned();
+        let cached = cache.lock().unwrap_or_else(PoisonError::into_inner).insert(session, prompt).unwrap_or_default();
+        answer(prompt, cached)
+    })
+}
+
+async fn sessions_stay(policy: &str, workers: u32) -> Test {
+    let pods = (0..2).map(|_| Pod::start(server_with_a_cache())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut filter = filter(&pods, 8);
+    filter["policy"] = json!(policy);
+    filter["request"] = json!({ "inspect": "headers", "session_header": SESSION });
+    filter["default_model"] = json!("m");
+    let rig = Rig::with(pods, filter, |options| options.workers(workers)).await?;
+    let (mut moved, mut followed) = (0, 0);
+    let mut homes: BTreeMap<usize, usize> = BTreeMap::new();
+    for round in 0..6 {
+        for session in 0..SESSIONS {
+            let before = rig.counts();
+            let request = rig.client.post(CHAT).header(SESSION, &session.to_string()).json(&turn(session, round));
+            let reply = request.send().await?;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let pod = usize::from(rig.counts()[1] > before[1]);
+            // That servers cache at all is known once one has said that it found something.
+            if let Some(home) = homes.insert(session, pod).filter(|_| round > 1) {
+                followed += 1;
+                moved += usize::from(home != pod);
+            }
+            sleep(TICK).await;
+        }
+    }
+    assert!(moved * 8 <= followed, "{moved} of {followed} turns went elsewhere");
+    assert!([0, 1].iter().all(|pod| homes.values().any(|home| home == pod)), "sessions are on both: {homes:?}");
+    let counted = async |of: &str| rig.gauge_of(&format!("slo_router_{of}_tokens_total")).await.unwrap_or_default();
+    let delivered = counted("prefix_delivered").await;
+    let (available, expected) = (counted("prefix_available").await, counted("prefix_expected").await);
+    assert!(0.5 * delivered < expected && expected <= available, "{expected} of {available}, {delivered} delivered");
+    assert!(available < counted("prompt").await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_turns_of_a_session_go_to_one_pod_where_bodies_are_not_read() -> Test {
+    sessions_stay("slo-attainment", 1).await
+}
+
+#[tokio::test]
+async fn so_they_do_by_uncached_tokens_and_whichever_worker_they_come_to() -> Test {
+    sessions_stay("lmetric", 4).await
 }
