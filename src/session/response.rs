@@ -250,11 +250,12 @@ fn tell(record: &Record, placement: &Placement, observed: &Observed, change: Cha
     }
 }
 
-/// Returns `true` if a 404 is one for want of a model, not one for want of a path: FastAPI,
-/// llama-server and others write those so.
+/// Returns `true` if a 404 is one for want of a model, not one for want of a path, as FastAPI,
+/// llama-server and others write those, or of a stored response, as vLLM and SGLang do.
 fn names_model(refusal: &[u8]) -> bool {
-    const OF_PATHS: [&[u8]; 4] = [br#""Not Found""#, b"File Not Found", b"404 page not found", b"<html"];
-    !OF_PATHS.iter().any(|text| refusal.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text)))
+    const OF_OTHERS: [&[u8]; 5] =
+        [br#""Not Found""#, b"File Not Found", b"404 page not found", b"<html", b"Response with id"];
+    !OF_OTHERS.iter().any(|text| refusal.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text)))
 }
 
 /// The pod that answers, where that is not the one that Envoy was told first; `None` too where
