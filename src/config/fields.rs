@@ -127,7 +127,8 @@ pub const FIELDS: &[ConfigField] = &[
         "prefix",
         r#""route""#,
         "Use of what pods hold in their prefix caches, as `slo-attainment` and `lmetric` know it from the prompts that they sent \
-         there: requests are placed by it; or `\"learn\"`: it is only learned and counted; or `\"off\"`: prompts are not hashed.",
+         there: requests are placed by it; or `\"learn\"`: it is only learned and counted; or `\"off\"`: prompts are not hashed, nor the ids of stored \
+         responses.",
     ),
     field("pods.static[].address", "", "Address of a pod, `ip:port`."),
     field("pods.static[].deployment", "", "Its deployment, `namespace/name`: one GPU type with one server setup."),

@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 pub use self::error::BodyError;
 pub use self::reader::AskReader;
+use super::response_id::ResponseId;
 use crate::scheduling::prefix::PromptHeads;
 
 /// The most outputs that one request is taken to generate: far above what anyone asks for in
@@ -39,6 +40,8 @@ pub struct Ask {
     pub answered_choices: u32,
     /// `true` where the response shall be streamed.
     pub stream: bool,
+    /// The stored response from which it goes on.
+    pub previous_response: Option<ResponseId>,
     /// Hashes of the prompt's beginnings; none unless its reader was [told](AskReader::with_heads)
     /// to take them.
     pub heads: Rc<PromptHeads>,

@@ -1,5 +1,6 @@
 //! A JSON document of any size, read as it passes.
 
+use super::response_id::ResponseId;
 use super::scan::{Key, ScanSink, Scanner, Value};
 use super::told::{Fault, Told};
 use super::usage::Usage;
@@ -40,6 +41,11 @@ impl DocumentReader {
         Usage { is_of_one: usage.is_of_one || self.each.is_array, ..usage }
     }
 
+    /// Its id, as far as it has come.
+    pub fn response_id(&self) -> Option<&ResponseId> {
+        self.each.told.response_id.as_ref()
+    }
+
     /// The error that it is.
     pub fn fault(&self) -> Option<Fault> {
         self.each.told.fault(false)
@@ -60,7 +66,10 @@ impl ScanSink for Each {
     }
 
     fn scalar(&mut self, path: &[Key], value: Value<'_>) {
-        self.told.scalar(path.strip_prefix(&[Key::Item]).unwrap_or(path), value);
+        match path {
+            [Key::Id] => self.told.take_id(value),
+            _ => self.told.scalar(path.strip_prefix(&[Key::Item]).unwrap_or(path), value),
+        }
     }
 }
 

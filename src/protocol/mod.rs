@@ -16,6 +16,7 @@ mod named;
 mod observer;
 mod refusal;
 mod refusal_cases;
+mod response_id;
 mod scan;
 mod slo_headers;
 mod sse;
@@ -32,6 +33,7 @@ pub use named::{NameReader, Named, NamingBody};
 pub use observer::{Observed, OutputSoFar, ResponseEnd, ResponseFacts, ResponseObserver};
 pub use refusal::{Refusal, Reply};
 pub use refusal_cases::{REFUSAL_CASES, RefusalCase};
+pub use response_id::ResponseId;
 pub use slo_headers::{SloHeaderError, slo_from_headers, slo_header_names, unknown_slo_headers};
 pub use sse::SseReader;
 #[cfg(feature = "exact")]

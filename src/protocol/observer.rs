@@ -3,6 +3,7 @@
 
 use super::document::DocumentReader;
 use super::endpoint::Endpoint;
+use super::response_id::ResponseId;
 use super::sse::SseReader;
 use super::told::Fault;
 use super::usage::Usage;
@@ -165,6 +166,16 @@ impl ResponseObserver {
     /// Returns the instant of the first token, if it has come.
     pub fn first_token_at(&self) -> Option<Instant> {
         self.first_token_at
+    }
+
+    /// The id by which later requests can go on from the response, once it has come.
+    pub fn response_id(&self) -> Option<&ResponseId> {
+        match &self.body {
+            _ if self.endpoint != Endpoint::Responses => None,
+            ResponseBody::Stream(stream) => stream.response_id(),
+            ResponseBody::Document(document) => document.response_id(),
+            ResponseBody::Untyped | ResponseBody::Refusal(_) | ResponseBody::Opaque { .. } => None,
+        }
     }
 
     /// The beginning of an answer that the request is wrong; nothing of any other.

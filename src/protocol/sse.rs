@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::response_id::ResponseId;
 use super::scan::Scanner;
 use super::told::{Fault, Told};
 use super::usage::{Counts, Usage};
@@ -39,6 +40,7 @@ pub struct SseReader {
     is_done: bool,
     fault: Option<Fault>,
     counts: Counts,
+    response_id: Option<ResponseId>,
 }
 
 /// The line that has begun.
@@ -131,6 +133,11 @@ impl SseReader {
         self.is_known
     }
 
+    /// The id of the response that it streams, once it was told.
+    pub fn response_id(&self) -> Option<&ResponseId> {
+        self.response_id.as_ref()
+    }
+
     /// The first error that it told.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
@@ -206,6 +213,7 @@ impl SseReader {
             self.events = self.events.saturating_add(1);
             self.output_events = self.output_events.saturating_add(u32::from(told.is_output()));
             self.counts = self.counts.then(told.counts);
+            self.response_id = self.response_id.take().or(told.response_id);
         }
     }
 }

@@ -10,11 +10,12 @@
 //! - SGLang's `/generate`: `text`, `meta_info`; that of TGI: `token.text`, `generated_text`,
 //!   `details`; llama-server's `/completion`: `content`, `stop`.
 
+use super::response_id::ResponseId;
 use super::scan::{Key, ScanSink, Value};
 use super::usage::Counts;
 
 /// See the module.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     is_object: bool,
     /// It has a member by which its dialect is known.
@@ -35,6 +36,8 @@ pub(super) struct Told {
     code: Option<u16>,
     type_code: Option<u16>,
     pub(super) counts: Counts,
+    /// The id of the response that it tells of.
+    pub(super) response_id: Option<ResponseId>,
 }
 
 /// Kind of an event by its `type`.
@@ -88,6 +91,13 @@ impl Told {
     pub(super) fn fault(&self, is_named: bool) -> Option<Fault> {
         let has_error = is_named || self.has_error || self.kind == EventKind::Error;
         has_error.then(|| Fault { status: self.code.or(self.type_code) })
+    }
+
+    /// The id of a response has come.
+    pub(super) fn take_id(&mut self, value: Value<'_>) {
+        if let Value::Text(id) = value {
+            self.response_id = ResponseId::of(id);
+        }
     }
 
     fn take_type(&mut self, value: Value<'_>) {
@@ -167,6 +177,7 @@ impl ScanSink for Told {
             [Key::Delta, .., Key::Role | Key::Type] => {}
             [Key::Delta, ..] => self.has_delta |= is_text,
             [Key::Type] => self.take_type(value),
+            [Key::Response, Key::Id] => self.take_id(value),
             [Key::Item] => self.is_done_mark |= value == Value::Word(b"DONE"),
             [Key::Stop] => {
                 self.is_known = true;

@@ -17,6 +17,11 @@ impl Subset {
         Self(entries.filter_map(endpoint).collect())
     }
 
+    /// The pod at this address alone.
+    pub fn only(address: SocketAddr) -> Self {
+        Self(vec![(address.ip(), Some(address.port()))])
+    }
+
     /// Returns `true` if it names a pod at this address.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.0.iter().any(|(ip, port)| *ip == address.ip() && port.is_none_or(|port| port == address.port()))

@@ -173,6 +173,7 @@ impl Body {
                     choices: 1,
                     answered_choices: 1,
                     stream: false,
+                    previous_response: None,
                     heads: Rc::default(),
                 };
                 Ok(BodyContent { ask, bytes })

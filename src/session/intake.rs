@@ -55,6 +55,7 @@ impl<H: Host> Router<H> {
             Some(said) if !said.ask.heads.is_empty() => Rc::clone(&said.ask.heads),
             _ => self.heads_of_session(&wish, &model.name),
         };
+        let subset = self.pod_of_previous(ask, &model, wish.subset.as_ref()).or(wish.subset);
         let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),
@@ -77,7 +78,7 @@ impl<H: Host> Router<H> {
             lengths,
             slo: wish.slo.or(class_slo).or(model_slo),
             model,
-            subset: wish.subset,
+            subset,
             heads,
         };
         let actions = self.dispatcher.submit(arrival, now);

@@ -25,6 +25,7 @@ mod root;
 mod router;
 mod sources;
 mod stats;
+mod stored_response;
 mod streams;
 mod subset_hint;
 #[cfg(test)]

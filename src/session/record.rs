@@ -33,6 +33,8 @@ pub(super) struct Record {
     pub facts: Option<Facts>,
     /// Reads its response as it passes.
     pub observer: Option<ResponseObserver>,
+    /// `true` once it was noted which pod holds the response.
+    pub is_noted: bool,
     /// Status of the response.
     pub status: Option<u16>,
     /// `true` where it was sent into a connection that was used before.
@@ -135,6 +137,7 @@ impl Record {
             is_read: false,
             facts: None,
             observer: None,
+            is_noted: false,
             status: None,
             is_reused: false,
             retry_after: None,

@@ -108,6 +108,7 @@ impl<H: Host> Router<H> {
         if let Some(chunk) = self.host.buffer(Buffer::ResponseBody, 0, size) {
             let now = if observer.is_timed() { self.host.now() } else { record.arrived_at };
             observer.feed(&chunk, now);
+            let names_response = !record.is_noted && observer.response_id().is_some();
             if self.looks_at_runs && observer.is_timed() {
                 let so_far = observer.output_so_far();
                 let tokens = match &record.facts {
@@ -118,6 +119,9 @@ impl<H: Host> Router<H> {
                     None => so_far.least_tokens(),
                 };
                 self.dispatcher.progress(id, tokens, now);
+            }
+            if names_response {
+                self.note_response(id);
             }
         }
     }

@@ -63,7 +63,7 @@ pub struct Router<H: Host> {
     pub(super) rng: fastrand::Rng,
     /// For what decides nothing.
     pub(super) jitter: fastrand::Rng,
-    /// Keys the hashes of prompts, where these are taken.
+    /// Keys the hashes of prompts and of responses' ids, where these are taken.
     pub(super) prompt_secret: Option<u64>,
     started_at: Instant,
     tick: Duration,
@@ -80,9 +80,9 @@ impl<H: Host> Router<H> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let keys = Keys::of(&config.pool);
         let settings = config.dispatch_settings();
-        let takes_heads = settings.prefix != PrefixMode::Off;
+        let takes_hashes = config.prefix != PrefixMode::Off;
         let mut router = Self {
-            prompt_secret: takes_heads.then(|| shared_secret(&host, &keys, host.random_seed())),
+            prompt_secret: takes_hashes.then(|| shared_secret(&host, &keys, host.random_seed())),
             keys,
             dispatcher: Dispatcher::new(host.clone(), settings, rng.u64(..), host.now()),
             stats: Stats::new(host.clone(), &config.pool, config.replicas.is_some()),

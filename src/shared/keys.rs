@@ -59,6 +59,11 @@ impl Keys {
         format!("{}/prompt_secret", self.prefix)
     }
 
+    /// Key of some of the stored responses; `cell` is one of a fixed number.
+    pub fn responses(&self, cell: u64) -> String {
+        format!("{}/responses/{cell}", self.prefix)
+    }
+
     /// Key of a source's state: its version and who fetches it. `cell` is one of a few, reused by
     /// configurations.
     pub fn source(&self, kind: &str, cell: usize) -> String {

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod peer_table;
 pub mod peer_view;
 pub mod pool_state;
+pub mod responses;
 pub mod runs;
 pub mod state_cache;
 pub mod store;

@@ -1,6 +1,6 @@
 //! Conversations: their turns go to the pod that has their history, whichever worker they come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -139,4 +139,72 @@ async fn the_turns_of_a_session_go_to_one_pod_where_bodies_are_not_read() -> Tes
 #[tokio::test]
 async fn so_they_do_by_uncached_tokens_and_whichever_worker_they_come_to() -> Test {
     sessions_stay("lmetric", 4).await
+}
+
+const RESPONSES: &str = "/v1/responses";
+
+/// A server that stores its responses in its own memory.
+fn server_that_stores(name: usize) -> Plan {
+    let stored = Mutex::<BTreeSet<String>>::default();
+    Plan::serve(move |arrival| {
+        let body: Value = serde_json::from_slice(&arrival.body).unwrap_or_default();
+        let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(previous) = body["previous_response_id"].as_str().filter(|id| !stored.contains(*id)) {
+            let message = format!("Response with id '{previous}' not found.");
+            return Answer::status(404)
+                .header("content-type", "application/json")
+                .part(json!({ "error": { "message": message, "param": "response_id", "code": 404 } }).to_string());
+        }
+        let id = format!("resp_{name}_{}", stored.len());
+        stored.insert(id.clone());
+        let usage = json!({ "input_tokens": 10, "output_tokens": 3 });
+        let response = json!({ "id": id, "object": "response", "status": "completed", "output": [], "usage": usage });
+        if body["stream"] != json!(true) {
+            return Answer::json(&response);
+        }
+        let event = |name: &str| {
+            let event = json!({ "type": name, "response": response });
+            format!("event: {name}\ndata: {event}\n\n")
+        };
+        Answer::events().part(event("response.created")).part(event("response.completed"))
+    })
+}
+
+/// The id of the response in an answer, streamed or not.
+fn response_id(answer: &str) -> Option<String> {
+    let (_, behind) = answer.split_once(r#""id":""#)?;
+    behind.split_once('"').map(|(id, _)| id.to_owned())
+}
+
+async fn responses_are_followed(policy: &str) -> Test {
+    let pods = (0..3).map(|name| Pod::start(server_that_stores(name))).collect::<std::io::Result<Vec<_>>>()?;
+    let mut filter = filter(&pods, 8);
+    filter["policy"] = json!(policy);
+    let rig = Rig::with(pods, filter, |options| options.workers(4)).await?;
+    for number in 0..12 {
+        let mut previous = None;
+        // Each on a connection of its own, so to any worker, and as soon as the one before has ended.
+        for turn in 0..5 {
+            let body = json!({
+                "model": "m", "input": "go on", "stream": (number + turn) % 2 == 0, "previous_response_id": previous,
+            });
+            let reply = rig.client.post(RESPONSES).json(&body).send().await?;
+            assert_eq!(reply.status, 200, "{policy}: turn {turn} of {number}: {}", reply.text());
+            previous = response_id(&reply.text());
+            assert!(previous.is_some(), "{}", reply.text());
+        }
+    }
+    assert!(rig.counts().iter().filter(|count| **count > 0).count() > 1, "{:?}", rig.counts());
+    let unknown = json!({ "model": "m", "input": "go on", "previous_response_id": "resp_9" });
+    assert_eq!(rig.client.post(RESPONSES).json(&unknown).send().await?.status, 404, "it is the server's to say");
+    rig.idle().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_goes_on_from_a_stored_response_goes_to_the_pod_that_has_it() -> Test {
+    for policy in ["slo-attainment", "slo", "random"] {
+        responses_are_followed(policy).await?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use super::content::Measured;
 use super::parameters::Parameters;
 use super::shape::ValueShape;
-use super::{Ask, BodyError, CHOICES_MAX, PromptSize};
+use super::{Ask, BodyError, CHOICES_MAX, PromptSize, ResponseId};
 use crate::protocol::endpoint::Endpoint;
 use crate::protocol::json::{JsonKind, Scalar};
 
@@ -273,6 +273,7 @@ impl Fields {
             choices: choices_of(n.max(best_of)),
             answered_choices: choices_of(n),
             stream: self.stream == Scalar::Boolean(true),
+            previous_response: ResponseId::of_field(&self.stored[0]),
             heads: Default::default(),
         })
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::endpoint::Endpoint;
+use crate::protocol::response_id::ResponseId;
 use crate::protocol::tokens::TokenCounter;
 
 fn endpoint(name: &str) -> Endpoint {
@@ -38,6 +39,7 @@ fn expected(ask: &Value) -> Ask {
         choices: number("choices").unwrap_or(1),
         answered_choices: number("answered_choices").or(number("choices")).unwrap_or(1),
         stream: ask["stream"].as_bool().unwrap_or(false),
+        previous_response: ask["previous_response"].as_str().and_then(|id| ResponseId::of(id.as_bytes())),
         heads: Rc::default(),
     }
 }

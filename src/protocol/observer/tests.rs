@@ -176,3 +176,46 @@ fn of_a_refusal_the_beginning_is_kept() {
     assert_eq!(observer.refusal().len(), REFUSAL_BYTES);
     assert!(!observer.is_read());
 }
+
+#[test]
+fn the_id_of_a_response_is_told_as_soon_as_it_has_come() {
+    let created = r#"{"type":"response.created","response":{"object":"response","id":"resp_1","output":[]}}"#;
+    let stream = format!("event: response.created\ndata: {created}\n\n");
+    let document = r#"{"id":"resp_1""#.to_owned();
+    for (content_type, body) in [("text/event-stream", stream), ("application/json", document.clone()), ("", document)]
+    {
+        let facts = ResponseFacts { endpoint: Endpoint::Responses, content_type: Some(content_type), ..STREAM };
+        for cut in 1..=body.len() {
+            let mut observer = ResponseObserver::new(facts);
+            let (head, tail) = body.split_at(cut);
+            observer.feed(head.as_bytes(), at(10));
+            assert_eq!(observer.response_id().is_some(), tail.is_empty(), "{head}");
+            observer.feed(tail.as_bytes(), at(20));
+            assert_eq!(observer.response_id().map(ResponseId::as_str), Some("resp_1"), "{head}");
+            observer.feed(b"data: {\"response\":{\"id\":\"resp_2\"}}\n\n", at(30));
+            assert_eq!(observer.response_id().map(ResponseId::as_str), Some("resp_1"), "{head}");
+        }
+    }
+}
+
+#[test]
+fn only_responses_have_ids_to_go_on_from() {
+    let event = |json: &str| format!("data: {json}\n\n");
+    let of = |facts: ResponseFacts<'_>, body: &str| {
+        let mut observer = ResponseObserver::new(facts);
+        observer.feed(body.as_bytes(), at(10));
+        observer.response_id().cloned()
+    };
+    let responses = |facts| ResponseFacts { endpoint: Endpoint::Responses, ..facts };
+    assert_eq!(of(DOCUMENT, r#"{"id":"chatcmpl-1"}"#), None);
+    assert_eq!(of(STREAM, &event(r#"{"response":{"id":"resp_1"}}"#)), None);
+    for json in [r#"{"id":"resp_1"}"#, r#"{"item":{"id":"resp_1"}}"#, r#"{"response":{"output":[{"id":"x"}]}}"#] {
+        assert_eq!(of(responses(STREAM), &event(json)), None, "{json}");
+    }
+    for json in [r#"{"output":[{"id":"x"}]}"#, r#"[{"id":"x"}]"#, r#"{"id":7}"#, r#"{"text":"\"id\":\"x\""}"#] {
+        assert_eq!(of(responses(DOCUMENT), json), None, "{json}");
+    }
+    let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(1_000));
+    assert_eq!(of(responses(DOCUMENT), &long), None);
+    assert_eq!(of(responses(ResponseFacts { status: 500, ..DOCUMENT }), r#"{"id":"resp_1"}"#), None);
+}

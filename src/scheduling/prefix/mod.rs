@@ -19,6 +19,7 @@ pub mod placements;
 mod pods;
 pub mod retention;
 mod running;
+mod stored_response;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use self::index::{ExpectedCache, PlacedPrompt, PrefixHit, PrefixHits, Prefix
 pub use self::mode::PrefixMode;
 pub use self::placements::PlacementsError;
 pub use self::retention::{Outcomes, Retention};
+pub use self::stored_response::StoredResponse;

@@ -2,6 +2,7 @@ mod endings;
 mod intake;
 mod prefixes;
 mod proxy;
+mod stored_responses;
 
 use std::time::Duration;
 

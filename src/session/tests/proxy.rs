@@ -62,6 +62,11 @@ pub(super) struct Gateway {
 // === impl Proxy ===
 
 impl Proxy {
+    fn configured(self, configuration: &Value) -> Self {
+        self.0.borrow_mut().configuration = configuration.to_string().into_bytes();
+        self
+    }
+
     fn on<R>(&self, call: impl FnOnce(&mut Stream) -> R) -> Result<R, Refused> {
         let mut state = self.0.borrow_mut();
         let effective = state.effective;
@@ -180,9 +185,12 @@ impl Host for Proxy {
 impl Gateway {
     /// With a configuration, which has to be good.
     pub(super) fn new(configuration: &Value) -> Self {
-        let proxy = Proxy::default();
-        proxy.0.borrow_mut().configuration = configuration.to_string().into_bytes();
-        Self::of(proxy)
+        Self::of(Proxy::default().configured(configuration))
+    }
+
+    /// Returns another worker of the same gateway, with another configuration.
+    pub(super) fn configured(&self, configuration: &Value) -> Self {
+        Self::of(self.proxy.clone().configured(configuration))
     }
 
     /// Returns another worker of the same gateway.

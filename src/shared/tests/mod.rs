@@ -8,6 +8,7 @@ mod ledger;
 mod membership;
 mod peer_table;
 mod pool_state;
+mod responses;
 mod runs;
 mod state_cache;
 mod store;
