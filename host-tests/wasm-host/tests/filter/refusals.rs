@@ -197,10 +197,10 @@ fn retry_after_grows_with_the_load_ahead() {
         let refused = world.ask(0);
         assert_refused(&refused, 429, "queue_full");
         let seconds = retry_after_s(&refused);
-        // Two pods work off one a second each.
+        // Two pods work off one a second each; clients are told so much to twice that, at random, of 3 s at least.
         let expected = (waiting as u64 / 2).clamp(1, 30);
-        assert!((expected..=expected + 1).contains(&seconds), "{waiting} ahead: {seconds} s");
-        assert!(seconds > previous || seconds == 30);
+        assert!((expected..=expected + expected.max(3) + 1).contains(&seconds), "{waiting} ahead: {seconds} s");
+        assert!(seconds >= previous);
         previous = seconds;
     }
 }
