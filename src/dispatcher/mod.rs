@@ -47,7 +47,7 @@ use crate::shared::store::Store;
 
 /// Most requests that one call forwards or refuses. Envoy runs what follows from each nested on one
 /// stack, which overflows at some 250.
-pub const MOST_ACTIONS: usize = 64;
+pub const MOST_ACTIONS: usize = 16;
 
 /// Requests that a call judges by a new pool, of those that wait and of those that run.
 const JUDGED_AT_ONCE: usize = 64;

@@ -58,14 +58,15 @@ impl<S: Store> Dispatcher<S> {
             && looks < MOST_LOOKS
             && self.requests.any_waits()
         {
-            let (reading, mut decided, looked) = self.decide(offered, looks, now);
+            let most_decisions = MOST_ACTIONS.saturating_sub(actions.len());
+            let (reading, mut decided, looked) = self.decide(offered, most_decisions, looks, now);
             looks = looked;
             let reading = last.insert(reading);
             if decided.is_empty() {
                 looks = 0;
                 break;
             }
-            decided.truncate(MOST_ACTIONS - actions.len());
+            decided.truncate(most_decisions);
             let before = actions.len();
             self.commit(reading, decided, now, &mut actions);
             contended += u32::from(actions.len() == before);
@@ -116,10 +117,16 @@ impl<S: Store> Dispatcher<S> {
     /// room first. A policy that goes by gains leaves it to those that are more urgent than all of
     /// its own. Returns the looks at pods that this callback has taken with it, so many of them
     /// before.
-    fn decide(&mut self, most: usize, looks: usize, now: Instant) -> (Reading, Vec<Decided>, usize) {
+    fn decide(
+        &mut self,
+        offered: usize,
+        most_decisions: usize,
+        looks: usize,
+        now: Instant,
+    ) -> (Reading, Vec<Decided>, usize) {
         let pool = Rc::clone(&self.pool);
         self.requests.settle(now);
-        let offered = self.requests.offer(now, most);
+        let offered = self.requests.offer(now, offered);
         let reading = self.coordinator.read();
         let mut view = self.coordinator.view(&reading, &pool, &self.requests, self.knowledge.latency_models(), now);
         let mut looks = looks.saturating_add(offered.len().saturating_mul(pool.pods().len()));
@@ -160,6 +167,7 @@ impl<S: Store> Dispatcher<S> {
             let (run, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             let mut round = self.knowledge.round(now, &mut self.rng);
             (round.looks, round.waiting) = (looks, waiting);
+            round.most_decisions = most_decisions.saturating_sub(decisions.len());
             decisions.extend(self.policies.get(first.policy).decide(&mut view, run, &mut round));
             looks = round.looks;
             rest = others;

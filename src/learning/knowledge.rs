@@ -13,7 +13,9 @@ use crate::scheduling::latency_model::{Ended, ExpectedPrompt, LatencyModel, Late
 use crate::scheduling::occupancy;
 use crate::scheduling::policies::Round;
 use crate::scheduling::pool::{DeploymentId, PodId, Pool};
-use crate::scheduling::prefix::{Outcomes, PlacedPrompt, PrefixHit, PrefixIndex, PrefixMode, Retention, ServedTokens};
+use crate::scheduling::prefix::{
+    Outcomes, PlacedPrompt, PrefixHit, PrefixIndex, PrefixMode, RecentPlacements, Retention, ServedTokens,
+};
 use crate::scheduling::request::Arrival;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -94,15 +96,14 @@ impl Knowledge {
     }
 
     /// Returns the last prompts that this VM sent to pods, for the others.
-    pub fn placements(&self) -> Vec<u8> {
-        self.prefixes.as_ref().map(PrefixIndex::placements).unwrap_or_default()
+    pub fn placements(&self) -> RecentPlacements {
+        self.prefixes.as_ref().map(|prefixes| prefixes.placements().clone()).unwrap_or_default()
     }
 
     /// Takes the prompts that another VM sent to pods, of which the first `seen` were taken before.
-    /// Returns how many there are now. What cannot be read is left out: it would only be missed.
-    pub fn take_placements(&mut self, placements: &[u8], seen: u64) -> u64 {
-        let Some(prefixes) = self.prefixes.as_mut().filter(|_| !placements.is_empty()) else { return seen };
-        prefixes.learn(placements, seen).unwrap_or(seen)
+    /// Returns the number of those that it took.
+    pub fn take_placements(&mut self, placements: &RecentPlacements, seen: u64) -> usize {
+        self.prefixes.as_mut().map_or(0, |prefixes| prefixes.learn(placements, seen))
     }
 
     /// Returns how much of a prompt a pod is expected to compute.

@@ -3,7 +3,7 @@
 use crate::scheduling::pool::DeploymentId;
 
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]

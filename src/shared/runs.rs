@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::membership::FencingToken;
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::prediction::{LengthDistribution, OutputLengths};
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
@@ -36,10 +37,8 @@ pub struct Runs {
     /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
     runs: Vec<PublishedRun>,
-    /// The last prompts that it sent to pods, as [`PrefixIndex`] tells them.
-    ///
-    /// [`PrefixIndex`]: crate::scheduling::prefix::PrefixIndex
-    pub placements: Vec<u8>,
+    /// The last prompts that it sent to pods.
+    pub placements: RecentPlacements,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +64,7 @@ impl Runs {
     pub fn of<'r>(
         owner: FencingToken,
         placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>,
-        placements: Vec<u8>,
+        placements: RecentPlacements,
     ) -> Self {
         let mut known: Vec<&Rc<LengthDistribution>> = Vec::new();
         let runs = placed.map(|(id, pod, deployment, run)| {

@@ -30,14 +30,8 @@ fn picks_of(policy: PolicyName, states: Vec<PodState>, share: f64) -> Vec<usize>
     let mut picked: Vec<usize> = (0..32)
         .flat_map(|seed| {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let mut round = Round {
-                prefixes: None,
-                now: START,
-                rng: &mut rng,
-                latency_models: &mut LatencyModels::default(),
-                looks: 0,
-                waiting: 1,
-            };
+            let mut latency_models = LatencyModels::default();
+            let mut round = Round::new(START, &mut rng, &mut latency_models);
             let mut view = View::new(&pool, states.clone());
             policy.build(Preferences::default()).decide(&mut view, &[&request], &mut round)
         })

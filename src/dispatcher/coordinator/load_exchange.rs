@@ -12,6 +12,7 @@ use fnv::FnvHashMap;
 use crate::learning::Knowledge;
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::pool::PodId;
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::requests::{PodRuns, Requests, RunKey};
 use crate::scheduling::run::Run;
@@ -26,6 +27,9 @@ const EVERY: Duration = Duration::from_millis(20);
 
 /// Requests of other VMs after which no more are read in one callback.
 const READ_AT_ONCE: usize = 50;
+
+/// Placements that reading takes about as long for as for a request.
+const PLACEMENTS_OF_REQUEST: usize = 2;
 
 /// Views within this time are of one callback.
 const AT_ONCE: Duration = Duration::from_millis(1);
@@ -71,7 +75,7 @@ impl LoadExchange {
         own: FencingToken,
         (store, keys): (&S, &Keys),
         requests: &Requests,
-        placements: impl FnOnce() -> Vec<u8>,
+        placements: impl FnOnce() -> RecentPlacements,
         now: Instant,
     ) {
         if !self.is_untold || !is_over(self.told_at, EVERY, now) {
@@ -134,9 +138,10 @@ impl LoadExchange {
                 runs = Runs::default();
             }
             let before = self.others.get(&owner.slot).filter(|other| other.owner == owner);
-            let placements = knowledge.take_placements(&runs.placements, before.map_or(0, |other| other.placements));
+            let taken = knowledge.take_placements(&runs.placements, before.map_or(0, |other| other.placements));
+            let placements = runs.placements.sequence();
             let placed: Vec<Placed> = runs.into_placed().collect();
-            read = read.saturating_add(placed.len());
+            read = read.saturating_add(placed.len()).saturating_add(taken.div_ceil(PLACEMENTS_OF_REQUEST));
             let other = OtherVm { owner, version: stored.version, read_at: now, placed, placements };
             self.meet(other, pod_runs, knowledge.latency_models_mut());
         }

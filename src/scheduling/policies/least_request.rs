@@ -50,6 +50,9 @@ pub(super) fn place(
 ) -> Vec<Decision> {
     let mut decisions = Vec::new();
     for request in waiting {
+        if decisions.len() >= round.most_decisions {
+            break;
+        }
         let hits = hits(round, request);
         let pods = view.pool().pods();
         let cached_share = |position: usize| {

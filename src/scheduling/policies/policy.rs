@@ -39,6 +39,8 @@ pub struct Round<'a> {
     /// Looks of requests at pods in this callback so far, which bound it. A policy that does more
     /// than look at each pod for each request counts that in them.
     pub looks: usize,
+    /// Decisions that are carried out: a policy need not look for more.
+    pub most_decisions: usize,
     /// Requests that wait in the whole pool, as far as is known here, those that are offered
     /// included.
     pub waiting: u32,
@@ -58,7 +60,7 @@ pub struct Decision {
 impl<'a> Round<'a> {
     /// Returns the context of a round that has taken no look yet, for the only request that waits.
     pub fn new(now: Instant, rng: &'a mut fastrand::Rng, latency_models: &'a mut LatencyModels) -> Self {
-        Self { now, rng, latency_models, prefixes: None, looks: 0, waiting: 1 }
+        Self { now, rng, latency_models, prefixes: None, looks: 0, most_decisions: usize::MAX, waiting: 1 }
     }
 
     /// Returns the pods that computed a part of a request's prompt.

@@ -224,15 +224,9 @@ fn lmetric_takes_the_least_product_of_new_prompt_tokens_and_requests() {
         };
         let decoding = Progress::Decoding { first_token_at: START, tokens: 1, seen_at: START };
         view.tell_runs(vec![vec![run(1_000, Progress::Prefilling)], vec![run(9_000, decoding); 3]]);
-        let round = &mut Round {
-            prefixes: None,
-            now: START,
-            rng: &mut fastrand::Rng::with_seed(1),
-            latency_models: &mut LatencyModels::default(),
-            looks: 0,
-            waiting: 1,
-        };
-        let decisions = lmetric::LMETRIC.build(Preferences::default()).decide(&mut view, &[&request], round);
+        let (mut rng, mut latency_models) = (fastrand::Rng::with_seed(1), LatencyModels::default());
+        let mut round = Round::new(START, &mut rng, &mut latency_models);
+        let decisions = lmetric::LMETRIC.build(Preferences::default()).decide(&mut view, &[&request], &mut round);
         assert_eq!(decisions[0].pod, chosen, "{prompt_tokens} tokens");
     }
 }
@@ -264,15 +258,9 @@ fn random_goes_anywhere_and_about_equally_often() {
     let mut counts = [0; 4];
     for _ in 0..4_000 {
         let mut view = View::new(&pool, vec![state(2.0, 9), state(0.0, 0), state(0.0, 0), state(0.5, 1)]);
-        let round = &mut Round {
-            prefixes: None,
-            now: START,
-            rng: &mut rng,
-            latency_models: &mut LatencyModels::default(),
-            looks: 0,
-            waiting: 1,
-        };
-        counts[random::RANDOM.build(Preferences::default()).decide(&mut view, &[&request], round)[0].pod] += 1;
+        let mut latency_models = LatencyModels::default();
+        let mut round = Round::new(START, &mut rng, &mut latency_models);
+        counts[random::RANDOM.build(Preferences::default()).decide(&mut view, &[&request], &mut round)[0].pod] += 1;
     }
     assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
 }

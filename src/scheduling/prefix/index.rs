@@ -5,18 +5,23 @@ use std::rc::Rc;
 use fnv::FnvHashMap;
 
 use super::heads::PromptHeads;
-use super::placements::{PlacementsError, PrefixPlacement, RecentPlacements};
+use super::placements::{PrefixPlacement, RecentPlacements};
 use super::pods::{PodCache, PodCaches, PodNumber};
 use super::retention::Retention;
-use super::table::{HeadLength, HeadTable};
+use super::table::{HOLDERS_MAX, HeadLength, HeadTable};
 use crate::scheduling::pool::{DeploymentId, PodId};
 
-/// Pods that a look-up tells of, those with the most of the prompt first.
-const HITS_MAX: usize = 16;
+/// Pods that a look-up tells of, those with the most of the prompt: as many as the table knows of
+/// one head.
+const HITS_MAX: usize = HOLDERS_MAX;
 
 /// The least that is expected of a cache, as a share of a prompt: one part in so many. Less is lost
 /// in what prompts vary by.
 const LEAST_SHARE: u32 = 64;
+
+/// The most tokens that a prompt puts its pod's clock on by: more than any server computes. What a
+/// client makes up must not age all that a pod holds.
+const PROMPT_TOKENS_MAX: u32 = 1 << 20;
 
 /// The share of an expected prefix that must have been there for it to count as kept, and the one
 /// below which nothing was.
@@ -43,13 +48,14 @@ pub struct PrefixHit {
     pub probability: f32,
     /// Tokens that it computed since.
     pub distance: u64,
+    number: PodNumber,
     touched: u32,
 }
 
-/// The pods that computed a part of a prompt: at most 16.
+/// The pods that are expected to hold a part of a prompt: at most 12.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixHits {
-    hits: [Option<PrefixHit>; HITS_MAX],
+    hits: Vec<PrefixHit>,
 }
 
 /// A prompt that runs on a pod, and what was expected of the pod's cache.
@@ -99,21 +105,37 @@ impl PrefixIndex {
         }
     }
 
-    /// The pods that computed a part of a prompt, and how much of it. Of each, the head of which
-    /// the most tokens are to be expected.
+    /// The pods that are expected to hold a part of a prompt, and how much of it. Of each, the head
+    /// of which the most tokens are to be expected.
     pub fn expected(&self, heads: &PromptHeads, prompt_tokens: u32) -> PrefixHits {
+        if !self.retention.values().any(Retention::is_proven) {
+            return PrefixHits::default();
+        }
         let mut hits = PrefixHits::default();
         let least = prompt_tokens.checked_div(LEAST_SHARE).unwrap_or_default().max(1);
         for head in heads.iter().rev() {
-            for holder in self.table.holders(head.fingerprint) {
-                let tokens = holder.tokens.min(prompt_tokens);
-                if tokens < least {
-                    continue;
-                }
-                if let Some(hit) = self.hit(holder.pod, holder.touched, tokens) {
-                    hits.add(hit);
-                }
+            // The rest is shorter.
+            if hits.hits.len() >= HITS_MAX && f64::from(heads.tokens_at(head, prompt_tokens)) <= hits.least_tokens() {
+                break;
             }
+            self.table.each_holder(head.fingerprint, |holder| {
+                let tokens = holder.tokens.min(prompt_tokens);
+                let known = hits.hits.iter_mut().find(|hit| hit.number == holder.pod);
+                let best = known.as_ref().map_or(0.0, |hit| hit.expected_tokens());
+                // It is no more even if it is held for sure.
+                if tokens < least || f64::from(tokens) <= best {
+                    return;
+                }
+                let hit = self.hit(holder.pod, holder.touched, tokens).filter(|hit| hit.probability > 0.0);
+                let Some(hit) = hit else { return };
+                if let Some(known) = known {
+                    if hit.expected_tokens() > best {
+                        *known = hit;
+                    }
+                } else if hits.hits.len() < HITS_MAX {
+                    hits.hits.push(hit);
+                }
+            });
         }
         hits
     }
@@ -127,7 +149,9 @@ impl PrefixIndex {
         deployment: DeploymentId,
     ) -> PlacedPrompt {
         let hits = self.expected(&heads, prompt_tokens);
-        let (hit, available_tokens) = (hits.on(pod).copied(), hits.available_tokens());
+        let available_tokens = hits.available_tokens();
+        // Without a chance, too: else nothing would show that caches keep longer by now.
+        let hit = hits.on(pod).copied().or_else(|| self.longest_on(pod, &heads, prompt_tokens));
         let cached = hit.map_or(0.0, |hit| f64::from(hit.tokens) * f64::from(hit.probability));
         let computed = prompt_tokens.saturating_sub(cached as u32);
         if let Some(number) = self.enter(pod, deployment) {
@@ -172,23 +196,16 @@ impl PrefixIndex {
     }
 
     /// The last placements, for the other workers.
-    pub fn placements(&self) -> Vec<u8> {
-        self.recent.encode()
+    pub fn placements(&self) -> &RecentPlacements {
+        &self.recent
     }
 
-    /// Number of the placements so far: nothing is to be reported while it stays the same.
-    pub fn sequence(&self) -> u64 {
-        self.recent.sequence()
-    }
-
-    /// Takes what another worker wrote, of which the first `seen` placements were taken before;
-    /// returns how many there are now.
-    ///
-    /// # Errors
-    /// The reason why it cannot be taken.
-    pub fn learn(&mut self, placements: &[u8], seen: u64) -> Result<u64, PlacementsError> {
-        let recent = RecentPlacements::decode(placements)?;
-        for placement in recent.since(seen) {
+    /// Takes the placements of another worker, of which the first `seen` were taken before. Returns
+    /// the number of those that it took.
+    pub fn learn(&mut self, placements: &RecentPlacements, seen: u64) -> usize {
+        let mut taken = 0_usize;
+        for placement in placements.since(seen) {
+            taken = taken.saturating_add(1);
             let Some(number) = self.enter(placement.pod, placement.deployment) else { continue };
             self.compute(number, placement.computed);
             for (fingerprint, tokens) in placement.heads() {
@@ -196,12 +213,7 @@ impl PrefixIndex {
                 self.table.touch(fingerprint, length, number, &self.pods);
             }
         }
-        Ok(recent.sequence())
-    }
-
-    /// Retention on a deployment's pods, as far as anything was learned.
-    pub fn retention(&self, deployment: DeploymentId) -> Option<&Retention> {
-        self.retention.get(&deployment)
+        taken
     }
 
     /// The tokens that the cache of each of a deployment's pods holds, where they are known.
@@ -220,10 +232,24 @@ impl PrefixIndex {
         self.retention.retain(|deployment, _| is_deployment(*deployment));
     }
 
+    /// The longest part of a prompt that a pod computed.
+    fn longest_on(&self, pod: PodId, heads: &PromptHeads, prompt_tokens: u32) -> Option<PrefixHit> {
+        let number = self.pods.number(pod)?;
+        heads.iter().rev().find_map(|head| {
+            let mut hit = None;
+            self.table.each_holder(head.fingerprint, |holder| {
+                if holder.pod == number {
+                    hit = self.hit(number, holder.touched, holder.tokens.min(prompt_tokens));
+                }
+            });
+            hit
+        })
+    }
+
     fn hit(&self, number: PodNumber, touched: u32, tokens: u32) -> Option<PrefixHit> {
         let pod = self.pods.get(number).filter(|pod| pod.holds(touched))?;
         let distance = pod.distance(touched);
-        Some(PrefixHit { pod: pod.key, tokens, probability: self.q(pod, distance), distance, touched })
+        Some(PrefixHit { pod: pod.key, tokens, probability: self.q(pod, distance), distance, number, touched })
     }
 
     fn q(&self, pod: &PodCache, distance: u64) -> f32 {
@@ -237,7 +263,7 @@ impl PrefixIndex {
 
     fn compute(&mut self, number: PodNumber, tokens: u32) {
         if let Some(pod) = self.pods.get_mut(number) {
-            pod.compute(u64::from(tokens));
+            pod.compute(u64::from(tokens.min(PROMPT_TOKENS_MAX)));
         }
     }
 
@@ -280,7 +306,7 @@ impl PlacedPrompt {
 impl PrefixHits {
     /// Iterates over the pods, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &PrefixHit> {
-        self.hits.iter().map_while(Option::as_ref)
+        self.hits.iter()
     }
 
     /// The part of the prompt that a pod computed.
@@ -293,22 +319,9 @@ impl PrefixHits {
         self.iter().map(PrefixHit::expected_tokens).fold(0.0, f64::max)
     }
 
-    fn add(&mut self, hit: PrefixHit) {
-        for place in &mut self.hits {
-            match place {
-                Some(other) if other.pod != hit.pod => {}
-                Some(longer) => {
-                    if hit.expected_tokens() > longer.expected_tokens() {
-                        *longer = hit;
-                    }
-                    return;
-                }
-                None => {
-                    *place = Some(hit);
-                    return;
-                }
-            }
-        }
+    /// The fewest that are expected on any of the pods.
+    fn least_tokens(&self) -> f64 {
+        self.iter().map(PrefixHit::expected_tokens).fold(f64::INFINITY, f64::min)
     }
 }
 

@@ -13,6 +13,9 @@ const HOLDERS: usize = 3;
 const BUCKET: usize = 8;
 const ENTRIES_MAX: usize = 4;
 
+/// The most pods that are known of one head.
+pub(super) const HOLDERS_MAX: usize = ENTRIES_MAX * HOLDERS;
+
 /// Tokens of a unit of length, as a power of two: what most servers cache at once.
 const LENGTH_SHIFT: u32 = 4;
 
@@ -69,10 +72,15 @@ impl HeadTable {
         Self { buckets: vec![[HeadEntry::EMPTY; BUCKET]; buckets.next_power_of_two()].into_boxed_slice() }
     }
 
-    /// The pods that computed a head, whether or not they still hold it.
-    pub(super) fn holders(&self, fingerprint: u64) -> impl Iterator<Item = HeadHolder> {
+    /// Calls `see` with each pod that computed a head, whether or not it still holds it.
+    pub(super) fn each_holder(&self, fingerprint: u64, mut see: impl FnMut(HeadHolder)) {
         let (at, tag) = self.place(fingerprint);
-        self.buckets.get(at).into_iter().flatten().filter(move |entry| entry.is_of(tag)).flat_map(HeadEntry::holders)
+        // Plain loops: as chained iterators, these are most of what a look-up costs.
+        for entry in self.buckets.get(at).into_iter().flatten() {
+            if entry.is_of(tag) {
+                entry.each_holder(&mut see);
+            }
+        }
     }
 
     /// A pod computes a head now. Returns `true` if it was not known to hold it.
@@ -90,12 +98,15 @@ impl HeadTable {
             }
             (entries, known) = (entries.saturating_add(1), Some(*entry));
         }
-        let oldest = bucket
-            .iter_mut()
-            .filter(|entry| entry.is_of(tag))
-            .flat_map(HeadEntry::holders_mut)
-            .map(|(holder, touched)| (age(*holder, *touched, pods), holder, touched))
-            .max_by_key(|(age, ..)| *age);
+        let mut oldest: Option<(u64, &mut PodNumber, &mut u32)> = None;
+        for entry in bucket.iter_mut().filter(|entry| entry.is_of(tag)) {
+            for (holder, touched) in entry.holders_mut() {
+                let age = age(*holder, *touched, pods);
+                if oldest.as_ref().is_none_or(|(oldest, ..)| age >= *oldest) {
+                    oldest = Some((age, holder, touched));
+                }
+            }
+        }
         if let Some((age, holder, touched)) = oldest
             && (age == u64::MAX || entries >= ENTRIES_MAX)
         {
@@ -136,10 +147,13 @@ impl HeadEntry {
         self.tag | 1 == tag | 1
     }
 
-    fn holders(&self) -> impl Iterator<Item = HeadHolder> {
+    fn each_holder(&self, see: &mut impl FnMut(HeadHolder)) {
         let tokens = u32::from(self.length) << LENGTH_SHIFT;
-        let holders = self.pods.iter().zip(&self.touched).filter(|(pod, _)| **pod != PodNumber::NONE);
-        holders.map(move |(&pod, &touched)| HeadHolder { pod, touched, tokens })
+        for (&pod, &touched) in self.pods.iter().zip(&self.touched) {
+            if pod != PodNumber::NONE {
+                see(HeadHolder { pod, touched, tokens });
+            }
+        }
     }
 
     fn holders_mut(&mut self) -> impl Iterator<Item = (&mut PodNumber, &mut u32)> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::scheduling::pool::{DeploymentId, PodId};
 use crate::scheduling::prediction::{Completion, History, LengthDistribution, OutputLengths};
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::run::{Progress, Run};
 use crate::scheduling::slo::Slo;
@@ -34,7 +35,7 @@ fn run(lengths: Option<OutputLengths>) -> Run {
 fn told(runs: &[Run]) -> Vec<Run> {
     let (pod, deployment) = (PodId::of(([10, 0, 0, 1], 8000).into()), DeploymentId::of(&"d".parse().unwrap()));
     let placed = (0..).zip(runs).map(|(id, run)| (RequestId(id), pod, deployment, run));
-    let value: Runs = decode(&encode(&Runs::of(OWNER, placed, Vec::new())));
+    let value: Runs = decode(&encode(&Runs::of(OWNER, placed, RecentPlacements::default())));
     assert_eq!(value.owner, Some(OWNER));
     value.into_placed().map(|placed| placed.run).collect()
 }

@@ -17,7 +17,7 @@ const CLASSES: usize = 50;
 
 /// Waiting requests: so many on so many workers, with names of their own or with one.
 #[derive(Clone, Copy)]
-struct PodRuns {
+struct Crowd {
     policy: &'static str,
     workers: usize,
     waiting: usize,
@@ -43,11 +43,15 @@ fn chat(world: &World, worker: usize, model: &str, class: usize) -> RequestBuild
     request.header("content-type", "application/json").header("x-class", &class.to_string()).body(body.to_string())
 }
 
-/// The most instructions of each callback while they come, wait, and some that run end.
-fn cost(crowd: PodRuns) -> BTreeMap<&'static str, u64> {
+/// The filter, compiled to count.
+fn counting() -> &'static Program {
     static COUNTING: OnceLock<Program> = OnceLock::new();
-    let program = COUNTING.get_or_init(|| Program::load_counting(path()).unwrap());
-    let world = of(program, &config(crowd.policy)).workers(crowd.workers).build().unwrap();
+    COUNTING.get_or_init(|| Program::load_counting(path()).unwrap())
+}
+
+/// The most instructions of each callback while they come, wait, and some that run end.
+fn cost(crowd: Crowd) -> BTreeMap<&'static str, u64> {
+    let world = of(counting(), &config(crowd.policy)).workers(crowd.workers).build().unwrap();
     world.clear_history();
     let streams: Vec<Stream> = (0..crowd.waiting)
         .map(|index| {
@@ -75,7 +79,7 @@ fn cost(crowd: PodRuns) -> BTreeMap<&'static str, u64> {
 #[test]
 fn no_callback_takes_more_than_a_millisecond_however_many_wait() {
     for (policy, workers) in [("slo", 1), ("slo", 8), ("slo-attainment", 1), ("slo-attainment", 8)] {
-        let cost = cost(PodRuns { policy, workers, waiting: 10_000, named: true });
+        let cost = cost(Crowd { policy, workers, waiting: 10_000, named: true });
         assert!(cost.values().all(|each| *each <= MILLISECOND), "{policy}, {workers} workers: {cost:#?}");
     }
 }
@@ -83,9 +87,59 @@ fn no_callback_takes_more_than_a_millisecond_however_many_wait() {
 #[test]
 fn requests_with_names_of_their_own_cost_no_more_than_with_one() {
     let of = |named| -> u64 {
-        let crowd = PodRuns { policy: "slo-attainment", workers: 1, waiting: 2_000, named };
+        let crowd = Crowd { policy: "slo-attainment", workers: 1, waiting: 2_000, named };
         cost(crowd).into_values().sum()
     };
     let (many, one) = (of(true), of(false));
     assert!(many * 5 <= one * 6, "{many} instructions with names of their own, {one} with one");
+}
+
+/// The turns of a conversation that all have in common.
+const TURNS: usize = 10;
+
+fn turn(world: &World) -> Stream {
+    let message = |turn: usize| json!({ "role": (["user", "assistant"][turn % 2]), "content": format!("turn {turn} ").repeat(60) });
+    let messages: Vec<Value> = (0..TURNS).map(message).collect();
+    let body = json!({ "model": "model", "stream": true, "messages": messages });
+    let request = world.worker(0).request().to("POST", "/v1/chat/completions");
+    request.header("content-type", "application/json").body(body.to_string()).send()
+}
+
+/// A server's whole answer, which says that all of the prompt was cached.
+fn answer(stream: &Stream) {
+    stream.respond(200, [("content-type", "text/event-stream")]);
+    stream.chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n");
+    let usage =
+        json!({ "prompt_tokens": 1_300, "completion_tokens": 1, "prompt_tokens_details": { "cached_tokens": 1_296 } });
+    stream.chunk(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "choices": [], "usage": usage })));
+    stream.end();
+}
+
+#[test]
+fn no_callback_takes_more_than_a_millisecond_where_all_that_waits_is_cached_everywhere() {
+    let mut config = config("slo-attainment");
+    config["pods"]["static"] =
+        (0..20).map(|pod| json!({ "address": address(pod), "deployment": "default/a" })).collect();
+    let world = of(counting(), &config).build().unwrap();
+    let mut streams: Vec<Stream> = (0..2_000).map(|_| turn(&world)).collect();
+    for _ in 0..5 {
+        world.advance(ms(300));
+        let (run, wait): (Vec<Stream>, Vec<Stream>) =
+            streams.into_iter().partition(|stream| stream.upstream_headers().is_some());
+        run.iter().for_each(answer);
+        streams = wait;
+    }
+    world.clear_history();
+    streams.extend((0..2_000).map(|_| turn(&world)));
+    world.advance(ms(300));
+    let waiting = streams.iter().filter(|stream| stream.is_paused()).count();
+    assert!(waiting > 2_000, "{waiting} wait");
+    for stream in streams.iter().filter(|stream| stream.upstream_headers().is_some()).take(20) {
+        answer(stream);
+        world.advance(ms(1));
+    }
+    world.advance(ms(20));
+    assert_eq!(world.traps(), Vec::<String>::new());
+    let cost = world.instructions();
+    assert!(cost.values().all(|each| *each <= MILLISECOND), "{cost:#?}");
 }

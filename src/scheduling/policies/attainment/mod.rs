@@ -98,12 +98,13 @@ use std::time::Duration;
 use fnv::FnvHashMap;
 
 use self::backlog::Backlog;
+use self::holders::{CachedOn, see_holders};
 use self::late::Budget;
 pub use self::late::Lateness;
 use self::outlook::PodOutlook;
 use self::placing::{PlacedRequest, Placing};
 use self::pressure::Pressure;
-use self::work::{HITS_WORK, LOOKS_OF_WORK, least_busy, most_judged, work_before};
+use self::work::{HITS_WORK, LOOKS_OF_HITS, LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Policy, Round};
@@ -284,6 +285,7 @@ impl Policy for Attainment {
         let unjudged = self.backlog.admit(unjudged, look.in_flight, round.now);
         let takes = |pod: &Candidate<'_>| pod.state.sustains_more();
         let mut decisions = least_request::place(view, &unjudged, round, takes, |round, request| round.hits(request));
+        round.looks = round.looks.saturating_add(unjudged.len().saturating_mul(LOOKS_OF_HITS));
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {
@@ -298,13 +300,18 @@ impl Policy for Attainment {
         let work = work_before(&outlooks, waiting.len()).saturating_add(done);
         let judged = self.in_turn(judged, most_judged(&outlooks, work), &starved);
         let are_all_judged = judged.len() == offered;
-        let judged: Vec<_> = judged.into_iter().map(|request| (request, round.hits(request))).collect();
+        let judged: Vec<_> =
+            judged.into_iter().map(|request| (request, CachedOn::new(&round.hits(request), pool))).collect();
         let work = work.saturating_add(judged.len().saturating_mul(HITS_WORK));
-        let seen = self.see_holders(judged.iter().map(|(_, hits)| hits), &mut outlooks, view, round);
+        let seen = see_holders(judged.iter().map(|(_, cached)| cached), &mut outlooks, |position| {
+            self.outlook(view, position, round.latency_models, round.now)
+        });
         let mut placing = Placing::new(judged, outlooks, &idle, &starved, round.now)
             .after(work.saturating_add(seen))
             .alone(waiting.len() == 1 && round.waiting <= 1);
-        while let Some(PlacedRequest { request, position, computed_tokens }) = placing.next(&mut self.budget, view) {
+        while decisions.len() < round.most_decisions
+            && let Some(PlacedRequest { request, position, computed_tokens }) = placing.next(&mut self.budget, view)
+        {
             let Some(prospect) = pool.pods().get(position).and_then(|pod| request.on(pod.deployment)) else { continue };
             view.place(position, prospect.load);
             view.add_run(position, request.as_run(prospect, computed_tokens, round.now));

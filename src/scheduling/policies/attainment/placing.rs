@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use super::holders::CachedOn;
 use super::late::Budget;
 use super::outlook::{CachedPrompt, Effect, Newcomer, PodOutlook};
-use super::work::{MOST_WORK, SHORTLIST};
-use crate::scheduling::pool::Pool;
-use crate::scheduling::prefix::PrefixHits;
+use super::work::{CASES_WORK, MOST_WORK, PLACED_WORK, SHORTLIST};
 use crate::scheduling::request::{Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
@@ -47,8 +46,8 @@ pub(super) struct Placing<'r> {
 
 struct UnplacedRequest<'r> {
     request: &'r Request,
-    /// Pods that computed a part of its prompt.
-    hits: PrefixHits,
+    /// Parts of its prompt in pods' caches.
+    cached: CachedOn,
     /// The probability that it would have kept its objectives on an idle pod when it came.
     at_best: f64,
     /// Nothing of that is left.
@@ -67,7 +66,7 @@ enum Known {
     /// It may not run there, or there is no room.
     NoRoom,
     /// There is room for it.
-    KvCapacity,
+    Room,
     /// There is none in the pod's cache.
     NoCache,
     /// All but what it takes from those there.
@@ -94,22 +93,22 @@ struct BestPlace {
 // === impl Placing ===
 
 impl<'r> Placing<'r> {
-    /// Of `requests`, each with the pods that computed a part of its prompt, on pods that go on as
+    /// Of `requests`, each with what pods' caches have of its prompt, on pods that go on as
     /// `outlooks` (by position in the pool) say; `idle` tells how they would on an idle pod, by
     /// position of the deployment. Those that `starved` names go first.
     pub(super) fn new(
-        requests: Vec<(&'r Request, PrefixHits)>,
+        requests: Vec<(&'r Request, CachedOn)>,
         outlooks: Vec<Option<PodOutlook>>,
         idle: &[Option<PodOutlook>],
         starved: &[RequestId],
         now: Instant,
     ) -> Self {
-        let waiting = requests.into_iter().map(|(request, hits)| {
+        let waiting = requests.into_iter().map(|(request, cached)| {
             let starved = starved.contains(&request.arrival.id);
             UnplacedRequest {
                 starved,
                 known: vec![Known::Nothing; outlooks.len()],
-                ..UnplacedRequest::new(request, hits, idle, now)
+                ..UnplacedRequest::new(request, cached, idle, now)
             }
         });
         let waiting = waiting.collect();
@@ -134,14 +133,14 @@ impl<'r> Placing<'r> {
     }
 
     /// The request that goes next, and its pod: of those that need not be held the
-    /// one with the largest gain. None, too, where so much was looked at that the rest has to wait
-    /// for the next round.
+    /// one with the largest gain, as far as a round's work allows to look. None, too, where so much
+    /// was looked at that the rest has to wait for the next round.
     pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<PlacedRequest<'r>> {
-        if self.work >= MOST_WORK {
-            return None;
-        }
         let mut next: Option<(usize, BestPlace, f64)> = None;
         for index in 0..self.waiting.len() {
+            if self.work >= MOST_WORK {
+                break;
+            }
             let starved = self.waiting.get(index).is_some_and(|waiting| waiting.starved);
             let most = next.as_ref().filter(|_| !starved).map_or(f64::NEG_INFINITY, |(_, best, _)| best.effect.gain());
             let Some(place) = self.best(index, most, view) else { continue };
@@ -155,17 +154,17 @@ impl<'r> Placing<'r> {
             }
         }
         let (index, place, price) = next?;
-        let UnplacedRequest { request, hits, .. } = self.waiting.swap_remove(index);
+        let UnplacedRequest { request, cached, .. } = self.waiting.swap_remove(index);
         budget.decided(request.arrival.id, &place.effect, price);
         let position = place.position;
         let outlook = self.outlooks.get(position)?.as_ref()?;
-        let computed_tokens = outlook.computed_tokens(request, cached_on(&hits, view.pool(), position).hit);
+        let computed_tokens = outlook.computed_tokens(request, cached.on(position).hit);
         Some(PlacedRequest { request, position, computed_tokens })
     }
 
     /// A request was placed on the pod at `position`.
     pub(super) fn replace(&mut self, position: usize, outlook: Option<PodOutlook>) {
-        self.work += outlook.as_ref().map_or(0, PodOutlook::work);
+        self.work += PLACED_WORK + outlook.as_ref().map_or(0, PodOutlook::work);
         if let Some(old) = self.outlooks.get_mut(position) {
             *old = outlook;
         }
@@ -179,34 +178,34 @@ impl<'r> Placing<'r> {
     /// somewhere.
     fn best(&mut self, index: usize, mut most: f64, view: &View<'_>) -> Option<BestPlace> {
         let Self { now, waiting, outlooks, order, work, .. } = self;
-        let UnplacedRequest { request, hits, known, .. } = waiting.get_mut(index)?;
+        let UnplacedRequest { request, cached, known, .. } = waiting.get_mut(index)?;
         let mut best: Option<BestPlace> = None;
         let mut considered = vec![0; view.pool().deployments().len()];
-        let holders: Vec<usize> = hits.iter().filter_map(|hit| view.pool().position(hit.pod)).collect();
-        for position in holders.iter().chain(order.iter()).copied() {
+        let holders = cached.considered().map(|position| (position, true));
+        let others = order.iter().map(|position| (*position, false));
+        let others = others.filter(|(position, _)| cached.considered().all(|holder| holder != *position));
+        for (position, is_holder) in holders.chain(others) {
             let (Some(known), Some(Some(outlook))) = (known.get_mut(position), outlooks.get(position)) else {
                 continue;
             };
             if let Known::Nothing = known {
                 let has_room =
                     view.candidate(request, position).is_some_and(|candidate| view.has_room(request, &candidate));
-                *known = if has_room { Known::KvCapacity } else { Known::NoRoom };
+                *known = if has_room { Known::Room } else { Known::NoRoom };
             }
             if let Known::NoRoom = known {
                 continue;
             }
             let deployment = view.pool().pods().get(position).map(|pod| pod.deployment);
             let Some(considered) = deployment.and_then(|deployment| considered.get_mut(deployment)) else { continue };
-            let is_holder = holders.contains(&position);
             if *considered >= SHORTLIST && !is_holder {
                 continue;
             }
             *considered += usize::from(!is_holder);
-            if let Known::KvCapacity = known {
-                *work += 1;
+            if let Known::Room = known {
+                *work += if cached.on(position).hit.is_some() { CASES_WORK } else { 1 };
                 let on = view.candidate(request, position).map(|candidate| *candidate.prospect);
-                let newcomer =
-                    on.and_then(|on| outlook.newcomer(request, &on, cached_on(hits, view.pool(), position), *now));
+                let newcomer = on.and_then(|on| outlook.newcomer(request, &on, cached.on(position), *now));
                 *known = newcomer.map_or(Known::NoCache, Known::Newcomer);
             }
             if let Known::Newcomer(newcomer) = known
@@ -269,8 +268,7 @@ impl<'r> Placing<'r> {
         let request = waiting.request;
         let outlook = self.outlooks.get(position).and_then(Option::as_ref);
         let fresh = view.candidate(request, position).and_then(|candidate| {
-            let cached = cached_on(&waiting.hits, view.pool(), position);
-            outlook?.newcomer(request, candidate.prospect, cached, request.arrival.at)
+            outlook?.newcomer(request, candidate.prospect, waiting.cached.on(position), request.arrival.at)
         });
         fresh.is_some_and(|fresh| fresh.effect.keeps >= WELL * waiting.at_best)
     }
@@ -286,7 +284,7 @@ impl<'r> Placing<'r> {
 // === impl UnplacedRequest ===
 
 impl<'r> UnplacedRequest<'r> {
-    fn new(request: &'r Request, hits: PrefixHits, idle: &[Option<PodOutlook>], now: Instant) -> Self {
+    fn new(request: &'r Request, cached: CachedOn, idle: &[Option<PodOutlook>], now: Instant) -> Self {
         let keeps_from = |moment| {
             let effects = request.prospects.iter().filter_map(|on| {
                 idle.get(on.deployment)?.as_ref()?.newcomer(request, on, CachedPrompt::default(), moment)
@@ -296,16 +294,10 @@ impl<'r> UnplacedRequest<'r> {
         Self {
             known: Vec::new(),
             request,
-            hits,
+            cached,
             at_best: keeps_from(request.arrival.at),
             is_hopeless: keeps_from(now) < HOPELESS,
             starved: false,
         }
     }
-}
-
-/// The parts of a prompt that the pod at a position, and others, computed before.
-fn cached_on<'h>(hits: &'h PrefixHits, pool: &Pool, position: usize) -> CachedPrompt<'h> {
-    let hit = pool.pods().get(position).and_then(|pod| hits.on(pod.id));
-    CachedPrompt { hit, available_tokens: hits.available_tokens() }
 }

@@ -26,6 +26,19 @@ pub(super) const LOOKS_OF_WORK: usize = 40;
 /// A look-up of the pods that computed a part of a prompt costs about as much as so many of them.
 pub(super) const HITS_WORK: usize = 3;
 
+/// The looks of requests at pods that it counts as.
+pub(super) const LOOKS_OF_HITS: usize = 60;
+
+/// Seeing a request on a pod that may have its prompt in its cache, found and not found.
+pub(super) const CASES_WORK: usize = 3;
+
+/// Seeing a request on the pods that are considered for it costs about as much as so many of them
+/// beyond those that it puts at risk.
+const CONSIDERED_WORK: usize = 8;
+
+/// A placement costs about as much as so many of them until the request is on its way.
+pub(super) const PLACED_WORK: usize = 40;
+
 /// Pods that a round reckons beyond the least busy, since they computed a part of a prompt.
 pub(super) const MOST_HOLDERS: usize = 8;
 
@@ -41,6 +54,7 @@ pub(super) fn work_before(outlooks: &[Option<PodOutlook>], offered: usize) -> us
 /// Requests that a round may judge on pods that go on like this, after so much work.
 pub(super) fn most_judged(outlooks: &[Option<PodOutlook>], work: usize) -> usize {
     let looks: usize = outlooks.iter().flatten().map(|outlook| outlook.at_risk().saturating_add(1)).sum();
+    let looks = looks.saturating_add(HITS_WORK).saturating_add(CONSIDERED_WORK);
     MOST_WORK.saturating_sub(work).checked_div(looks).unwrap_or(usize::MAX).max(LEAST_JUDGED)
 }
 

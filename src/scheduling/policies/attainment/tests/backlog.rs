@@ -62,14 +62,8 @@ fn once_no_model_is_relied_on_the_lost_wait_for_others_to_end_and_those_in_time_
     let mut policy = Attainment::new(Lateness::default());
     let mut placed = |waiting: &[&Request], in_flight, latency_models: &mut LatencyModels| {
         let mut view = View::new(&pool, vec![PodState { in_flight, ..PodState::default() }]);
-        let mut round = Round {
-            now: START,
-            rng: &mut fastrand::Rng::with_seed(1),
-            latency_models,
-            prefixes: None,
-            looks: 0,
-            waiting: 1,
-        };
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut round = Round::new(START, &mut rng, latency_models);
         let decisions = policy.decide(&mut view, waiting, &mut round);
         decisions.iter().map(|decision| decision.request.0).collect::<Vec<_>>()
     };

@@ -50,3 +50,25 @@ fn while_no_model_is_relied_on_a_prompt_goes_where_it_is_cached_up_to_three_time
     let pods = |count| pods_of(&pool, &[runs(count, 500), Vec::new()], latency_models(&pool));
     assert_eq!([pods(0), pods(2), pods(3)], [[0], [0], [1]]);
 }
+
+#[test]
+fn a_pod_that_has_the_prompt_is_considered_though_many_others_run_less() {
+    let pool = pool(&[("d", 40, Some(profile()))]);
+    let mut on = vec![Vec::new(); 40];
+    on[0] = runs(2, 500);
+    assert_eq!(pods_of(&pool, &on, latency_models(&pool)), [0]);
+}
+
+#[test]
+fn no_more_is_decided_than_is_carried_out() {
+    let pool = pool(&[("d", 8, Some(profile()))]);
+    let waiting: Vec<Request> = (0..8).map(|id| request(id, 500, 200, START, &pool)).collect();
+    let decided = |most_decisions| {
+        let mut view = View::new(&pool, vec![PodState::default(); 8]);
+        let (mut rng, mut latency_models) = (fastrand::Rng::with_seed(1), latency_models(&pool));
+        let mut round = Round { most_decisions, ..Round::new(START, &mut rng, &mut latency_models) };
+        let waiting: Vec<&Request> = waiting.iter().collect();
+        Attainment::new(Lateness::default()).decide(&mut view, &waiting, &mut round).len()
+    };
+    assert_eq!([3, 100].map(decided), [3, 8]);
+}
