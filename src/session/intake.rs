@@ -51,10 +51,7 @@ impl<H: Host> Router<H> {
         let weight = class.and_then(|class| self.config.classes.get(class)).map(|class| class.weight);
         let class_slo = class.and_then(|class| self.config.classes.get(class)?.slo);
         let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
-        let heads = match &said {
-            Some(said) if !said.ask.heads.is_empty() => Rc::clone(&said.ask.heads),
-            _ => self.heads_of_session(&wish, &model.name),
-        };
+        let heads = self.heads(&wish, ask, &model.name);
         let subset = self.pod_of_previous(ask, &model, wish.subset.as_ref()).or(wish.subset);
         let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
@@ -85,14 +82,19 @@ impl<H: Host> Router<H> {
         self.perform(actions, Some(id))
     }
 
-    /// Returns what stands for the prompt of a session whose requests are not read.
-    fn heads_of_session(&self, wish: &Wish, model: &str) -> Rc<PromptHeads> {
-        let secret = self.prompt_secret.filter(|_| wish.policy.looks_at_runs);
-        let session = secret.zip(wish.session.as_ref()).map(|(secret, session)| {
+    /// Returns the heads of a request's prompt; where that is not read, one that stands for its
+    /// session.
+    fn heads(&self, wish: &Wish, ask: Option<&Ask>, model: &str) -> Rc<PromptHeads> {
+        let Some(secret) = self.prompt_secret.filter(|_| wish.policy.looks_at_runs) else { return Rc::default() };
+        let session = wish.session.as_ref();
+        match ask.filter(|ask| !ask.heads.is_empty()) {
+            Some(ask) if ask.model.is_some() => Rc::clone(&ask.heads),
+            Some(ask) => Rc::new(ask.heads.for_model(secret, model)),
             // Models have caches of their own.
-            PromptHeads::of_session(secret, format!("{model}\0{session}").as_bytes())
-        });
-        session.map(Rc::new).unwrap_or_default()
+            None => session
+                .map(|session| Rc::new(PromptHeads::of_session(secret, format!("{model}\0{session}").as_bytes())))
+                .unwrap_or_default(),
+        }
     }
 
     fn input_tokens(&mut self, label: &str, wish: &Wish, ask: Option<&Ask>) -> u32 {

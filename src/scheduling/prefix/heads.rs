@@ -42,6 +42,15 @@ impl PromptHeads {
         Self { heads: [PromptHead { fingerprint, position: 1 }].into(), total: 1 }
     }
 
+    /// The same content for a model that the body does not name: models have caches of their own.
+    /// `key` is that of [`PromptHasher`](super::PromptHasher).
+    #[must_use]
+    pub fn for_model(&self, key: u64, model: &str) -> Self {
+        let model = TextHash::of(model.as_bytes(), key);
+        let of_model = |head: &PromptHead| PromptHead { fingerprint: mix(head.fingerprint, model), ..*head };
+        Self { heads: self.heads.iter().map(of_model).collect(), total: self.total }
+    }
+
     /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()

@@ -172,3 +172,18 @@ fn what_many_workers_sent_somewhere_all_know_a_tick_later() {
     }
     assert!(pods.iter().all(|pods| pods.iter().all(|pod| *pod == pods[0])), "{pods:?}");
 }
+
+#[test]
+fn models_that_paths_name_have_caches_of_their_own() {
+    let gateway = gateway("route");
+    let send = |id: u32, model: &str| {
+        let mut body = turn(0, 0);
+        body.as_object_mut().unwrap().remove("model");
+        gateway.send(id, &format!("/openai/deployments/{model}/chat/completions"), &[], &body);
+        gateway.answer(id, 200, &answer(1_000, 0));
+        count(&gateway, "prefix_available_tokens")
+    };
+    let available = [(1, "a"), (2, "b"), (3, "a")].map(|(id, model)| send(id, model));
+    assert_eq!(available[..2], [0, 0]);
+    assert!(available[2] > 300, "{available:?}");
+}
