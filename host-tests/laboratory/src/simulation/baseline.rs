@@ -23,11 +23,12 @@ pub enum Baseline {
     RoundRobin,
     /// Of two different pods at random the one with fewer requests in flight (Envoy's `LEAST_REQUEST`).
     PowerOfTwo,
-    /// The turns of a conversation on one pod, whatever it runs: by rendezvous hashing with the pods' weights.
+    /// Requests that [begin alike](crate::engine::Prompt::kin), such as the turns of a conversation, on one pod, whatever it runs: by
+    /// rendezvous hashing with the pods' weights.
     Sticky,
-    /// The pod that had the last turn of the conversation; another one's requests, and all while requests in flight differ much, go where
-    /// [`Self::WeightedLeastRequest`] sends them. So are SMG's and SGLang's `cache_aware`, but for trees of texts: this one is told which
-    /// conversation each belongs to.
+    /// The pod that had the last request that [began alike](crate::engine::Prompt::kin); others, and all while requests in flight differ
+    /// much, go where [`Self::WeightedLeastRequest`] sends them. So are SMG's and SGLang's `cache_aware`, but for trees of texts: this one is
+    /// told which requests begin alike.
     CacheAware,
 }
 
@@ -44,7 +45,7 @@ pub struct Pusher {
     /// For each worker the pod that comes next.
     turns: Vec<usize>,
     pods: Vec<usize>,
-    /// The pod that had the last turn of each conversation.
+    /// The pod that had the last request of those that begin alike.
     homes: HashMap<Content, usize>,
     rng: fastrand::Rng,
 }
@@ -87,7 +88,7 @@ impl Pusher {
         Self { which, in_flight: vec![0; pods], weights, turns, pods: Vec::new(), homes: HashMap::new(), rng }
     }
 
-    fn choose(&mut self, worker: usize, content: Option<Content>) -> usize {
+    fn choose(&mut self, worker: usize, kin: Option<Content>) -> usize {
         let pods = self.in_flight.len();
         match self.which {
             Baseline::RoundRobin => {
@@ -102,8 +103,8 @@ impl Pusher {
             }
             Baseline::PlainLeastRequest => self.least(|this, pod| f64::from(this.in_flight[pod])),
             Baseline::WeightedLeastRequest => self.weighted_least(),
-            Baseline::Sticky => match content {
-                Some(content) => self.rendezvous(content),
+            Baseline::Sticky => match kin {
+                Some(kin) => self.rendezvous(kin),
                 None => self.weighted_least(),
             },
             Baseline::CacheAware => {
@@ -113,9 +114,9 @@ impl Pusher {
                     .fold((0, u32::MAX), |(most, least), count| (most.max(*count), least.min(*count)));
                 let (difference, ratio) = IMBALANCE;
                 let is_balanced = most - least <= difference || f64::from(most) <= ratio * f64::from(least);
-                let home = content.and_then(|content| self.homes.get(&content)).filter(|_| is_balanced).copied();
+                let home = kin.and_then(|kin| self.homes.get(&kin)).filter(|_| is_balanced).copied();
                 let pod = home.unwrap_or_else(|| self.weighted_least());
-                self.homes.extend(content.map(|content| (content, pod)));
+                self.homes.extend(kin.map(|kin| (kin, pod)));
                 pod
             }
         }
@@ -125,11 +126,11 @@ impl Pusher {
         self.least(|this, pod| f64::from(this.in_flight[pod] + 1) / this.weights[pod])
     }
 
-    /// The pod of a conversation: each is that of as many as its share of all weights.
-    fn rendezvous(&self, content: Content) -> usize {
+    /// The pod of requests that begin alike: each is that of as many as its share of all weights.
+    fn rendezvous(&self, kin: Content) -> usize {
         let score = |pod: usize| {
             let mut hasher = DefaultHasher::new();
-            (content, pod).hash(&mut hasher);
+            (kin, pod).hash(&mut hasher);
             let uniform = fastrand::Rng::with_seed(hasher.finish()).f64();
             -uniform.ln() / self.weights[pod]
         };
@@ -146,7 +147,7 @@ impl Pusher {
 
 impl Gateway for Pusher {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, _now: Instant) -> Vec<Verdict> {
-        let pod = self.choose(id as usize % self.turns.len(), demand.arrival.content);
+        let pod = self.choose(id as usize % self.turns.len(), demand.arrival.prompt().kin());
         self.in_flight[pod] += 1;
         // Requests come in the order of their numbers.
         self.pods.push(pod);

@@ -62,6 +62,9 @@ pub const QUESTIONS: &[Part] = &[Part {
     output: Lengths::log_normal(100.0, 0.9, 4, 1_000),
 }];
 
+/// The same answers to prompts of 6,000 tokens.
+pub const LONG_QUESTIONS: &[Part] = &[Part { prompt: Lengths::fixed(6_000), ..QUESTIONS[0] }];
+
 /// Prompts of the seed's text-to-SQL with a single token of answer: classification.
 pub const ONE_TOKEN: &[Part] = &[Part { output: Lengths::fixed(1), ..SEED[1] }];
 

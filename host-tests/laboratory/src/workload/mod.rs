@@ -1,6 +1,7 @@
 //! Workloads: a mix of kinds of traffic, the gaps between requests, and the course of the load over
 //! time; or a recorded trace ([`trace`]).
 
+mod alike;
 mod course;
 mod gaps;
 mod lengths;
@@ -19,10 +20,11 @@ use serde::Serialize;
 
 use crate::engine::{Content, Prompt};
 
+pub use self::alike::{Documents, behind_system_prompt, but_one_in, in_batches};
 pub use self::course::Course;
 pub use self::gaps::Gaps;
 pub use self::lengths::Lengths;
-pub use self::sessions::{Sessions, behind_system_prompt};
+pub use self::sessions::Sessions;
 
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,4 +1,4 @@
-//! Prompts that begin alike: behind one system prompt, and in conversations that each turn sends again.
+//! Conversations that each turn sends again.
 
 use std::time::Duration;
 
@@ -72,21 +72,11 @@ impl Sessions {
     }
 }
 
-/// The same requests, each behind a system prompt of so many tokens that all have in common.
-pub fn behind_system_prompt(mut arrivals: Vec<Arrival>, system_tokens: u32) -> Vec<Arrival> {
-    for (conversation, arrival) in (0..).zip(&mut arrivals) {
-        arrival.prompt_tokens += system_tokens;
-        arrival.content = Some(Content { system: 0, system_tokens, conversation });
-    }
-    arrivals
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::workload;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -111,17 +101,6 @@ mod tests {
             let before = said.insert(conversation, arrival.prompt_tokens + arrival.output_tokens);
             assert!(before.is_none_or(|before| before < arrival.prompt_tokens));
             assert!(arrival.prompt_tokens > 4_000);
-        }
-    }
-
-    #[test]
-    fn a_system_prompt_comes_before_all_requests_and_each_goes_on_by_itself() {
-        let plain = workload::arrivals(5.0, HOUR / 60, 1);
-        let behind = behind_system_prompt(plain.clone(), 12_000);
-        for ((number, plain), behind) in (0..).zip(plain).zip(behind) {
-            let content = Content { system: 0, system_tokens: 12_000, conversation: number };
-            let expected = Arrival { prompt_tokens: plain.prompt_tokens + 12_000, content: Some(content), ..plain };
-            assert_eq!(behind, expected);
         }
     }
 }

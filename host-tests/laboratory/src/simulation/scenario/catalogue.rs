@@ -11,7 +11,9 @@ use super::engines::{degrading, keeping_blocks, noisy, non_linear, paced, turnin
 use crate::cluster::MODEL;
 use crate::engine::{Gpu, Model};
 use crate::kinds::Kind;
-use crate::workload::{Class, Course, Gaps, Sessions, Traffic, behind_system_prompt, mixes, overlay};
+use crate::workload::{
+    Class, Course, Documents, Gaps, Sessions, Traffic, behind_system_prompt, but_one_in, in_batches, mixes, overlay,
+};
 
 /// All of them; the first is the default.
 pub fn all() -> Vec<Scenario> {
@@ -182,13 +184,18 @@ fn sizes() -> Vec<Scenario> {
 /// Prompts that begin alike, on engines that cache what prompts begin with.
 fn prefixes() -> Vec<Scenario> {
     const SYSTEM_TOKENS: u32 = 12_000;
-    let cached = |name| {
-        let pods = [(Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::A100, 4.2), (Gpu::H100, 7.0)];
-        let scenario = Scenario::seed(name).on(&pods, Model::Gqa8b, MIXED_PROFILES).keeping(B2).at(1, 10, 2.0);
+    const HOT_TOKENS: u32 = 8_000;
+    const BATCH: u32 = 32;
+    let cached_on = |name, pods: &[(Gpu, f64)]| {
+        let scenario = Scenario::seed(name).on(pods, Model::Gqa8b, MIXED_PROFILES).keeping(B2).at(1, 10, 2.0);
         scenario.served_by("with automatic prefix caching", keeping_blocks(Model::Gqa8b))
     };
+    let cached = |name| {
+        let pods = [(Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::L20, 1.8), (Gpu::A100, 4.2), (Gpu::H100, 7.0)];
+        cached_on(name, &pods)
+    };
+    let questions = Traffic::poisson(mixes::QUESTIONS);
     let system_prompt = |name| {
-        let questions = Traffic::poisson(mixes::QUESTIONS);
         let workload = move |rate_per_s, span, seed| {
             behind_system_prompt(questions.arrivals(rate_per_s, span, seed), SYSTEM_TOKENS)
         };
@@ -198,7 +205,30 @@ fn prefixes() -> Vec<Scenario> {
         let workload = |rate_per_s, span, seed| Sessions::AGENTS.arrivals(rate_per_s, span, seed);
         cached(name).serving("agents that send a growing history", Arc::new(workload), &[Class::Chat])
     };
+    let retrieval = |name| {
+        let workload =
+            move |rate_per_s, span, seed| Documents::RETRIEVAL.before(questions.arrivals(rate_per_s, span, seed), seed);
+        cached(name).serving("short questions behind one of 200 documents", Arc::new(workload), &[Class::Chat])
+    };
+    let one_hot_prefix = |name| {
+        let workload = move |rate_per_s, span, seed| {
+            but_one_in(20, behind_system_prompt(questions.arrivals(rate_per_s, span, seed), HOT_TOKENS))
+        };
+        let words = "short questions, 19 in 20 of them behind the same 8,000 tokens";
+        cached_on(name, &[(Gpu::A100, 1.0); 4]).serving(words, Arc::new(workload), &[Class::Chat])
+    };
+    let batches = |name| {
+        // The sum of a batch's gaps is exponential, so that batches are a Poisson process.
+        let gaps = Gaps::Gamma { coefficient_of_variation: f64::from(BATCH).sqrt() };
+        let traffic = Traffic { gaps, ..Traffic::poisson(mixes::LONG_QUESTIONS) };
+        let workload =
+            move |rate_per_s, span, seed| in_batches(BATCH as usize, traffic.arrivals(rate_per_s, span, seed));
+        cached(name).serving("batches of 32 identical prompts", Arc::new(workload), &[Class::Chat])
+    };
     vec![
+        retrieval("retrieval"),
+        one_hot_prefix("one-hot-prefix"),
+        batches("batches"),
         system_prompt("system-prompt"),
         system_prompt("system-prompt-untold").silent(),
         agents("agents"),
