@@ -147,7 +147,7 @@ impl<S: Store> Dispatcher<S> {
 
         let mut decisions: Vec<Decision> = Vec::new();
         let mut rest = candidates.as_slice();
-        while let Some(first) = rest.first() {
+        while let Some(first) = rest.first().filter(|_| decisions.len() < most_decisions) {
             let urgency = self.requests.urgency(first, now);
             while let Some((claim, claimant)) = claims.next_if(|(claim, _)| claim.urgency < urgency) {
                 let Some((pod, load)) = claim.fits(&view) else { continue };

@@ -195,6 +195,13 @@ impl<H: Host> Router<H> {
     /// Time passed.
     pub fn on_tick(&mut self) {
         let now = self.host.now();
+        if now.since(self.shared_at) >= IDLE_TICK {
+            self.share(now);
+            if self.dispatcher.waiting() > 0 {
+                // With a round in one callback it would take too long; the next tick is soon.
+                return self.stats.flush();
+            }
+        }
         let actions = self.dispatcher.tick(now);
         self.perform(actions, None);
         self.release_unread(now);
@@ -204,15 +211,17 @@ impl<H: Host> Router<H> {
         self.meet_replicas(now);
         // In case that a message was lost.
         self.read_unread();
-        if now.since(self.shared_at) >= IDLE_TICK {
-            self.shared_at = now;
-            self.dispatcher.exchange_answers(now);
-            if let Some(survey) = self.dispatcher.survey(now) {
-                self.stats.survey(&survey);
-            }
-        }
         self.stats.flush();
         self.adjust_tick();
+    }
+
+    /// Exchanges what answers taught with the other VMs, and takes stock of all.
+    fn share(&mut self, now: Instant) {
+        self.shared_at = now;
+        self.dispatcher.exchange_answers(now);
+        if let Some(survey) = self.dispatcher.survey(now) {
+            self.stats.survey(&survey);
+        }
     }
 
     /// The configuration is gone, and the last of its streams.

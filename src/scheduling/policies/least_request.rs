@@ -46,7 +46,7 @@ pub(super) fn place(
     waiting: &[&Request],
     round: &mut Round<'_>,
     takes: impl Fn(&Candidate<'_>) -> bool,
-    hits: impl Fn(&Round<'_>, &Request) -> PrefixHits,
+    hits: impl Fn(&mut Round<'_>, &Request) -> PrefixHits,
 ) -> Vec<Decision> {
     let mut decisions = Vec::new();
     for request in waiting {

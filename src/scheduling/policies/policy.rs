@@ -7,6 +7,9 @@ use crate::scheduling::request::{Arrival, Request, RequestId};
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
+/// Looks of requests at pods that looking up a prompt's pods takes about as long as.
+pub(super) const LOOKS_OF_HITS: usize = 120;
+
 /// A rule by which waiting requests are placed on pods.
 pub trait Policy {
     /// Looks at the pool and at the most urgent waiting requests (of this policy, most urgent
@@ -63,9 +66,12 @@ impl<'a> Round<'a> {
         Self { now, rng, latency_models, prefixes: None, looks: 0, most_decisions: usize::MAX, waiting: 1 }
     }
 
-    /// Returns the pods that computed a part of a request's prompt.
-    pub fn hits(&self, request: &Request) -> PrefixHits {
+    /// Returns the pods that are expected to hold a part of a request's prompt. Counts as looks.
+    pub fn hits(&mut self, request: &Request) -> PrefixHits {
         let Arrival { heads, shape, .. } = &request.arrival;
+        if self.prefixes.is_some() && !heads.is_empty() {
+            self.looks = self.looks.saturating_add(LOOKS_OF_HITS);
+        }
         self.prefixes.map(|prefixes| prefixes.expected(heads, shape.input_tokens)).unwrap_or_default()
     }
 }

@@ -24,13 +24,13 @@ struct Crowd {
     named: bool,
 }
 
-/// Five pods that make a token each 25 ms for a request or ten, in time for few.
-fn config(policy: &str) -> Value {
+/// Pods that make a token each 25 ms for a request or ten, in time for few.
+fn config(pods: usize, policy: &str) -> Value {
     let mut config = by_token(0, policy, "30ms");
     config["profiles"]["inline"][0]["model"] = Value::Null;
     config["queue"] = json!({ "max_requests": 100_000 });
     let pod = |pod: usize| json!({ "address": address(pod), "deployment": "default/a" });
-    config["pods"]["static"] = (0..5).map(pod).collect();
+    config["pods"]["static"] = (0..pods).map(pod).collect();
     let class = |class: usize| json!({ "name": format!("class-{class}"), "header": { "name": "x-class", "value": class.to_string() } });
     config["classes"] = (0..CLASSES).map(class).collect();
     config
@@ -51,7 +51,7 @@ fn counting() -> &'static Program {
 
 /// The most instructions of each callback while they come, wait, and some that run end.
 fn cost(crowd: Crowd) -> BTreeMap<&'static str, u64> {
-    let world = of(counting(), &config(crowd.policy)).workers(crowd.workers).build().unwrap();
+    let world = of(counting(), &config(5, crowd.policy)).workers(crowd.workers).build().unwrap();
     world.clear_history();
     let streams: Vec<Stream> = (0..crowd.waiting)
         .map(|index| {
@@ -117,10 +117,7 @@ fn answer(stream: &Stream) {
 
 #[test]
 fn no_callback_takes_more_than_a_millisecond_where_all_that_waits_is_cached_everywhere() {
-    let mut config = config("slo-attainment");
-    config["pods"]["static"] =
-        (0..20).map(|pod| json!({ "address": address(pod), "deployment": "default/a" })).collect();
-    let world = of(counting(), &config).build().unwrap();
+    let world = of(counting(), &config(20, "slo-attainment")).build().unwrap();
     let mut streams: Vec<Stream> = (0..2_000).map(|_| turn(&world)).collect();
     for _ in 0..5 {
         world.advance(ms(300));

@@ -104,7 +104,7 @@ pub use self::late::Lateness;
 use self::outlook::PodOutlook;
 use self::placing::{PlacedRequest, Placing};
 use self::pressure::Pressure;
-use self::work::{HITS_WORK, LOOKS_OF_HITS, LOOKS_OF_WORK, least_busy, most_judged, work_before};
+use self::work::{HITS_WORK, LOOKS_OF_WORK, least_busy, most_judged, work_before};
 use super::least_request::{self, LEAST_REQUEST};
 use super::name::{Descriptor, PolicyKind, PolicyName};
 use super::policy::{Decision, Policy, Round};
@@ -285,7 +285,6 @@ impl Policy for Attainment {
         let unjudged = self.backlog.admit(unjudged, look.in_flight, round.now);
         let takes = |pod: &Candidate<'_>| pod.state.sustains_more();
         let mut decisions = least_request::place(view, &unjudged, round, takes, |round, request| round.hits(request));
-        round.looks = round.looks.saturating_add(unjudged.len().saturating_mul(LOOKS_OF_HITS));
         let pool = view.pool();
         let mut outlooks: Vec<Option<PodOutlook>> = vec![None; pool.pods().len()];
         for position in least_busy(view) {

@@ -42,6 +42,8 @@ pub(super) struct Placing<'r> {
     order: Vec<usize>,
     /// Looks at single streams so far.
     work: usize,
+    /// `true` once a request was placed.
+    has_placed: bool,
 }
 
 struct UnplacedRequest<'r> {
@@ -112,7 +114,8 @@ impl<'r> Placing<'r> {
             }
         });
         let waiting = waiting.collect();
-        let mut placing = Self { now, waiting, is_alone: false, outlooks, order: Vec::new(), work: 0 };
+        let mut placing =
+            Self { now, waiting, is_alone: false, outlooks, order: Vec::new(), work: 0, has_placed: false };
         placing.sort();
         placing
     }
@@ -138,7 +141,9 @@ impl<'r> Placing<'r> {
     pub(super) fn next(&mut self, budget: &mut Budget, view: &View<'_>) -> Option<PlacedRequest<'r>> {
         let mut next: Option<(usize, BestPlace, f64)> = None;
         for index in 0..self.waiting.len() {
-            if self.work >= MOST_WORK {
+            // What is judged is looked at once, however much was done before: else nothing might
+            // ever be placed while many wait for many pods.
+            if self.has_placed && self.work >= MOST_WORK {
                 break;
             }
             let starved = self.waiting.get(index).is_some_and(|waiting| waiting.starved);
@@ -164,6 +169,7 @@ impl<'r> Placing<'r> {
 
     /// A request was placed on the pod at `position`.
     pub(super) fn replace(&mut self, position: usize, outlook: Option<PodOutlook>) {
+        self.has_placed = true;
         self.work += PLACED_WORK + outlook.as_ref().map_or(0, PodOutlook::work);
         if let Some(old) = self.outlooks.get_mut(position) {
             *old = outlook;

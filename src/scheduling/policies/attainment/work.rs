@@ -1,6 +1,7 @@
 //! Bounds on the work of a round: less than a millisecond, whatever waits and runs.
 
 use super::outlook::PodOutlook;
+use crate::scheduling::policies::policy::LOOKS_OF_HITS;
 use crate::scheduling::view::View;
 
 /// Pods of each deployment that a round reckons: those with the fewest requests.
@@ -23,11 +24,9 @@ const OFFER_WORK: usize = 3;
 /// do.
 pub(super) const LOOKS_OF_WORK: usize = 40;
 
-/// A look-up of the pods that computed a part of a prompt costs about as much as so many of them.
+/// A look-up of the pods that have a part of a prompt costs about as much as so many of them.
 pub(super) const HITS_WORK: usize = 3;
-
-/// The looks of requests at pods that it counts as.
-pub(super) const LOOKS_OF_HITS: usize = 60;
+const _: () = assert!(HITS_WORK * LOOKS_OF_WORK == LOOKS_OF_HITS, "both say the same");
 
 /// Seeing a request on a pod that may have its prompt in its cache, found and not found.
 pub(super) const CASES_WORK: usize = 3;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::super::backlog::Backlog;
 use super::super::{Attainment, Policy};
-use super::placing::{latency_models, profile, request};
+use super::placing::{latency_models, placed, profile, request, runs};
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::policies::{Lateness, Round, attainment};
 use crate::scheduling::request::{Arrival, Request};
@@ -84,4 +84,17 @@ fn while_no_model_is_relied_on_no_pod_is_given_more_requests_than_it_sustains() 
         Attainment::new(Lateness::default()).decide(&mut view, &[&request], &mut round).len()
     };
     assert_eq!([placed(8, None), placed(8, Some(8)), placed(7, Some(8))], [1, 0, 1]);
+}
+
+#[test]
+fn of_many_that_wait_for_many_busy_pods_some_are_placed() {
+    let pool = pool(&[("d", 20, Some(profile()))]);
+    for count in [8, 10, 14] {
+        let on = vec![runs(count, 500); 20];
+        let placed_of = |waiting: u32| {
+            let waiting: Vec<Request> = (0..waiting).map(|id| request(id, 500, 200, START, &pool)).collect();
+            placed(&pool, on.clone(), &waiting.iter().collect::<Vec<_>>(), START).len()
+        };
+        assert!(placed_of(1) == 1 && placed_of(128) >= 1, "{count} on each");
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn latency_models(pool: &Pool) -> LatencyModels {
     latency_models
 }
 
-fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
+pub(super) fn placed(pool: &Pool, on: Vec<Vec<Run>>, waiting: &[&Request], now: Instant) -> Vec<(u32, usize)> {
     let states = on.iter().map(|runs| PodState { in_flight: runs.len() as u32, ..PodState::default() }).collect();
     let mut view = View::new(pool, states);
     view.tell_runs(on);
