@@ -189,7 +189,6 @@ fn late_is_429_where_so_configured() {
 fn retry_after_grows_with_the_load_ahead() {
     let mut config = filter(2, 1);
     config["queue"] = json!({ "max_requests": 100, "max_wait": "30s" });
-    let mut previous = 0;
     for waiting in [1, 10, 20, 40, 100] {
         config["queue"]["max_requests"] = waiting.into();
         let world = world(&config, 4);
@@ -200,8 +199,6 @@ fn retry_after_grows_with_the_load_ahead() {
         // Two pods work off one a second each; clients are told so much to twice that, at random, of 3 s at least.
         let expected = (waiting as u64 / 2).clamp(1, 30);
         assert!((expected..=expected + expected.max(3) + 1).contains(&seconds), "{waiting} ahead: {seconds} s");
-        assert!(seconds >= previous);
-        previous = seconds;
     }
 }
 
