@@ -26,7 +26,7 @@ pub struct Content {
 impl Prompt {
     /// Content that it shares with those that begin like most of it: its system prompt, if that is more than half of it, else its
     /// conversation.
-    pub fn kin(&self) -> Option<Content> {
+    pub fn prefix_group(&self) -> Option<Content> {
         let is_mostly_shared = |content: &Content| u64::from(content.system_tokens) * 2 > u64::from(self.tokens);
         let system = |content: Content| Content { conversation: 0, ..content };
         self.content.map(|content| if is_mostly_shared(&content) { system(content) } else { content })
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prompts_are_kin_by_a_system_prompt_of_more_than_half_of_them_and_else_by_their_conversation() {
+    fn prompts_are_grouped_by_a_system_prompt_of_more_than_half_of_them_and_else_by_their_conversation() {
         let prompt = |tokens, conversation| {
             let content = Some(Content { system: 1, system_tokens: 600, conversation });
             Prompt { tokens, content }
         };
-        assert_eq!(prompt(1_199, 1).kin(), prompt(700, 2).kin());
-        assert_ne!(prompt(1_200, 1).kin(), prompt(1_200, 2).kin());
-        assert_eq!(prompt(1_200, 1).kin(), prompt(1_300, 1).kin());
-        assert_eq!(Prompt::from(100).kin(), None);
+        assert_eq!(prompt(1_199, 1).prefix_group(), prompt(700, 2).prefix_group());
+        assert_ne!(prompt(1_200, 1).prefix_group(), prompt(1_200, 2).prefix_group());
+        assert_eq!(prompt(1_200, 1).prefix_group(), prompt(1_300, 1).prefix_group());
+        assert_eq!(Prompt::from(100).prefix_group(), None);
     }
 }

@@ -23,10 +23,10 @@ pub enum Baseline {
     RoundRobin,
     /// Of two different pods at random the one with fewer requests in flight (Envoy's `LEAST_REQUEST`).
     PowerOfTwo,
-    /// Requests that [begin alike](crate::engine::Prompt::kin), such as the turns of a conversation, on one pod, whatever it runs: by
+    /// Requests that [begin alike](crate::engine::Prompt::prefix_group), such as the turns of a conversation, on one pod, whatever it runs: by
     /// rendezvous hashing with the pods' weights.
     Sticky,
-    /// The pod that had the last request that [began alike](crate::engine::Prompt::kin); others, and all while requests in flight differ
+    /// The pod that had the last request that [began alike](crate::engine::Prompt::prefix_group); others, and all while requests in flight differ
     /// much, go where [`Self::WeightedLeastRequest`] sends them. So are SMG's and SGLang's `cache_aware`, but for trees of texts: this one is
     /// told which requests begin alike.
     CacheAware,
@@ -88,7 +88,7 @@ impl Pusher {
         Self { which, in_flight: vec![0; pods], weights, turns, pods: Vec::new(), homes: HashMap::new(), rng }
     }
 
-    fn choose(&mut self, worker: usize, kin: Option<Content>) -> usize {
+    fn choose(&mut self, worker: usize, group: Option<Content>) -> usize {
         let pods = self.in_flight.len();
         match self.which {
             Baseline::RoundRobin => {
@@ -103,8 +103,8 @@ impl Pusher {
             }
             Baseline::PlainLeastRequest => self.least(|this, pod| f64::from(this.in_flight[pod])),
             Baseline::WeightedLeastRequest => self.weighted_least(),
-            Baseline::Sticky => match kin {
-                Some(kin) => self.rendezvous(kin),
+            Baseline::Sticky => match group {
+                Some(group) => self.rendezvous(group),
                 None => self.weighted_least(),
             },
             Baseline::CacheAware => {
@@ -114,9 +114,9 @@ impl Pusher {
                     .fold((0, u32::MAX), |(most, least), count| (most.max(*count), least.min(*count)));
                 let (difference, ratio) = IMBALANCE;
                 let is_balanced = most - least <= difference || f64::from(most) <= ratio * f64::from(least);
-                let home = kin.and_then(|kin| self.homes.get(&kin)).filter(|_| is_balanced).copied();
+                let home = group.and_then(|group| self.homes.get(&group)).filter(|_| is_balanced).copied();
                 let pod = home.unwrap_or_else(|| self.weighted_least());
-                self.homes.extend(kin.map(|kin| (kin, pod)));
+                self.homes.extend(group.map(|group| (group, pod)));
                 pod
             }
         }
@@ -127,10 +127,10 @@ impl Pusher {
     }
 
     /// The pod of requests that begin alike: each is that of as many as its share of all weights.
-    fn rendezvous(&self, kin: Content) -> usize {
+    fn rendezvous(&self, group: Content) -> usize {
         let score = |pod: usize| {
             let mut hasher = DefaultHasher::new();
-            (kin, pod).hash(&mut hasher);
+            (group, pod).hash(&mut hasher);
             let uniform = fastrand::Rng::with_seed(hasher.finish()).f64();
             -uniform.ln() / self.weights[pod]
         };
@@ -147,7 +147,7 @@ impl Pusher {
 
 impl Gateway for Pusher {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, _now: Instant) -> Vec<Verdict> {
-        let pod = self.choose(id as usize % self.turns.len(), demand.arrival.prompt().kin());
+        let pod = self.choose(id as usize % self.turns.len(), demand.arrival.prompt().prefix_group());
         self.in_flight[pod] += 1;
         // Requests come in the order of their numbers.
         self.pods.push(pod);

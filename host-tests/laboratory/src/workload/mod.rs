@@ -1,12 +1,12 @@
 //! Workloads: a mix of kinds of traffic, the gaps between requests, and the course of the load over
 //! time; or a recorded trace ([`trace`]).
 
-mod alike;
 mod course;
 mod gaps;
 mod lengths;
 pub mod mixes;
 mod sessions;
+mod shared_prefixes;
 #[cfg(test)]
 mod tests;
 pub mod trace;
@@ -20,11 +20,11 @@ use serde::Serialize;
 
 use crate::engine::{Content, Prompt};
 
-pub use self::alike::{Documents, behind_system_prompt, but_one_in, in_batches};
 pub use self::course::Course;
 pub use self::gaps::Gaps;
 pub use self::lengths::Lengths;
 pub use self::sessions::Sessions;
+pub use self::shared_prefixes::{Documents, behind_system_prompt, but_one_in, in_batches};
 
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
