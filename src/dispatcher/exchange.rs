@@ -1,10 +1,15 @@
 //! Exchange of what runs and of what was learned with the other VMs, and the look at what runs.
 
+use std::mem;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Dispatcher;
 use crate::scheduling::time::Instant;
 use crate::shared::store::Store;
+
+/// Time between exchanges of what answers taught.
+const ANSWERS_EXCHANGED_EVERY: Duration = Duration::from_millis(250);
 
 impl<S: Store> Dispatcher<S> {
     /// Something changed of what runs here: tells the others, if they were not told just now.
@@ -15,9 +20,27 @@ impl<S: Store> Dispatcher<S> {
         self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
     }
 
+    /// Exchanges with the other VMs what is due: what runs, and what answers taught; one of them
+    /// while something waits, in turns. Returns `true` if that took long, which it does not where
+    /// no policy looks at what runs.
+    pub(super) fn exchange(&mut self, now: Instant) -> bool {
+        let looks_at_runs = self.settings.looks_at_runs;
+        let waits = self.requests.any_waits();
+        let answers_due = now.since(self.answers_exchanged_at) >= ANSWERS_EXCHANGED_EVERY;
+        let gives_way = mem::take(&mut self.exchanged_load_last) && answers_due && waits;
+        let is_member = self.coordinator.fence().is_some();
+        self.exchanged_load_last = !gives_way && looks_at_runs && is_member && self.exchange_load(now);
+        if !answers_due || self.exchanged_load_last && waits {
+            return self.exchanged_load_last;
+        }
+        self.answers_exchanged_at = now;
+        self.knowledge.exchange_answers(self.coordinator.store(), self.coordinator.keys(), now);
+        looks_at_runs
+    }
+
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often
     /// than it helps. Returns `true` if it did more than tell.
-    pub(super) fn exchange_load(&mut self, now: Instant) -> bool {
+    fn exchange_load(&mut self, now: Instant) -> bool {
         self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
         if !self.knowledge.take_turn(self.coordinator.store(), self.coordinator.keys(), now) {
             return false;

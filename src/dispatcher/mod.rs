@@ -62,6 +62,13 @@ pub struct Dispatcher<S> {
     policies: Policies,
     probes: Probes,
     liveness: Liveness,
+    answers_exchanged_at: Instant,
+    /// `true` where the last exchange was of what runs.
+    exchanged_load_last: bool,
+    /// `true` where the last tick exchanged and left its round to a message. The next one has its
+    /// round whatever is due: messages may be lost, and ticks may be so late that something always
+    /// is.
+    has_put_off: bool,
     rng: fastrand::Rng,
 }
 
@@ -84,6 +91,9 @@ impl<S: Store> Dispatcher<S> {
             policies: Policies { preferences: settings.preferences, built: FnvHashMap::default() },
             probes: Probes::default(),
             liveness: Liveness::default(),
+            answers_exchanged_at: Instant::ZERO,
+            exchanged_load_last: false,
+            has_put_off: false,
             rng: fastrand::Rng::with_seed(seed),
             settings,
         }
@@ -112,11 +122,6 @@ impl<S: Store> Dispatcher<S> {
     /// Returns the same, and the requests that run, in their order.
     pub fn learned_and_running(&mut self) -> (&mut Learning, impl Iterator<Item = RequestId> + '_) {
         (self.knowledge.answers_mut(), self.requests.running_ids())
-    }
-
-    /// Exchanges with the other VMs what was learned from answers.
-    pub fn exchange_answers(&mut self, now: Instant) {
-        self.knowledge.exchange_answers(self.coordinator.store(), self.coordinator.keys(), now);
     }
 
     /// Takes a new pool into force: what waits is judged anew, what runs is charged by the new
@@ -214,9 +219,9 @@ impl<S: Store> Dispatcher<S> {
     pub fn tick(&mut self, now: Instant) -> Vec<Action> {
         self.coordinator.beat(&self.pool, &self.requests, now);
         self.judge_anew();
-        let is_member = self.coordinator.fence().is_some();
-        if self.settings.looks_at_runs && is_member && self.exchange_load(now) && self.requests.any_waits() {
-            // Both in one callback would take it too long.
+        self.has_put_off = !self.has_put_off && self.exchange(now) && self.requests.any_waits();
+        if self.has_put_off {
+            // A round in the same callback would take it too long.
             self.coordinator.wake_self();
             return Vec::new();
         }

@@ -34,6 +34,8 @@ const STARTING_TICK: Duration = Duration::from_millis(50);
 const STARTING: Duration = Duration::from_secs(2);
 /// Time between ticks otherwise: the heartbeat's.
 const IDLE_TICK: Duration = Duration::from_millis(250);
+/// Time between surveys of all VMs for metrics.
+const SURVEYED_EVERY: Duration = Duration::from_millis(250);
 /// Messages taken from the mailbox at once: all say the same.
 const MOST_MESSAGES: usize = 64;
 
@@ -67,7 +69,7 @@ pub struct Router<H: Host> {
     pub(super) prompt_secret: Option<u64>,
     started_at: Instant,
     tick: Duration,
-    shared_at: Instant,
+    surveyed_at: Instant,
     pub(super) tokenizer: Tokenizer,
 }
 
@@ -96,7 +98,7 @@ impl<H: Host> Router<H> {
             jitter: fastrand::Rng::with_seed(!seed),
             started_at: host.now(),
             tick: Duration::ZERO,
-            shared_at: Instant::ZERO,
+            surveyed_at: Instant::ZERO,
             tokenizer: Tokenizer::new(config.request.prompt_tokens),
             config,
             host,
@@ -195,13 +197,6 @@ impl<H: Host> Router<H> {
     /// Time passed.
     pub fn on_tick(&mut self) {
         let now = self.host.now();
-        if now.since(self.shared_at) >= IDLE_TICK {
-            self.share(now);
-            if self.dispatcher.waiting() > 0 {
-                // With a round in one callback it would take too long; the next tick is soon.
-                return self.stats.flush();
-            }
-        }
         let actions = self.dispatcher.tick(now);
         self.perform(actions, None);
         self.release_unread(now);
@@ -211,14 +206,17 @@ impl<H: Host> Router<H> {
         self.meet_replicas(now);
         // In case that a message was lost.
         self.read_unread();
+        self.survey(now);
         self.stats.flush();
         self.adjust_tick();
     }
 
-    /// Exchanges what answers taught with the other VMs, and takes stock of all.
-    fn share(&mut self, now: Instant) {
-        self.shared_at = now;
-        self.dispatcher.exchange_answers(now);
+    /// Now and then shows the state of all VMs in metrics.
+    fn survey(&mut self, now: Instant) {
+        if now.since(self.surveyed_at) < SURVEYED_EVERY {
+            return;
+        }
+        self.surveyed_at = now;
         if let Some(survey) = self.dispatcher.survey(now) {
             self.stats.survey(&survey);
         }

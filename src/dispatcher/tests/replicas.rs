@@ -73,8 +73,11 @@ impl Gateways {
         self.look(gateway);
     }
 
+    /// A tick, and the message by which it may ask for a round.
     fn look(&mut self, gateway: usize) {
-        let actions = self.dispatchers[gateway].tick(self.now);
+        let dispatcher = &mut self.dispatchers[gateway];
+        let mut actions = dispatcher.tick(self.now);
+        actions.extend(dispatcher.look_again(self.now));
         self.perform(gateway, &actions);
     }
 
