@@ -342,20 +342,3 @@ fn the_survey_counts_what_runs_on_pods_that_are_gone() {
     dispatcher.set_pool(Pool::default().into(), START);
     assert_eq!(dispatcher.survey(START).map(|survey| survey.in_flight), Some(1));
 }
-
-/// Each tick finds something to exchange where they are a second late.
-#[test]
-fn of_late_ticks_whose_messages_are_lost_every_other_looks_at_what_waits() {
-    let mut world = World::new(1, halves(), Settings { looks_at_runs: true, ..settings() });
-    (1..4).for_each(|id| world.arrive(0, arrival(id, 0, START)));
-    world.now = START.after(settings().max_wait + TICK);
-    let mut late_tick = || {
-        world.now = world.now.after(secs(1));
-        world.tick(0);
-        while world.mail_count() > 0 {
-            world.lose(0);
-        }
-        world.waiting().len()
-    };
-    assert_eq!([late_tick(), late_tick()], [1, 0]);
-}

@@ -241,3 +241,23 @@ proptest! {
         world.assert_empty();
     }
 }
+
+/// Each tick finds something to exchange where they are a second late.
+#[test]
+fn of_late_ticks_whose_messages_are_lost_every_other_looks_at_what_waits() {
+    let mut world = world(1, 1);
+    (0..20).for_each(|id| world.ask(0, id, 4_000, 200));
+    let waiting = world.waiting().len();
+    assert!(waiting > 0);
+    world.now = world.now.after(MAX_WAIT);
+    let mut late_tick = || {
+        world.now = world.now.after(Duration::from_secs(1));
+        world.tick(0);
+        while world.mail_count() > 0 {
+            world.lose(0);
+        }
+        world.waiting().len()
+    };
+    let left = [late_tick(), late_tick()];
+    assert!(left[0] == waiting && left[1] < waiting, "{left:?} of {waiting}");
+}
