@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::content::Content;
+use super::content::{BlockKey, Content};
 use super::roofline::BLOCK_TOKENS;
 
 /// See the module.
@@ -18,25 +18,10 @@ pub(super) struct Cache {
     blocks: u32,
     /// Blocks that nobody holds and that say nothing.
     blank: u32,
-    known: HashMap<Key, Known>,
+    known: HashMap<BlockKey, Known>,
     /// Known blocks that nobody holds, in the order in which they were let go.
-    idle: BTreeMap<u64, Key>,
+    idle: BTreeMap<u64, BlockKey>,
     let_go: u64,
-}
-
-/// A full block's content, by its position in the text that it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    text: Text,
-    position: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Text {
-    System(u32),
-    Conversation(u32),
-    /// A request's own.
-    Request(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,11 +63,16 @@ impl Cache {
         self.blocks - self.free()
     }
 
+    /// Returns the number of known blocks that its first `tokens` begin with, without the last token.
+    pub(super) fn known_blocks(&self, owner: Owner, tokens: u32) -> u32 {
+        let most = tokens.saturating_sub(1) / BLOCK_TOKENS;
+        (0..most).take_while(|position| self.known.contains_key(&owner.key(*position))).count() as u32
+    }
+
     /// Holds the known blocks that its first `tokens` begin with, all but the last token at most, and blocks for the rest of
     /// them; `None` if there is no room.
     pub(super) fn admit(&mut self, owner: Owner, tokens: u32) -> Option<Hold> {
-        let most = tokens.saturating_sub(1) / BLOCK_TOKENS;
-        let known = (0..most).take_while(|position| self.known.contains_key(&owner.key(*position))).count() as u32;
+        let known = self.known_blocks(owner, tokens);
         let idle = (0..known).filter(|position| matches!(self.known[&owner.key(*position)], Known::Idle(_))).count();
         let blocks = tokens.div_ceil(BLOCK_TOKENS);
         if idle as u32 + (blocks - known) > self.free() {
@@ -133,7 +123,7 @@ impl Cache {
     }
 
     /// Returns `true` if the block is known, and adds a holder to it.
-    fn hold_known(&mut self, key: Key) -> bool {
+    fn hold_known(&mut self, key: BlockKey) -> bool {
         let Some(known) = self.known.get_mut(&key) else { return false };
         match known {
             Known::Held(holders) => *holders += 1,
@@ -168,14 +158,8 @@ impl Hold {
 // === impl Owner ===
 
 impl Owner {
-    fn key(&self, position: u32) -> Key {
-        let end = (position + 1) * BLOCK_TOKENS;
-        let text = match self.content {
-            None => Text::Request(self.request),
-            Some(content) if end <= content.system_tokens => Text::System(content.system),
-            Some(content) => Text::Conversation(content.conversation),
-        };
-        Key { text, position }
+    const fn key(&self, position: u32) -> BlockKey {
+        BlockKey::new(self.request, self.content, position, BLOCK_TOKENS)
     }
 }
 

@@ -21,9 +21,30 @@ pub struct Content {
     pub conversation: u32,
 }
 
+/// Key of a full block of tokens: its text and its place in it, so that equal keys are equal prefixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockKey {
+    text: Text,
+    position: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Text {
+    System(u32),
+    Conversation(u32),
+    /// A request's own.
+    Request(u64),
+}
+
 // === impl Prompt ===
 
 impl Prompt {
+    /// Returns the keys of its full blocks of so many tokens, as the prompt of this request.
+    pub fn blocks(self, request: u64, block_tokens: u32) -> impl Iterator<Item = BlockKey> {
+        let key = move |position| BlockKey::new(request, self.content, position, block_tokens);
+        (0..self.tokens / block_tokens).map(key)
+    }
+
     /// Content that it shares with those that begin like most of it: its system prompt, if that is more than half of it, else its
     /// conversation.
     pub fn prefix_group(&self) -> Option<Content> {
@@ -40,9 +61,37 @@ impl From<u32> for Prompt {
     }
 }
 
+// === impl BlockKey ===
+
+impl BlockKey {
+    /// The key of a request's block at `position`, of blocks of so many tokens.
+    pub(super) const fn new(request: u64, content: Option<Content>, position: u32, block_tokens: u32) -> Self {
+        let end = (position + 1) * block_tokens;
+        let text = match content {
+            None => Text::Request(request),
+            Some(content) if end <= content.system_tokens => Text::System(content.system),
+            Some(content) => Text::Conversation(content.conversation),
+        };
+        Self { text, position }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_of_prompts_that_begin_alike_have_equal_keys_up_to_there() {
+        let prompt = |conversation| {
+            let content = Some(Content { system: 1, system_tokens: 100, conversation });
+            Prompt { tokens: 200, content }
+        };
+        let common = |one: Prompt, other: Prompt| {
+            one.blocks(1, 64).zip(other.blocks(2, 64)).take_while(|(one, other)| one == other).count()
+        };
+        assert_eq!([common(prompt(1), prompt(1)), common(prompt(1), prompt(2))], [3, 1]);
+        assert_eq!(common(Prompt::from(200), Prompt::from(200)), 0);
+    }
 
     #[test]
     fn prompts_are_grouped_by_a_system_prompt_of_more_than_half_of_them_and_else_by_their_conversation() {

@@ -31,12 +31,12 @@ use slo_router::scheduling::time::Instant;
 
 use self::behaviour::Draw;
 pub use self::behaviour::{Behaviour, Hiccups, Moods, PrefixCache, SlowSpell, Speculation, Tempo};
-use self::cache::Cache;
-pub use self::content::{Content, Prompt};
+use self::cache::{Cache, Owner};
+pub use self::content::{BlockKey, Content, Prompt};
 pub use self::costs::LinearCosts;
 pub use self::gpu::Gpu;
 pub use self::model::Model;
-pub use self::roofline::IterationCosts;
+pub use self::roofline::{BLOCK_TOKENS, IterationCosts};
 use self::sequence::Sequence;
 pub use self::spec::{Batching, EngineSpec};
 
@@ -240,6 +240,17 @@ impl Engine {
             kv_blocks_used: self.cache.held(),
             kv_blocks: self.spec.kv_blocks,
         }
+    }
+
+    /// Returns the tokens at the prompt's begin that it would not compute, were it to start on it now.
+    pub fn cached_tokens(&self, prompt: Prompt) -> u32 {
+        let owner = |content| Owner { request: RequestId::MAX, content: Some(content) };
+        prompt.content.map_or(0, |content| self.cache.known_blocks(owner(content), prompt.tokens) * BLOCK_TOKENS)
+    }
+
+    /// Returns the least time of its iterations.
+    pub fn iteration_costs(&self) -> IterationCosts {
+        self.spec.iteration_costs()
     }
 }
 

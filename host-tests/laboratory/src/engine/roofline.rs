@@ -10,7 +10,7 @@ use super::gpu::{ACTIVATION_BYTES, BANDWIDTH_EFFICIENCY, COMPUTE_EFFICIENCY, Gpu
 use super::model::Model;
 
 /// Tokens of one KV-cache block (vLLM's default).
-pub(super) const BLOCK_TOKENS: u32 = 16;
+pub const BLOCK_TOKENS: u32 = 16;
 /// Scheduling, kernel launches and sampling of an iteration, whatever is in it.
 const OVERHEAD_S: f64 = 2e-3;
 /// Sampling and detokenising one sequence.

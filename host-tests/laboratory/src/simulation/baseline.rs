@@ -139,10 +139,15 @@ impl Pusher {
 
     fn least(&mut self, measure: impl Fn(&Self, usize) -> f64) -> usize {
         let measures: Vec<f64> = (0..self.in_flight.len()).map(|pod| measure(self, pod)).collect();
-        let lowest = measures.iter().copied().fold(f64::INFINITY, f64::min);
-        let lowest: Vec<_> = (0..measures.len()).filter(|pod| measures[*pod] <= lowest).collect();
-        lowest[self.rng.usize(0..lowest.len())]
+        any_of_least(&measures, &mut self.rng)
     }
+}
+
+/// Returns the position of the least of these, at least one; at random among equals.
+pub(super) fn any_of_least(measures: &[f64], rng: &mut fastrand::Rng) -> usize {
+    let lowest = measures.iter().copied().fold(f64::INFINITY, f64::min);
+    let lowest: Vec<_> = (0..measures.len()).filter(|pod| measures[*pod] <= lowest).collect();
+    lowest[rng.usize(0..lowest.len())]
 }
 
 impl Gateway for Pusher {

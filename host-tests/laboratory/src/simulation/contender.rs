@@ -8,6 +8,7 @@ use slo_router::scheduling::policies::{self, PolicyName, attainment, pull};
 use crate::engine::Detail;
 use crate::simulation::aibrix::Rules;
 use crate::simulation::baseline::Baseline;
+use crate::simulation::prefix_router::PrefixRouter;
 use crate::simulation::scenario::Scenario;
 
 /// A policy of the filter, or a baseline.
@@ -21,6 +22,8 @@ pub enum Contender {
     Aibrix(Rules),
     /// One to compare with.
     Baseline(Baseline),
+    /// One that knows prefix caches.
+    PrefixRouter(PrefixRouter),
 }
 
 // === impl Contender ===
@@ -34,7 +37,7 @@ impl Contender {
         match self {
             Self::Aibrix(rules) => Self::Aibrix(Rules { cold: true, ..rules }),
             // They start without one.
-            Self::Shipped(_) | Self::TrueLengths(_) | Self::Baseline(_) => self,
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Baseline(_) | Self::PrefixRouter(_) => self,
         }
     }
 
@@ -43,7 +46,9 @@ impl Contender {
     pub fn detail(self, scenario: &Scenario) -> Detail {
         match self {
             Self::Shipped(_) | Self::TrueLengths(_) if scenario.answering.streamed => Detail::EveryToken,
-            Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) => Detail::Milestones,
+            Self::Shipped(_) | Self::TrueLengths(_) | Self::Aibrix(_) | Self::Baseline(_) | Self::PrefixRouter(_) => {
+                Detail::Milestones
+            }
         }
     }
 
@@ -51,7 +56,8 @@ impl Contender {
     pub fn all() -> impl Iterator<Item = Self> {
         let shipped = policies::all().filter(|name| *name != pull::SLO_LEAST_LOAD_PULLING);
         let aibrix = Rules::all_faithful().map(Self::Aibrix);
-        shipped.map(Self::Shipped).chain(aibrix).chain(Baseline::ALL.map(Self::Baseline))
+        let baselines = Baseline::ALL.map(Self::Baseline).into_iter().chain(PrefixRouter::ALL.map(Self::PrefixRouter));
+        shipped.map(Self::Shipped).chain(aibrix).chain(baselines)
     }
 }
 
@@ -62,6 +68,7 @@ impl fmt::Display for Contender {
             Self::TrueLengths(name) => write!(f, "{}{TRUE_LENGTHS}", name.as_str()),
             Self::Aibrix(rules) => rules.fmt(f),
             Self::Baseline(baseline) => f.write_str(baseline.name()),
+            Self::PrefixRouter(router) => f.write_str(router.name()),
         }
     }
 }

@@ -5,13 +5,19 @@ use slo_router::scheduling::load::Load;
 use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
+use crate::engine::Prompt;
 use crate::simulation::scenario::Demand;
+use crate::simulation::server::Server;
 
 /// A request's number: its position among the arrivals of the run.
 pub type RequestNumber = u32;
 
 /// Something that decides where requests go, and when.
 pub trait Gateway {
+    /// Sees the servers right before a request with this prompt comes: for baselines that servers
+    /// report to, or that know more than any gateway.
+    fn observe(&mut self, _prompt: Prompt, _servers: &[Box<dyn Server>]) {}
+
     /// A request came; it waits unless a verdict names it.
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict>;
 

@@ -5,6 +5,7 @@
 //! - [`shipped`]: the filter's own core as a gateway: as many dispatchers as Envoy has workers, over one shared memory.
 //! - [`aibrix`]: AIBrix's policies, as they are and mended.
 //! - [`baseline`]: policies to compare with that the filter does not ship.
+//! - [`prefix_router`]: others that know prefix caches.
 //! - [`scenario`]: who arrives, what is to be kept, and which pods serve.
 //! - [`belief`]: what a gateway is told of its pods.
 //! - [`bound`]: what no policy can exceed.
@@ -27,6 +28,7 @@ pub mod gauntlet;
 pub mod goodput;
 pub mod interval;
 pub mod lateness;
+pub mod prefix_router;
 pub mod record;
 pub mod report;
 pub mod scenario;

@@ -2,7 +2,18 @@
 
 use slo_router::scheduling::time::Instant;
 
-use crate::engine::{Engine, Event, Prompt, RequestId, SubmitError};
+use crate::engine::{Engine, Event, Gauges, IterationCosts, Prompt, RequestId, SubmitError};
+
+/// State of a server, and the part of a prompt that is in its cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Status {
+    /// Tokens at the prompt's begin that it would not compute, were it to start on it now.
+    pub cached_tokens: u32,
+    /// Its load.
+    pub gauges: Gauges,
+    /// Least time of its iterations.
+    pub iteration_costs: IterationCosts,
+}
 
 /// A model server in virtual time.
 pub trait Server {
@@ -17,6 +28,9 @@ pub trait Server {
 
     /// Moves time on to `to`; what happened until then, in order of time.
     fn advance(&mut self, to: Instant) -> Vec<Event>;
+
+    /// Returns what it would tell of itself about a request with this prompt that came now.
+    fn status(&self, prompt: Prompt) -> Status;
 }
 
 impl Server for Engine {
@@ -30,5 +44,13 @@ impl Server for Engine {
 
     fn advance(&mut self, to: Instant) -> Vec<Event> {
         Self::advance(self, to)
+    }
+
+    fn status(&self, prompt: Prompt) -> Status {
+        Status {
+            cached_tokens: self.cached_tokens(prompt),
+            gauges: self.gauges(),
+            iteration_costs: self.iteration_costs(),
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::simulation::figures::{OfRun, Summary};
 use crate::simulation::gateway::Gateway;
 use crate::simulation::goodput::CurveOfRuns;
 use crate::simulation::interval::Interval;
+use crate::simulation::prefix_router::PrefixGateway;
 use crate::simulation::record::START;
 use crate::simulation::scenario::{Demand, Scenario};
 use crate::simulation::shipped::{Filter, Lengths, Shipped};
@@ -149,6 +150,7 @@ impl Sweep {
                 let weights = cluster.pods.iter().map(|pod| pod.weight).collect();
                 Box::new(Pusher::new(which, weights, workers, seed))
             }
+            Contender::PrefixRouter(router) => Box::new(PrefixGateway::new(router, cluster.pods.len(), seed)),
         };
         Ok(world::run(demands, servers, gateway.as_mut())?)
     }

@@ -106,6 +106,7 @@ impl World<'_> {
     fn arrive(&mut self, position: usize) -> Result<(), Violation> {
         self.in_system += 1;
         let Record { arrival, slo, answering, .. } = self.records[position];
+        self.gateway.observe(arrival.prompt(), &self.servers);
         let verdicts = self.gateway.arrive(position as RequestNumber, &Demand { arrival, slo, answering }, self.now);
         self.carry_out(verdicts)
     }

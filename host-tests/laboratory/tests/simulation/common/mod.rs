@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use laboratory::engine::{Event, EventKind, Prompt, RequestId, SubmitError};
+use laboratory::engine::{Event, EventKind, Gauges, IterationCosts, Prompt, RequestId, SubmitError};
 use laboratory::simulation::contender::Contender;
 use laboratory::simulation::scenario::Scenario;
-use laboratory::simulation::server::Server;
+use laboratory::simulation::server::{Server, Status};
 use laboratory::simulation::shipped::Filter;
 use laboratory::simulation::sweep::Sweep;
 use serde_json::Map;
@@ -76,5 +76,16 @@ impl Server for Exponential {
             self.start(at);
         }
         events
+    }
+    fn status(&self, _prompt: Prompt) -> Status {
+        let costs = IterationCosts {
+            fixed_s: self.mean_s,
+            per_sequence_s: 0.0,
+            weights_s: 0.0,
+            per_context_token_s: 0.0,
+            per_computed_token_s: 0.0,
+        };
+        let gauges = Gauges { running: 0, waiting: self.waiting.len(), kv_blocks_used: 0, kv_blocks: 1 };
+        Status { cached_tokens: 0, gauges, iteration_costs: costs }
     }
 }
