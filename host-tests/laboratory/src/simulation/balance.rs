@@ -128,7 +128,8 @@ mod tests {
         let e2e = seconds(until - from);
         let answer = Completed { ttft: e2e, e2e, output_tokens: 1 };
         let fate = Fate::Completed { pod, wait: Duration::ZERO, answer, cached_tokens: 0 };
-        Record { arrival, slo: Slo::default(), answering: scenario.answering, fate }
+        let (slo, answering) = (Slo::default(), scenario.answering);
+        Record { arrival, slo, answering, expected_cached_tokens: None, fate }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct OfRun {
     pub cost_per_1000_kept: Option<f64>,
     /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
     pub cached_share: f64,
+    /// Mean share of the prompt by which the gateway's expectation of the pod's cache was off, of the
+    /// answered requests for which it had one.
+    pub expected_hit_error: Option<f64>,
     /// Balance of identical pods, where there are any.
     pub balance: Option<Balance>,
 }
@@ -88,6 +91,7 @@ impl OfRun {
         Self {
             pods_in_use: window.pods_in_use(records, pods.len()),
             cached_share: cached_share(records, window),
+            expected_hit_error: expected_hit_error(records, window),
             balance: Balance::of(records, pods, window),
             cost_per_1000_kept: (kept > 0.0).then(|| 1_000.0 * cost / kept),
             requests,
@@ -101,6 +105,12 @@ fn cached_share(records: &[Record], window: Window) -> f64 {
     let sum = |(cached, all): (u64, u64), (tokens, of): (u32, u32)| (cached + u64::from(tokens), all + u64::from(of));
     let (cached, all) = answered.fold((0, 0), sum);
     cached as f64 / all.max(1) as f64
+}
+
+fn expected_hit_error(records: &[Record], window: Window) -> Option<f64> {
+    let measured = records.iter().filter(|record| window.contains(record.arrival.at));
+    let errors: Vec<f64> = measured.filter_map(Record::expected_hit_error).collect();
+    Some(Interval::of(&errors)?.mean)
 }
 
 // === impl Figures ===
@@ -166,5 +176,35 @@ impl Summary {
             longest_wait_s: runs.iter().map(|run| run.longest_wait_s).fold(0.0, f64::max),
             times: times.collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slo_router::scheduling::slo::Slo;
+
+    use super::*;
+    use crate::simulation::scenario::Answering;
+    use crate::workload::Arrival;
+
+    /// Of 200 tokens of prompt, of which so many were expected in a cache and so many were there.
+    fn record(at_s: u64, expected_cached_tokens: Option<u32>, cached_tokens: u32) -> Record {
+        let at = Duration::from_secs(at_s);
+        let answer = Completed { ttft: Duration::ZERO, e2e: Duration::ZERO, output_tokens: 1 };
+        Record {
+            arrival: Arrival { at, class: Class::Chat, prompt_tokens: 200, content: None, output_tokens: 1 },
+            slo: Slo::default(),
+            answering: Answering { streamed: true, tells_cached: true },
+            expected_cached_tokens,
+            fate: Fate::Completed { pod: 0, wait: Duration::ZERO, answer, cached_tokens },
+        }
+    }
+
+    #[test]
+    fn the_error_of_expected_hits_is_a_share_of_prompts_and_has_no_sign() {
+        let window = Window { from: Duration::from_secs(1), to: Duration::from_secs(9) };
+        let records = [record(0, Some(0), 200), record(1, Some(100), 50), record(2, Some(0), 50), record(3, None, 200)];
+        assert_eq!(expected_hit_error(&records, window), Some(0.25));
+        assert_eq!(expected_hit_error(&records[3..], window), None);
     }
 }

@@ -21,6 +21,12 @@ pub trait Gateway {
     /// A request came; it waits unless a verdict names it.
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict>;
 
+    /// Returns the tokens of its prompt that a request which was just placed is expected to find in
+    /// the cache of its pod; `None` where nothing is expected of caches.
+    fn expected_cached_tokens(&self, _id: RequestNumber) -> Option<u32> {
+        None
+    }
+
     /// A request's answer has so many tokens now.
     fn token(&mut self, _id: RequestNumber, _output_tokens: u32, _now: Instant) {}
 

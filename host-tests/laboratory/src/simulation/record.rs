@@ -24,6 +24,8 @@ pub struct Record {
     pub slo: Slo,
     /// Form of its answer.
     pub answering: Answering,
+    /// Tokens of its prompt that the gateway expected in the cache of the pod that it went to.
+    pub expected_cached_tokens: Option<u32>,
     /// State of the request.
     pub fate: Fate,
 }
@@ -97,6 +99,13 @@ impl Record {
     /// Tokens of its prompt that the pod had in its cache, if it got an answer.
     pub fn cached_tokens(&self) -> Option<u32> {
         if let Fate::Completed { cached_tokens, .. } = self.fate { Some(cached_tokens) } else { None }
+    }
+
+    /// Share of its prompt by which the gateway's expectation of the pod's cache was off, if it had
+    /// one and the request got an answer.
+    pub fn expected_hit_error(&self) -> Option<f64> {
+        let error = self.expected_cached_tokens?.abs_diff(self.cached_tokens()?);
+        Some(f64::from(error) / f64::from(self.arrival.prompt_tokens.max(1)))
     }
 
     pub(crate) fn arrived_at(&self) -> Instant {

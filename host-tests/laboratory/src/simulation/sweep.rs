@@ -67,6 +67,9 @@ pub struct Point {
     pub cost_per_1000_kept: Option<Interval>,
     /// Share of the tokens of answered prompts that pods had in their caches, 0 to 1.
     pub cached_share: Option<Interval>,
+    /// Mean share of the prompt by which the gateway's expectation of the pod's cache was off, where
+    /// it routes by one.
+    pub expected_hit_error: Option<Interval>,
     /// Requests by which two identical pods differ at one moment, in the mean; of the group that differs most.
     pub identical_pods_differ: Option<Interval>,
     /// Of all requests, then of each class.
@@ -175,6 +178,7 @@ impl Point {
             pods_in_use: interval(|run| Some(run.pods_in_use)),
             cost_per_1000_kept: interval(|run| run.cost_per_1000_kept),
             cached_share: interval(|run| Some(run.cached_share)),
+            expected_hit_error: interval(|run| run.expected_hit_error),
             identical_pods_differ: interval(|run| Some(run.balance?.difference)),
             figures: Summary::of_all_and_each_class(runs, classes),
         }

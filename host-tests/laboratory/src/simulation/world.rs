@@ -75,7 +75,13 @@ struct World<'a> {
 /// # Errors
 /// As soon as an invariant is broken.
 pub fn run(demands: &[Demand], servers: Vec<Box<dyn Server>>, gateway: &mut dyn Gateway) -> Result<Run, Violation> {
-    let record = |&Demand { arrival, slo, answering }: &Demand| Record { arrival, slo, answering, fate: Fate::Waiting };
+    let record = |&Demand { arrival, slo, answering }: &Demand| Record {
+        arrival,
+        slo,
+        answering,
+        expected_cached_tokens: None,
+        fate: Fate::Waiting,
+    };
     let records = demands.iter().map(record).collect();
     let loads = vec![Load::ZERO; servers.len()];
     let mut world = World { now: START, records, servers, loads, gateway, in_system: 0, request_seconds: 0.0 };
@@ -173,6 +179,7 @@ impl World<'_> {
     fn place(&mut self, id: RequestNumber, pod: usize, load: Load) -> Result<(), Violation> {
         let record = &mut self.records[id as usize];
         let arrival = record.arrival;
+        record.expected_cached_tokens = self.gateway.expected_cached_tokens(id);
         record.fate = Fate::Running { pod, load, wait: self.now.since(record.arrived_at()), ttft: None };
         self.loads[pod] += load;
         if self.gateway.keeps_capacity() && self.loads[pod] > Load::CAPACITY {

@@ -11,6 +11,7 @@ use laboratory::simulation::record::{Fate, Record, START};
 use laboratory::simulation::scenario::{Cluster, Demand, Scenario};
 use laboratory::simulation::server::Server;
 use laboratory::simulation::shipped::{Filter, Lengths, Shipped};
+use laboratory::simulation::sweep::Sweep;
 use laboratory::simulation::world::{self, Run, Violation};
 use laboratory::workload::{Arrival, Class};
 use serde_json::{Map, json};
@@ -103,6 +104,21 @@ fn what_waits_in_one_worker_is_placed_a_message_after_another_workers_request_en
     let first = run.records[0].answer().unwrap();
     let Fate::Completed { wait, .. } = run.records[1].fate else { panic!("{:?}", run.records[1]) };
     assert_eq!(Duration::from_millis(1) + wait, first.e2e + Duration::from_micros(100));
+}
+
+#[test]
+fn a_filter_that_routes_by_prefixes_has_an_error_of_expected_hits_and_another_one_none() {
+    let scenario = Scenario::named("system-prompt").unwrap();
+    let error = |prefix: &str| {
+        let changes = json!({"prefix": prefix}).as_object().cloned().unwrap();
+        let filter = Filter::new(&scenario, scenario.profiles, &changes).unwrap();
+        let slo_attainment = "slo-attainment".parse().unwrap();
+        let sweep = Sweep { scenario: scenario.clone(), filter, ..sweep(vec![slo_attainment]) };
+        sweep.run(|| {}).unwrap()[0].points[0].expected_hit_error.map(|error| error.mean)
+    };
+    assert_eq!(error("off"), None);
+    // The first requests find nothing.
+    assert!(error("route").is_some_and(|error| (0.0..0.5).contains(&error)));
 }
 
 fn on_one_a10() -> Scenario {

@@ -160,6 +160,12 @@ impl Gateway for PrefixGateway {
         vec![Verdict::Place(id, pod, Load::ZERO)]
     }
 
+    fn expected_cached_tokens(&self, id: RequestNumber) -> Option<u32> {
+        // It is the youngest on its pod.
+        let flight = self.flights[self.pods[id as usize]].last()?;
+        Some(flight.request.prompt.tokens.saturating_sub(flight.uncached_tokens))
+    }
+
     fn token(&mut self, id: RequestNumber, _output_tokens: u32, _now: Instant) {
         let mut flights = self.flights[self.pods[id as usize]].iter_mut();
         if let Some(flight) = flights.find(|flight| flight.request.id == id) {

@@ -87,6 +87,7 @@ fn times(policies: &[Policy], position: usize) -> String {
         "pods in use",
         "cost per 1,000 kept",
         "prompts cached",
+        "expected hit error",
         "identical pods differ",
     ];
     let mut table = empty(heads.map(str::to_owned));
@@ -98,8 +99,13 @@ fn times(policies: &[Policy], position: usize) -> String {
         for (index, summary) in point.figures.iter().enumerate() {
             let mut row = row(if index == 0 { &policy.policy } else { "" }, summary);
             if index == 0 {
-                let means =
-                    [point.pods_in_use, point.cost_per_1000_kept, point.cached_share, point.identical_pods_differ];
+                let means = [
+                    point.pods_in_use,
+                    point.cost_per_1000_kept,
+                    point.cached_share,
+                    point.expected_hit_error,
+                    point.identical_pods_differ,
+                ];
                 row.extend(means.map(mean));
             }
             table.add_row(row);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 use slo_router::config::Config;
 use slo_router::scheduling::policies::PolicyName;
+use slo_router::scheduling::prefix::PrefixMode;
 use slo_router::scheduling::profile::without_nan;
 use slo_router::sources::profiles;
 
@@ -46,6 +47,12 @@ impl Filter {
         let mut json = self.json.clone();
         json["policy"] = json!(policy.as_str());
         json.to_string()
+    }
+
+    /// Returns `true` if the filter with this policy routes by what it expects in prefix caches.
+    pub(super) fn routes_by_prefixes(&self, policy: PolicyName) -> bool {
+        let config = Config::from_json(self.json(policy).as_bytes());
+        config.is_ok_and(|config| config.dispatch_settings().prefix == PrefixMode::Route)
     }
 
     /// Returns the addresses of the pods, in order.

@@ -50,6 +50,7 @@ pub enum Lengths {
 pub struct Shipped {
     policy: PolicyName,
     lengths: Lengths,
+    routes_by_prefixes: bool,
     process: Rc<Process>,
     workers: Vec<Vm>,
     /// Position of each pod, by its address.
@@ -67,6 +68,7 @@ impl Shipped {
         Self {
             policy,
             lengths,
+            routes_by_prefixes: filter.routes_by_prefixes(policy),
             workers: seeds(seed).take(workers).enumerate().map(worker).collect(),
             pods: filter.pods().enumerate().map(|(position, pod)| (pod.to_string(), position)).collect(),
             process,
@@ -114,6 +116,10 @@ impl Gateway for Shipped {
         let mut verdicts = self.verdicts(self.number_of(id));
         verdicts.sort_by_key(|verdict| verdict.request() == id);
         verdicts
+    }
+
+    fn expected_cached_tokens(&self, id: RequestNumber) -> Option<u32> {
+        self.workers[self.number_of(id)].expected_cached_tokens(id).filter(|_| self.routes_by_prefixes)
     }
 
     fn token(&mut self, id: RequestNumber, _output_tokens: u32, now: Instant) {

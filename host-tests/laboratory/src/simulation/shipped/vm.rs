@@ -63,6 +63,11 @@ impl Vm {
         (self.host.forward(id), load.flatten().unwrap_or_default())
     }
 
+    /// Returns the tokens of its prompt that the pod of a request is expected to have cached.
+    pub(super) fn expected_cached_tokens(&self, id: RequestNumber) -> Option<u32> {
+        self.root.run(|router| Some(router.placement(RequestId(id))?.expected_cache.expected_tokens)).flatten()
+    }
+
     /// Passes the filter's own answer through it.
     pub(super) fn refuse(&mut self, id: RequestNumber) {
         if let Some(Open { context, .. }) = self.open.remove(&id) {
