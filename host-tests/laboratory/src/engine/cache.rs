@@ -167,10 +167,8 @@ impl Owner {
 mod tests {
     use super::*;
 
-    const CHAT: Content = Content { system: 1, system_tokens: 64, conversation: 1 };
-
     fn owner(request: u64, conversation: u32) -> Owner {
-        Owner { request, content: Some(Content { conversation, ..CHAT }) }
+        Owner { request, content: Some(Content::behind(1, 64, conversation)) }
     }
 
     /// Admits a request, computes all of its tokens, and lets it go; tokens that were known.
@@ -190,7 +188,7 @@ mod tests {
         // 100 tokens are six full blocks.
         assert_eq!(serve(&mut cache, owner(2, 1), 200), 96);
         assert_eq!(serve(&mut cache, owner(3, 2), 200), 64);
-        let other = Content { system: 2, ..CHAT };
+        let other = Content::behind(2, 64, 1);
         assert_eq!(serve(&mut cache, Owner { request: 4, content: Some(other) }, 200), 0);
         assert_eq!(serve(&mut cache, Owner { request: 5, content: None }, 200), 0);
     }

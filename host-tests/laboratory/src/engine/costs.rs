@@ -131,7 +131,7 @@ mod tests {
         let costs = LinearCosts { per_prompt_token_s: 1e-3, ..STEEP };
         let spec = EngineSpec::linear(costs, 10_000, Batching { token_budget: 2_048, max_sequences: 4 });
         let mut engine = Engine::new(spec.behaving(Behaviour { keeps_blocks: true, ..Behaviour::PLAIN }));
-        let content = Some(Content { system: 1, system_tokens: 0, conversation: 1 });
+        let content = Some(Content::conversation(1));
         let mut served = |id, tokens, output, now: Instant| {
             engine.submit(id, Prompt { tokens, content }, output, now).unwrap();
             let events = engine.advance(now.after(Duration::from_secs(100)));

@@ -32,7 +32,7 @@ use slo_router::scheduling::time::Instant;
 use self::behaviour::Draw;
 pub use self::behaviour::{Behaviour, Hiccups, Moods, PrefixCache, SlowSpell, Speculation, Tempo};
 use self::cache::{Cache, Owner};
-pub use self::content::{BlockKey, Content, Prompt};
+pub use self::content::{BlockKey, CHUNK_TOKENS, Content, Prompt};
 pub use self::costs::LinearCosts;
 pub use self::gpu::Gpu;
 pub use self::model::Model;

@@ -36,6 +36,14 @@ impl Model {
         }
     }
 
+    /// Tokens of prompt and answer that it is served with at most.
+    pub const fn context_tokens(self) -> u32 {
+        match self {
+            Self::Mha7b => 8_192,
+            Self::Gqa8b => 131_072,
+        }
+    }
+
     pub(super) const fn size(self) -> ModelSize {
         match self {
             Self::Mha7b => ModelSize { parameters: 6.74e9, layers: 32.0, heads: 32.0, kv_heads: 32.0, head_dim: 128.0 },

@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn conversation(number: u32) -> Option<Content> {
-        Some(Content { system: 0, system_tokens: 0, conversation: number })
+        Some(Content::conversation(number))
     }
 
     #[test]

@@ -26,6 +26,25 @@ pub struct Sessions {
     pub output: Lengths,
 }
 
+/// Pace of sessions: they begin as a Poisson process, and some were under way when the run started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Mean time between two turns of a session; exponential.
+    pub between: Duration,
+    /// Turns of a session in the mean, above 0.
+    pub mean_turns: f64,
+    /// Turns of the longest.
+    pub most_turns: u32,
+}
+
+/// A turn of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub class: Class,
+    pub prompt_tokens: u32,
+    pub output_tokens: u32,
+}
+
 // === impl Sessions ===
 
 impl Sessions {
@@ -40,35 +59,55 @@ impl Sessions {
 
     /// The turns of a run at a mean rate, in order of time. Sessions were under way when it started.
     pub fn arrivals(&self, rate_per_s: f64, span: Duration, seed: u64) -> Vec<Arrival> {
+        let pace = Pace { between: self.between, mean_turns: self.turns.into(), most_turns: self.turns };
+        pace.arrivals(rate_per_s, span, seed, |rng| {
+            let mut prompt_tokens = self.tools.sample(rng);
+            let mut turns = 0..self.turns;
+            move |rng: &mut ChaCha8Rng| {
+                turns.next()?;
+                prompt_tokens += self.added.sample(rng);
+                let output_tokens = self.output.sample(rng);
+                let turn = Turn { class: Class::Chat, prompt_tokens, output_tokens };
+                prompt_tokens += output_tokens;
+                Some(turn)
+            }
+        })
+    }
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// The turns of a run at a mean rate, in order of time. `session` begins a session, and what it
+    /// returns makes its turns.
+    pub(super) fn arrivals<T: FnMut(&mut ChaCha8Rng) -> Option<Turn>>(
+        self,
+        rate_per_s: f64,
+        span: Duration,
+        seed: u64,
+        mut session: impl FnMut(&mut ChaCha8Rng) -> T,
+    ) -> Vec<Arrival> {
         let mut lengths = ChaCha8Rng::seed_from_u64(seed);
         let mut gaps = ChaCha8Rng::seed_from_u64(!seed);
         // Long enough for all but few of those that would still be there to have ended.
-        let before_s = 2.0 * self.between.as_secs_f64() * f64::from(self.turns);
-        let begins = Gaps::Exponential.times(rate_per_s / f64::from(self.turns), &mut gaps).map(|at_s| at_s - before_s);
-        let begins: Vec<f64> = begins.take_while(|at_s| *at_s < span.as_secs_f64()).collect();
-        let session = |(number, begin_s)| self.session(number, begin_s, &mut lengths);
-        let mut all: Vec<_> = (0..).zip(begins).flat_map(session).filter(|arrival| arrival.at < span).collect();
+        let before_s = 2.0 * self.between.as_secs_f64() * f64::from(self.most_turns);
+        let begins = Gaps::Exponential.times(rate_per_s / self.mean_turns, &mut gaps).map(|at_s| at_s - before_s);
+        let mut all = Vec::new();
+        for (conversation, begin_s) in (0..).zip(begins.take_while(|at_s| *at_s < span.as_secs_f64())) {
+            let mut next = session(&mut lengths);
+            let mut at_s = begin_s;
+            while let Some(Turn { class, prompt_tokens, output_tokens }) = next(&mut lengths) {
+                if (0.0..span.as_secs_f64()).contains(&at_s) {
+                    let content = Some(Content::conversation(conversation));
+                    let at = Duration::from_secs_f64(at_s);
+                    all.push(Arrival { at, class, prompt_tokens, content, output_tokens });
+                }
+                let unit: f64 = Exp1.sample(&mut lengths);
+                at_s += self.between.as_secs_f64() * unit;
+            }
+        }
         all.sort_by_key(|arrival| arrival.at);
         all
-    }
-
-    /// Those of its turns that come after the start of the run.
-    fn session(&self, conversation: u32, begin_s: f64, rng: &mut ChaCha8Rng) -> Vec<Arrival> {
-        let content = Some(Content { system: 0, system_tokens: 0, conversation });
-        let (mut at_s, mut prompt_tokens) = (begin_s, self.tools.sample(rng));
-        let mut arrivals = Vec::new();
-        for _ in 0..self.turns {
-            prompt_tokens += self.added.sample(rng);
-            let output_tokens = self.output.sample(rng);
-            if at_s >= 0.0 {
-                let at = Duration::from_secs_f64(at_s);
-                arrivals.push(Arrival { at, class: Class::Chat, prompt_tokens, content, output_tokens });
-            }
-            prompt_tokens += output_tokens;
-            let unit: f64 = Exp1.sample(rng);
-            at_s += self.between.as_secs_f64() * unit;
-        }
-        arrivals
     }
 }
 
@@ -95,9 +134,9 @@ mod tests {
 
     #[test]
     fn each_turn_sends_what_was_said_before_and_more() {
-        let mut said: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut said = BTreeMap::new();
         for arrival in Sessions::AGENTS.arrivals(5.0, HOUR, 1) {
-            let conversation = arrival.content.unwrap().conversation;
+            let Some(Content::Conversation { conversation, .. }) = arrival.content else { panic!("{arrival:?}") };
             let before = said.insert(conversation, arrival.prompt_tokens + arrival.output_tokens);
             assert!(before.is_none_or(|before| before < arrival.prompt_tokens));
             assert!(arrival.prompt_tokens > 4_000);

@@ -53,7 +53,7 @@ pub fn but_one_in(requests: usize, mut arrivals: Vec<Arrival>) -> Vec<Arrival> {
 pub fn in_batches(size: usize, mut arrivals: Vec<Arrival>) -> Vec<Arrival> {
     for (conversation, batch) in (0..).zip(arrivals.chunks_mut(size)) {
         let Arrival { at, prompt_tokens, .. } = batch[0];
-        let content = Some(Content { system: 0, system_tokens: 0, conversation });
+        let content = Some(Content::conversation(conversation));
         for arrival in batch {
             *arrival = Arrival { at, prompt_tokens, content, ..*arrival };
         }
@@ -66,7 +66,7 @@ fn behind(mut arrivals: Vec<Arrival>, mut text: impl FnMut() -> (u32, u32)) -> V
     for (conversation, arrival) in (0..).zip(&mut arrivals) {
         let (system, system_tokens) = text();
         arrival.prompt_tokens += system_tokens;
-        arrival.content = Some(Content { system, system_tokens, conversation });
+        arrival.content = Some(Content::behind(system, system_tokens, conversation));
     }
     arrivals
 }
@@ -86,8 +86,8 @@ mod tests {
     #[test]
     fn a_system_prompt_comes_before_all_requests_and_each_goes_on_by_itself() {
         for ((number, plain), behind) in (0..).zip(plain()).zip(behind_system_prompt(plain(), 12_000)) {
-            let content = Content { system: 0, system_tokens: 12_000, conversation: number };
-            let expected = Arrival { prompt_tokens: plain.prompt_tokens + 12_000, content: Some(content), ..plain };
+            let content = Some(Content::behind(0, 12_000, number));
+            let expected = Arrival { prompt_tokens: plain.prompt_tokens + 12_000, content, ..plain };
             assert_eq!(behind, expected);
         }
     }
@@ -98,9 +98,11 @@ mod tests {
         assert_eq!(behind, Documents::RETRIEVAL.before(plain(), 1));
         let mut asked = BTreeMap::<u32, Vec<u32>>::new();
         for (plain, behind) in plain().iter().zip(&behind) {
-            let content = behind.content.unwrap();
-            assert_eq!(behind.prompt_tokens, plain.prompt_tokens + content.system_tokens);
-            asked.entry(content.system).or_default().push(content.system_tokens);
+            let Some(Content::Conversation { system, system_tokens, .. }) = behind.content else {
+                panic!("{behind:?}")
+            };
+            assert_eq!(behind.prompt_tokens, plain.prompt_tokens + system_tokens);
+            asked.entry(system).or_default().push(system_tokens);
         }
         assert!(asked.values().flatten().all(|tokens| (2_000..=12_000).contains(tokens)));
         assert!(asked.values().all(|tokens| tokens.iter().all(|other| *other == tokens[0])));
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(batches.len(), plain().len());
         for (number, batch) in (0..).zip(batches.chunks(32)) {
             let first = batch[0];
-            assert_eq!(first.content.unwrap().conversation, number);
+            assert_eq!(first.content, Some(Content::conversation(number)));
             assert!(batch.iter().all(|arrival| arrival.at == first.at && arrival.prompt() == first.prompt()));
         }
         let outputs = |arrivals: &[Arrival]| arrivals.iter().map(|arrival| arrival.output_tokens).collect::<Vec<_>>();

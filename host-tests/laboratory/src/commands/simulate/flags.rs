@@ -10,7 +10,7 @@ use laboratory::simulation::belief::Belief;
 use laboratory::simulation::contender::Contender;
 use laboratory::simulation::scenario::{Answering, Scenario};
 use laboratory::workload::Class;
-use laboratory::workload::trace::{Trace, TraceError};
+use laboratory::workload::trace::{Problem, Trace, TraceError};
 use serde_json::{Map, Value};
 
 /// Policies over a range of arrival rates in virtual time: the filter itself and peers of it, over simulated pods.
@@ -23,7 +23,7 @@ pub(crate) struct Flags {
     /// Scenario: traffic, objective and cluster.
     #[arg(long, default_value = "seed-a", value_parser = Scenario::named)]
     scenario: Scenario,
-    /// A recorded trace that arrives in place of the scenario's traffic, as CSV: Azure's, BurstGPT's or
+    /// A recorded trace that arrives in place of the scenario's traffic: Azure's, BurstGPT's, Mooncake's, lengths of ShareGPT's conversations or
     /// arrival_s,input_tokens,output_tokens[,class]. CLASS=FILE tells the class of rows that do not (chat). Several are overlaid by their
     /// clocks. Rates are its own unless told.
     #[arg(long, value_name = "[CLASS=]FILE")]
@@ -91,11 +91,14 @@ impl Flags {
     fn replaying(&self) -> Result<Scenario, TraceError> {
         let traces = self.trace.iter().map(|TraceFile { class, file }| Trace::read(file, *class));
         let traces: Vec<_> = traces.collect::<Result<_, _>>()?;
-        let Some(trace) = traces.into_iter().reduce(Trace::overlaid_with) else { return Ok(self.scenario.clone()) };
         let files: Vec<_> = self.trace.iter().map(|trace| trace.file.display().to_string()).collect();
+        let mut traces = traces.into_iter();
+        let Some(first) = traces.next() else { return Ok(self.scenario.clone()) };
+        let overlaid = traces.try_fold(first, Trace::overlaid_with);
+        let trace = overlaid.ok_or_else(|| TraceError::file(&files.join(" and "), Problem::Untimed))?;
         let left_out = match trace.left_out() {
             0 => String::new(),
-            failures => format!(" without {failures} failures"),
+            rows => format!(" without {rows} rows that record no answer"),
         };
         Ok(self.scenario.clone().replaying(&format!("replay of {}{left_out}", files.join(" and ")), trace))
     }

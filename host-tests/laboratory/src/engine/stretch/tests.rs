@@ -49,7 +49,7 @@ proptest! {
             match step {
                 Step::Submit { prompt, output } => {
                     advance(&mut slow, &mut quick, &mut live, now)?;
-                    let content = Content { system: 1, system_tokens: 500, conversation: id as u32 % 4 };
+                    let content = Content::behind(1, 500, id as u32 % 4);
                     let prompt = Prompt { tokens: prompt, content: Some(content) };
                     slow.submit(id, prompt, output, now).unwrap();
                     quick.submit(id, prompt, output, now).unwrap();

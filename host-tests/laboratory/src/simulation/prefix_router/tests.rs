@@ -31,7 +31,7 @@ fn gateway(router: PrefixRouter) -> PrefixGateway {
 }
 
 fn turn(id: RequestNumber, conversation: u32, tokens: u32) -> Request {
-    let content = Some(Content { system: 0, system_tokens: 0, conversation });
+    let content = Some(Content::conversation(conversation));
     Request { id, prompt: Prompt { tokens, content }, output_tokens: 100 }
 }
 

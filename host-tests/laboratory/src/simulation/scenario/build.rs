@@ -14,9 +14,6 @@ use crate::workload::{Arrival, Class, Part, Traffic, arrivals};
 
 /// An L20 serves 1.8 times what an A10 does within SLO A, by the rates of the profiles where chat answers lie.
 const L20_WEIGHT: f64 = 1.8;
-/// Prompt and answer of a replayed request together: what every pod of the clusters holds several of.
-const CONTEXT_TOKENS: u32 = 8_192;
-
 /// Objective, and its description in words.
 #[derive(Clone, Copy)]
 pub(super) struct Objective {
@@ -150,7 +147,7 @@ impl Scenario {
     #[must_use]
     pub fn replaying(self, words: &str, trace: Trace) -> Self {
         let (rate_per_s, classes) = (trace.rate_per_s(), trace.classes());
-        let trace = trace.cut_to(CONTEXT_TOKENS);
+        let trace = trace.cut_to(self.cluster.context_tokens());
         let replay = move |rate_per_s, span, seed| trace.replay(rate_per_s, span, seed);
         Self { rates_per_s: vec![rate_per_s], ..self.serving(words, Arc::new(replay), &classes) }
     }

@@ -71,6 +71,12 @@ impl Cluster {
         self.special.is_none()
     }
 
+    /// Returns how many tokens of prompt and answer every pod holds, up to the model's context.
+    pub fn context_tokens(&self) -> u32 {
+        let kv_tokens = self.pods.iter().filter_map(|pod| Some(pod.hardware.spec(self.model)?.kv_tokens()));
+        kv_tokens.fold(self.model.context_tokens(), |least, tokens| least.min(tokens.try_into().unwrap_or(u32::MAX)))
+    }
+
     /// A server for each pod.
     ///
     /// # Errors

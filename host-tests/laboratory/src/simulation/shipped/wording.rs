@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::Content;
+use crate::engine::{CHUNK_TOKENS, Content};
 use crate::lengths::CHARACTERS_PER_TOKEN;
 use crate::workload::Arrival;
 
@@ -10,24 +10,38 @@ use crate::workload::Arrival;
 /// the next turn.
 const MESSAGE_TOKENS: u32 = 512;
 
-/// Returns the messages of a prompt, as JSON: its system prompt, if it has one, and the turns of its conversation.
+/// Texts of chunks have numbers from here on.
+const CHUNKS: u64 = 1 << 62;
+
+/// Returns the messages of a prompt, as JSON: its system prompt, if it has one, and the turns of its conversation, or its chunks.
 pub fn messages(arrival: &Arrival) -> String {
-    let own = Content { system: 0, system_tokens: 0, conversation: 0 };
-    let Content { system, system_tokens, conversation } = arrival.content.unwrap_or(own);
-    let conversation_text = match arrival.content {
-        Some(_) => u64::from(conversation) << 1,
-        None => (arrival.at.as_nanos() as u64) << 1 | 1,
+    let in_turn = |tokens: u32, size: u32, text: &dyn Fn(u32, u32) -> String| {
+        let turn = |turn: u32| {
+            let role = if turn.is_multiple_of(2) { "user" } else { "assistant" };
+            (role, text(turn, size.min(tokens - turn * size)))
+        };
+        (0..tokens.div_ceil(size).max(1)).map(turn).collect::<Vec<_>>()
     };
-    let system_text = u64::MAX - u64::from(system);
-    let system_message = (system_tokens > 0).then(|| ("system", text(system_text, 0, system_tokens)));
-    let tokens = arrival.prompt_tokens.saturating_sub(system_tokens);
-    let turns = (0..tokens.div_ceil(MESSAGE_TOKENS).max(1)).map(|turn| {
-        let from = turn * MESSAGE_TOKENS;
-        let role = if turn % 2 == 0 { "user" } else { "assistant" };
-        (role, text(conversation_text, from, tokens.min(from + MESSAGE_TOKENS)))
-    });
-    let messages = system_message.into_iter().chain(turns);
-    let messages = messages.map(|(role, text)| format!(r#"{{"role":"{role}","content":"{text}"}}"#));
+    let conversation = |number: u64, tokens| {
+        in_turn(tokens, MESSAGE_TOKENS, &|turn, tokens| {
+            let from = turn * MESSAGE_TOKENS;
+            text(number, from, from + tokens)
+        })
+    };
+    let messages = match arrival.content {
+        None => conversation((arrival.at.as_nanos() as u64) << 1 | 1, arrival.prompt_tokens),
+        Some(Content::Conversation { system, system_tokens, conversation: number }) => {
+            let system_text = u64::MAX - u64::from(system);
+            let system_message = (system_tokens > 0).then(|| ("system", text(system_text, 0, system_tokens)));
+            let turns = conversation(u64::from(number) << 1, arrival.prompt_tokens.saturating_sub(system_tokens));
+            system_message.into_iter().chain(turns).collect()
+        }
+        Some(Content::Chunks(numbers)) => in_turn(arrival.prompt_tokens, CHUNK_TOKENS, &|turn, tokens| {
+            let number = numbers.get(turn as usize).copied().unwrap_or_default();
+            text(CHUNKS | number, 0, tokens)
+        }),
+    };
+    let messages = messages.iter().map(|(role, text)| format!(r#"{{"role":"{role}","content":"{text}"}}"#));
     format!("[{}]", messages.collect::<Vec<_>>().join(","))
 }
 
@@ -75,10 +89,10 @@ mod tests {
 
     #[test]
     fn a_turn_begins_like_the_one_before() {
-        let content = Content { system: 1, system_tokens: 1_000, conversation: 7 };
-        let [first, second] = [1_700, 2_900].map(|tokens| prompt(tokens, Some(content)));
+        let content = |conversation| Some(Content::behind(1, 1_000, conversation));
+        let [first, second] = [1_700, 2_900].map(|tokens| prompt(tokens, content(7)));
         assert!(second.starts_with(&first));
-        let other = prompt(1_700, Some(Content { conversation: 8, ..content }));
+        let other = prompt(1_700, content(8));
         let common = first.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
         assert!(
             (1_000.0 * CHARACTERS_PER_TOKEN..1_003.0 * CHARACTERS_PER_TOKEN).contains(&(common as f64)),
@@ -91,5 +105,14 @@ mod tests {
         let (one, other) = (prompt(500, None), prompt(501, None));
         assert_ne!(one[..8], other[..8]);
         assert_eq!(one.len(), (500.0 * CHARACTERS_PER_TOKEN) as usize);
+    }
+
+    #[test]
+    fn prompts_have_the_text_of_their_common_chunks_in_common() {
+        let [one, other] = [&[1, 2, 3], &[1, 2, 4]].map(|numbers| prompt(1_100, Some(Content::Chunks(numbers))));
+        let chunk = (f64::from(CHUNK_TOKENS) * CHARACTERS_PER_TOKEN) as usize;
+        assert_eq!(one[..2 * chunk], other[..2 * chunk]);
+        assert_ne!(one[..2 * chunk + 8], other[..2 * chunk + 8]);
+        assert_ne!(one[..8], one[chunk..chunk + 8]);
     }
 }

@@ -40,6 +40,9 @@ pub enum Problem {
         /// Kind of text that is expected.
         expected: &'static str,
     },
+    /// It has no times, and is not the only trace.
+    #[error("conversations without times cannot be overlaid with another trace")]
+    Untimed,
     /// A count of tokens below 0.
     #[error("{0} is negative")]
     Negative(i64),
@@ -52,7 +55,7 @@ pub enum Problem {
 
 impl TraceError {
     /// Of the file as a whole.
-    pub(super) fn file(file: &str, problem: Problem) -> Self {
+    pub fn file(file: &str, problem: Problem) -> Self {
         Self { file: file.to_owned(), line: 1, column: None, problem }
     }
 }

@@ -1,7 +1,10 @@
-//! Recorded traffic: the public CSV formats ([`Format`]), and a replay at any rate.
+//! Recorded traffic: the public CSV formats ([`Format`]), Mooncake's, and conversations without
+//! times; and a replay at any rate.
 
+mod conversations;
 mod error;
 mod format;
+mod mooncake;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -19,12 +22,20 @@ use super::{Arrival, Class};
 /// Recorded requests: at least one, in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// Time of the first request: nanoseconds from the Unix epoch, or from the recording's own
-    /// zero.
-    starts_at_ns: i64,
+    timing: Timing,
     /// With times from the first.
     arrivals: Vec<Arrival>,
     left_out: usize,
+}
+
+/// Times of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timing {
+    /// Those of the recording, of which the first request came at so many nanoseconds from the Unix
+    /// epoch, or from the recording's own zero.
+    Recorded(i64),
+    /// None: the requests are the turns of conversations.
+    Sessions,
 }
 
 // === impl Trace ===
@@ -38,7 +49,7 @@ impl Trace {
         let name = path.display().to_string();
         let file = std::fs::File::open(path)
             .map_err(|error| TraceError::file(&name, Problem::Unreadable(error.to_string())))?;
-        Self::from_reader(std::io::BufReader::new(file), &name, class)
+        Self::from_reader(file, &name, class)
     }
 
     /// The same from anything that can be read; `name` is what errors call it.
@@ -50,17 +61,18 @@ impl Trace {
     }
 
     /// Both at once, as they were: times are aligned by the clock that they were recorded with.
-    #[must_use]
-    pub fn overlaid_with(self, other: Self) -> Self {
-        let starts_at_ns = self.starts_at_ns.min(other.starts_at_ns);
+    /// `None` where one has no times.
+    pub fn overlaid_with(self, other: Self) -> Option<Self> {
+        let (Timing::Recorded(own_ns), Timing::Recorded(other_ns)) = (self.timing, other.timing) else { return None };
+        let starts_at_ns = own_ns.min(other_ns);
         let left_out = self.left_out + other.left_out;
-        let moved = |trace: Self| {
-            let by = Duration::from_nanos(trace.starts_at_ns.abs_diff(starts_at_ns));
+        let moved = |trace: Self, from_ns: i64| {
+            let by = Duration::from_nanos(from_ns.abs_diff(starts_at_ns));
             trace.arrivals.into_iter().map(move |arrival| Arrival { at: arrival.at + by, ..arrival })
         };
-        let mut arrivals: Vec<_> = moved(self).chain(moved(other)).collect();
+        let mut arrivals: Vec<_> = moved(self, own_ns).chain(moved(other, other_ns)).collect();
         arrivals.sort_by_key(|arrival| arrival.at);
-        Self { starts_at_ns, arrivals, left_out }
+        Some(Self { timing: Timing::Recorded(starts_at_ns), arrivals, left_out })
     }
 
     /// The same with prompts cut so that prompt and answer together have at most so many tokens; answers longer than that are cut to all but
@@ -79,7 +91,7 @@ impl Trace {
         &self.arrivals
     }
 
-    /// Rows that record a failure and no answer.
+    /// Rows that record no answer.
     pub const fn left_out(&self) -> usize {
         self.left_out
     }
@@ -90,7 +102,8 @@ impl Trace {
         Class::ALL.into_iter().filter(occurs).collect()
     }
 
-    /// Requests per second, over the time from the first to the last; of a single one or several at one time, one per second.
+    /// Requests per second, over the time from the first to the last; of a single one or several at one time, and without times, one per
+    /// second.
     pub fn rate_per_s(&self) -> f64 {
         let gaps = self.arrivals.len() - 1;
         let span_s = self.arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
@@ -98,8 +111,11 @@ impl Trace {
     }
 
     /// Replays it at a mean rate of its own, so gaps are stretched alike. It starts at a place that the seed tells, and goes round: after the
-    /// last comes the first.
+    /// last comes the first. Of conversations without times more or fewer begin, and their turns come at one pace.
     pub fn replay(&self, rate_per_s: f64, span: Duration, seed: u64) -> Vec<Arrival> {
+        if self.timing == Timing::Sessions {
+            return conversations::replay(&self.arrivals, rate_per_s, span, seed);
+        }
         let (count, own_rate) = (self.arrivals.len(), self.rate_per_s());
         let start = ChaCha8Rng::seed_from_u64(seed).random_range(0..count);
         // From the last to the first it takes the mean gap.

@@ -1,11 +1,11 @@
 //! From CSV to arrivals.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::time::Duration;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{Arrival, Class, Format, Problem, Trace, TraceError};
+use super::{Arrival, Class, Format, Problem, Timing, Trace, TraceError, conversations, mooncake};
 
 const TOKENS: &str = "a whole number of tokens";
 
@@ -28,8 +28,16 @@ struct Row<'a> {
 }
 
 pub(super) fn read(reader: impl Read, file: &str, class: Class) -> Result<Trace, TraceError> {
+    let mut reader = BufReader::new(reader);
+    let begin = reader.fill_buf().map_err(|error| TraceError::file(file, Problem::Unreadable(error.to_string())))?;
+    if begin.starts_with(b"{") {
+        return mooncake::read(reader, file, class);
+    }
     let mut rows = ReaderBuilder::new().trim(Trim::All).from_reader(reader);
     let names = rows.headers().map_err(|error| malformed(file, &error))?.clone();
+    if conversations::is_header(&names) {
+        return conversations::read(&mut rows, file, class);
+    }
     let header = Header::new(file, names)?;
     let (mut starts_at_ns, mut latest_ns) = (None, i64::MIN);
     let (mut arrivals, mut left_out) = (Vec::new(), 0);
@@ -48,15 +56,17 @@ pub(super) fn read(reader: impl Read, file: &str, class: Class) -> Result<Trace,
         arrivals.push(Arrival { at, class, prompt_tokens, content: None, output_tokens });
     }
     let starts_at_ns = starts_at_ns.ok_or_else(|| TraceError::file(file, Problem::Empty))?;
-    Ok(Trace { starts_at_ns, arrivals, left_out })
+    Ok(Trace { timing: Timing::Recorded(starts_at_ns), arrivals, left_out })
 }
 
-fn malformed(file: &str, error: &csv::Error) -> TraceError {
+/// The error of a row, with its line.
+pub(super) fn malformed(file: &str, error: &csv::Error) -> TraceError {
     let line = error.position().map_or(1, csv::Position::line);
     let problem = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             Problem::Malformed(format!("{len} fields where the header has {expected_len}"))
         }
+        csv::ErrorKind::Deserialize { err, .. } => Problem::Malformed(err.to_string()),
         csv::ErrorKind::Utf8 { .. } => Problem::Malformed("not UTF-8".to_owned()),
         _ => Problem::Unreadable(error.to_string()),
     };

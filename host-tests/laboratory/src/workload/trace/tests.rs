@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::Content;
 
 const AZURE: &str = "\
 TIMESTAMP,ContextTokens,GeneratedTokens
@@ -20,6 +23,18 @@ arrival_s,input_tokens,output_tokens,class
 0.5,100,10,code
 1.25,200,20,
 1.25,300,30,chat
+";
+
+const MOONCAKE: &str = r#"{"timestamp": 18, "input_length": 1100, "output_length": 6, "hash_ids": [1, 2, 3]}
+{"timestamp": 27500, "input_length": 1030, "output_length": 8, "hash_ids": [1, 2, 4]}
+"#;
+
+const CONVERSATIONS: &str = "\
+conv,turn,prompt_tokens,context_tokens_before,output_tokens
+0,0,34,0,244
+0,1,34,278,319
+1,0,50,0,10
+1,1,50,60,0
 ";
 
 fn trace(text: &str) -> Result<Trace, TraceError> {
@@ -65,6 +80,54 @@ fn the_plain_format_may_tell_the_class() {
         ]
     );
     assert_eq!(trace.classes(), [Class::Chat, Class::Code]);
+}
+
+#[test]
+fn mooncakes_blocks_are_chunks_of_prompts() {
+    let chunks = |at_ms: u64, prompt_tokens, output_tokens, numbers| {
+        let content = Some(Content::Chunks(numbers));
+        Arrival { content, ..arrival(at_ms * 1_000, Class::Chat, prompt_tokens, output_tokens) }
+    };
+    let trace = trace(MOONCAKE).unwrap();
+    assert_eq!(trace.arrivals(), [chunks(0, 1_100, 6, &[1, 2, 3]), chunks(27_482, 1_030, 8, &[1, 2, 4])]);
+}
+
+#[test]
+fn wrong_rows_of_mooncakes_format_are_named() {
+    let of = |from, to| error(&MOONCAKE.replace(from, to));
+    let malformed = "malformed row: 3 hash_ids where 2030 tokens have 4 blocks";
+    assert_eq!(of("1030", "2030"), format!("t.csv, line 2: {malformed}"));
+    assert!(of("27500", "17").starts_with("t.csv, line 2: \"17\" is earlier"), "{}", of("27500", "17"));
+    assert!(of("\"output_length\": 8, ", "").contains("line 2: malformed row: missing field `output_length`"));
+}
+
+#[test]
+fn conversations_are_replayed_turn_by_turn_at_the_asked_rate() {
+    let trace = trace(CONVERSATIONS).unwrap();
+    assert_eq!((trace.left_out(), trace.rate_per_s()), (1, 1.0));
+    let replayed = trace.replay(5.0, Duration::from_secs(3_600), 1);
+    assert!((17_000..=19_000).contains(&replayed.len()), "{}", replayed.len());
+    assert!(replayed.is_sorted_by_key(|arrival| arrival.at));
+    let mut sessions: BTreeMap<_, Vec<u32>> = BTreeMap::new();
+    for Arrival { prompt_tokens, content, .. } in replayed {
+        sessions.entry(format!("{content:?}")).or_default().push(prompt_tokens);
+    }
+    // All of the first one's turns, or those that come within the hour; or the second one's only turn.
+    let all = |turns: &[u32]| [&[34, 312][..], &[34], &[312], &[50]].contains(&turns);
+    assert!(sessions.values().all(|turns| all(turns)));
+    assert!(sessions.values().filter(|turns| **turns == [50]).count() > sessions.len() / 3);
+}
+
+#[test]
+fn conversations_have_no_times_to_be_overlaid_by() {
+    assert_eq!(trace(AZURE).unwrap().overlaid_with(trace(CONVERSATIONS).unwrap()), None);
+}
+
+#[test]
+fn wrong_rows_of_conversations_are_named() {
+    let malformed = error(&CONVERSATIONS.replace("278", "many"));
+    assert!(malformed.starts_with("t.csv, line 3: malformed row: "), "{malformed}");
+    assert_eq!(error("conv,context_tokens_before\n"), "t.csv, line 1: the trace is empty");
 }
 
 #[test]
@@ -132,7 +195,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn traces_overlay_by_the_clock() {
     let later = trace(&AZURE.replace("18:15:46.6805900", "18:15:48.6805900")).unwrap();
-    let both = trace(AZURE).unwrap().overlaid_with(later);
+    let both = trace(AZURE).unwrap().overlaid_with(later).unwrap();
     let seconds: Vec<_> = both.arrivals().iter().map(|arrival| arrival.at.as_secs_f64()).collect();
     assert_eq!(seconds, [0.0, 2.0, 4.314579, 4.314579]);
 }
@@ -178,7 +241,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused_with_a_line_of_theirs(
-        head in prop::sample::select(vec![AZURE, BURST_GPT, PLAIN, ""]),
+        head in prop::sample::select(vec![AZURE, BURST_GPT, PLAIN, MOONCAKE, CONVERSATIONS, ""]),
         at in any::<prop::sample::Index>(),
         bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b",\n\"-.019".to_vec())], 0..60),
     ) {
