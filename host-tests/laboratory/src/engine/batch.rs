@@ -26,7 +26,7 @@ impl Engine {
 
     /// Returns the instant at which the next iteration, of this work, ends if it starts at `start`.
     pub(super) fn end_of(&mut self, work: Work, start: Instant) -> Instant {
-        let plain = self.spec.costs.time_of(work);
+        let plain = self.spec.time_of(work);
         self.iterations += 1;
         start.after(self.spec.behaviour.tempo.time_of(plain, start, self.iterations, self.draw))
     }
@@ -101,6 +101,7 @@ impl Engine {
                 self.waiting.push_front(sequence);
                 break;
             }
+            work.loaded_tokens += u64::from(sequence.loaded_tokens());
             schedule(&mut sequence, work, budget);
             self.running.push(sequence);
         }

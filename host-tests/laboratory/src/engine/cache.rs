@@ -9,7 +9,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::behaviour::Offloading;
 use super::content::{BlockKey, Content};
+use super::lru_blocks::LruBlocks;
 use super::roofline::BLOCK_TOKENS;
 
 /// See the module.
@@ -22,6 +24,9 @@ pub(super) struct Cache {
     /// Known blocks that nobody holds, in the order in which they were let go.
     idle: BTreeMap<u64, BlockKey>,
     let_go: u64,
+    /// Blocks that were evicted to the host's memory, and how many it has room for.
+    host: LruBlocks,
+    host_blocks: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +42,8 @@ enum Known {
 pub(super) struct Hold {
     pub blocks: u32,
     known: u32,
+    /// Those of the known ones that came from the host's memory when it was admitted.
+    loaded: u32,
 }
 
 /// Owner of blocks: a request and its content.
@@ -49,8 +56,16 @@ pub(super) struct Owner {
 // === impl Cache ===
 
 impl Cache {
-    pub(super) fn new(blocks: u32) -> Self {
-        Self { blocks, blank: blocks, known: HashMap::new(), idle: BTreeMap::new(), let_go: 0 }
+    pub(super) fn new(blocks: u32, offloading: Option<Offloading>) -> Self {
+        Self {
+            blocks,
+            blank: blocks,
+            known: HashMap::new(),
+            idle: BTreeMap::new(),
+            let_go: 0,
+            host: LruBlocks::default(),
+            host_blocks: offloading.map_or(0, |to| to.tokens / BLOCK_TOKENS) as usize,
+        }
     }
 
     /// Blocks that nobody holds.
@@ -63,16 +78,24 @@ impl Cache {
         self.blocks - self.free()
     }
 
-    /// Returns the number of known blocks that its first `tokens` begin with, without the last token.
-    pub(super) fn known_blocks(&self, owner: Owner, tokens: u32) -> u32 {
+    /// Returns how many of its first `tokens` need not be computed: never the last one.
+    pub(super) fn cached_tokens(&self, owner: Owner, tokens: u32) -> u32 {
+        let (known, loaded) = self.known_blocks(owner, tokens);
+        (known + loaded) * BLOCK_TOKENS
+    }
+
+    /// Returns the number of known blocks that its first `tokens` begin with, without the last token,
+    /// and of those behind them that the host's memory has.
+    fn known_blocks(&self, owner: Owner, tokens: u32) -> (u32, u32) {
         let most = tokens.saturating_sub(1) / BLOCK_TOKENS;
-        (0..most).take_while(|position| self.known.contains_key(&owner.key(*position))).count() as u32
+        let known = (0..most).take_while(|position| self.known.contains_key(&owner.key(*position))).count() as u32;
+        (known, self.host.matched((known..most).map(|position| owner.key(position))) as u32)
     }
 
     /// Holds the known blocks that its first `tokens` begin with, all but the last token at most, and blocks for the rest of
     /// them; `None` if there is no room.
     pub(super) fn admit(&mut self, owner: Owner, tokens: u32) -> Option<Hold> {
-        let known = self.known_blocks(owner, tokens);
+        let (known, loaded) = self.known_blocks(owner, tokens);
         let idle = (0..known).filter(|position| matches!(self.known[&owner.key(*position)], Known::Idle(_))).count();
         let blocks = tokens.div_ceil(BLOCK_TOKENS);
         if idle as u32 + (blocks - known) > self.free() {
@@ -81,8 +104,11 @@ impl Cache {
         for position in 0..known {
             self.hold_known(owner.key(position));
         }
+        self.host.record((known..known + loaded).map(|position| owner.key(position)), self.host_blocks);
         self.take(blocks - known);
-        Some(Hold { blocks, known })
+        let mut hold = Hold { blocks, known, loaded };
+        self.note_computed(owner, &mut hold, (known + loaded) * BLOCK_TOKENS);
+        Some(hold)
     }
 
     /// Holds so many blocks more; there must be as many.
@@ -106,7 +132,7 @@ impl Cache {
 
     /// Lets all blocks go.
     pub(super) fn release(&mut self, owner: Owner, hold: &mut Hold) {
-        let Hold { blocks, known } = std::mem::take(hold);
+        let Hold { blocks, known, .. } = std::mem::take(hold);
         self.blank += blocks - known;
         for position in (0..known).rev() {
             let key = owner.key(position);
@@ -141,6 +167,9 @@ impl Cache {
         for _ in blank..blocks {
             if let Some((_, key)) = self.idle.pop_first() {
                 self.known.remove(&key);
+                if self.host_blocks > 0 {
+                    self.host.record(std::iter::once(key), self.host_blocks);
+                }
             }
         }
     }
@@ -152,6 +181,11 @@ impl Hold {
     /// Tokens that need not be computed, right after it was admitted.
     pub(super) const fn known_tokens(&self) -> u32 {
         self.known * BLOCK_TOKENS
+    }
+
+    /// Those of them that come from the host's memory.
+    pub(super) const fn loaded_tokens(&self) -> u32 {
+        self.loaded * BLOCK_TOKENS
     }
 }
 
@@ -183,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_later_turn_knows_the_earlier_one_and_another_conversation_the_system_prompt() {
-        let mut cache = Cache::new(100);
+        let mut cache = Cache::new(100, None);
         assert_eq!(serve(&mut cache, owner(1, 1), 100), 0);
         // 100 tokens are six full blocks.
         assert_eq!(serve(&mut cache, owner(2, 1), 200), 96);
@@ -195,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_last_token_of_a_prompt_is_computed_in_any_case() {
-        let mut cache = Cache::new(100);
+        let mut cache = Cache::new(100, None);
         serve(&mut cache, owner(1, 1), 160);
         assert_eq!(serve(&mut cache, owner(2, 1), 160), 144);
         assert_eq!(serve(&mut cache, owner(3, 1), 161), 160);
@@ -203,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_block_that_was_let_go_longest_ago_makes_room_and_of_one_request_its_last() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10, None);
         serve(&mut cache, owner(1, 1), 96);
         serve(&mut cache, Owner { request: 2, content: None }, 64);
         // Ten blocks are known; three of the first conversation's six are needed.
@@ -212,8 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_made_room_come_back_from_the_hosts_memory_until_others_take_theirs() {
+        let mut cache = Cache::new(10, Some(Offloading { tokens: 96, load_s_per_token: 1e-5 }));
+        serve(&mut cache, owner(1, 1), 96);
+        serve(&mut cache, Owner { request: 2, content: None }, 160);
+        let mut hold = cache.admit(owner(3, 1), 100).unwrap();
+        assert_eq!((hold.known_tokens(), hold.loaded_tokens(), cache.held()), (96, 96, 7));
+        cache.release(owner(3, 1), &mut hold);
+        // They are on the GPU again.
+        let mut hold = cache.admit(owner(4, 1), 100).unwrap();
+        assert_eq!((hold.known_tokens(), hold.loaded_tokens()), (96, 0));
+        cache.release(owner(4, 1), &mut hold);
+        serve(&mut cache, Owner { request: 5, content: None }, 160);
+        serve(&mut cache, Owner { request: 6, content: None }, 160);
+        assert_eq!(serve(&mut cache, owner(7, 1), 100), 0);
+    }
+
+    #[test]
     fn what_is_held_makes_no_room() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10, None);
         let mut hold = cache.admit(owner(1, 1), 96).unwrap();
         cache.note_computed(owner(1, 1), &mut hold, 96);
         assert_eq!((cache.held(), cache.free()), (6, 4));
@@ -225,7 +276,7 @@ mod tests {
 
     #[test]
     fn two_that_compute_the_same_block_hold_one_of_it() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10, None);
         let [mut one, mut other] = [1, 2].map(|request| cache.admit(owner(request, 1), 64).unwrap());
         assert_eq!(cache.held(), 8);
         cache.note_computed(owner(1, 1), &mut one, 64);

@@ -73,7 +73,9 @@ mod tests {
 
     use slo_router::scheduling::time::Instant;
 
-    use crate::engine::{Batching, Behaviour, Content, Engine, EngineSpec, Event, EventKind, LinearCosts, Prompt};
+    use crate::engine::{
+        Batching, Behaviour, Content, Engine, EngineSpec, Event, EventKind, LinearCosts, Offloading, Prompt,
+    };
 
     const STEEP: LinearCosts = LinearCosts {
         least_s: 0.0,
@@ -143,6 +145,23 @@ mod tests {
         // Six full blocks of the prompt; the answer's last token was never computed, so that no more of its block is known.
         let later = Instant::ZERO.after(Duration::from_secs(1_000));
         assert_eq!(served(2, 120, 1, later), (32_000 + 24_000, 96));
+    }
+
+    #[test]
+    fn what_comes_from_the_hosts_memory_costs_its_copy_and_is_not_computed_again() {
+        let costs = LinearCosts { per_prompt_token_s: 1e-3, ..STEEP };
+        let spec = EngineSpec::linear(costs, 160, Batching { token_budget: 2_048, max_sequences: 4 });
+        let offloading = Some(Offloading { tokens: 1_000, load_s_per_token: 1e-4 });
+        let mut engine = Engine::new(spec.behaving(Behaviour { keeps_blocks: true, offloading, ..Behaviour::PLAIN }));
+        let mut served_us = |id, conversation| {
+            let now = Instant::ZERO.after(Duration::from_secs(100 * id));
+            let content = Some(Content::conversation(conversation));
+            engine.submit(id, Prompt { tokens: 144, content }, 1, now).unwrap();
+            engine.advance(now.after(Duration::from_secs(50))).last().unwrap().at.since(now).as_micros()
+        };
+        assert_eq!([served_us(1, 1), served_us(2, 2)], [32_000 + 144_000; 2]);
+        // Of the first one's nine blocks a single one is on the GPU; the last block is computed.
+        assert_eq!(served_us(3, 1), 32_000 + 16_000 + 7 * 1_600);
     }
 
     #[test]

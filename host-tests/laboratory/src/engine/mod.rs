@@ -16,6 +16,7 @@ mod cache;
 mod content;
 mod costs;
 mod gpu;
+mod lru_blocks;
 mod model;
 mod roofline;
 mod sequence;
@@ -30,11 +31,12 @@ use std::collections::{HashSet, VecDeque};
 use slo_router::scheduling::time::Instant;
 
 use self::behaviour::Draw;
-pub use self::behaviour::{Behaviour, Hiccups, Moods, PrefixCache, SlowSpell, Speculation, Tempo};
+pub use self::behaviour::{Behaviour, Hiccups, Moods, Offloading, PrefixCache, SlowSpell, Speculation, Tempo};
 use self::cache::{Cache, Owner};
 pub use self::content::{BlockKey, CHUNK_TOKENS, Content, Prompt};
 pub use self::costs::LinearCosts;
 pub use self::gpu::Gpu;
+pub use self::lru_blocks::LruBlocks;
 pub use self::model::Model;
 pub use self::roofline::{BLOCK_TOKENS, IterationCosts};
 use self::sequence::Sequence;
@@ -144,7 +146,7 @@ impl Engine {
             ids: HashSet::new(),
             running: Vec::new(),
             waiting: VecDeque::new(),
-            cache: Cache::new(spec.kv_blocks),
+            cache: Cache::new(spec.kv_blocks, spec.behaviour.offloading),
             iteration_ends_at: None,
             stretch_ends: VecDeque::new(),
             iterations: 0,
@@ -245,7 +247,7 @@ impl Engine {
     /// Returns the tokens at the prompt's begin that it would not compute, were it to start on it now.
     pub fn cached_tokens(&self, prompt: Prompt) -> u32 {
         let owner = |content| Owner { request: RequestId::MAX, content: Some(content) };
-        prompt.content.map_or(0, |content| self.cache.known_blocks(owner(content), prompt.tokens) * BLOCK_TOKENS)
+        prompt.content.map_or(0, |content| self.cache.cached_tokens(owner(content), prompt.tokens))
     }
 
     /// Returns the least time of its iterations.

@@ -36,6 +36,11 @@ impl Model {
         }
     }
 
+    /// Returns the bytes of a token's keys and values.
+    pub fn kv_bytes_per_token(self) -> f64 {
+        self.size().kv_bytes_per_token()
+    }
+
     /// Tokens of prompt and answer that it is served with at most.
     pub const fn context_tokens(self) -> u32 {
         match self {

@@ -27,6 +27,8 @@ pub(super) struct Work {
     pub prompt_tokens: u64,
     /// Cached tokens that attention reads.
     pub context_tokens: u64,
+    /// Tokens whose keys and values are copied from the host's memory.
+    pub loaded_tokens: u64,
     /// Pairs of a computed token and one that it attends to.
     pub attention_pairs: u64,
 }

@@ -104,6 +104,11 @@ impl Sequence {
         true
     }
 
+    /// Tokens that were copied from the host's memory when it was admitted.
+    pub(super) const fn loaded_tokens(&self) -> u32 {
+        self.hold.loaded_tokens()
+    }
+
     /// Holds all blocks that it needs now; there must be as many.
     pub(super) fn hold_blocks(&mut self, cache: &mut Cache) {
         let missing = self.blocks_missing();

@@ -1,11 +1,13 @@
 //! Specification of a model server: what iterations cost, its cache, its batching, and how it
 //! differs from a plain one.
 
+use std::time::Duration;
+
 use super::behaviour::Behaviour;
 use super::costs::{Costs, LinearCosts};
 use super::gpu::Gpu;
 use super::model::Model;
-use super::roofline::{BLOCK_TOKENS, IterationCosts, Roofline};
+use super::roofline::{BLOCK_TOKENS, IterationCosts, Roofline, Work};
 
 /// A model on a GPU, of which there is none unless the model fits; or a server by a line.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,12 @@ impl EngineSpec {
     #[must_use]
     pub fn behaving(self, behaviour: Behaviour) -> Self {
         Self { behaviour, ..self }
+    }
+
+    /// Returns the time that an iteration with this work takes at a steady tempo.
+    pub(super) fn time_of(&self, work: Work) -> Duration {
+        let load_s = self.behaviour.offloading.map_or(0.0, |to| to.load_s_per_token * work.loaded_tokens as f64);
+        self.costs.time_of(work) + Duration::from_secs_f64(load_s)
     }
 
     /// Returns the least time of an iteration, were it a plain server.

@@ -5,6 +5,7 @@
 //! numbers: so a request meets the same luck whatever else is in the server, and time may be cut as one likes.
 
 mod draw;
+mod offloading;
 mod prefix_cache;
 mod speculation;
 mod tempo;
@@ -12,6 +13,7 @@ mod tempo;
 mod tests;
 
 pub(super) use self::draw::Draw;
+pub use self::offloading::Offloading;
 pub use self::prefix_cache::PrefixCache;
 pub use self::speculation::Speculation;
 pub use self::tempo::{Hiccups, Moods, SlowSpell, Tempo};
@@ -28,13 +30,16 @@ pub struct Behaviour {
     /// Prefix caching by what prompts say: blocks of the KV cache stay known, and whose prompt begins with them does not compute them
     /// again.
     pub keeps_blocks: bool,
+    /// A second cache for the blocks that are known and have no room.
+    pub offloading: Option<Offloading>,
 }
 
 // === impl Behaviour ===
 
 impl Behaviour {
     /// No difference at all.
-    pub const PLAIN: Self = Self { tempo: Tempo::STEADY, speculation: None, prefix_cache: None, keeps_blocks: false };
+    pub const PLAIN: Self =
+        Self { tempo: Tempo::STEADY, speculation: None, prefix_cache: None, keeps_blocks: false, offloading: None };
 
     /// All that a model of the form *step time = a + b · requests + c · tokens* does not see, at once: speculative decoding,
     /// prefix caching, 20 % of jitter and hiccups.

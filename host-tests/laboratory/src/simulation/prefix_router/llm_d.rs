@@ -1,9 +1,8 @@
 //! llm-d's router, by the documents of its plugins. Both rules share the approximate index of its
 //! `approx-prefix-cache-producer`, with as many blocks a pod as its engine reports.
 
-use super::block_index::BlockIndex;
 use super::{Pod, Rating, Request, Rule};
-use crate::engine::BLOCK_TOKENS;
+use crate::engine::{BLOCK_TOKENS, LruBlocks};
 
 /// Tokens of a block of the index.
 pub(super) const INDEX_BLOCK_TOKENS: u32 = 64;
@@ -21,7 +20,7 @@ const KV_WEIGHT: f64 = 2.0;
 /// The approximate indexes of all pods.
 #[derive(Debug)]
 struct Indexes {
-    of_pods: Vec<BlockIndex>,
+    of_pods: Vec<LruBlocks>,
     /// Blocks that each may hold, as last reported.
     capacities: Vec<usize>,
 }
@@ -39,14 +38,14 @@ pub(super) struct Scorers(Indexes);
 
 impl Indexes {
     fn new(pods: usize) -> Self {
-        Self { of_pods: vec![BlockIndex::default(); pods], capacities: vec![0; pods] }
+        Self { of_pods: vec![LruBlocks::default(); pods], capacities: vec![0; pods] }
     }
 
     /// Returns how many tokens of the prompt each pod is expected to have, in whole blocks.
     fn matched_tokens(&mut self, request: &Request, pods: &[Pod<'_>]) -> Vec<u32> {
         let blocks = |pod: &Pod<'_>| (pod.status.gauges.kv_blocks * BLOCK_TOKENS / INDEX_BLOCK_TOKENS) as usize;
         self.capacities = pods.iter().map(blocks).collect();
-        let matched = |index: &BlockIndex| index.matched(request.blocks(INDEX_BLOCK_TOKENS)) as u32;
+        let matched = |index: &LruBlocks| index.matched(request.blocks(INDEX_BLOCK_TOKENS)) as u32;
         self.of_pods.iter().map(|index| matched(index) * INDEX_BLOCK_TOKENS).collect()
     }
 

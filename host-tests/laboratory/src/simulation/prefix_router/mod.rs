@@ -2,7 +2,6 @@
 //! code of our own. A request goes to a pod when it comes. Each is one process that sees all
 //! requests, however many workers Envoy has, and learns of an end or a first token at once.
 
-mod block_index;
 mod dynamo;
 mod llm_d;
 mod oracle;

@@ -7,7 +7,9 @@ use super::build::{
     B, B2, BY_CLASS, C, E2E, GQA_PROFILES, IN_TURN, KINDS_PROFILES, MIXED_PROFILES, NON_LINEAR_PROFILES, PATIENT, SLOW,
     TTFT,
 };
-use super::engines::{degrading, keeping_blocks, noisy, non_linear, paced, turning_slow, unsteady, warming_up};
+use super::engines::{
+    degrading, keeping_blocks, noisy, non_linear, offloading, paced, turning_slow, unsteady, warming_up,
+};
 use crate::cluster::MODEL;
 use crate::engine::{Gpu, Model};
 use crate::kinds::Kind;
@@ -186,6 +188,8 @@ fn prefixes() -> Vec<Scenario> {
     const SYSTEM_TOKENS: u32 = 12_000;
     const HOT_TOKENS: u32 = 8_000;
     const BATCH: u32 = 32;
+    /// Some 130 GB a pod.
+    const HOST_TOKENS: u32 = 1_000_000;
     let cached_on = |name, pods: &[(Gpu, f64)]| {
         let scenario = Scenario::seed(name).on(pods, Model::Gqa8b, MIXED_PROFILES).keeping(B2).at(1, 10, 2.0);
         scenario.served_by("with automatic prefix caching", keeping_blocks(Model::Gqa8b))
@@ -233,5 +237,9 @@ fn prefixes() -> Vec<Scenario> {
         system_prompt("system-prompt-untold").silent(),
         agents("agents"),
         agents("agents-untold").silent(),
+        agents("agents-offloading").served_by(
+            "with automatic prefix caching, offloaded to the host's memory",
+            offloading(Model::Gqa8b, HOST_TOKENS),
+        ),
     ]
 }

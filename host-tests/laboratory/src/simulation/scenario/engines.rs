@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Hardware, Pod, ServerOf};
-use crate::engine::{Behaviour, Engine, Gpu, Model, Moods, SlowSpell, Tempo};
+use crate::engine::{Behaviour, Engine, Gpu, Model, Moods, Offloading, SlowSpell, Tempo};
 use crate::simulation::record::START;
 
 /// Time until the pod of [`degrading`] becomes slow.
@@ -26,6 +26,12 @@ pub fn non_linear(model: Model) -> ServerOf {
 /// Prefix caching as vLLM, SGLang and llama.cpp have it by default.
 pub fn keeping_blocks(model: Model) -> ServerOf {
     behaving(model, |_| Behaviour { keeps_blocks: true, ..Behaviour::PLAIN })
+}
+
+/// The same with room for so many tokens in the memory of each pod's host.
+pub fn offloading(model: Model, tokens: u32) -> ServerOf {
+    let offloading = Some(Offloading::over_pcie(model, tokens));
+    behaving(model, move |_| Behaviour { keeps_blocks: true, offloading, ..Behaviour::PLAIN })
 }
 
 /// Jitter and hiccups alone.

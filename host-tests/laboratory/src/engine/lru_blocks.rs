@@ -1,13 +1,12 @@
-//! An approximate index of a pod's prefix cache: the blocks of the prompts that were sent there, of
-//! which the least recently used make room for others.
+//! A bounded set of blocks, of which the least recently used make room for others.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::engine::BlockKey;
+use super::content::BlockKey;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BlockIndex {
+pub struct LruBlocks {
     /// Use of each block.
     uses: HashMap<BlockKey, u64>,
     /// Blocks by their latest use.
@@ -15,16 +14,16 @@ pub(super) struct BlockIndex {
     clock: u64,
 }
 
-// === impl BlockIndex ===
+// === impl LruBlocks ===
 
-impl BlockIndex {
+impl LruBlocks {
     /// Returns how many blocks of a prompt it begins with.
-    pub(super) fn matched(&self, blocks: impl Iterator<Item = BlockKey>) -> usize {
+    pub fn matched(&self, blocks: impl Iterator<Item = BlockKey>) -> usize {
         blocks.take_while(|block| self.uses.contains_key(block)).count()
     }
 
     /// Records the use of blocks; so many are kept.
-    pub(super) fn record(&mut self, blocks: impl Iterator<Item = BlockKey>, capacity: usize) {
+    pub fn record(&mut self, blocks: impl Iterator<Item = BlockKey>, capacity: usize) {
         for block in blocks {
             self.clock += 1;
             if let Some(before) = self.uses.insert(block, self.clock) {
