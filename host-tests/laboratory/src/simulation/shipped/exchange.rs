@@ -25,10 +25,16 @@ pub fn headers(Demand { arrival, slo, .. }: &Demand) -> impl Iterator<Item = (&'
     own.into_iter().map(|(name, value)| (name, value.to_owned())).chain(objectives(slo))
 }
 
-/// Returns the body of a request: a chat whose characters are those of the prompt.
-pub fn body(Demand { arrival, answering, .. }: &Demand) -> String {
+/// Returns the body of a request whose conversation begins with it; see [`body_behind`].
+pub fn body(demand: &Demand) -> String {
+    body_behind(demand, &[])
+}
+
+/// Returns the body of a request: a chat whose characters are those of the prompt, and whose messages end where these earlier
+/// prompts and answers of its conversation did, in tokens.
+pub fn body_behind(Demand { arrival, answering, .. }: &Demand, said: &[u32]) -> String {
     let (streamed, max_tokens) = (answering.streamed, arrival.class.max_tokens());
-    let messages = wording::messages(arrival);
+    let messages = wording::messages(arrival, said);
     // Prompts may be long, and nothing in them needs escaping.
     format!(r#"{{"model":"{MODEL}","stream":{streamed},"max_tokens":{max_tokens},"messages":{messages}}}"#)
 }

@@ -11,6 +11,7 @@
 //! - At one moment, answers go on first, then comes what the workers do by themselves in the order in which it was set, then arrivals.
 
 mod agenda;
+mod conversations;
 pub mod exchange;
 mod filter;
 mod host;
@@ -27,6 +28,7 @@ use slo_router::scheduling::slo::Outcome;
 use slo_router::scheduling::time::Instant;
 
 use self::agenda::Task;
+use self::conversations::Conversations;
 pub use self::filter::Filter;
 use self::host::Decision;
 use self::process::Process;
@@ -55,6 +57,7 @@ pub struct Shipped {
     workers: Vec<Vm>,
     /// Position of each pod, by its address.
     pods: HashMap<String, usize>,
+    conversations: Conversations,
 }
 
 // === impl Shipped ===
@@ -72,6 +75,7 @@ impl Shipped {
             workers: seeds(seed).take(workers).enumerate().map(worker).collect(),
             pods: filter.pods().enumerate().map(|(position, pod)| (pod.to_string(), position)).collect(),
             process,
+            conversations: Conversations::default(),
         }
     }
 
@@ -112,7 +116,8 @@ impl Gateway for Shipped {
     fn arrive(&mut self, id: RequestNumber, demand: &Demand, now: Instant) -> Vec<Verdict> {
         self.process.now.set(now);
         let true_output_tokens = (self.lengths == Lengths::True).then_some(demand.arrival.output_tokens);
-        self.worker_of(id).arrive(id, demand, true_output_tokens);
+        let body = exchange::body_behind(demand, &self.conversations.take_turn(&demand.arrival));
+        self.worker_of(id).arrive(id, demand, body, true_output_tokens);
         let mut verdicts = self.verdicts(self.number_of(id));
         verdicts.sort_by_key(|verdict| verdict.request() == id);
         verdicts

@@ -42,10 +42,9 @@ impl Vm {
     }
 
     /// A request came, its body in one piece.
-    pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, true_output_tokens: Option<u32>) {
-        let body = exchange::body(demand).into_bytes();
+    pub(super) fn arrive(&mut self, id: RequestNumber, demand: &Demand, body: String, true_output_tokens: Option<u32>) {
         let size = body.len();
-        self.host.open(id, Stream::new(request(demand), body, true_output_tokens));
+        self.host.open(id, Stream::new(request(demand), body.into_bytes(), true_output_tokens));
         let context = self.root.exchange(RequestId(id));
         let mut next = context.run(|router, id| router.on_request_headers(id, false));
         if next == Some(Next::Wait) {

@@ -1,48 +1,50 @@
 //! Wording of prompts: those that [begin alike](crate::engine::Content) have the same text up to there, all others none in common.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::engine::{CHUNK_TOKENS, Content};
 use crate::lengths::CHARACTERS_PER_TOKEN;
 use crate::workload::Arrival;
 
-/// Tokens of a message of a conversation. What a turn adds fills several, so its last one is cut off where the prompt ends and is longer in
-/// the next turn.
+/// The most tokens of a message.
 const MESSAGE_TOKENS: u32 = 512;
 
 /// Texts of chunks have numbers from here on.
 const CHUNKS: u64 = 1 << 62;
 
-/// Returns the messages of a prompt, as JSON: its system prompt, if it has one, and the turns of its conversation, or its chunks.
-pub fn messages(arrival: &Arrival) -> String {
-    let in_turn = |tokens: u32, size: u32, text: &dyn Fn(u32, u32) -> String| {
-        let turn = |turn: u32| {
-            let role = if turn.is_multiple_of(2) { "user" } else { "assistant" };
-            (role, text(turn, size.min(tokens - turn * size)))
-        };
-        (0..tokens.div_ceil(size).max(1)).map(turn).collect::<Vec<_>>()
-    };
-    let conversation = |number: u64, tokens| {
-        in_turn(tokens, MESSAGE_TOKENS, &|turn, tokens| {
-            let from = turn * MESSAGE_TOKENS;
-            text(number, from, from + tokens)
-        })
+/// Returns the messages of a prompt, as JSON: its system prompt, if it has one, and the turns of its conversation, or its chunks. `said`
+/// are the places, in tokens of the prompt, at which earlier prompts and answers of the conversation ended: so do messages.
+pub fn messages(arrival: &Arrival, said: &[u32]) -> String {
+    let tokens = arrival.prompt_tokens;
+    let conversation = |number: u64, system_tokens: u32| {
+        in_turn(system_tokens, tokens, said, &|from, to| text(number, from - system_tokens, to - system_tokens))
     };
     let messages = match arrival.content {
-        None => conversation((arrival.at.as_nanos() as u64) << 1 | 1, arrival.prompt_tokens),
+        None => conversation((arrival.at.as_nanos() as u64) << 1 | 1, 0),
         Some(Content::Conversation { system, system_tokens, conversation: number }) => {
+            let system_tokens = system_tokens.min(tokens);
             let system_text = u64::MAX - u64::from(system);
             let system_message = (system_tokens > 0).then(|| ("system", text(system_text, 0, system_tokens)));
-            let turns = conversation(u64::from(number) << 1, arrival.prompt_tokens.saturating_sub(system_tokens));
-            system_message.into_iter().chain(turns).collect()
+            system_message.into_iter().chain(conversation(u64::from(number) << 1, system_tokens)).collect()
         }
-        Some(Content::Chunks(numbers)) => in_turn(arrival.prompt_tokens, CHUNK_TOKENS, &|turn, tokens| {
-            let number = numbers.get(turn as usize).copied().unwrap_or_default();
-            text(CHUNKS | number, 0, tokens)
+        Some(Content::Chunks(numbers)) => in_turn(0, tokens, &[], &|from, to| {
+            let number = numbers.get((from / CHUNK_TOKENS) as usize).copied().unwrap_or_default();
+            text(CHUNKS | number, 0, to - from)
         }),
     };
     let messages = messages.iter().map(|(role, text)| format!(r#"{{"role":"{role}","content":"{text}"}}"#));
     format!("[{}]", messages.collect::<Vec<_>>().join(","))
+}
+
+/// The messages from one place of a prompt to another, at least one, which end at these places and have the text that is between.
+fn in_turn(from: u32, to: u32, ends: &[u32], text: &dyn Fn(u32, u32) -> String) -> Vec<(&'static str, String)> {
+    let even = (from..to).step_by(MESSAGE_TOKENS as usize);
+    let within = ends.iter().copied().filter(|end| (from..to).contains(end));
+    let begins: BTreeSet<u32> = even.chain(within).chain([from]).collect();
+    let ends = begins.iter().copied().skip(1).chain([to]);
+    let roles = ["user", "assistant"].into_iter().cycle();
+    roles.zip(begins.iter().zip(ends)).map(|(role, (begin, end))| (role, text(*begin, end))).collect()
 }
 
 /// Returns some tokens of a text without end, which its number determines.
@@ -83,7 +85,7 @@ mod tests {
             content,
             output_tokens: 1,
         };
-        let messages: Vec<Value> = serde_json::from_str(&messages(&arrival)).unwrap();
+        let messages: Vec<Value> = serde_json::from_str(&messages(&arrival, &[])).unwrap();
         messages.iter().map(|message| message["content"].as_str().unwrap()).collect()
     }
 
@@ -114,5 +116,19 @@ mod tests {
         assert_eq!(one[..2 * chunk], other[..2 * chunk]);
         assert_ne!(one[..2 * chunk + 8], other[..2 * chunk + 8]);
         assert_ne!(one[..8], one[chunk..chunk + 8]);
+    }
+
+    #[test]
+    fn messages_end_where_earlier_turns_did() {
+        let texts = |tokens, said: &[u32]| {
+            let content = Some(Content::behind(1, 100, 7));
+            let class = Class::Chat;
+            let arrival = Arrival { at: Duration::ZERO, class, prompt_tokens: tokens, content, output_tokens: 1 };
+            let messages: Vec<Value> = serde_json::from_str(&messages(&arrival, said)).unwrap();
+            messages.iter().map(|message| message.to_string()).collect::<Vec<_>>()
+        };
+        let (first, second) = (texts(400, &[]), texts(500, &[400, 420]));
+        assert_eq!((first.len(), second.len()), (2, 4));
+        assert_eq!(first, second[..2]);
     }
 }
