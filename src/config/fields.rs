@@ -216,6 +216,7 @@ pub const FIELDS: &[ConfigField] = &[
     field("replicas.expire", r#""2s""#, "Time after which a gateway that fell silent is given up."),
     field("replicas.expected", "1", "Gateways that there are at least."),
     field("replicas.slots", "32", "Gateways that there are at most."),
+    field("replicas.secret", "", "64 hexadecimal digits by which gateways tell each other where prompts went."),
     field("upstream.header", r#""x-gateway-destination-endpoint""#, "Header that names the pod to Envoy."),
     field("upstream.alternatives", "0", "Other pods that the header names after it, for retries."),
     field(

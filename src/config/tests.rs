@@ -11,6 +11,7 @@ use crate::scheduling::prefix::PrefixMode;
 use crate::scheduling::queue::LatePolicy;
 use crate::scheduling::slo::Slo;
 use crate::scheduling::weight::Weight;
+use crate::shared::pool_secret::PoolSecret;
 use crate::sources::callout::Callout;
 
 const FULL: &str = include_str!("../../tests/data/configs/full.json");
@@ -91,6 +92,7 @@ fn everything_that_is_written_is_taken() {
     assert_eq!((cluster.as_str(), authority.as_str()), ("webdis", "redis"));
     assert_eq!((*interval, *timeout, replicas.expire), (ms(200).unwrap(), ms(1000).unwrap(), ms(3000).unwrap()));
     assert_eq!((replicas.expected, replicas.slots), (4, 8));
+    assert_eq!(replicas.secret, PoolSecret::from_hex(&"0123456789abcdef".repeat(4)));
     assert_eq!(config.upstream.header, "x-envoy-original-dst-host");
     assert!(config.response.show_pod);
 }

@@ -37,6 +37,8 @@ pub struct Knowledge {
     prefixes: Option<PrefixIndex>,
     /// `true` where requests are placed by it.
     routes_by_prefix: bool,
+    /// Number of the placements of other gateways that were taken.
+    peer_placements: u64,
     /// Instant at which the last turn of exchanging and looking began.
     turn_began_at: Option<Instant>,
     /// The pod that is looked at next, while the last look is not through.
@@ -53,6 +55,7 @@ impl Knowledge {
             latency_models: LatencyModels::new(corrects_profiles),
             prefixes: (prefix != PrefixMode::Off).then(|| PrefixIndex::new(HEADS_KEPT)),
             routes_by_prefix: prefix == PrefixMode::Route,
+            peer_placements: 0,
             turn_began_at: None,
             next_pod: 0,
         }
@@ -104,6 +107,15 @@ impl Knowledge {
     /// Returns the number of those that it took.
     pub fn take_placements(&mut self, placements: &RecentPlacements, seen: u64) -> usize {
         self.prefixes.as_mut().map_or(0, |prefixes| prefixes.learn(placements, seen))
+    }
+
+    /// Takes the prompts that other gateways sent to pods of this pool, but those that were taken
+    /// before.
+    pub fn take_peer_placements(&mut self, placements: &RecentPlacements, pool: &Pool) {
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.learn_of_peers(placements, self.peer_placements, |pod| pool.deployment_of(pod));
+        }
+        self.peer_placements = placements.sequence();
     }
 
     /// Returns how much of a prompt a pod is expected to compute.

@@ -98,6 +98,12 @@ impl Pool {
         self.positions.get(&pod).copied()
     }
 
+    /// The deployment of a pod; `None` where the pool lacks it.
+    pub fn deployment_of(&self, pod: PodId) -> Option<DeploymentId> {
+        let pod = self.pods.get(self.position(pod)?)?;
+        self.deployments.get(pod.deployment).map(|deployment| deployment.id)
+    }
+
     /// The pods that serve `model`.
     pub fn audience(&self, model: &Model) -> Rc<Audience> {
         self.audiences.get(model)

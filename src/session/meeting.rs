@@ -13,8 +13,13 @@ use crate::sources::callout::{Callout, FetchError};
 use crate::sources::replicas::{GossipRound, Turn};
 
 impl<H: Host> Router<H> {
-    /// Begins a round, if one is due and no other VM has one under way.
+    /// Takes what other gateways told, and begins a round, if one is due and no other VM has one
+    /// under way.
     pub(super) fn meet_replicas(&mut self, now: Instant) {
+        let shares_placements = self.shares_placements();
+        if shares_placements {
+            self.dispatcher.take_peer_placements();
+        }
         let Some(Replicas { source, document, meeting: None }) = &self.replicas else { return };
         let Callout { interval, timeout, .. } = source.callout;
         // Ticks come a little early or late.
@@ -25,10 +30,19 @@ impl<H: Host> Router<H> {
         let peer_table = PeerTable::from_bytes(&document.in_force(&self.host, &self.keys));
         let mut peer_table = peer_table.unwrap_or_else(|| PeerTable::new(self.host.random_seed()));
         let (told, waiting) = self.dispatcher.to_tell(now);
-        let digest = peer_table.digest(told.clone(), waiting).encode(&self.config.pool);
-        let Some(replicas) = &mut self.replicas else { return };
-        let round = replicas.source.round(&self.config.pool, peer_table, digest);
+        let mut digest = peer_table.digest(told.clone(), waiting);
+        let pool = source.identity(&self.config.pool);
+        if shares_placements {
+            self.dispatcher.add_placements(&mut digest, &mut peer_table, pool, self.host.random_seed(), now);
+        }
+        let round = source.round(&self.config.pool, peer_table, digest.encode(&self.config.pool));
         self.go_on_meeting(round, told, now);
+    }
+
+    /// Returns `true` if gateways tell each other where prompts went.
+    fn shares_placements(&self) -> bool {
+        let secret = self.replicas.as_ref().and_then(|replicas| replicas.source.secret);
+        secret.is_some() && self.prompt_secret.is_some()
     }
 
     /// A callout was answered that no source has sent.
@@ -47,8 +61,8 @@ impl<H: Host> Router<H> {
                 replicas.document.renew(&self.host, &self.keys, timeout, now);
                 self.go_on_meeting(round, told, told_at);
             }
-            Ok(Turn::Done) => self.end_meeting(&round, Ok((told, told_at)), now),
-            Err(error) => self.end_meeting(&round, Err(error), now),
+            Ok(Turn::Done) => self.end_meeting(&round, Ok((told, told_at))),
+            Err(error) => self.end_meeting(&round, Err(error)),
         }
     }
 
@@ -57,13 +71,13 @@ impl<H: Host> Router<H> {
         let ask = round.ask();
         match replicas.send(&self.host, &ask) {
             Ok(token) => replicas.meeting = Some(Meeting { round, told_at, told, ask, token }),
-            Err(error) => self.end_meeting(&round, Err(error), told_at),
+            Err(error) => self.end_meeting(&round, Err(error)),
         }
     }
 
     /// Passes the table of peers on, says what is news, and lets all VMs know what came of it: what
     /// ran here and when that was told, or why it was not.
-    fn end_meeting(&mut self, round: &GossipRound, outcome: Result<(PodLoads, Instant), FetchError>, now: Instant) {
+    fn end_meeting(&mut self, round: &GossipRound, outcome: Result<(PodLoads, Instant), FetchError>) {
         let Some(Replicas { source, document, .. }) = &self.replicas else { return };
         let reckoned = round.peer_table().gateways().max(source.expected);
         let complaint = match &outcome {
@@ -88,7 +102,7 @@ impl<H: Host> Router<H> {
                 source.expire
             ),
         }
-        let actions = match outcome {
+        match outcome {
             Ok((told, told_at)) => {
                 let peer_view = round.peer_table().peer_view(
                     told,
@@ -96,13 +110,11 @@ impl<H: Host> Router<H> {
                     source.callout.interval,
                     told_at.after(source.expire),
                 );
-                self.dispatcher.learn_of_others(&peer_view, now)
+                self.dispatcher.learn_of_others(&peer_view);
             }
             Err(_) => {
                 self.dispatcher.reckon_with(reckoned, round.peer_table().rank(reckoned));
-                return;
             }
-        };
-        self.perform(actions, None);
+        }
     }
 }

@@ -83,8 +83,13 @@ impl<H: Host> Router<H> {
         let keys = Keys::of(&config.pool);
         let settings = config.dispatch_settings();
         let takes_hashes = config.prefix != PrefixMode::Off;
+        let of_gateways = config.replicas.as_ref().and_then(|replicas| replicas.secret);
+        let prompt_secret = || match of_gateways {
+            Some(secret) => secret.prompt_key(),
+            None => shared_secret(&host, &keys, host.random_seed()),
+        };
         let mut router = Self {
-            prompt_secret: takes_hashes.then(|| shared_secret(&host, &keys, host.random_seed())),
+            prompt_secret: takes_hashes.then(prompt_secret),
             keys,
             dispatcher: Dispatcher::new(host.clone(), settings, rng.u64(..), host.now()),
             stats: Stats::new(host.clone(), &config.pool, config.replicas.is_some()),

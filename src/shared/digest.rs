@@ -1,9 +1,10 @@
-//! Digest that one gateway publishes for the others: its load on each pod, and its most urgent
-//! waiting request.
+//! Digest that one gateway publishes for the others: its load on each pod, its most urgent waiting
+//! request, and its last placements.
 //!
 //! Gateways share no clock, so times are told as seen from the moment of telling. As text, a digest
 //! is its format's version, a hash of the pool's name and its content in [postcard]'s coding, in
-//! the letters of base64 that no path or query has another meaning for.
+//! the letters of base64 that no path or query has another meaning for. The placements are
+//! [sealed](super::pool_secret).
 
 use std::error::Error;
 use std::fmt;
@@ -13,20 +14,29 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fnv::FnvHasher;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::claim::Claim;
+use super::pool_secret::{PoolSecret, SealedBy};
+use super::store;
 use crate::scheduling::load::Load;
 use crate::scheduling::pod_load::PodLoads;
 use crate::scheduling::pool::{DeploymentId, MAX_PODS, PodId};
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::queue::Urgency;
 use crate::scheduling::time::Instant;
 
 /// Changes whenever the format does.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The longest digest as text: every pod of the largest pool, at some 17 characters each.
 pub const MAX_CHARS: usize = 256 << 10;
+
+/// The most bytes of sealed placements: 32 of 112 bytes at most.
+pub const MAX_SEALED: usize = 4 << 10;
+
+/// The most bytes of sealed placements that are opened in one look: a tenth of a millisecond.
+pub const MAX_OPENED: usize = 16 << 10;
 
 /// Deployments that a waiting request may name.
 const MAX_LOADS: usize = 1024;
@@ -45,6 +55,9 @@ pub struct Digest {
     pub running: PodLoads,
     /// The most urgent request that waits there.
     pub waiting: Option<UrgentRequest>,
+    /// Its last placements, for those who have the pool's secret; empty without one.
+    #[serde(serialize_with = "write_bytes", deserialize_with = "read_bytes")]
+    pub sealed: Vec<u8>,
 }
 
 /// A waiting request, as other gateways need to know it.
@@ -73,6 +86,10 @@ pub enum DigestError {
     OtherPool,
     /// It says what cannot be.
     Absurd(&'static str),
+    /// Its placements were sealed with another secret, or are garbled; the rest may be good.
+    Sealed,
+    /// Its placements would make too many bytes in one look, more than [`MAX_OPENED`].
+    TooMuchSealed,
 }
 
 // === impl Digest ===
@@ -113,12 +130,39 @@ impl Digest {
         Ok(digest)
     }
 
+    /// Adds placements, sealed. `random`: see [`PoolSecret::seal`].
+    pub fn seal(&mut self, placements: &RecentPlacements, pool: &str, secret: &PoolSecret, random: u64) {
+        self.sealed = secret.seal(&store::encode(placements), self.sealed_by(), pool, random);
+    }
+
+    /// Opens the placements.
+    ///
+    /// # Errors
+    ///
+    /// The reason why they cannot be taken.
+    pub fn open(&self, pool: &str, secret: &PoolSecret) -> Result<RecentPlacements, DigestError> {
+        let content = secret.open(&self.sealed, self.sealed_by(), pool).ok_or(DigestError::Sealed)?;
+        let (placements, rest) =
+            postcard::take_from_bytes::<RecentPlacements>(&content).map_err(|_| DigestError::Sealed)?;
+        if !rest.is_empty() || !placements.is_within_bounds() {
+            return Err(DigestError::Sealed);
+        }
+        Ok(placements)
+    }
+
+    fn sealed_by(&self) -> SealedBy {
+        SealedBy { gateway: self.gateway, sequence: self.sequence }
+    }
+
     fn check(&self) -> Result<(), DigestError> {
         if self.running.len() > MAX_PODS {
             return Err(DigestError::Absurd("more pods than a pool has"));
         }
         if !self.running.values().all(crate::scheduling::pod_load::PodLoad::is_sound) {
             return Err(DigestError::Absurd("a pod's load is not that of its requests"));
+        }
+        if self.sealed.len() > MAX_SEALED {
+            return Err(DigestError::Absurd("more placements than are told at once"));
         }
         let Some(waiting) = &self.waiting else { return Ok(()) };
         if waiting.loads.len() > MAX_LOADS {
@@ -132,6 +176,15 @@ impl Digest {
         }
         Ok(())
     }
+}
+
+/// As one piece: one by one, each byte costs a call.
+fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    <&[u8]>::deserialize(deserializer).map(<[u8]>::to_vec)
 }
 
 fn hash(pool: &str) -> u64 {
@@ -183,6 +236,8 @@ impl fmt::Display for DigestError {
             Self::Version(version) => write!(f, "a digest of version {version}, expected {VERSION}"),
             Self::OtherPool => f.write_str("a digest of another pool"),
             Self::Absurd(what) => f.write_str(what),
+            Self::Sealed => f.write_str("placements that are not sealed with this pool's secret"),
+            Self::TooMuchSealed => write!(f, "placements beyond the {MAX_OPENED} bytes of one look"),
         }
     }
 }

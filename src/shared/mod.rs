@@ -17,6 +17,8 @@ pub mod membership;
 pub mod memory;
 pub mod peer_table;
 pub mod peer_view;
+pub mod placement_exchange;
+pub mod pool_secret;
 pub mod pool_state;
 pub mod responses;
 pub mod runs;

@@ -12,10 +12,14 @@ use std::time::Duration;
 use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
+use super::digest::{Digest, DigestError, MAX_OPENED};
+use super::membership::FencingToken;
 use super::peer_view::{PeerView, Wanted};
+use super::placement_exchange::PlacementExchange;
+use super::pool_secret::PoolSecret;
 use super::store;
 use crate::scheduling::pod_load::PodLoads;
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::time::Instant;
 
 /// Claims of other gateways that count: the most urgent.
@@ -29,6 +33,7 @@ pub struct PeerTable {
     slot: Option<usize>,
     sequence: u64,
     others: Vec<OtherGateway>,
+    placements: PlacementExchange,
 }
 
 /// Another gateway, as last heard of.
@@ -37,6 +42,17 @@ struct OtherGateway {
     digest: Digest,
     /// Instant at which this digest was first seen.
     told: Instant,
+    /// Number of its placements that were taken.
+    placements: u64,
+}
+
+/// Pool that gateways serve, as digests name it.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolIdentity<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Secret by which its gateways tell each other placements, if they do.
+    pub secret: Option<&'a PoolSecret>,
 }
 
 /// Slot to write, and its condition.
@@ -69,37 +85,87 @@ impl PeerTable {
     /// Makes the digest that this gateway publishes next.
     pub fn digest(&mut self, running: PodLoads, waiting: Option<super::digest::UrgentRequest>) -> Digest {
         self.sequence = self.sequence.wrapping_add(1);
-        Digest { gateway: self.gateway, sequence: self.sequence, running, waiting }
+        Digest { gateway: self.gateway, sequence: self.sequence, running, waiting, sealed: Vec::new() }
+    }
+
+    /// Adds this gateway's last placements to a digest: what its VMs have told each other, which
+    /// `placements_of` reads. `random` is another number each time.
+    pub fn add_placements(
+        &mut self,
+        digest: &mut Digest,
+        members: &[FencingToken],
+        placements_of: impl Fn(FencingToken) -> Option<RecentPlacements>,
+        pool: PoolIdentity<'_>,
+        random: u64,
+    ) {
+        let Some(secret) = pool.secret else { return };
+        self.placements.collect(members, placements_of);
+        let placements = self.placements.to_tell(self.others.len());
+        if !placements.is_empty() {
+            digest.seal(&placements, pool.name, secret, random);
+        }
     }
 
     /// Takes what stands in the slots now, and says what is wrong there. Others that told nothing
     /// new for `expire` are given up, and no sooner: a store that lost all it had does not make
     /// them stop.
-    pub fn look(&mut self, slots: &[Option<String>], pool: &str, expire: Duration, now: Instant) -> Vec<String> {
-        let mut complaints = Vec::new();
+    pub fn look(
+        &mut self,
+        slots: &[Option<String>],
+        pool: PoolIdentity<'_>,
+        expire: Duration,
+        now: Instant,
+    ) -> Vec<String> {
+        let (mut complaints, mut opened) = (Vec::new(), 0);
         for (slot, text) in slots.iter().enumerate() {
             let Some(text) = text else { continue };
-            match Digest::decode(text, pool) {
-                Ok(digest) if digest.gateway == self.gateway => {}
+            let heard = match Digest::decode(text, pool.name) {
+                Ok(digest) if digest.gateway == self.gateway => Ok(()),
                 Ok(digest) => {
                     self.slot = self.slot.filter(|own| *own != slot);
-                    self.hear(digest, now);
+                    self.hear(digest, pool, &mut opened, now)
                 }
-                Err(error) => complaints.push(format!("slot {slot}: {error}")),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = heard {
+                complaints.push(format!("slot {slot}: {error}"));
             }
         }
+        self.placements.end_look();
         self.others.retain(|other| now.since(other.told) < expire);
         complaints
     }
 
     /// A gateway that took another slot stands in both until the old one expires: its newest digest
-    /// counts.
-    fn hear(&mut self, digest: Digest, now: Instant) {
-        match self.others.iter_mut().find(|other| other.digest.gateway == digest.gateway) {
-            Some(known) if known.digest.sequence >= digest.sequence => {}
-            Some(known) => *known = OtherGateway { digest, told: now },
-            None => self.others.push(OtherGateway { digest, told: now }),
+    /// counts. `opened`: bytes of placements that were opened in this look. Fails where the
+    /// placements cannot be taken; the rest is.
+    fn hear(
+        &mut self,
+        mut digest: Digest,
+        pool: PoolIdentity<'_>,
+        opened: &mut usize,
+        now: Instant,
+    ) -> Result<(), DigestError> {
+        let known = self.others.iter_mut().find(|other| other.digest.gateway == digest.gateway);
+        if known.as_ref().is_some_and(|known| known.digest.sequence >= digest.sequence) {
+            return Ok(());
         }
+        let seen = known.as_ref().map_or(0, |known| known.placements);
+        let placements = open(&digest, pool, opened);
+        digest.sealed = Vec::new();
+        let taken = match &placements {
+            Ok(Some(placements)) => {
+                self.placements.hear(placements, seen);
+                placements.sequence()
+            }
+            Ok(None) | Err(_) => seen,
+        };
+        let heard = OtherGateway { digest, told: now, placements: taken };
+        match known {
+            Some(known) => *known = heard,
+            None => self.others.push(heard),
+        }
+        placements.map(|_| ())
     }
 
     /// Returns the slots that this gateway may write, by what it saw: its own, or the free ones
@@ -169,7 +235,18 @@ impl PeerTable {
             claims,
             active: u32::try_from(active.count()).unwrap_or(u32::MAX).saturating_add(1),
             draw: draw.finish(),
+            placements: self.placements.of_peers().clone(),
             ..PeerView::default()
         }
     }
+}
+
+/// Opens a digest's placements, if it has any and they can be opened here.
+fn open(digest: &Digest, pool: PoolIdentity<'_>, opened: &mut usize) -> Result<Option<RecentPlacements>, DigestError> {
+    let Some(secret) = pool.secret.filter(|_| !digest.sealed.is_empty()) else { return Ok(None) };
+    *opened = opened.saturating_add(digest.sealed.len());
+    if *opened > MAX_OPENED {
+        return Err(DigestError::TooMuchSealed);
+    }
+    digest.open(pool.name, secret).map(Some)
 }

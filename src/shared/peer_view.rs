@@ -17,6 +17,7 @@ use crate::scheduling::allowance::{Allowance, Looked, Lot};
 use crate::scheduling::load::Load;
 use crate::scheduling::pod_load::{PodLoad, PodLoads};
 use crate::scheduling::pool::PodId;
+use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::time::Instant;
 
 /// See the module.
@@ -42,6 +43,8 @@ pub struct PeerView {
     pub draw: u64,
     /// Most urgent requests that wait in others, most urgent first.
     pub claims: Vec<Wanted>,
+    /// The last placements of others.
+    pub placements: RecentPlacements,
 }
 
 /// The value in shared data.

@@ -13,6 +13,7 @@ mod holding;
 mod istio_shape;
 mod listeners;
 mod openai_sdk;
+mod peer_placements;
 mod placement;
 mod prefixes;
 mod real_servers;

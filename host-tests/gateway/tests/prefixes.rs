@@ -17,8 +17,8 @@ const CONVERSATIONS: usize = 6;
 const TICK: Duration = Duration::from_millis(300);
 
 /// The body of a conversation at one of its turns: all that was said before, and a question.
-fn turn(conversation: usize, turn: usize) -> Value {
-    let question = |turn: usize| json!({ "role": "user", "content": format!("{conversation} {turn} ").repeat(400) });
+pub fn conversation(number: usize, turn: usize) -> Value {
+    let question = |turn: usize| json!({ "role": "user", "content": format!("{number} {turn} ").repeat(400) });
     let answer = json!({ "role": "assistant", "content": "yes" });
     let before = (0..turn).flat_map(|turn| [question(turn), answer.clone()]);
     json!({ "model": "m", "messages": before.chain([question(turn)]).collect::<Vec<_>>() })
@@ -43,14 +43,14 @@ async fn turns_stay(workers: u32) -> Test {
         .await?;
     // That servers cache at all is known once one has said that it found something.
     for round in 0..2 {
-        assert_eq!(rig.client.post(CHAT).json(&turn(CONVERSATIONS, round)).send().await?.status, 200);
+        assert_eq!(rig.client.post(CHAT).json(&conversation(CONVERSATIONS, round)).send().await?.status, 200);
     }
     let mut homes = vec![Vec::new(); CONVERSATIONS];
     for round in 0..3 {
-        for (conversation, homes) in homes.iter_mut().enumerate() {
+        for (number, homes) in homes.iter_mut().enumerate() {
             let before = rig.counts();
             // On a connection of its own, so to any worker.
-            let reply = rig.client.post(CHAT).json(&turn(conversation, round)).send().await?;
+            let reply = rig.client.post(CHAT).json(&conversation(number, round)).send().await?;
             assert_eq!(reply.status, 200, "{}", reply.text());
             homes.push(usize::from(rig.counts()[1] > before[1]));
             // What a worker placed, and that it has ended, it tells the others with its next tick at the
@@ -80,13 +80,13 @@ async fn so_they_do_where_each_comes_to_another_worker() -> Test {
 }
 
 /// Names a session.
-const SESSION: &str = "x-session-id";
+pub const SESSION: &str = "x-session-id";
 
 /// Odd, so that pods that take turns do not keep to sessions.
 const SESSIONS: usize = 5;
 
 /// A server that computes what it has not cached of a conversation, and says how much it had.
-fn server_with_a_cache() -> Plan {
+pub fn server_with_a_cache() -> Plan {
     let cache = Mutex::<BTreeMap<String, usize>>::default();
     Plan::serve(move |arrival| {
         let body: Value = serde_json::from_slice(&arrival.body).unwrap_or_default();
@@ -109,7 +109,8 @@ async fn sessions_stay(policy: &str, workers: u32) -> Test {
     for round in 0..6 {
         for session in 0..SESSIONS {
             let before = rig.counts();
-            let request = rig.client.post(CHAT).header(SESSION, &session.to_string()).json(&turn(session, round));
+            let request =
+                rig.client.post(CHAT).header(SESSION, &session.to_string()).json(&conversation(session, round));
             let reply = request.send().await?;
             assert_eq!(reply.status, 200, "{}", reply.text());
             let pod = usize::from(rig.counts()[1] > before[1]);

@@ -15,11 +15,13 @@ use crate::scheduling::slo::Slo;
 use crate::scheduling::testing::{START, arrival, pool, profile, urgent};
 use crate::scheduling::time::Instant;
 use crate::shared::memory::Memory;
-use crate::shared::peer_table::PeerTable;
+use crate::shared::peer_table::{PeerTable, PoolIdentity};
 use crate::shared::store::Store;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const EXPIRE: Duration = Duration::from_secs(2);
+
+const POOL: PoolIdentity<'_> = PoolIdentity { name: "p", secret: None };
 
 /// Gateways, and what stands in their slots.
 struct Gateways {
@@ -86,10 +88,9 @@ impl Gateways {
         let (dispatcher, peer_table) = (&mut self.dispatchers[gateway], &mut self.rosters[gateway]);
         let (told, waiting) = dispatcher.to_tell(self.now);
         self.slots[gateway] = Some(peer_table.digest(told.clone(), waiting).encode("p"));
-        assert_eq!(peer_table.look(&self.slots, "p", EXPIRE, self.now), Vec::<String>::new());
+        assert_eq!(peer_table.look(&self.slots, POOL, EXPIRE, self.now), Vec::<String>::new());
         let peer_view = peer_table.peer_view(told, 1, INTERVAL, self.now.after(EXPIRE));
-        let actions = dispatcher.learn_of_others(&peer_view, self.now);
-        self.perform(gateway, &actions);
+        dispatcher.learn_of_others(&peer_view);
     }
 
     /// All do, again and again.

@@ -203,17 +203,22 @@ impl PrefixIndex {
     /// Takes the placements of another worker, of which the first `seen` were taken before. Returns
     /// the number of those that it took.
     pub fn learn(&mut self, placements: &RecentPlacements, seen: u64) -> usize {
-        let mut taken = 0_usize;
+        placements.since(seen).map(|placement| self.take(placement, placement.deployment)).count()
+    }
+
+    /// Takes those of another gateway on the pods that `deployment_of` knows: not on any pod that
+    /// is made up there.
+    pub fn learn_of_peers(
+        &mut self,
+        placements: &RecentPlacements,
+        seen: u64,
+        deployment_of: impl Fn(PodId) -> Option<DeploymentId>,
+    ) {
         for placement in placements.since(seen) {
-            taken = taken.saturating_add(1);
-            let Some(number) = self.enter(placement.pod, placement.deployment) else { continue };
-            self.compute(number, placement.computed);
-            for (fingerprint, tokens) in placement.heads() {
-                let length = HeadLength { tokens, is_measured: false };
-                self.table.touch(fingerprint, length, number, &self.pods);
+            if let Some(deployment) = deployment_of(placement.pod) {
+                self.take(placement, deployment);
             }
         }
-        taken
     }
 
     /// The tokens that the cache of each of a deployment's pods holds, where they are known.
@@ -259,6 +264,15 @@ impl PrefixIndex {
     fn enter(&mut self, pod: PodId, deployment: DeploymentId) -> Option<PodNumber> {
         self.retention.entry(deployment).or_default();
         self.pods.enter(pod, deployment)
+    }
+
+    fn take(&mut self, placement: &PrefixPlacement, deployment: DeploymentId) {
+        let Some(number) = self.enter(placement.pod, deployment) else { return };
+        self.compute(number, placement.computed);
+        for (fingerprint, tokens) in placement.heads() {
+            let length = HeadLength { tokens, is_measured: false };
+            self.table.touch(fingerprint, length, number, &self.pods);
+        }
     }
 
     fn compute(&mut self, number: PodNumber, tokens: u32) {

@@ -6,7 +6,7 @@
 //! size says which pods computed a head, and when, on a clock of tokens that each pod computed. The
 //! chance that a pod still holds it is [learned](retention) from the cached tokens that its answers
 //! report, so that neither sizes of caches nor their tiers are configured. [`PrefixIndex`] joins
-//! these, and workers exchange their [placements](RecentPlacements).
+//! these, and workers and gateways exchange their [placements](RecentPlacements).
 //!
 //! Hosts, clocks and randomness have no part in it. A wrong entry costs a wrong estimate, and
 //! nothing else.
@@ -29,6 +29,6 @@ pub use self::hasher::{Beside, PromptHasher, Section};
 pub use self::heads::{PromptHead, PromptHeads};
 pub use self::index::{ExpectedCache, PlacedPrompt, PrefixHit, PrefixHits, PrefixIndex, ServedTokens};
 pub use self::mode::PrefixMode;
-pub use self::placements::RecentPlacements;
+pub use self::placements::{PLACEMENTS_MAX, RecentPlacements};
 pub use self::retention::{Outcomes, Retention};
 pub use self::stored_response::StoredResponse;

@@ -2,6 +2,8 @@ mod endings;
 mod intake;
 mod prefixes;
 mod proxy;
+mod redis;
+mod replicas;
 mod stored_responses;
 
 use std::time::Duration;

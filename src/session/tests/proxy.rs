@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::redis::Redis;
 use crate::dispatcher::Placement;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
@@ -46,6 +47,11 @@ struct State {
     metrics: Vec<(String, u64)>,
     /// Seeds that were drawn so far.
     seeds: u64,
+    /// Store that callouts reach, if any.
+    redis: Option<Redis>,
+    /// Answers that are on their way, and the one that has come.
+    answers: Vec<Vec<u8>>,
+    answer: Vec<u8>,
 }
 
 /// Clones are one proxy.
@@ -71,6 +77,13 @@ impl Proxy {
         let mut state = self.0.borrow_mut();
         let effective = state.effective;
         state.streams.get_mut(&effective).map(call).ok_or(NOT_FOUND)
+    }
+
+    /// Lets the next answer to a callout come; returns its size.
+    fn take_answer(&self) -> Option<usize> {
+        let mut state = self.0.borrow_mut();
+        state.answer = state.answers.pop()?;
+        Some(state.answer.len())
     }
 
     fn map(stream: &mut Stream, map: Map) -> &mut BTreeMap<String, String> {
@@ -111,8 +124,13 @@ impl Host for Proxy {
         self.0.borrow_mut().tick = period;
     }
 
-    fn call(&self, _: &str, _: &[(&str, &str)], _: &[u8], _: Duration) -> Result<u32, Refused> {
-        Err(NOT_FOUND)
+    fn call(&self, _: &str, headers: &[(&str, &str)], body: &[u8], _: Duration) -> Result<u32, Refused> {
+        let mut state = self.0.borrow_mut();
+        let path = headers.iter().find(|(name, _)| *name == ":path").map(|(_, path)| path.trim_start_matches('/'));
+        let command = if body.is_empty() { path.unwrap() } else { str::from_utf8(body).unwrap() };
+        let answer = state.redis.as_ref().ok_or(NOT_FOUND)?.answer(command);
+        state.answers.push(answer);
+        Ok(0)
     }
 
     fn buffer(&self, buffer: Buffer, start: usize, size: usize) -> Option<Vec<u8>> {
@@ -120,12 +138,15 @@ impl Host for Proxy {
             Buffer::Configuration => self.0.borrow().configuration.clone(),
             Buffer::RequestBody => self.on(|stream| stream.body.clone()).ok()?,
             Buffer::ResponseBody => self.on(|stream| stream.chunk.clone()).ok()?,
-            Buffer::CalloutAnswer => return None,
+            Buffer::CalloutAnswer => self.0.borrow().answer.clone(),
         };
         Some(bytes.get(start..)?.iter().take(size).copied().collect())
     }
 
     fn headers(&self, map: Map) -> Headers {
+        if map == Map::CalloutAnswer {
+            return Headers::decode(Headers::encode(&[(":status", "200"), ("content-type", "application/json")]));
+        }
         let pairs = self.on(|stream| Self::map(stream, map).clone()).unwrap_or_default();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Headers::decode(Headers::encode(&pairs))
@@ -186,6 +207,13 @@ impl Gateway {
     /// With a configuration, which has to be good.
     pub(super) fn new(configuration: &Value) -> Self {
         Self::of(Proxy::default().configured(configuration))
+    }
+
+    /// With a store that it reaches, and a number that tells its draws from other gateways'.
+    pub(super) fn reaching(configuration: &Value, redis: &Redis, number: u64) -> Self {
+        let proxy = Proxy::default();
+        (proxy.0.borrow_mut().redis, proxy.0.borrow_mut().seeds) = (Some(redis.clone()), number << 32);
+        Self::of(proxy.configured(configuration))
     }
 
     /// Returns another worker of the same gateway, with another configuration.
@@ -263,6 +291,9 @@ impl Gateway {
         let period = self.proxy.0.borrow().tick;
         self.advance(period);
         self.root.run(|router| router.on_tick()).unwrap();
+        while let Some(answer) = self.proxy.take_answer() {
+            self.root.run(|router| router.on_callout_answer(0, true, answer)).unwrap();
+        }
     }
 
     /// Lets time pass.

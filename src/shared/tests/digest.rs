@@ -42,7 +42,7 @@ fn claim(latest_start: Instant, arrival: Instant, load: u32) -> Claim {
 
 /// One request of this load runs on a pod.
 fn digest(load: u32) -> Digest {
-    Digest { gateway: 7, sequence: 1, running: column(&[(1, vec![load])].into()), waiting: None }
+    Digest { gateway: 7, sequence: 1, running: column(&[(1, vec![load])].into()), ..Digest::default() }
 }
 
 #[track_caller]
@@ -105,10 +105,11 @@ proptest! {
         loads in btree_map(any::<u16>(), vec(0..=1_000_000_u32, 1..5), 0..50),
         times in proptest::option::of((any::<u64>(), any::<u64>(), 0..=1_000_000_u32)),
         (gateway, sequence) in any::<(u64, u64)>(),
+        sealed in vec(any::<u8>(), 0..200),
     ) {
         let instant = Instant::from_micros;
         let waiting = times.map(|(start, at, load)| UrgentRequest::of(&claim(instant(start), instant(at), load), START));
-        let digest = Digest { gateway, sequence, running: column(&loads), waiting };
+        let digest = Digest { gateway, sequence, running: column(&loads), waiting, sealed };
         prop_assert_eq!(Digest::decode(&digest.encode("p"), "p"), Ok(digest));
     }
 

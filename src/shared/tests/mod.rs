@@ -7,6 +7,7 @@ mod health;
 mod ledger;
 mod membership;
 mod peer_table;
+mod placements;
 mod pool_state;
 mod responses;
 mod runs;

@@ -6,7 +6,7 @@ use crate::scheduling::pool::PodId;
 use crate::scheduling::testing::START;
 use crate::scheduling::time::Instant;
 use crate::shared::digest::Digest;
-use crate::shared::peer_table::{PeerTable, SlotWrite};
+use crate::shared::peer_table::{PeerTable, PoolIdentity, SlotWrite};
 use crate::shared::peer_view::Standing;
 
 const EXPIRE: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ fn column(count: u32) -> PodLoads {
 }
 
 fn text(gateway: u64, sequence: u64, count: u32) -> Option<String> {
-    Some(Digest { gateway, sequence, running: column(count), waiting: None }.encode("p"))
+    Some(Digest { gateway, sequence, running: column(count), ..Digest::default() }.encode("p"))
 }
 
 fn garbage() -> Option<String> {
@@ -35,7 +35,7 @@ fn garbage() -> Option<String> {
 }
 
 fn look(peer_table: &mut PeerTable, slots: &[Option<String>], now: Instant) -> Vec<String> {
-    peer_table.look(slots, "p", EXPIRE, now)
+    peer_table.look(slots, PoolIdentity { name: "p", secret: None }, EXPIRE, now)
 }
 
 /// Counts the requests that the others run.

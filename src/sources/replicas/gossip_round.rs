@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::slot_store::{SlotStore, StoreRequest};
 use crate::scheduling::time::Instant;
-use crate::shared::peer_table::{PeerTable, SlotWrite};
+use crate::shared::peer_table::{PeerTable, PoolIdentity, SlotWrite};
+use crate::shared::pool_secret::PoolSecret;
 use crate::sources::callout::FetchError;
 
 /// See the module.
 pub struct GossipRound {
     store: Box<dyn SlotStore>,
     pool: String,
+    secret: Option<PoolSecret>,
     expire: Duration,
     peer_table: PeerTable,
     digest: String,
@@ -39,13 +41,13 @@ pub enum Turn {
 impl GossipRound {
     pub(super) fn new(
         store: Box<dyn SlotStore>,
-        pool: &str,
+        PoolIdentity { name, secret }: PoolIdentity<'_>,
         expire: Duration,
         peer_table: PeerTable,
         digest: String,
     ) -> Self {
-        let pool = pool.to_owned();
-        Self { store, pool, expire, peer_table, digest, step: RoundStep::Look, complaints: Vec::new() }
+        let (pool, secret, complaints) = (name.to_owned(), secret.copied(), Vec::new());
+        Self { store, pool, secret, expire, peer_table, digest, step: RoundStep::Look, complaints }
     }
 
     /// Returns the request to send next.
@@ -67,7 +69,8 @@ impl GossipRound {
         match &mut self.step {
             RoundStep::Look => {
                 let slots = self.store.values(body)?;
-                self.complaints = self.peer_table.look(&slots, &self.pool, self.expire, now);
+                let pool = PoolIdentity { name: &self.pool, secret: self.secret.as_ref() };
+                self.complaints = self.peer_table.look(&slots, pool, self.expire, now);
                 let mut places = self.peer_table.places(&slots);
                 places.reverse();
                 if places.is_empty() {

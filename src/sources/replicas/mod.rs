@@ -22,7 +22,8 @@ pub use self::slot_store::{SlotStore, StoreRequest};
 use self::webdis::Webdis;
 use super::callout::Callout;
 use crate::json::{self, JsonError, duration, number, text};
-use crate::shared::peer_table::PeerTable;
+use crate::shared::peer_table::{PeerTable, PoolIdentity};
+use crate::shared::pool_secret::PoolSecret;
 
 /// Store by which gateways exchange their state, and the terms of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,8 @@ pub struct ReplicaSource {
     pub expected: u32,
     /// Largest number of gateways.
     pub slots: u32,
+    /// Secret by which they tell each other where prompts went; without one they do not.
+    pub secret: Option<PoolSecret>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +56,8 @@ struct ReplicasDocument {
     expected: u32,
     #[serde(default = "default_slots", deserialize_with = "number::from_one_to::<_, 256>")]
     slots: u32,
+    #[serde(default)]
+    secret: Option<PoolSecret>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +120,12 @@ impl ReplicaSource {
     /// Begins a round.
     pub fn round(&self, pool: &str, peer_table: PeerTable, digest: String) -> GossipRound {
         let store = Webdis::new(pool, self.slots as usize);
-        GossipRound::new(Box::new(store), pool, self.expire, peer_table, digest)
+        GossipRound::new(Box::new(store), self.identity(pool), self.expire, peer_table, digest)
+    }
+
+    /// The pool of this name, as its gateways name it to each other.
+    pub fn identity<'a>(&'a self, pool: &'a str) -> PoolIdentity<'a> {
+        PoolIdentity { name: pool, secret: self.secret.as_ref() }
     }
 }
 
@@ -128,9 +138,10 @@ impl From<ReplicasDocument> for ReplicaSource {
             expire,
             expected,
             slots,
+            secret,
         } = document;
         let authority = authority.unwrap_or_else(|| cluster.clone());
-        Self { callout: Callout { cluster, authority, interval, timeout }, expire, expected, slots }
+        Self { callout: Callout { cluster, authority, interval, timeout }, expire, expected, slots, secret }
     }
 }
 

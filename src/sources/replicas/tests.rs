@@ -34,12 +34,12 @@ fn a_round_looks_at_all_slots_and_takes_a_free_one() {
     let (mut round, text) = begin(1);
     let other = digest(&mut PeerTable::new(2));
     let ask = round.ask();
-    assert_eq!(ask.request.path, "/MGET/slo%2Drouter%3A1%3Ap%3A0/slo%2Drouter%3A1%3Ap%3A1/slo%2Drouter%3A1%3Ap%3A2");
+    assert_eq!(ask.request.path, "/MGET/slo%2Drouter%3A2%3Ap%3A0/slo%2Drouter%3A2%3Ap%3A1/slo%2Drouter%3A2%3Ap%3A2");
     assert_eq!(ask.headers(&source("").callout)[0], (":method", "GET"));
     assert_eq!(read(&mut round, &json!({ "MGET": [other, null, null] }), START), Ok(Turn::Next));
     let ask = round.ask();
     assert_eq!(ask.headers(&source("").callout)[0], (":method", "POST"));
-    assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A1%3Ap%3A1/{text}/PX/2000/NX"));
+    assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A2%3Ap%3A1/{text}/PX/2000/NX"));
     assert_eq!(read(&mut round, &json!({ "SET": [true, "OK"] }), START), Ok(Turn::Done));
     assert_eq!(round.peer_table().gateways(), 2);
 }
@@ -52,16 +52,16 @@ fn a_slot_is_written_again_without_a_condition() {
     let text = digest(&mut peer_table);
     let mut round = source(r#", "expire": "5s""#).round("p", peer_table, text.clone());
     assert_eq!(read(&mut round, &json!({ "MGET": [null, null, first] }), START), Ok(Turn::Next));
-    assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A1%3Ap%3A2/{text}/PX/5000"));
+    assert_eq!(posted(&round), format!("SET/slo%2Drouter%3A2%3Ap%3A2/{text}/PX/5000"));
 }
 
 #[test]
 fn where_another_was_quicker_the_next_free_slot_is_tried() {
     let (mut round, _) = begin(1);
     read(&mut round, &json!({ "MGET": [null, "garbage", null] }), START).unwrap();
-    assert!(posted(&round).starts_with("SET/slo%2Drouter%3A1%3Ap%3A0/"));
+    assert!(posted(&round).starts_with("SET/slo%2Drouter%3A2%3Ap%3A0/"));
     assert_eq!(read(&mut round, &json!({ "SET": null }), START), Ok(Turn::Next));
-    assert!(posted(&round).starts_with("SET/slo%2Drouter%3A1%3Ap%3A2/"));
+    assert!(posted(&round).starts_with("SET/slo%2Drouter%3A2%3Ap%3A2/"));
     let error = read(&mut round, &json!({ "SET": null }), START).unwrap_err();
     assert_eq!(error.to_string(), "slot 2 was taken by another gateway");
     assert_eq!(round.complaints(), ["slot 1: no digest"]);

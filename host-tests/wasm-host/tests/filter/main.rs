@@ -13,6 +13,7 @@ mod gateways;
 mod health;
 mod learning;
 mod objectives;
+mod placements;
 mod reading;
 mod refusals;
 mod soak;

@@ -1,4 +1,5 @@
 use super::super::index::PrefixIndex;
+use super::super::placements::RecentPlacements;
 use super::{DEPLOYMENT, heads, pod, proven, tokens};
 
 fn index() -> PrefixIndex {
@@ -84,4 +85,32 @@ fn a_made_up_length_does_not_age_what_a_pod_holds() {
         let hit = *index.expected(&heads(&[1, 2]), 2_000).on(pod(5)).unwrap();
         assert!(hit.distance < 1 << 21, "{}", hit.distance);
     }
+}
+
+#[test]
+fn what_another_gateway_placed_on_a_pod_that_is_not_known_here_is_not_taken() {
+    let (mut one, mut other) = (index(), index());
+    place(&mut one, &[1], 5);
+    place(&mut one, &[2], 6);
+    let known = |id| (id == pod(6)).then_some(DEPLOYMENT);
+    other.learn_of_peers(one.placements(), 0, known);
+    assert!(other.expected(&heads(&[1]), 1_000).on(pod(5)).is_none());
+    assert!(other.expected(&heads(&[2]), 1_000).on(pod(6)).is_some());
+}
+
+#[test]
+fn what_several_placed_is_joined_each_once_and_the_last_are_kept() {
+    let (mut one, mut other) = (index(), index());
+    (0..3).for_each(|turn| place(&mut one, &[turn], 5));
+    (0..3).for_each(|turn| place(&mut other, &[turn, 7], 6));
+    let mut joined = RecentPlacements::default();
+    joined.append(one.placements(), 1, 5);
+    joined.append(other.placements(), 1, 5);
+    joined.append(one.placements(), 4, 5);
+    assert_eq!((joined.sequence(), joined.len()), (6, 5));
+    assert_eq!((joined.last(2).sequence(), joined.last(2).len()), (6, 2));
+    joined.drop_until(5);
+    assert_eq!((joined.sequence(), joined.since(0).map(|placement| placement.pod).collect()), (6, vec![pod(6)]));
+    joined.drop_until(9);
+    assert!(joined.is_empty());
 }

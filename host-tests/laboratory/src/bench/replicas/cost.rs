@@ -8,7 +8,7 @@ use slo_router::scheduling::pod_load::{PodLoad, PodLoads};
 use slo_router::scheduling::pool::PodId;
 use slo_router::scheduling::time::Instant as Moment;
 use slo_router::shared::digest::Digest;
-use slo_router::shared::peer_table::PeerTable;
+use slo_router::shared::peer_table::{PeerTable, PoolIdentity};
 
 /// Cost of one look.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -34,7 +34,7 @@ pub fn cost(columns: &[Vec<(usize, u16)>], one: Load) -> Cost {
     let mut peers = PeerTable::new(u64::MAX);
     let moment = Moment::from_micros(1);
     let (_, read) = timed(|| {
-        peers.look(&slots, "p", Duration::from_secs(2), moment);
+        peers.look(&slots, PoolIdentity { name: "p", secret: None }, Duration::from_secs(2), moment);
         (peers.peer_view(PodLoads::new(), 1, Duration::ZERO, moment), peers.to_bytes())
     });
     Cost {
@@ -52,7 +52,7 @@ fn digest(gateway: usize, column: &[(usize, u16)], one: Load) -> Digest {
         let pod = u32::try_from(*pod).unwrap_or(u32::MAX);
         (PodId::of((std::net::Ipv4Addr::from_bits(0x0a00_0000 + pod), 8000).into()), entry)
     });
-    Digest { gateway: gateway as u64, sequence: 1, running: running.collect(), waiting: None }
+    Digest { gateway: gateway as u64, sequence: 1, running: running.collect(), ..Digest::default() }
 }
 
 /// The least of some times: what else runs on the machine only adds to it.

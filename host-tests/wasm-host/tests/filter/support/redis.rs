@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use wasm_host::{Builder, Call, CallAnswer};
 
@@ -33,6 +34,12 @@ impl Redis {
     pub fn serve(&self, builder: Builder) -> Builder {
         let state = Rc::clone(&self.0);
         builder.cluster("webdis", move |call| state.borrow_mut().answer(call))
+    }
+
+    /// Sets a value that never expires.
+    pub fn put(&self, key: &str, value: String) {
+        let key = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string();
+        self.0.borrow_mut().values.insert(key, (value, Duration::MAX));
     }
 
     /// Sets whether connections to it break from now on.
