@@ -30,7 +30,9 @@ impl<S: Store> Dispatcher<S> {
             request.latest_start = now;
         }
         if let Some(decided) = self.take_room_fast(&request, now) {
-            return self.forward(request, decided, now).into_iter().collect();
+            let action = self.forward(request, decided, now);
+            self.tell_load(now);
+            return action.into_iter().collect();
         }
         self.requests.push(request);
         let mut actions = self.run_round(Some(id), now);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Dispatcher;
+use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::shared::store::Store;
 
@@ -12,12 +13,16 @@ use crate::shared::store::Store;
 const ANSWERS_EXCHANGED_EVERY: Duration = Duration::from_millis(250);
 
 impl<S: Store> Dispatcher<S> {
-    /// Something changed of what runs here: tells the others, if they were not told just now.
-    pub(super) fn tell_load(&mut self, now: Instant) {
+    /// A request was sent to a pod, or ended.
+    pub(super) fn note_load(&mut self, id: RequestId) {
         if self.settings.looks_at_runs {
-            self.coordinator.note_change();
+            self.coordinator.note_change(id);
         }
-        self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
+    }
+
+    /// Tells the others what changed of what runs here, if they were not told just now.
+    pub(super) fn tell_load(&mut self, now: Instant) {
+        self.coordinator.tell_runs(&self.requests, &self.knowledge, false, now);
     }
 
     /// Exchanges with the other VMs what is due: what runs, and what answers taught; one of them
@@ -41,7 +46,7 @@ impl<S: Store> Dispatcher<S> {
     /// Exchanges with the other VMs what runs and what was learned, and looks at it; not more often
     /// than it helps. Returns `true` if it did more than tell.
     fn exchange_load(&mut self, now: Instant) -> bool {
-        self.coordinator.tell_runs(&self.requests, &self.knowledge, now);
+        self.coordinator.tell_runs(&self.requests, &self.knowledge, !self.requests.any_waits(), now);
         if !self.knowledge.take_turn(self.coordinator.store(), self.coordinator.keys(), now) {
             return false;
         }

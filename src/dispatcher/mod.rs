@@ -120,7 +120,7 @@ impl<S: Store> Dispatcher<S> {
     }
 
     /// Returns the same, and the requests that run, in their order.
-    pub fn learned_and_running(&mut self) -> (&mut Learning, impl Iterator<Item = RequestId> + '_) {
+    pub fn learned_and_running(&mut self) -> (&mut Learning, impl ExactSizeIterator<Item = RequestId> + '_) {
         (self.knowledge.answers_mut(), self.requests.running_ids())
     }
 
@@ -190,6 +190,7 @@ impl<S: Store> Dispatcher<S> {
             self.knowledge.ended(run.prompt.as_ref(), observation, answer, now);
         }
         let change = self.release(&run, end, now);
+        self.note_load(id);
         self.tell_load(now);
         self.wake_after_release(now);
         change
@@ -204,7 +205,7 @@ impl<S: Store> Dispatcher<S> {
             return;
         }
         // It is told with the next tick, placement or end: others can reckon meanwhile.
-        self.coordinator.note_change();
+        self.coordinator.note_progress(id);
         if let Some(observation) = observation {
             self.knowledge.latency_models_mut().went_on(observation, tokens, now);
         }

@@ -36,7 +36,7 @@ impl<S: Store> Dispatcher<S> {
             if own == Some(vm) {
                 return Some(self.knowledge.placements());
             }
-            let (Runs { owner, placements, .. }, _) = read(store, &keys.runs(vm.slot));
+            let (Runs { owner, placements, .. }, _) = read(store, &keys.runs(vm.slot, 0));
             (owner == Some(vm)).then_some(placements)
         };
         peer_table.add_placements(digest, &members, placements_of, pool, random);

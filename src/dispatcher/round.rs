@@ -17,12 +17,18 @@ use crate::scheduling::view::Health;
 use crate::shared::store::Store;
 
 /// Most requests that an attempt offers to the policies, in general and where pods are many.
-const OFFERED: (usize, usize) = (128, 8);
+const OFFERED: (usize, usize) = (128, 3);
 /// Looks of requests at pods after which a round goes on another time.
-const MOST_LOOKS: usize = 16_000;
+const MOST_LOOKS: usize = 6_400;
+
+/// Looks that an attempt may take for all that it offers.
+const LOOKS_OF_ATTEMPT: usize = 3_200;
+
+/// Looks that reading and writing the load of a VM on a pod counts as.
+const LOOKS_OF_LOAD: usize = 4;
 
 /// Looks that reading a request of another VM counts as.
-const LOOKS_OF_READING: usize = 160;
+const LOOKS_OF_READING: usize = 64;
 
 /// Most attempts of a round after other VMs took the room; then it is left to the next one.
 const MOST_CONTENDED_ATTEMPTS: u32 = 16;
@@ -52,7 +58,7 @@ impl<S: Store> Dispatcher<S> {
         let mut last = None;
         let pods = self.pool.pods().len().max(1);
         let (most, least) = OFFERED;
-        let offered = MOST_LOOKS.checked_div(pods).unwrap_or_default().clamp(least, most);
+        let offered = LOOKS_OF_ATTEMPT.checked_div(pods).unwrap_or_default().clamp(least, most);
         while actions.len() < MOST_ACTIONS
             && contended < MOST_CONTENDED_ATTEMPTS
             && looks < MOST_LOOKS
@@ -77,6 +83,10 @@ impl<S: Store> Dispatcher<S> {
         }
         let reading = last.unwrap_or_else(|| self.coordinator.read());
         self.tell_others(&reading, now);
+        if !self.requests.any_waits() {
+            // Else ticks come soon, and have more time for it than a round.
+            self.tell_load(now);
+        }
         actions
     }
 
@@ -129,7 +139,9 @@ impl<S: Store> Dispatcher<S> {
         let offered = self.requests.offer(now, offered);
         let reading = self.coordinator.read();
         let mut view = self.coordinator.view(&reading, &pool, &self.requests, self.knowledge.latency_models(), now);
-        let mut looks = looks.saturating_add(offered.len().saturating_mul(pool.pods().len()));
+        let vms = reading.membership().others(self.coordinator.fence(), now).count();
+        let looks_at_pod = offered.len().saturating_add(vms.saturating_mul(LOOKS_OF_LOAD));
+        let mut looks = looks.saturating_add(pool.pods().len().saturating_mul(looks_at_pod));
         let looks_at_runs = |id: &RequestId| self.requests.waiting(*id).is_some_and(|it| it.policy.looks_at_runs);
         if offered.iter().any(looks_at_runs) {
             let (requests, knowledge) = (&mut self.requests, &mut self.knowledge);
@@ -253,7 +265,7 @@ impl<S: Store> Dispatcher<S> {
             prompt,
             probe,
         });
-        self.tell_load(now);
+        self.note_load(id);
         Some(Action::Forward(id, placement))
     }
 }

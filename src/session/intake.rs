@@ -53,6 +53,7 @@ impl<H: Host> Router<H> {
         let is_measured = ask.is_none_or(|ask| ask.prompt.images == 0 && ask.prompt.others == 0);
         let heads = self.heads(&wish, ask, &model.name);
         let subset = self.pod_of_previous(ask, &model, wish.subset.as_ref()).or(wish.subset);
+        let label = self.streams.label(&model.name, label);
         let Some(record) = self.streams.get_mut(id) else { return Next::Go };
         record.facts = Some(Facts {
             model: model.name.clone(),

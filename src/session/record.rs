@@ -1,5 +1,6 @@
 //! The record that travels with a request, from its headers to its end.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -74,13 +75,23 @@ pub(super) enum Stage {
     Refused,
 }
 
+/// The name under which a model's lengths are learned: all its requests have the same one, since it
+/// may change while they run.
+#[derive(Debug)]
+pub(super) struct ModelLabel {
+    /// As it was when the first of them came.
+    pub first: Rc<str>,
+    /// Its own, once it has that.
+    pub own: OnceCell<Rc<str>>,
+}
+
 /// Facts that were read of a request: enough to learn from its response.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// The model that it asks for.
     pub model: String,
     /// The name under which that model's lengths are learned.
-    pub label: Rc<str>,
+    pub label: Rc<ModelLabel>,
     /// Position of its class in the configuration; none for the default class.
     pub class: Option<usize>,
     /// The API that it speaks.
@@ -93,6 +104,15 @@ pub(super) struct Facts {
     pub characters: Option<u64>,
     /// Bytes of its body, likewise.
     pub bytes: Option<u64>,
+}
+
+// === impl ModelLabel ===
+
+impl ModelLabel {
+    /// The name.
+    pub(super) fn name(&self) -> &str {
+        self.own.get().unwrap_or(&self.first)
+    }
 }
 
 // === impl Stage ===

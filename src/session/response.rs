@@ -113,7 +113,7 @@ impl<H: Host> Router<H> {
                 let so_far = observer.output_so_far();
                 let tokens = match &record.facts {
                     Some(facts) if so_far.told_tokens == 0 => {
-                        facts.of_each(self.dispatcher.learned().tokens_of_events(&facts.label, so_far.events))
+                        facts.of_each(self.dispatcher.learned().tokens_of_events(facts.label.name(), so_far.events))
                     }
                     Some(facts) => facts.of_each(so_far.least_tokens()),
                     None => so_far.least_tokens(),
@@ -187,7 +187,7 @@ impl<H: Host> Router<H> {
         let (told, prompts) = (usage.generated(facts.choices), usage.prompts(facts.choices));
         let output = told.map(|told| told.max(observed.output_events)).or_else(|| {
             (observed.output_events > 0)
-                .then(|| self.dispatcher.learned().tokens_of_events(&facts.label, observed.output_events))
+                .then(|| self.dispatcher.learned().tokens_of_events(facts.label.name(), observed.output_events))
         });
         let completion = output.filter(|_| facts.endpoint.has_output()).map(|output| Completion {
             input_tokens: prompts.unwrap_or(facts.shape.input_tokens),
@@ -216,7 +216,7 @@ impl<H: Host> Router<H> {
             let seen = observed.output_events;
             let output = match usage.generated(facts.choices) {
                 Some(told) => told.max(seen),
-                None if seen > 0 => self.dispatcher.learned().tokens_of_events(&facts.label, seen),
+                None if seen > 0 => self.dispatcher.learned().tokens_of_events(facts.label.name(), seen),
                 None => facts.shape.output_tokens,
             };
             shape.output_tokens = facts.of_each(output);

@@ -1,21 +1,27 @@
 //! The streams of a root: one record each, and the order in which those come up that wait for
 //! something. A stream that is gone is left out when its turn comes.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::early::Plan;
 use super::guard::Guard;
-use super::record::{Record, Stage};
+use super::record::{ModelLabel, Record, Stage};
 use crate::scheduling::prediction::PartialAnswer;
 use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
+
+/// Answers under way that are looked at to predict lengths: they take a tenth of a millisecond.
+const MOST_PARTIAL_ANSWERS: usize = 256;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     /// A tree: a table that outgrows its room is moved as a whole, which takes milliseconds.
     records: BTreeMap<RequestId, Box<Record>>,
+    /// Names under which the models of these are known.
+    labels: BTreeMap<String, Rc<ModelLabel>>,
     /// Those that wait for their bodies, while it is not known whether any comes.
     guard: Guard,
     /// Those whose bodies have come further than they were read.
@@ -40,7 +46,12 @@ impl Streams {
     /// Takes a stream out.
     pub(super) fn remove(&mut self, id: RequestId) -> Option<Box<Record>> {
         self.guard.forget(id);
-        self.records.remove(&id)
+        let record = self.records.remove(&id)?;
+        // The last one of its model: names are the clients', and there may be any number.
+        if let Some(facts) = record.facts.as_ref().filter(|facts| Rc::strong_count(&facts.label) <= 2) {
+            self.labels.remove(&facts.model);
+        }
+        Some(record)
     }
 
     /// Returns the record of a stream.
@@ -146,22 +157,39 @@ impl Streams {
         self.unanswered.drain(..count).filter(waits).collect()
     }
 
-    /// Counts a model's requests under another name.
-    pub(super) fn relabel(&mut self, model: &str, label: &Rc<str>) {
-        let facts = self.records.values_mut().filter_map(|record| record.facts.as_mut());
-        facts.filter(|facts| facts.model == model).for_each(|facts| facts.label = Rc::clone(label));
+    /// Returns the name under which a model's requests count, which is `label` if it has none now.
+    pub(super) fn label(&mut self, model: &str, label: Rc<str>) -> Rc<ModelLabel> {
+        if let Some(known) = self.labels.get(model) {
+            return Rc::clone(known);
+        }
+        let label = Rc::new(ModelLabel { first: label, own: OnceCell::new() });
+        self.labels.insert(model.to_owned(), Rc::clone(&label));
+        label
     }
 
-    /// Returns the answers under way of those of `running` that have this label: their lengths so
-    /// far are known to be exceeded. What waits has no length yet, and may be a hundred times as
-    /// many.
-    pub(super) fn partial_answers(&self, running: impl Iterator<Item = RequestId>, label: &str) -> Vec<PartialAnswer> {
-        let running = running.filter_map(|id| {
+    /// Counts a model's requests under its own name from now on.
+    pub(super) fn relabel(&mut self, model: &str, own: &Rc<str>) {
+        if let Some(label) = self.labels.get(model) {
+            // It has none, or this one already.
+            let _ = label.own.set(Rc::clone(own));
+        }
+    }
+
+    /// Returns the answers under way of those of `running` that have this label, a sample of them
+    /// where many run: their lengths so far are known to be exceeded. What waits has no length yet,
+    /// and may be a hundred times as many.
+    pub(super) fn partial_answers(
+        &self,
+        running: impl ExactSizeIterator<Item = RequestId>,
+        label: &str,
+    ) -> Vec<PartialAnswer> {
+        let stands_for = running.len().div_ceil(MOST_PARTIAL_ANSWERS).max(1);
+        let running = running.step_by(stands_for).filter_map(|id| {
             let record = self.records.get(&id)?;
-            let facts = record.facts.as_ref().filter(|facts| *facts.label == *label)?;
+            let facts = record.facts.as_ref().filter(|facts| facts.label.name() == label)?;
             let observer = record.observer.as_ref()?;
             let output_so_far = facts.of_each(observer.output_so_far().least_tokens());
-            Some(PartialAnswer { input_tokens: facts.shape.input_tokens, output_so_far })
+            Some(PartialAnswer { input_tokens: facts.shape.input_tokens, output_so_far, stands_for })
         });
         running.collect()
     }

@@ -3,7 +3,7 @@
 use crate::scheduling::pool::DeploymentId;
 
 /// Changes whenever a value's format does, so that an old and a new filter can run side by side.
-const FORMAT: u32 = 10;
+const FORMAT: u32 = 11;
 
 /// The keys of one pool. Istio's plugins share one namespace, so all begin alike.
 #[derive(Clone, Debug)]
@@ -39,9 +39,9 @@ impl Keys {
         format!("{}/lengths/{model}", self.prefix)
     }
 
-    /// Key of the runs of the VM on a slot.
-    pub fn runs(&self, slot: u8) -> String {
-        format!("{}/runs/{slot}", self.prefix)
+    /// Key of a page of the runs of the VM on a slot.
+    pub fn runs(&self, slot: u8, page: usize) -> String {
+        format!("{}/runs/{slot}/{page}", self.prefix)
     }
 
     /// Key of a deployment's learned speed.

@@ -1,5 +1,6 @@
 //! Requests in flight of one VM, one by one: for policies that go by more than sums. Each VM writes
-//! its own value, and no other.
+//! values of its own, and no other: pages, since neither writing nor reading thousands of requests
+//! is done in a millisecond.
 
 use std::rc::Rc;
 
@@ -15,6 +16,9 @@ use crate::scheduling::slo::Slo;
 use crate::scheduling::time::Instant;
 use crate::scheduling::weight::Weight;
 
+/// Pages of a VM at most: all are written in some seven seconds.
+pub const MOST_PAGES: usize = 1_024;
+
 /// A run and where it runs.
 #[derive(Clone, Debug)]
 pub struct Placed {
@@ -28,16 +32,18 @@ pub struct Placed {
     pub run: Run,
 }
 
-/// The value.
+/// A page.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Runs {
     /// Fencing token of the VM that wrote it: a value left by the slot's last holder is worth
     /// nothing.
     pub owner: Option<FencingToken>,
+    /// Number of the VM's pages.
+    pub pages: usize,
     /// Distributions of output lengths; requests that came together have the same.
     curves: Vec<LengthDistribution>,
     runs: Vec<PublishedRun>,
-    /// The last prompts that it sent to pods.
+    /// The last prompts that it sent to pods, on the first page.
     pub placements: RecentPlacements,
 }
 
@@ -57,12 +63,20 @@ struct PublishedRun {
     weight: Weight,
 }
 
+/// Returns the page of so many on which a VM tells of a request.
+pub fn page_of(RequestId(id): RequestId, pages: usize) -> usize {
+    // A multiplicative hash: numbers that follow each other in some pattern go everywhere.
+    let spread = usize::from((id.wrapping_mul(0x9E37_79B1) >> 16) as u16);
+    spread.checked_rem(pages).unwrap_or_default()
+}
+
 // === impl Runs ===
 
 impl Runs {
-    /// The value of the VM with this fencing token.
+    /// A page of so many of the VM with this fencing token.
     pub fn of<'r>(
         owner: FencingToken,
+        pages: usize,
         placed: impl Iterator<Item = (RequestId, PodId, DeploymentId, &'r Run)>,
         placements: RecentPlacements,
     ) -> Self {
@@ -92,7 +106,8 @@ impl Runs {
             }
         });
         let runs = runs.collect();
-        Self { owner: Some(owner), curves: known.into_iter().map(|curve| curve.sketch()).collect(), runs, placements }
+        let curves = known.into_iter().map(|curve| curve.sketch()).collect();
+        Self { owner: Some(owner), pages, curves, runs, placements }
     }
 
     /// Returns the runs that it holds.

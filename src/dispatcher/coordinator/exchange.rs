@@ -4,6 +4,7 @@ use super::Coordinator;
 use super::reading::Reading;
 use crate::learning::Knowledge;
 use crate::scheduling::pool::PodId;
+use crate::scheduling::request::RequestId;
 use crate::scheduling::requests::{Requests, RunKey};
 use crate::scheduling::run::Run;
 use crate::scheduling::time::Instant;
@@ -34,14 +35,30 @@ impl<S: Store> Coordinator<S> {
         self.load_exchange.runs()
     }
 
-    /// Notes that what runs here changed.
-    pub(in crate::dispatcher) fn note_change(&mut self) {
-        self.load_exchange.note_change();
+    /// Notes that a request was sent to a pod, or ended.
+    pub(in crate::dispatcher) fn note_change(&mut self, id: RequestId) {
+        self.telling.note_change(id);
     }
 
-    /// Tells the other VMs what runs here, if that changed and they were not told just now.
-    pub(in crate::dispatcher) fn tell_runs(&mut self, requests: &Requests, knowledge: &Knowledge, now: Instant) {
+    /// Notes that the answer to a request goes on.
+    pub(in crate::dispatcher) fn note_progress(&mut self, id: RequestId) {
+        self.telling.note_progress(id);
+    }
+
+    /// Tells the other VMs what changed of what runs here, if there are any and they were not told
+    /// just now.
+    pub(in crate::dispatcher) fn tell_runs(
+        &mut self,
+        requests: &Requests,
+        knowledge: &Knowledge,
+        in_idle_tick: bool,
+        now: Instant,
+    ) {
         let Some(own) = self.fence() else { return };
-        self.load_exchange.tell(own, (self.pool_state.store(), &self.keys), requests, || knowledge.placements(), now);
+        if self.known_membership().others(Some(own), now).next().is_none() {
+            return;
+        }
+        let shared = (self.pool_state.store(), &self.keys);
+        self.telling.tell(own, shared, requests, || knowledge.placements(), in_idle_tick, now);
     }
 }

@@ -1,29 +1,27 @@
-//! Exchange of what runs, request by request, with the other VMs, for policies that go by it.
+//! Requests that the other VMs run, one by one, as these told of them, for policies that go by more
+//! than sums.
 //!
-//! Values of other VMs are read, and this one's is written, at most once in [`EVERY`], so that many
-//! small requests do not cost more than they are worth: the ledger, which is exact, has the counts
-//! meanwhile.
+//! Values of other VMs are read at most once in [`EVERY`], so that many small requests do not cost
+//! more than they are worth, and only some pages at once where many requests run: the ledger, which
+//! is exact, has the counts meanwhile.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fnv::FnvHashMap;
 
+use super::telling::{EVERY, PAGES_AT_ONCE, is_over};
 use crate::learning::Knowledge;
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::pool::PodId;
-use crate::scheduling::prefix::RecentPlacements;
 use crate::scheduling::request::RequestId;
-use crate::scheduling::requests::{PodRuns, Requests, RunKey};
+use crate::scheduling::requests::{PodRuns, RunKey};
 use crate::scheduling::run::Run;
 use crate::scheduling::time::Instant;
 use crate::shared::Keys;
 use crate::shared::membership::FencingToken;
-use crate::shared::runs::{Placed, Runs};
-use crate::shared::store::{Store, decode, encode};
-
-/// The least time between two writings of what runs, and between two readings.
-const EVERY: Duration = Duration::from_millis(20);
+use crate::shared::runs::{MOST_PAGES, Placed, Runs, page_of};
+use crate::shared::store::{Store, decode};
 
 /// Requests of other VMs after which no more are read in one callback.
 const READ_AT_ONCE: usize = 50;
@@ -39,9 +37,6 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 pub(super) struct LoadExchange {
     /// By slot, so that all is looked at in the same order.
     others: BTreeMap<u8, OtherVm>,
-    /// `true` where the others do not know yet what runs here.
-    is_untold: bool,
-    told_at: Option<Instant>,
     /// Beginning of the callback that read last, and the requests of other VMs that it has read:
     /// that a view is made twice, since other VMs took the room first, must not tell more than
     /// once.
@@ -52,48 +47,31 @@ pub(super) struct LoadExchange {
 #[derive(Debug)]
 struct OtherVm {
     owner: FencingToken,
-    version: u32,
     /// Instant of its last reading. For each by itself: a list of members that is taken from memory
     /// may lack some.
     read_at: Instant,
-    placed: Vec<Placed>,
+    /// One at least.
+    pages: Vec<RunsPage>,
+    /// The page to read next, besides the first.
+    next: usize,
     /// Prompts that it had sent to pods by then, ever.
     placements: u64,
+}
+
+/// A page as it was last read.
+#[derive(Debug, Default)]
+struct RunsPage {
+    version: u32,
+    placed: Vec<Placed>,
 }
 
 // === impl LoadExchange ===
 
 impl LoadExchange {
-    /// Something changed of what runs here.
-    pub(super) fn note_change(&mut self) {
-        self.is_untold = true;
-    }
-
-    /// Tells the other VMs what runs here, if that changed and they were not told just now.
-    pub(super) fn tell<S: Store>(
-        &mut self,
-        own: FencingToken,
-        (store, keys): (&S, &Keys),
-        requests: &Requests,
-        placements: impl FnOnce() -> RecentPlacements,
-        now: Instant,
-    ) {
-        if !self.is_untold || !is_over(self.told_at, EVERY, now) {
-            return;
-        }
-        let key = keys.runs(own.slot);
-        let version = store.get(&key).version;
-        let value = encode(&Runs::of(own, requests.seen(), placements()));
-        // Nobody else writes it while this VM is a member; where it fails all the same, the next
-        // change or tick writes it.
-        self.is_untold = store.set(&key, &value, version).is_err();
-        self.told_at = Some(now);
-    }
-
     /// Returns what other VMs run, as far as it was read.
     pub(super) fn runs(&self) -> impl Iterator<Item = (RunKey, PodId, &Run)> {
         self.others.values().flat_map(|other| {
-            other.placed.iter().map(|placed| ((Some(other.owner.slot), placed.id), placed.pod, &placed.run))
+            other.placed().map(|placed| ((Some(other.owner.slot), placed.id), placed.pod, &placed.run))
         })
     }
 
@@ -128,57 +106,109 @@ impl LoadExchange {
             if before.saturating_add(read) >= READ_AT_ONCE {
                 break;
             }
-            let stored = store.get(&keys.runs(owner.slot));
-            if let Some(other) = self.others.get_mut(&owner.slot).filter(|other| other.version == stored.version) {
-                other.read_at = now;
-                continue;
+            if self.others.get(&owner.slot).is_some_and(|other| other.owner != owner) {
+                self.forget(owner.slot, pod_runs);
             }
-            let mut runs: Runs = decode(&stored.bytes);
-            if runs.owner != Some(owner) {
-                runs = Runs::default();
+            let mut other = self.others.remove(&owner.slot).unwrap_or_else(|| OtherVm::new(owner));
+            other.read_at = now;
+            for page in other.turn() {
+                let stored = store.get(&keys.runs(owner.slot, page));
+                if other.pages.get(page).is_some_and(|known| known.version == stored.version) {
+                    continue;
+                }
+                let runs: Runs = decode(&stored.bytes);
+                let is_its = runs.owner == Some(owner);
+                let runs = if is_its { runs } else { Runs::default() };
+                if page == 0 {
+                    let taken = knowledge.take_placements(&runs.placements, other.placements);
+                    other.placements = runs.placements.sequence();
+                    other.divide(runs.pages.clamp(1, MOST_PAGES));
+                    read = read.saturating_add(taken.div_ceil(PLACEMENTS_OF_REQUEST));
+                } else if runs.pages != other.pages.len() {
+                    // It is of another division; the first page will say so.
+                    continue;
+                }
+                let placed: Vec<Placed> = runs.into_placed().collect();
+                read = read.saturating_add(placed.len());
+                other.take(
+                    page,
+                    RunsPage { version: stored.version, placed },
+                    pod_runs,
+                    knowledge.latency_models_mut(),
+                );
             }
-            let before = self.others.get(&owner.slot).filter(|other| other.owner == owner);
-            let taken = knowledge.take_placements(&runs.placements, before.map_or(0, |other| other.placements));
-            let placements = runs.placements.sequence();
-            let placed: Vec<Placed> = runs.into_placed().collect();
-            read = read.saturating_add(placed.len()).saturating_add(taken.div_ceil(PLACEMENTS_OF_REQUEST));
-            let other = OtherVm { owner, version: stored.version, read_at: now, placed, placements };
-            self.meet(other, pod_runs, knowledge.latency_models_mut());
+            self.others.insert(owner.slot, other);
         }
         self.reading = self.reading.map(|(since, _)| (since, before.saturating_add(read)));
         read
     }
 
     fn forget(&mut self, slot: u8, pod_runs: &mut PodRuns) {
-        for placed in self.others.remove(&slot).into_iter().flat_map(|other| other.placed) {
+        for placed in self.others.remove(&slot).iter().flat_map(OtherVm::placed) {
             pod_runs.take((Some(slot), placed.id), placed.pod);
         }
     }
+}
 
-    /// Another VM told what it runs; prompts that came there since the last time stall its pods.
-    fn meet(&mut self, other: OtherVm, pod_runs: &mut PodRuns, latency_models: &mut LatencyModels) {
-        let slot = other.owner.slot;
-        let before = self.others.remove(&slot).map(|other| other.placed).unwrap_or_default();
-        let mut left: FnvHashMap<RequestId, PodId> = before.into_iter().map(|placed| (placed.id, placed.pod)).collect();
-        for Placed { id, pod, deployment, run } in &other.placed {
+// === impl OtherVm ===
+
+impl OtherVm {
+    /// Nothing of it was read yet.
+    fn new(owner: FencingToken) -> Self {
+        Self { owner, read_at: Instant::ZERO, pages: vec![RunsPage::default()], next: 1, placements: 0 }
+    }
+
+    /// Returns what it runs.
+    fn placed(&self) -> impl Iterator<Item = &Placed> {
+        self.pages.iter().flat_map(|page| &page.placed)
+    }
+
+    /// Returns the pages to read now: the first one, and of the others some, each in its turn.
+    fn turn(&mut self) -> Vec<usize> {
+        let others = self.pages.len().saturating_sub(1).min(PAGES_AT_ONCE.saturating_sub(1));
+        let mut turn = vec![0];
+        for _ in 0..others {
+            turn.push(self.next);
+            self.next = if self.next.saturating_add(1) < self.pages.len() { self.next.saturating_add(1) } else { 1 };
+        }
+        turn
+    }
+
+    /// It has so many pages now: what was read of it stays known until they are read.
+    fn divide(&mut self, pages: usize) {
+        if pages == self.pages.len() {
+            return;
+        }
+        let mut divided: Vec<RunsPage> = Vec::new();
+        divided.resize_with(pages, RunsPage::default);
+        for placed in std::mem::take(&mut self.pages).into_iter().flat_map(|page| page.placed) {
+            if let Some(page) = divided.get_mut(page_of(placed.id, pages)) {
+                page.placed.push(placed);
+            }
+        }
+        (self.pages, self.next) = (divided, 1);
+    }
+
+    /// It told what a page holds; prompts that came there since the last time stall its pods.
+    fn take(&mut self, page: usize, read: RunsPage, pod_runs: &mut PodRuns, latency_models: &mut LatencyModels) {
+        let slot = self.owner.slot;
+        let Some(known) = self.pages.get_mut(page) else { return };
+        let before = std::mem::replace(known, read);
+        let mut left: FnvHashMap<RequestId, PodId> =
+            before.placed.into_iter().map(|placed| (placed.id, placed.pod)).collect();
+        for Placed { id, pod, deployment, run } in &known.placed {
             let known = left.remove(id);
             if let Some(elsewhere) = known.filter(|known| known != pod) {
                 pod_runs.take((Some(slot), *id), elsewhere);
             }
             if known.is_none() {
                 let prompt_tokens = f64::from(run.prompt_tokens);
-                latency_models.came(prompt_tokens, run.computed_tokens, (*pod, *deployment), other.read_at);
+                latency_models.came(prompt_tokens, run.computed_tokens, (*pod, *deployment), self.read_at);
             }
             pod_runs.put((Some(slot), *id), *pod, run);
         }
         for (id, pod) in left {
             pod_runs.take((Some(slot), id), pod);
         }
-        self.others.insert(slot, other);
     }
-}
-
-/// Returns `true` once so much time has passed.
-fn is_over(since: Option<Instant>, span: Duration, now: Instant) -> bool {
-    since.is_none_or(|since| now.since(since) >= span)
 }

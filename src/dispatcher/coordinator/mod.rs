@@ -9,6 +9,7 @@ mod load_exchange;
 mod local_back_off;
 mod peer_back_off;
 mod reading;
+mod telling;
 
 use std::rc::Rc;
 
@@ -17,6 +18,7 @@ use self::local_back_off::LocalBackOff;
 use self::peer_back_off::PeerBackOff;
 use self::reading::LoadTally;
 pub(super) use self::reading::Reading;
+use self::telling::Telling;
 use super::settings::Settings;
 use crate::scheduling::latency_model::LatencyModels;
 use crate::scheduling::pod_load::PodLoads;
@@ -47,6 +49,7 @@ pub(super) struct Coordinator<S> {
     is_unpublished: bool,
     tally: LoadTally,
     load_exchange: LoadExchange,
+    telling: Telling,
     local_back_off: LocalBackOff,
     peer_back_off: PeerBackOff,
 }
@@ -82,6 +85,7 @@ impl<S: Store> Coordinator<S> {
             is_unpublished: false,
             tally: LoadTally::default(),
             load_exchange: LoadExchange::default(),
+            telling: Telling::default(),
             local_back_off: LocalBackOff::default(),
             peer_back_off: PeerBackOff::new(settings.replicas.unwrap_or_default()),
         }

@@ -48,6 +48,12 @@ impl World {
         self.arrive(vm, arrival);
     }
 
+    /// A VM serves a request, and so becomes one that the others tell what they run.
+    fn join(&mut self, vm: usize) {
+        self.ask(vm, 0, 10, 1);
+        self.finish(0, &well());
+    }
+
     fn pod_of(&self, id: u32) -> String {
         match &self.requests[&id] {
             Fate::Running { address, .. } => address.to_string(),
@@ -79,6 +85,7 @@ impl World {
 #[test]
 fn a_vm_knows_what_runs_on_behalf_of_another() {
     let mut world = world(2, 2);
+    world.join(1);
     world.ask(0, 1, 16_000, 64);
     world.wait(millis(20));
     world.ask(0, 2, 10, 64);
@@ -95,6 +102,7 @@ fn a_vm_knows_what_runs_on_behalf_of_another() {
 #[test]
 fn what_runs_on_behalf_of_a_dead_vm_is_forgotten() {
     let mut world = world(2, 2);
+    world.join(1);
     world.ask(0, 1, 16_000, 64);
     world.wait(millis(300));
     world.ask(1, 2, 10, 64);
@@ -260,4 +268,29 @@ fn of_late_ticks_whose_messages_are_lost_every_other_looks_at_what_waits() {
     };
     let left = [late_tick(), late_tick()];
     assert!(left[0] == waiting && left[1] < waiting, "{left:?} of {waiting}");
+}
+
+#[test]
+fn however_many_run_others_know_all_of_them_in_a_while_and_forget_those_that_end() {
+    const RUNNING: u32 = 300;
+    let mut world = world(2, 40);
+    world.join(1);
+    (1..=RUNNING).for_each(|id| world.ask(0, id, 10, 64));
+    world.wait(millis(1_000));
+    let mut ids = 1_000..;
+    // Only to place a request does it look at all.
+    let mut known = |world: &mut World| {
+        for id in ids.by_ref().take(20) {
+            world.ask(1, id, 10, 1);
+            world.finish(id, &well());
+            world.wait(millis(20));
+        }
+        world.vms[1].dispatcher.coordinator.runs_elsewhere().count()
+    };
+    let running = |world: &World| world.running().into_iter().filter(|id| *id <= RUNNING).count();
+    assert_eq!(known(&mut world), running(&world));
+    assert!(running(&world) > 200);
+    (1..=RUNNING).filter(|id| id % 10 != 0).for_each(|id| world.finish(id, &well()));
+    world.wait(millis(500));
+    assert_eq!((known(&mut world), running(&world)), (30, 30));
 }

@@ -8,7 +8,7 @@ use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
 
 /// Looks of requests at pods that looking up a prompt's pods takes about as long as.
-pub(super) const LOOKS_OF_HITS: usize = 120;
+pub(super) const LOOKS_OF_HITS: usize = 48;
 
 /// A rule by which waiting requests are placed on pods.
 pub trait Policy {

@@ -140,6 +140,9 @@ impl Policy for Pull {
     fn decide(&mut self, view: &mut View<'_>, waiting: &[&Request], round: &mut Round<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for request in waiting {
+            if decisions.len() >= round.most_decisions {
+                break;
+            }
             let Some(pod) = self.choose(view, request, round) else { continue };
             let deployment = view.pool().pods().get(pod).map_or(usize::MAX, |pod| pod.deployment);
             if let Some(prospect) = request.on(deployment) {

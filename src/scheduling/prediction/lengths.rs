@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use super::index::Index;
+use super::packed_steps;
 use crate::scheduling::shape::log2_bucket;
 
 /// Weight of the distribution over all buckets in each bucket, in completions.
@@ -49,12 +50,15 @@ pub struct PartialAnswer {
     pub input_tokens: u32,
     /// Tokens produced so far.
     pub output_so_far: u32,
+    /// Answers under way that it stands for, itself included: more than one in a sample.
+    pub stands_for: usize,
 }
 
 /// Distribution of the lengths of answers to prompts of one input bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LengthDistribution {
     /// By ascending length.
+    #[serde(with = "packed_steps")]
     steps: Vec<SurvivalStep>,
     /// The longest observation, of an answer that ended or of one that runs.
     longest: u32,
@@ -67,12 +71,12 @@ pub struct LengthDistribution {
 }
 
 /// The survival curve falls where an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct SurvivalStep {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SurvivalStep {
     /// Tokens of the answers that ended here.
-    length: u32,
+    pub length: u32,
     /// The share of answers that are longer.
-    longer: f64,
+    pub longer: f64,
 }
 
 /// Observation of one request's length.
@@ -81,6 +85,7 @@ struct Observation {
     input_bucket: u8,
     length: u32,
     ended: bool,
+    count: usize,
 }
 
 // === impl LengthDistribution ===
@@ -91,11 +96,11 @@ impl LengthDistribution {
     ///
     /// O(n log n) in the number of requests. It is the same for all prompts of an input bucket.
     pub fn estimate(history: &History, running: &[PartialAnswer], input_tokens: u32) -> Option<Self> {
-        let ended = history.iter().map(|it| (it.input_tokens, it.output_tokens, true));
-        let under_way = running.iter().map(|it| (it.input_tokens, it.output_so_far, false));
+        let ended = history.iter().map(|it| (it.input_tokens, it.output_tokens, true, 1));
+        let under_way = running.iter().map(|it| (it.input_tokens, it.output_so_far, false, it.stands_for));
         let mut observations: Vec<_> = ended
             .chain(under_way)
-            .map(|(input, length, ended)| Observation { input_bucket: log2_bucket(input), length, ended })
+            .map(|(input, length, ended, count)| Observation { input_bucket: log2_bucket(input), length, ended, count })
             .collect();
         observations.sort_unstable_by_key(|it| it.length);
 
@@ -180,7 +185,8 @@ fn sketch(all: &[SurvivalStep]) -> Vec<SurvivalStep> {
 
 /// The product-limit estimate from observations by ascending length.
 fn product_limit(observations: &[Observation]) -> Vec<SurvivalStep> {
-    let mut at_risk = observations.len();
+    let count = |observations: &[Observation]| observations.iter().map(|it| it.count).sum::<usize>();
+    let mut at_risk = count(observations);
     let mut longer = 1.0;
     let mut steps = Vec::new();
     for tied in observations.chunk_by(|one, next| one.length == next.length) {
@@ -189,7 +195,7 @@ fn product_limit(observations: &[Observation]) -> Vec<SurvivalStep> {
             longer *= at_risk.saturating_sub(ended) as f64 / at_risk as f64;
             steps.push(SurvivalStep { length: first.length, longer });
         }
-        at_risk = at_risk.saturating_sub(tied.len());
+        at_risk = at_risk.saturating_sub(count(tied));
     }
     steps
 }

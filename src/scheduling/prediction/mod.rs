@@ -6,6 +6,7 @@ mod history;
 mod index;
 mod lengths;
 mod output;
+mod packed_steps;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,7 @@ fn history(output_tokens: &[u32]) -> History {
 }
 
 fn running(count: usize, output_so_far: u32) -> Vec<PartialAnswer> {
-    vec![PartialAnswer { input_tokens: 64, output_so_far }; count]
+    vec![PartialAnswer { input_tokens: 64, output_so_far, stands_for: 1 }; count]
 }
 
 #[test]
@@ -64,6 +64,14 @@ fn answers_still_running_make_up_for_those_that_ended_early() {
 }
 
 #[test]
+fn of_a_sample_each_counts_for_all_that_it_stands_for() {
+    let short = history(&[10; 20]);
+    let sample = PartialAnswer { stands_for: 6, ..running(1, 400)[0] };
+    let all = LengthDistribution::estimate(&short, &running(30, 400), 64);
+    assert_eq!(LengthDistribution::estimate(&short, &[sample; 5], 64), all);
+}
+
+#[test]
 fn a_request_that_has_produced_nothing_yet_tells_nothing() {
     let mixed: History = (0..15).flat_map(|_| [completion(64, 10), completion(4096, 100)]).collect();
     let [with, without] = [&running(50, 0)[..], &[]].map(|it| LengthDistribution::estimate(&mixed, it, 64).unwrap());
@@ -95,7 +103,11 @@ fn requests() -> impl Strategy<Value = Vec<(u32, u32)>> {
 
 fn split(completed: &[(u32, u32)], under_way: &[(u32, u32)]) -> (History, Vec<PartialAnswer>) {
     let history = completed.iter().map(|(input, output)| completion(*input, *output)).collect();
-    let running = under_way.iter().map(|&(input_tokens, output_so_far)| PartialAnswer { input_tokens, output_so_far });
+    let running = under_way.iter().map(|&(input_tokens, output_so_far)| PartialAnswer {
+        input_tokens,
+        output_so_far,
+        stands_for: 1,
+    });
     (history, running.collect())
 }
 

@@ -209,13 +209,8 @@ impl Requests {
     }
 
     /// Returns the numbers of those that run, in their order.
-    pub fn running_ids(&self) -> impl Iterator<Item = RequestId> {
+    pub fn running_ids(&self) -> impl ExactSizeIterator<Item = RequestId> {
         self.running.iter().copied()
-    }
-
-    /// Returns those that run, in their order.
-    fn all_running(&self) -> impl Iterator<Item = &RunningRequest> {
-        self.running.iter().filter_map(|id| self.table.running(*id))
     }
 
     /// Number of requests that run.
@@ -223,9 +218,10 @@ impl Requests {
         self.running.len()
     }
 
-    /// Returns what runs as policies may know it, and where.
-    pub fn seen(&self) -> impl Iterator<Item = (RequestId, PodId, DeploymentId, &Run)> {
-        self.all_running().filter_map(|run| Some((run.arrival.id, run.pod, run.deployment, run.seen.as_ref()?)))
+    /// Returns one that runs as policies may know it, and where.
+    pub fn seen(&self, id: RequestId) -> Option<(RequestId, PodId, DeploymentId, &Run)> {
+        let run = self.table.running(id)?;
+        Some((id, run.pod, run.deployment, run.seen.as_ref()?))
     }
 
     /// Charges some of what runs by a new pool's profiles, no more than `most`. Returns `true` if
@@ -266,7 +262,8 @@ impl Requests {
     /// Takes a new pool, and what other VMs run on it.
     pub fn meet_pool<'r>(&mut self, pool: Rc<Pool>, others: impl Iterator<Item = (RunKey, PodId, &'r Run)>) {
         let mut pod_runs = PodRuns::new(pool);
-        pod_runs.extend(self.seen().map(|(id, pod, _, run)| ((None, id), pod, run)));
+        let seen = self.running_ids().filter_map(|id| self.seen(id));
+        pod_runs.extend(seen.map(|(id, pod, _, run)| ((None, id), pod, run)));
         pod_runs.extend(others);
         self.pod_runs = pod_runs;
     }

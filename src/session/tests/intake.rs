@@ -74,14 +74,14 @@ fn a_model_has_a_history_of_its_own_once_a_pod_has_answered_it() {
     let gateway = gateway();
     let label = |id| {
         gateway.send(id, CHAT, &[], &chat("made-up"));
-        gateway.facts(id).label.to_string()
+        gateway.facts(id).label.name().to_owned()
     };
     assert_eq!(label(2), "new");
     gateway.answer(2, 400, &json!({ "error": { "message": "no such model" } }));
     assert_eq!(label(3), "new", "a refusal teaches nothing");
     assert_eq!(label(4), "new");
     gateway.answer(3, 200, &answer());
-    assert_eq!(gateway.facts(4).label.as_ref(), "made-up", "what runs counts under the new name at once");
+    assert_eq!(gateway.facts(4).label.name(), "made-up", "what runs counts under the new name at once");
     assert_eq!(label(5), "made-up");
 }
 
@@ -91,7 +91,7 @@ fn only_so_many_models_have_a_history_of_their_own() {
     let gateway = gateway();
     let label = |id, model: u32| {
         gateway.send(id, CHAT, &[], &chat(&format!("made-up-{model}")));
-        gateway.facts(id).label.to_string()
+        gateway.facts(id).label.name().to_owned()
     };
     // The first of those for which there is no room takes another's place, and then none does for
     // a second.

@@ -35,7 +35,7 @@ fn run(lengths: Option<OutputLengths>) -> Run {
 fn told(runs: &[Run]) -> Vec<Run> {
     let (pod, deployment) = (PodId::of(([10, 0, 0, 1], 8000).into()), DeploymentId::of(&"d".parse().unwrap()));
     let placed = (0..).zip(runs).map(|(id, run)| (RequestId(id), pod, deployment, run));
-    let value: Runs = decode(&encode(&Runs::of(OWNER, placed, RecentPlacements::default())));
+    let value: Runs = decode(&encode(&Runs::of(OWNER, 1, placed, RecentPlacements::default())));
     assert_eq!(value.owner, Some(OWNER));
     value.into_placed().map(|placed| placed.run).collect()
 }

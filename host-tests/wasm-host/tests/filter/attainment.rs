@@ -30,6 +30,13 @@ fn event(stream: &Stream, tokens: usize) {
     stream.chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n".repeat(tokens).as_bytes());
 }
 
+/// Two workers that serve, so that one tells the other.
+fn two_workers(config: &Value) -> World {
+    let world = world(config, 2);
+    world.ask(1).finish();
+    world
+}
+
 fn told(world: &World) -> Vec<Placed> {
     world.advance(ms(300));
     Shared(world).runs()
@@ -37,7 +44,7 @@ fn told(world: &World) -> Vec<Placed> {
 
 #[test]
 fn what_runs_is_told_with_how_far_its_answer_is() {
-    let world = world(&config(1), 1);
+    let world = two_workers(&config(1));
     let streams = [true, true, false].map(|stream| long(&world, 0, 100, stream).send());
     answer(&streams[1], 3);
     let told = told(&world);
@@ -53,7 +60,7 @@ fn what_runs_is_told_with_how_far_its_answer_is() {
 fn by_headers_an_answer_shows_itself_that_it_is_streamed() {
     let mut config = config(1);
     config["request"] = json!({ "inspect": "headers" });
-    let world = world(&config, 1);
+    let world = two_workers(&config);
     let stream = long(&world, 0, 100, true).send();
     assert_eq!(told(&world)[0].run.progress, Progress::Unseen);
     answer(&stream, 0);
@@ -127,13 +134,21 @@ fn nothing_is_told_where_no_policy_asks_for_it() {
     let mut config = config(1);
     config["policy"] = json!("slo-least-load");
     config["profiles"]["correct"] = json!(false);
-    let world = world(&config, 1);
+    let world = two_workers(&config);
     let stream = world.ask(0);
     assert_eq!(told(&world).len(), 0);
     stream.finish();
     config["allowed_strategies"] = json!(["slo-attainment"]);
-    let world = crate::support::world(&config, 1);
+    let world = two_workers(&config);
     let stream = world.ask(0);
     assert_eq!(told(&world).len(), 1);
+    stream.finish();
+}
+
+#[test]
+fn a_worker_that_serves_alone_tells_nobody() {
+    let world = world(&config(1), 1);
+    let stream = world.ask(0);
+    assert_eq!(told(&world).len(), 0);
     stream.finish();
 }

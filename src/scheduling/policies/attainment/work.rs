@@ -15,14 +15,14 @@ const MOST_RECKONED_RUNS: usize = 256;
 
 /// Looks at single streams in one round, to see how they go on and what a newcomer takes from them:
 /// less than a millisecond.
-pub(super) const MOST_WORK: usize = 750;
+pub(super) const MOST_WORK: usize = 700;
 
 /// A request that is offered costs about as much as so many of them, whether it is judged or not.
 const OFFER_WORK: usize = 3;
 
 /// Looks of requests at pods that one counts as: half of a round's work is all that a callback may
 /// do.
-pub(super) const LOOKS_OF_WORK: usize = 40;
+pub(super) const LOOKS_OF_WORK: usize = 16;
 
 /// A look-up of the pods that have a part of a prompt costs about as much as so many of them.
 pub(super) const HITS_WORK: usize = 3;

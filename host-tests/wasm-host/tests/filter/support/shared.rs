@@ -40,7 +40,7 @@ impl Shared<'_> {
 
     /// Each request that runs, as the VMs that live have told it.
     pub fn runs(&self) -> Vec<Placed> {
-        let of = |seat: Member| -> Runs { store::read(self, &Keys::of("test").runs(seat.fence.slot)).0 };
+        let of = |seat: Member| -> Runs { store::read(self, &Keys::of("test").runs(seat.fence.slot, 0)).0 };
         self.seats().into_iter().map(of).flat_map(Runs::into_placed).collect()
     }
 
