@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Dispatcher;
-use crate::scheduling::request::RequestId;
 use crate::scheduling::time::Instant;
 use crate::shared::store::Store;
 
@@ -13,10 +12,10 @@ use crate::shared::store::Store;
 const ANSWERS_EXCHANGED_EVERY: Duration = Duration::from_millis(250);
 
 impl<S: Store> Dispatcher<S> {
-    /// A request was sent to a pod, or ended.
-    pub(super) fn note_load(&mut self, id: RequestId) {
+    /// A request that came then was sent to a pod, or ended.
+    pub(super) fn note_load(&mut self, arrived_at: Instant) {
         if self.settings.looks_at_runs {
-            self.coordinator.note_change(id);
+            self.coordinator.note_change(arrived_at);
         }
     }
 

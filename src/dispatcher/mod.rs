@@ -190,7 +190,7 @@ impl<S: Store> Dispatcher<S> {
             self.knowledge.ended(run.prompt.as_ref(), observation, answer, now);
         }
         let change = self.release(&run, end, now);
-        self.note_load(id);
+        self.note_load(run.arrival.at);
         self.tell_load(now);
         self.wake_after_release(now);
         change
@@ -204,10 +204,12 @@ impl<S: Store> Dispatcher<S> {
         if tokens == 0 || !self.settings.looks_at_runs {
             return;
         }
-        // It is told with the next tick, placement or end: others can reckon meanwhile.
-        self.coordinator.note_progress(id);
         if let Some(observation) = observation {
             self.knowledge.latency_models_mut().went_on(observation, tokens, now);
+        }
+        if let Some(run) = self.requests.running(id) {
+            // It is told with the next tick, placement or end: others can reckon meanwhile.
+            self.coordinator.note_progress(run.arrival.at);
         }
     }
 

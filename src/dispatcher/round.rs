@@ -248,7 +248,7 @@ impl<S: Store> Dispatcher<S> {
             foreign_slo: request.foreign_slo,
             expected_cache: prompt.as_ref().map(PlacedPrompt::expected_cache).unwrap_or_default(),
         };
-        let id = request.arrival.id;
+        let (id, arrived_at) = (request.arrival.id, request.arrival.at);
         self.policies.get(request.policy).placed(id);
         let hit = prompt.as_ref().and_then(PlacedPrompt::hit).copied();
         let expected = self.knowledge.expected_prompt(request.arrival.shape.input_tokens, deployment_id, hit);
@@ -265,7 +265,7 @@ impl<S: Store> Dispatcher<S> {
             prompt,
             probe,
         });
-        self.note_load(id);
+        self.note_load(arrived_at);
         Some(Action::Forward(id, placement))
     }
 }

@@ -4,11 +4,11 @@ use super::Coordinator;
 use super::reading::Reading;
 use crate::learning::Knowledge;
 use crate::scheduling::pool::PodId;
-use crate::scheduling::request::RequestId;
 use crate::scheduling::requests::{Requests, RunKey};
 use crate::scheduling::run::Run;
 use crate::scheduling::time::Instant;
 use crate::scheduling::view::View;
+use crate::shared::membership::Membership;
 use crate::shared::store::Store;
 
 impl<S: Store> Coordinator<S> {
@@ -35,14 +35,14 @@ impl<S: Store> Coordinator<S> {
         self.load_exchange.runs()
     }
 
-    /// Notes that a request was sent to a pod, or ended.
-    pub(in crate::dispatcher) fn note_change(&mut self, id: RequestId) {
-        self.telling.note_change(id);
+    /// Notes that a request that came then was sent to a pod, or ended.
+    pub(in crate::dispatcher) fn note_change(&mut self, arrived_at: Instant) {
+        self.telling.note_change(arrived_at);
     }
 
-    /// Notes that the answer to a request goes on.
-    pub(in crate::dispatcher) fn note_progress(&mut self, id: RequestId) {
-        self.telling.note_progress(id);
+    /// Notes that the answer to a request that came then goes on.
+    pub(in crate::dispatcher) fn note_progress(&mut self, arrived_at: Instant) {
+        self.telling.note_progress(arrived_at);
     }
 
     /// Tells the other VMs what changed of what runs here, if there are any and they were not told
@@ -54,9 +54,11 @@ impl<S: Store> Coordinator<S> {
         in_idle_tick: bool,
         now: Instant,
     ) {
-        let Some(own) = self.fence() else { return };
-        if self.known_membership().others(Some(own), now).next().is_none() {
-            return;
+        let Some(own) = self.fence().filter(|_| self.telling.is_due(now)) else { return };
+        let is_alone = |membership: &Membership| membership.others(Some(own), now).next().is_none();
+        // Another one may have joined since.
+        if is_alone(self.known_membership()) && is_alone(self.read().membership()) {
+            return self.telling.put_off(now);
         }
         let shared = (self.pool_state.store(), &self.keys);
         self.telling.tell(own, shared, requests, || knowledge.placements(), in_idle_tick, now);

@@ -182,7 +182,7 @@ impl OtherVm {
         let mut divided: Vec<RunsPage> = Vec::new();
         divided.resize_with(pages, RunsPage::default);
         for placed in std::mem::take(&mut self.pages).into_iter().flat_map(|page| page.placed) {
-            if let Some(page) = divided.get_mut(page_of(placed.id, pages)) {
+            if let Some(page) = divided.get_mut(page_of(placed.run.arrived_at, pages)) {
                 page.placed.push(placed);
             }
         }

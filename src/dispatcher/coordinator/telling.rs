@@ -46,19 +46,29 @@ impl Default for Telling {
 }
 
 impl Telling {
-    /// A request goes on.
-    pub(super) fn note_progress(&mut self, id: RequestId) {
-        self.changed.insert(page_of(id, self.pages));
+    /// The answer to a request that came then goes on.
+    pub(super) fn note_progress(&mut self, arrived_at: Instant) {
+        self.changed.insert(page_of(arrived_at, self.pages));
     }
 
-    /// A request was sent to a pod, or ended.
-    pub(super) fn note_change(&mut self, id: RequestId) {
+    /// A request that came then was sent to a pod, or ended.
+    pub(super) fn note_change(&mut self, arrived_at: Instant) {
         // What prompts are sent to pods is told on the first page.
         self.changed.insert(0);
-        self.note_progress(id);
+        self.note_progress(arrived_at);
     }
 
-    /// Tells the other VMs some of what changed, if they were not told just now.
+    /// Returns `true` if there is something to tell, and it is time to.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        !self.changed.is_empty() && is_over(self.told_at, EVERY, now)
+    }
+
+    /// Nobody is there to be told now.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        self.told_at = Some(now);
+    }
+
+    /// Tells the other VMs some of what changed.
     pub(super) fn tell<S: Store>(
         &mut self,
         own: FencingToken,
@@ -68,15 +78,13 @@ impl Telling {
         in_idle_tick: bool,
         now: Instant,
     ) {
-        if self.changed.is_empty() || !is_over(self.told_at, EVERY, now) {
-            return;
-        }
         self.told_at = Some(now);
         self.suit(requests.running_count());
         let chosen = self.choose(if in_idle_tick { PAGES_OF_IDLE_TICK } else { PAGES_AT_ONCE });
         let mut on_pages: Vec<Vec<RequestId>> = vec![Vec::new(); chosen.len()];
         for id in requests.running_ids() {
-            let page = page_of(id, self.pages);
+            let Some(run) = requests.running(id) else { continue };
+            let page = page_of(run.arrival.at, self.pages);
             let index = chosen.iter().position(|chosen| *chosen == page);
             if let Some(on_page) = index.and_then(|index| on_pages.get_mut(index)) {
                 on_page.push(id);
