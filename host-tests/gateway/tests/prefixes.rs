@@ -127,7 +127,9 @@ async fn sessions_stay(policy: &str, workers: u32) -> Test {
     let counted = async |of: &str| rig.gauge_of(&format!("slo_router_{of}_tokens_total")).await.unwrap_or_default();
     let delivered = counted("prefix_delivered").await;
     let (available, expected) = (counted("prefix_available").await, counted("prefix_expected").await);
-    assert!(0.5 * delivered < expected && expected <= available, "{expected} of {available}, {delivered} delivered");
+    // Other workers know a prompt's length as it was expected when it was placed, not as it was measured.
+    let least = if workers == 1 { 0.5 } else { 0.25 };
+    assert!(least * delivered < expected && expected <= available, "{expected} of {available}, {delivered} delivered");
     assert!(available < counted("prompt").await);
     Ok(())
 }

@@ -11,6 +11,9 @@ use crate::scheduling::view::View;
 use crate::shared::membership::Membership;
 use crate::shared::store::Store;
 
+/// Most requests that a VM tells of while it is alone.
+const TOLD_TO_NOBODY: usize = 96;
+
 impl<S: Store> Coordinator<S> {
     /// Tells a view what runs on each pod, for a policy that goes by it. Returns the number of
     /// requests of other VMs that were read for it.
@@ -56,8 +59,10 @@ impl<S: Store> Coordinator<S> {
     ) {
         let Some(own) = self.fence().filter(|_| self.telling.is_due(now)) else { return };
         let is_alone = |membership: &Membership| membership.others(Some(own), now).next().is_none();
-        // Another one may have joined since.
-        if is_alone(self.known_membership()) && is_alone(self.read().membership()) {
+        // Few are told to nobody, too: one that joins then knows them at once. And another one may
+        // have joined since.
+        let are_many = requests.running_count() > TOLD_TO_NOBODY;
+        if are_many && is_alone(self.known_membership()) && is_alone(self.read().membership()) {
             return self.telling.put_off(now);
         }
         let shared = (self.pool_state.store(), &self.keys);

@@ -144,11 +144,3 @@ fn nothing_is_told_where_no_policy_asks_for_it() {
     assert_eq!(told(&world).len(), 1);
     stream.finish();
 }
-
-#[test]
-fn a_worker_that_serves_alone_tells_nobody() {
-    let world = world(&config(1), 1);
-    let stream = world.ask(0);
-    assert_eq!(told(&world).len(), 0);
-    stream.finish();
-}
